@@ -1,0 +1,322 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* core/config.c: what is accepted, and the exact line and text of every report. */
+#include "tests/unit/unit.h"
+
+#include "core/config.h"
+#include "core/format.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static struct config config;
+static char reports[8192];
+static unsigned report_count;
+
+static void note(void *context, unsigned line, const char *text)
+{
+    size_t used = strlen(reports);
+
+    (void)context;
+    report_count++;
+    format(reports + used, sizeof(reports) - used, "%u: %s\n", line, text);
+    assert_true(strlen(text) > 0);
+    for (const char *c = text; *c != '\0'; c++)
+        assert_in_range(*c, 0x20, 0x7e);
+}
+
+/* Parses a copy that ends where an address sanitizer sees the first byte too much. */
+static void parse(const char *text, size_t size)
+{
+    char *copy = malloc(size + 1);
+
+    memcpy(copy + 1, text, size);
+    reports[0] = '\0';
+    report_count = 0;
+    config_parse(copy + 1, size, &config, note, NULL);
+    free(copy);
+}
+
+static void expect(const char *text, const char *wanted)
+{
+    parse(text, strlen(text));
+    assert_string_equal(reports, wanted);
+    assert_int_equal(config.errors, report_count);
+}
+
+#define GOOD "kernel=k\nmemory=2M\n"
+
+static void defaults(void **state)
+{
+    const struct vm_config *vm = &config.vms[0];
+
+    (void)state;
+    expect("[vm a]\nkernel = vmlinuz\nmemory = 64M\n", "");
+    assert_int_equal(config.vm_count, 1);
+    assert_true(vm->valid && vm->x2apic);
+    assert_string_equal(vm->name, "a");
+    assert_string_equal(vm->kernel, "vmlinuz");
+    assert_int_equal(vm->memory, 64 * MIB);
+    assert_int_equal(vm->vcpus, 1);
+    assert_int_equal(vm->mode, 32);
+    assert_int_equal(vm->load, MIB);
+    assert_int_equal(vm->sched, SCHED_DEDICATED);
+    assert_int_equal(vm->on_exit, ENDING_STOP);
+    assert_int_equal(vm->on_crash, ENDING_STOP);
+    assert_int_equal(vm->format, IMAGE_AUTO);
+    assert_int_equal(vm->line, 1);
+    assert_int_equal(vm->kernel_line, 2);
+    assert_int_equal(vm->memory_line, 3);
+    assert_false(config.host.debug);
+}
+
+static void every_key(void **state)
+{
+    const struct vm_config *vm = &config.vms[0];
+
+    (void)state;
+    expect("# comment\n[host]\nfocus=edge # that one\nlog = debug\r\n\r\n"
+           "\t[vm edge]   # comment\nkernel=k\ninitrd\t= i\nmodule = m1 a b\nmodule=m2\n"
+           "cmdline = console=ttyS0 a#b x=\"#\" # gone\nformat = flat\nload = 0x8000\nmode=16\n"
+           "memory = 1G\nvcpus = 3\ncpus = 0, 2-3,70\nsched = shared\non-exit = restart\n"
+           "on-crash=poweroff\nx2apic = off",
+           "");
+    assert_string_equal(config.host.focus, "edge");
+    assert_true(config.host.debug);
+    assert_string_equal(vm->initrd, "i");
+    assert_int_equal(vm->module_count, 2);
+    assert_string_equal(vm->modules[0], "m1 a b");
+    assert_string_equal(vm->modules[1], "m2");
+    assert_int_equal(vm->module_lines[1], 10);
+    assert_string_equal(vm->cmdline, "console=ttyS0 a#b x=\"#\"");
+    assert_int_equal(vm->load, 0x8000);
+    assert_int_equal(vm->mode, 16);
+    assert_int_equal(vm->memory, GIB);
+    assert_int_equal(vm->vcpus, 3);
+    assert_int_equal(vm->cpus.bits[0], 1 | 4 | 8);
+    assert_int_equal(vm->cpus.bits[1], 1 << 6);
+    assert_int_equal(vm->sched, SCHED_SHARED);
+    assert_int_equal(vm->on_exit, ENDING_RESTART);
+    assert_int_equal(vm->on_crash, ENDING_POWEROFF);
+    assert_int_equal(vm->format, IMAGE_FLAT);
+    assert_false(vm->x2apic);
+}
+
+static void mode_16_loads_at_7c00(void **state)
+{
+    (void)state;
+    expect("[vm a]\nmode = 16\n" GOOD, "");
+    assert_int_equal(config.vms[0].load, 0x7c00);
+}
+
+struct wrong {
+    const char *text, *reports;
+};
+
+static const struct wrong lines[] = {
+    {"[net x]\nfoo = bar\njunk\n", "1: unknown section [net x], expected [host] or [vm NAME]\n"},
+    {"[host x]\n", "1: unknown section [host x], expected [host] or [vm NAME]\n"},
+    {"[vm\n", "1: '[vm' has no ], expected [host] or [vm NAME]\n"},
+    {"[]\n", "1: unknown section [], expected [host] or [vm NAME]\n"},
+    {"[vm]\n", "1: '' is no VM name, expected 1 to 31 letters, digits, '.', '-' or '_'\n"},
+    {"[vm a b]\n", "1: 'a b' is no VM name, expected 1 to 31 letters, digits, '.', '-' or '_'\n"},
+    {"[host]\n[host]\nx=1\n", "2: [host] is given again, expected it once (line 1)\n"},
+    {"\nmemory = 2M", "2: key 'memory' before any section, expected [host] or [vm NAME] first\n"},
+    {"hello\n", "1: 'hello' is neither a section nor a setting, expected [SECTION] or KEY = VALUE\n"},
+    {"[host]\nx=1\n", "2: unknown key 'x' in [host], expected one of focus log\n"},
+    {"[host]\nlog = loud\n", "2: log = 'loud' is no log level, expected info or debug\n"},
+    {"[host]\nfocus = b\n[vm a]\n" GOOD, "2: focus = 'b' names no VM, expected the name of a [vm NAME]\n"},
+    {"[host]\nlog=\n", "2: log has no value, expected info or debug\n"},
+    {"a\x01\x02\x03\x7f\xff", "1: 'a\\x01\\x02\\x03\\x7f\\xff' is neither a section nor a setting, expected "
+                              "[SECTION] or KEY = VALUE\n"},
+    {"0123456789012345678901234567890123456789X",
+     "1: '0123456789012345678901234567890123456...' is neither a "
+     "section nor a setting, expected [SECTION] or KEY = VALUE\n"},
+    {"[vm a]\nkernel = x\n", "1: [vm a] has no memory, expected memory = SIZE\n"},
+    {"[vm a]\nmemory = 2M\n", "1: [vm a] has no kernel, expected kernel = FILE\n"},
+};
+
+static void reports_outside(void **state)
+{
+    (void)state;
+    for (unsigned i = 0; i < ARRAY_SIZE(lines); i++)
+        expect(lines[i].text, lines[i].reports);
+}
+
+#define SIZE_WANTED    ", expected a number with K, M or G, a multiple of 2M\n"
+#define ADDRESS_WANTED ", expected a number below 4G, 0x for hexadecimal, K, M or G allowed\n"
+#define CPUS_WANTED    ", expected numbers from 0 to 255 as in 1-2 or 0,2-3, none twice\n"
+
+/* Each stands as line 2 of an otherwise good VM. */
+static const struct wrong settings[] = {
+    {"memroy = 2M",
+     "2: unknown key 'memroy' in [vm a], expected one of load mode module kernel initrd cmdline "
+     "format memory vcpus cpus sched on-exit on-crash x2apic\n"},
+    {"cpus = 1-", "2: cpus = '1-' is no set of CPUs" CPUS_WANTED},
+    {"cpus = -1", "2: cpus = '-1' is no set of CPUs" CPUS_WANTED},
+    {"cpus = 3-1", "2: cpus = '3-1' is no set of CPUs" CPUS_WANTED},
+    {"cpus = 1,,2", "2: cpus = '1,,2' is no set of CPUs" CPUS_WANTED},
+    {"cpus = 1,", "2: cpus = '1,' is no set of CPUs" CPUS_WANTED},
+    {"cpus = 256", "2: cpus = '256' is no set of CPUs" CPUS_WANTED},
+    {"cpus = 0-18446744073709551615", "2: cpus = '0-18446744073709551615' is no set of CPUs" CPUS_WANTED},
+    {"cpus = 1,1", "2: cpus = '1,1' is no set of CPUs" CPUS_WANTED},
+    {"cpus = 1-2-3", "2: cpus = '1-2-3' is no set of CPUs" CPUS_WANTED},
+    {"vcpus = 0", "2: vcpus = '0' is no number of vCPUs, expected 1 to 64\n"},
+    {"vcpus = 65", "2: vcpus = '65' is no number of vCPUs, expected 1 to 64\n"},
+    {"vcpus = 2K", "2: vcpus = '2K' is no number of vCPUs, expected 1 to 64\n"},
+    {"load = 4G", "2: load = '4G' is no address" ADDRESS_WANTED},
+    {"load = 0x", "2: load = '0x' is no address" ADDRESS_WANTED},
+    {"mode = 64", "2: mode = '64' is no mode, expected 16 or 32\n"},
+    {"mode = 16\nload = 64K", "3: load lies at 64K or above, expected an address below it with mode = 16\n"},
+    {"format = linux\nload = 1M",
+     "3: load is given for a kernel that says it itself, expected format = flat with it\n"},
+    {"format = elf", "2: format = 'elf' is no format, expected auto, linux, multiboot, multiboot2 or flat\n"},
+    {"sched = fifo", "2: sched = 'fifo' is no scheduling class, expected dedicated or shared\n"},
+    {"on-exit = halt", "2: on-exit = 'halt' is no action, expected stop, restart or poweroff\n"},
+    {"x2apic = yes", "2: x2apic = 'yes' is no switch, expected on or off\n"},
+    {"initrd = a b",
+     "2: initrd = 'a b' is no file name, expected one word of at most 127 printable characters\n"},
+    {"cmdline = a\x1b[2J", "2: cmdline = 'a\\x1b[2J' is no command line, expected at most 1023 printable "
+                           "characters\n"},
+    {"x2apic = on\nx2apic = on", "3: x2apic is given again, expected it once (line 2)\n"},
+    {"vcpus = 2\ncpus = 1", "3: cpus names 1 for 2 vCPUs, expected one CPU each with sched = dedicated\n"},
+};
+
+static void reports_in_vm(void **state)
+{
+    (void)state;
+    for (unsigned i = 0; i < ARRAY_SIZE(settings); i++) {
+        char text[256];
+
+        format(text, sizeof(text), "[vm a]\n%s\n" GOOD "[vm b]\n" GOOD, settings[i].text);
+        expect(text, settings[i].reports);
+        assert_int_equal(config.vm_count, 2);
+        assert_false(config.vms[0].valid);
+        assert_true(config.vms[1].valid);
+    }
+}
+
+static void sizes(void **state)
+{
+    static const char *const bad[] = {
+        "12Q", "0", "1M", "3M", "2MB", "M", "-2M", "99999999999999999999G", "17179869184G", "2 M"};
+    static const char *const good[] = {"2M", "2048K", "0x200000", "2097152", "2m"};
+    char text[128], wanted[160];
+
+    (void)state;
+    for (unsigned i = 0; i < ARRAY_SIZE(bad); i++) {
+        format(text, sizeof(text), "[vm a]\nkernel=k\nmemory = %s\n", bad[i]);
+        format(wanted, sizeof(wanted), "3: memory = '%s' is no size" SIZE_WANTED, bad[i]);
+        expect(text, wanted);
+    }
+    for (unsigned i = 0; i < ARRAY_SIZE(good); i++) {
+        format(text, sizeof(text), "[vm a]\nkernel=k\nmemory = %s\n", good[i]);
+        expect(text, "");
+        assert_int_equal(config.vms[0].memory, 2 * MIB);
+    }
+}
+
+static void duplicate_vm(void **state)
+{
+    (void)state;
+    expect("[vm a]\n" GOOD "[vm a]\nnonsense\n" GOOD "[vm b]\n" GOOD,
+           "4: [vm a] is already defined in line 1, expected another name\n");
+    assert_int_equal(config.vm_count, 2);
+    assert_false(config.vms[0].valid);
+    assert_string_equal(config.vms[1].name, "b");
+    assert_true(config.vms[1].valid);
+}
+
+static void too_many(void **state)
+{
+    char text[4096] = "";
+    size_t used = 0;
+
+    (void)state;
+    for (unsigned i = 0; i <= CONFIG_MAX_VMS; i++)
+        used += (size_t)format(text + used, sizeof(text) - used, "[vm v%u]\n" GOOD, i);
+    expect(text, "97: [vm v32] is one too many, expected at most 32 VMs\n");
+    assert_int_equal(config.vm_count, CONFIG_MAX_VMS);
+
+    used = (size_t)format(text, sizeof(text), "[vm a]\n" GOOD);
+    for (unsigned i = 0; i <= IMAGE_MAX_MODULES; i++)
+        used += (size_t)format(text + used, sizeof(text) - used, "module = m%u\n", i);
+    expect(text,
+           "12: module = 'm8' is no module, expected at most 8 of a file name and its words, 127 printable "
+           "characters\n");
+}
+
+static void long_values(void **state)
+{
+    char text[2048];
+
+    (void)state;
+    memset(text, 'x', sizeof(text));
+    memcpy(text, "[vm a]\n" GOOD "cmdline=", 34);
+    parse(text, 34 + CONFIG_LINE_SIZE - 1);
+    assert_int_equal(report_count, 0);
+    assert_int_equal(strlen(config.vms[0].cmdline), CONFIG_LINE_SIZE - 1);
+    parse(text, 34 + CONFIG_LINE_SIZE);
+    assert_int_equal(report_count, 1);
+}
+
+static void byte_order_mark(void **state)
+{
+    (void)state;
+    expect("\xef\xbb\xbf[vm a]\r\n" GOOD, "");
+    assert_true(config.vms[0].valid);
+}
+
+static void empty(void **state)
+{
+    (void)state;
+    parse("", 0);
+    assert_int_equal(config.vm_count, 0);
+    assert_int_equal(config.errors, 0);
+    config_parse(NULL, 0, &config, note, NULL);
+    assert_int_equal(config.errors, 0);
+    parse("\0\0\n\0", 4);
+    assert_int_equal(config.errors, 2);
+}
+
+static void garbage(void **state)
+{
+    size_t size = MIB;
+    char *text = malloc(size);
+    uint32_t seed = 1;
+
+    (void)state;
+    for (size_t i = 0; i < size; i++) {
+        seed = seed * 1664525 + 1013904223;
+        text[i] = (char)(seed >> 24);
+    }
+    parse(text, size);
+    assert_int_equal(report_count, 20);
+    assert_true(config.errors > 20);
+    memset(text, '[', size);
+    parse(text, size);
+    assert_int_equal(report_count, 1);
+    memset(text, '\n', size);
+    parse(text, size);
+    assert_int_equal(report_count, 0);
+    free(text);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(defaults),
+        cmocka_unit_test(every_key),
+        cmocka_unit_test(mode_16_loads_at_7c00),
+        cmocka_unit_test(reports_outside),
+        cmocka_unit_test(reports_in_vm),
+        cmocka_unit_test(sizes),
+        cmocka_unit_test(duplicate_vm),
+        cmocka_unit_test(too_many),
+        cmocka_unit_test(long_values),
+        cmocka_unit_test(byte_order_mark),
+        cmocka_unit_test(empty),
+        cmocka_unit_test(garbage),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,36 @@
+# SPDX-License-Identifier: BSD-2-Clause
+# Unit tests on the host: `make unit`. One executable per subject, all under the address and undefined-
+# behaviour sanitizers. The tests are listed, not discovered: an empty discovery would pass.
+
+BUILD ?= build
+UNIT := $(BUILD)/unit
+
+UNIT_config := core/config.c core/format.c
+UNIT_format := core/format.c
+UNIT_TESTS := config format
+
+UNIT_CC ?= gcc
+UNIT_CFLAGS := -std=gnu11 -I. -I$(BUILD) -g -O1 -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes \
+    -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
+UNIT_Q := $(if $(filter 1,$(V)),,@)
+
+# $(call unit_objects,TEST): its own source and the sources it tests.
+unit_objects = $(patsubst %.c,$(UNIT)/obj/%.o,tests/unit/$(1).c $(UNIT_$(1)))
+UNIT_OBJECTS := $(sort $(foreach t,$(UNIT_TESTS),$(call unit_objects,$(t))))
+UNIT_BINARIES := $(UNIT_TESTS:%=$(UNIT)/%)
+
+$(UNIT)/obj/%.o: %.c
+	$(UNIT_Q)mkdir -p $(@D)
+	$(UNIT_Q)$(UNIT_CC) $(UNIT_CFLAGS) -MMD -MP -c -o $@ $<
+
+define unit_rule
+$(UNIT)/$(1): $(call unit_objects,$(1))
+	$(UNIT_Q)$(UNIT_CC) $(UNIT_CFLAGS) -o $$@ $$^ -lcmocka $(UNIT_LIBS_$(1))
+endef
+$(foreach t,$(UNIT_TESTS),$(eval $(call unit_rule,$(t))))
+
+.PHONY: unit
+unit: $(UNIT_BINARIES)
+	$(UNIT_Q)tests/unit/run $(BUILD) $(UNIT_TESTS)
+
+-include $(UNIT_OBJECTS:.o=.d)
