@@ -7,7 +7,9 @@ UNIT := $(BUILD)/unit
 
 UNIT_config := core/config.c core/format.c
 UNIT_format := core/format.c
-UNIT_TESTS := config format
+UNIT_acpi := arch/x86/acpi.c
+UNIT_multiboot2 := arch/x86/multiboot2.c
+UNIT_TESTS := acpi config format multiboot2
 
 UNIT_CC ?= gcc
 UNIT_CFLAGS := -std=gnu11 -I. -I$(BUILD) -g -O1 -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes \

@@ -1,0 +1,224 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Multiboot2 boot information: a walk over the tags with one row per tag that is understood. */
+#include "arch/x86/multiboot2.h"
+
+#include "arch/x86/string.h"
+
+#define INFO_HEADER 8
+#define TAG_HEADER  8
+#define TAG_END     0
+
+/* Each takes a whole tag, header included, of at least the size in its row. NULL, or what is wrong. */
+typedef const char *tag_handler(const uint8_t *tag, uint32_t size, struct boot_info *out);
+
+static uint32_t u32(const uint8_t *at)
+{
+    return (uint32_t)load_le(at, 4);
+}
+
+static uint64_t u64(const uint8_t *at)
+{
+    return load_le(at, 8);
+}
+
+/* Copies the string that ends a tag; false when it has no end or does not fit. */
+static bool copy_string(char *to, size_t room, const uint8_t *from, size_t size)
+{
+    size_t length = strnlen((const char *)from, size);
+
+    if (length == size || length >= room)
+        return false;
+    memcpy(to, from, length + 1);
+    return true;
+}
+
+static const char *take_cmdline(const uint8_t *tag, uint32_t size, struct boot_info *out)
+{
+    if (!copy_string(out->cmdline, sizeof(out->cmdline), tag + 8, size - 8))
+        return "the command line has more than 1023 characters or no end";
+    return NULL;
+}
+
+static const char *take_loader(const uint8_t *tag, uint32_t size, struct boot_info *out)
+{
+    size_t length = MIN(strnlen((const char *)tag + 8, size - 8), sizeof(out->loader) - 1);
+
+    memcpy(out->loader, tag + 8, length);
+    out->loader[length] = '\0';
+    return NULL;
+}
+
+static const char *take_module(const uint8_t *tag, uint32_t size, struct boot_info *out)
+{
+    struct boot_module *m = &out->modules[out->module_count];
+    uint32_t start = u32(tag + 8), end = u32(tag + 12);
+
+    if (out->module_count == BOOT_MAX_MODULES)
+        return "more than 64 modules";
+    if (end < start)
+        return "a module ends before it starts";
+    if (!copy_string(m->string, sizeof(m->string), tag + 16, size - 16))
+        return "the string of a module has more than 255 characters or no end";
+    m->start = hpa(start);
+    m->size = end - start;
+    out->module_count++;
+    return NULL;
+}
+
+static const char *add_memory(struct boot_info *out, uint64_t base, uint64_t size, uint32_t type)
+{
+    struct boot_memory *last = out->memory_count > 0 ? &out->memory[out->memory_count - 1] : NULL;
+
+    if (size == 0)
+        return NULL;
+    if (size - 1 > UINT64_MAX - base)
+        return "a memory map entry wraps around";
+    if (last != NULL && last->type == type && last->base + last->size == base &&
+        size <= UINT64_MAX - last->size) {
+        last->size += size;
+        return NULL;
+    }
+    if (out->memory_count == BOOT_MAX_MEMORY)
+        return "more than 256 separate pieces in the memory map";
+    out->memory[out->memory_count++] = (struct boot_memory){base, size, type};
+    return NULL;
+}
+
+static const char *take_memory(const uint8_t *tag, uint32_t size, struct boot_info *out)
+{
+    uint32_t entry = u32(tag + 8);
+    const char *wrong = NULL;
+
+    if (entry < 24)
+        return "memory map entries of less than 24 bytes";
+    for (uint32_t at = 16; size - at >= entry && wrong == NULL; at += entry)
+        wrong = add_memory(out, u64(tag + at), u64(tag + at + 8), u32(tag + at + 16));
+    return wrong;
+}
+
+static const char *take_rsdp(const uint8_t *tag, uint32_t size, struct boot_info *out)
+{
+    unsigned length = u32(tag) == 14 ? 20 : 36;
+
+    if (size - 8 < length)
+        return "the ACPI root pointer is cut off";
+    if (out->rsdp_size < length) {
+        memcpy(out->rsdp, tag + 8, length);
+        out->rsdp_size = length;
+    }
+    return NULL;
+}
+
+static struct color_field color(const uint8_t *at)
+{
+    return (struct color_field){at[0], at[1]};
+}
+
+static const char *take_framebuffer(const uint8_t *tag, uint32_t size, struct boot_info *out)
+{
+    struct boot_framebuffer *f = &out->framebuffer;
+
+    *f = (struct boot_framebuffer){
+        .address = hpa(u64(tag + 8)),
+        .pitch = u32(tag + 16),
+        .width = u32(tag + 20),
+        .height = u32(tag + 24),
+        .bpp = tag[28],
+        .type = tag[29],
+    };
+    /* One that contradicts itself is no reason not to boot, but it is not drawn to. */
+    if ((uint64_t)f->width * f->bpp / 8 > f->pitch || (uint64_t)f->pitch * f->height > GIB ||
+        f->address.value > UINT64_MAX - GIB)
+        return NULL;
+    if (f->type == FRAMEBUFFER_RGB) {
+        if (size < 38)
+            return NULL;
+        f->red = color(tag + 32);
+        f->green = color(tag + 34);
+        f->blue = color(tag + 36);
+    }
+    f->present = f->width > 0 && f->height > 0;
+    return NULL;
+}
+
+static const char *take_load_base(const uint8_t *tag, uint32_t size, struct boot_info *out)
+{
+    (void)size;
+    out->load_base = hpa(u32(tag + 8));
+    out->relocated = true;
+    return NULL;
+}
+
+static const char *take_efi_table(const uint8_t *tag, uint32_t size, struct boot_info *out)
+{
+    (void)size;
+    out->efi_system_table = hpa(u64(tag + 8));
+    return NULL;
+}
+
+static const char *take_efi_map(const uint8_t *tag, uint32_t size, struct boot_info *out)
+{
+    out->efi_map = tag + 16;
+    out->efi_map_size = size - 16;
+    out->efi_descriptor_size = u32(tag + 8);
+    return NULL;
+}
+
+static const char *take_efi_services(const uint8_t *tag, uint32_t size, struct boot_info *out)
+{
+    (void)tag;
+    (void)size;
+    out->efi_boot_services = true;
+    return NULL;
+}
+
+static const struct {
+    uint32_t type, least; /* least size with the tag's header */
+    tag_handler *take;
+} tags[] = {
+    {1, 9, take_cmdline},      {2, 9, take_loader},        {3, 17, take_module},     {6, 16, take_memory},
+    {8, 32, take_framebuffer}, {12, 16, take_efi_table},   {14, 28, take_rsdp},      {15, 44, take_rsdp},
+    {17, 16, take_efi_map},    {18, 8, take_efi_services}, {21, 12, take_load_base},
+};
+
+static const char *take(const uint8_t *tag, uint32_t size, struct boot_info *out)
+{
+    uint32_t type = u32(tag);
+
+    for (unsigned i = 0; i < ARRAY_SIZE(tags); i++) {
+        if (tags[i].type == type)
+            return size < tags[i].least ? "a tag is shorter than its contents" : tags[i].take(tag, size, out);
+    }
+    return NULL;
+}
+
+static const char *walk(const uint8_t *mbi, uint32_t total, struct boot_info *out)
+{
+    const char *wrong = NULL;
+
+    for (uint32_t at = INFO_HEADER; wrong == NULL;) {
+        uint32_t size;
+
+        if (total - at < TAG_HEADER)
+            return "no end tag";
+        size = u32(mbi + at + 4);
+        if (size < TAG_HEADER || size > total - at)
+            return "a tag is larger than what is left";
+        if (u32(mbi + at) == TAG_END)
+            return NULL;
+        wrong = take(mbi + at, size, out);
+        at += (uint32_t)MIN(ALIGN_UP(size, 8), total - at);
+    }
+    return wrong;
+}
+
+bool multiboot2_parse(const void *mbi, size_t max, struct boot_info *out, const char **why)
+{
+    const char *wrong = "the boot information is larger than what can be read";
+
+    memset(out, 0, sizeof(*out));
+    if (max >= INFO_HEADER && u32(mbi) >= INFO_HEADER && u32(mbi) <= max)
+        wrong = walk(mbi, u32(mbi), out);
+    *why = wrong;
+    return wrong == NULL;
+}
