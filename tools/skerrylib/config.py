@@ -1,0 +1,59 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""Find the files that a skerry.cfg names.
+
+This is all that the tools read from a configuration. Whether it makes sense is for the hypervisor
+to say, so lines that do not parse are passed over in silence here.
+"""
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from .common import ToolError
+
+FILE_KEYS = ("kernel", "initrd", "module")
+
+
+@dataclass(frozen=True)
+class FileReference:
+    """A file named by the configuration: as written, where, and where it is on this machine."""
+
+    name: str
+    line: int
+    path: Path
+
+
+def strip_comment(line):
+    """The line without its comment: '#' counts at the start of the line and after white space."""
+    return re.sub(r"(^|\s)#.*$", "", line).strip()
+
+
+def file_names(text):
+    """(name, line number) of each file that a [vm NAME] section names, in order."""
+    in_vm = False
+    names = []
+    for number, raw in enumerate(text.splitlines(), start=1):
+        line = strip_comment(raw)
+        section = re.fullmatch(r"\[\s*(\S+)[^\]]*\]", line)
+        if section:
+            in_vm = section.group(1) == "vm"
+            continue
+        key, equals, value = (part.strip() for part in line.partition("="))
+        if not (in_vm and equals and value and key in FILE_KEYS):
+            continue
+        # `module = FILE words of its command line`; the other keys take the whole value.
+        names.append((value.split()[0] if key == "module" else value, number))
+    return names
+
+
+def read(path):
+    """The bytes of a configuration and the files that it names, each name once."""
+    path = Path(path)
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise ToolError(f"{path}: cannot read the configuration: {error.strerror}") from error
+    references = {}
+    for name, line in file_names(data.decode("utf-8", errors="replace")):
+        references.setdefault(name, FileReference(name, line, path.parent / name))
+    return data, list(references.values())

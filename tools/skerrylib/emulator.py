@@ -1,0 +1,68 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""Start an emulator with its serial port in our hands, and make sure that it ends with us."""
+
+import ctypes
+import os
+import signal
+import socket
+import subprocess
+
+from .common import ToolError
+
+PR_SET_PDEATHSIG = 1
+
+
+def _die_with_parent():
+    """Runs in the child: even when this tool is killed outright, no emulator stays behind."""
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+class Emulator:
+    """A running emulator; `input` and `output` are the file descriptors of the machine's serial port."""
+
+    def __init__(self, command, environment, log, cwd, serial_pipes):
+        self._socket = None
+        pipe = subprocess.PIPE if serial_pipes else None
+        try:
+            # An own session: a Ctrl-C at the terminal is ours to handle, not the emulator's.
+            self.process = subprocess.Popen(
+                command, env=environment, cwd=cwd, stdin=pipe or subprocess.DEVNULL, stdout=pipe or log,
+                stderr=log, start_new_session=True, preexec_fn=_die_with_parent)
+        except OSError as error:
+            raise ToolError(f"cannot start {command[0]}: {error.strerror}") from error
+        if serial_pipes:
+            self.input = self.process.stdin.fileno()
+            self.output = self.process.stdout.fileno()
+
+    def accept(self, listener, seconds=30):
+        """Take the serial connection of an emulator that connects to a listening socket."""
+        listener.settimeout(0.2)
+        for _ in range(seconds * 5):
+            try:
+                self._socket, _address = listener.accept()
+                break
+            except socket.timeout:
+                if self.process.poll() is not None:
+                    break
+        if self._socket is None:
+            raise ToolError("the emulator did not open its serial port")
+        self._socket.setblocking(True)
+        self.input = self.output = self._socket.fileno()
+
+    def stop(self):
+        """End it, politely at first. Bochs swallows SIGTERM; on SIGHUP it writes its registers to the log."""
+        for number, seconds in ((signal.SIGHUP, 2), (signal.SIGKILL, 10)):
+            if self.process.poll() is None:
+                os.killpg(self.process.pid, number)
+                try:
+                    self.process.wait(seconds)
+                except subprocess.TimeoutExpired:
+                    pass
+        if self._socket:
+            self._socket.close()
+        for stream in (self.process.stdin, self.process.stdout):
+            if stream:
+                try:
+                    stream.close()
+                except OSError:
+                    pass  # unsent keys of a machine that has gone

@@ -1,0 +1,57 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""QEMU as a host: with KVM it lends the hypervisor real VMX, with TCG it has none."""
+
+import shutil
+from pathlib import Path
+
+from .common import ToolError
+
+PROGRAM = "qemu-system-x86_64"
+KVM_NESTED = Path("/sys/module/kvm_intel/parameters/nested")
+OVMF = Path("/usr/share/OVMF")
+
+
+def nested_vmx(device=Path("/dev/kvm"), parameter=KVM_NESTED):
+    """Whether a KVM guest on this machine can use VMX."""
+    try:
+        return device.exists() and parameter.read_text(encoding="ascii").strip() in ("Y", "1")
+    except OSError:
+        return False
+
+
+def firmware_files():
+    """OVMF's code and its empty variable store, as packaged from Debian 12 on; None without it."""
+    code, variables = OVMF / "OVMF_CODE_4M.fd", OVMF / "OVMF_VARS_4M.fd"
+    return (code, variables) if code.exists() and variables.exists() else None
+
+
+def _machine(accelerator, model):
+    if accelerator == "kvm":
+        # The remapping unit is what the hypervisor's interrupt and DMA code needs; it stands before all devices.
+        return ["-machine", "q35,kernel-irqchip=split", "-accel", "kvm",
+                "-cpu", f"{model or 'host'},+vmx,migratable=off",
+                "-device", "intel-iommu,intremap=on,caching-mode=on,eim=on"]
+    return ["-machine", "q35", "-accel", "tcg", "-cpu", model or "max"]
+
+
+def _firmware(firmware, folder):
+    if firmware == "bios":
+        return []
+    files = firmware_files()
+    if files is None:
+        raise ToolError(f"UEFI firmware not found in {OVMF}: install it with 'tools/setup test'")
+    return ["-drive", f"if=pflash,format=raw,unit=0,readonly=on,file={files[0]}",
+            "-drive", f"if=pflash,format=raw,unit=1,file={folder}/OVMF_VARS.fd"]
+
+
+def prepare(firmware, folder):
+    """Give the run its own variable store, which the firmware writes to."""
+    if firmware == "uefi" and (files := firmware_files()):
+        shutil.copyfile(files[1], Path(folder) / "OVMF_VARS.fd")
+
+
+def command(accelerator, image, model, count, memory, firmware, folder):
+    """The command line; MEMORY in MiB. -no-reboot: a machine that resets itself has failed."""
+    return [PROGRAM, *_machine(accelerator, model), "-smp", str(count), "-m", f"{memory}M",
+            *_firmware(firmware, folder), "-cdrom", str(image), "-nic", "none", "-display", "none",
+            "-serial", "stdio", "-monitor", "none", "-no-reboot"]

@@ -1,0 +1,186 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""`skerry run`: boot a configuration or an image on the best host that this machine has."""
+
+import os
+import re
+import shlex
+import shutil
+import signal
+import socket
+import sys
+import tempfile
+from pathlib import Path
+
+from . import bochs, console, image, qemu, verdict
+from .common import BUILD, ToolError
+from .emulator import Emulator
+
+RUNS = BUILD / "run"
+KEPT_RUNS = 20
+
+
+def say(text):
+    """A word of our own, beside the machine's: on a raw terminal a line needs its carriage return."""
+    print(f"run: {text}", file=sys.stderr, flush=True)
+
+
+def mebibytes(text):
+    """A memory size as MiB: `512M`, `1G`, or a plain number of MiB."""
+    found = re.fullmatch(r"(\d+)([MG]?)", text.upper())
+    if not found or int(found.group(1)) == 0:
+        raise ToolError(f"--memory {text}: expected a size such as 512M or 1G")
+    return int(found.group(1)) * (1024 if found.group(2) == "G" else 1)
+
+
+def pick_host(wanted):
+    """The host to use, by what this machine has."""
+    if wanted != "auto":
+        return wanted
+    return "kvm" if qemu.nested_vmx() and shutil.which(qemu.PROGRAM) else "bochs"
+
+
+def check_host(host, firmware):
+    """Fail with one line when the host cannot be had here."""
+    if host == "bochs":
+        if firmware == "uefi":
+            raise ToolError("--firmware uefi: Bochs 3.0 has BIOS only; expected --host kvm or tcg with it")
+        if bochs.find() is None:
+            raise ToolError("Bochs 3.0 not found: get it with 'tools/fetch-bochs'")
+        return
+    if not shutil.which(qemu.PROGRAM):
+        raise ToolError(f"{qemu.PROGRAM} not found: install it with 'tools/setup test'")
+    if host == "kvm" and not qemu.nested_vmx():
+        raise ToolError("--host kvm: no nested VMX here: expected /dev/kvm and 'Y' in "
+                        f"{qemu.KVM_NESTED}; try --host bochs")
+
+
+def forget_old_runs():
+    """Keep the logs of the last runs only. A folder without 'done' belongs to a run that goes on."""
+    finished = sorted(RUNS.glob("*/done"), key=lambda mark: mark.stat().st_mtime)
+    for mark in finished[:-KEPT_RUNS]:
+        shutil.rmtree(mark.parent, ignore_errors=True)
+
+
+def machine_command(options, host, medium, folder):
+    """Command and environment of a QEMU run."""
+    qemu.prepare(options.firmware, folder)
+    words = qemu.command(host, medium, options.cpu, options.smp, mebibytes(options.memory), options.firmware, folder)
+    return words, dict(os.environ)
+
+
+def write_bochs_files(options, medium, folder, port):
+    """The rc file and what it names; returns the rc file's path."""
+    model = options.cpu or bochs.DEFAULT_MODEL
+    serial = f"mode=socket-client, dev=127.0.0.1:{port}"
+    rc = folder / "bochsrc"
+    rc.write_text(bochs.rc_text(medium, model, options.smp, mebibytes(options.memory), serial, folder),
+                  encoding="utf-8")
+    (folder / "msrs").write_text(bochs.QUIRKS.get(model, bochs.Quirks()).msrs, encoding="ascii")
+    return rc
+
+
+def start(options, host, medium, folder, log):
+    """Start the machine; returns the emulator with its serial port open."""
+    if host != "bochs":
+        words, environment = machine_command(options, host, medium, folder)
+        return Emulator(words, environment, log, folder, serial_pipes=True)
+    program = bochs.find()
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        rc = write_bochs_files(options, medium, folder, listener.getsockname()[1])
+        emulator = Emulator([*program.command(), "-q", "-f", str(rc)], program.environment(), log, folder,
+                            serial_pipes=False)
+        try:
+            emulator.accept(listener)
+        except BaseException as error:
+            emulator.stop()
+            if isinstance(error, ToolError):
+                raise ToolError(f"{error}; see {folder}/emulator.log") from error
+            raise
+    return emulator
+
+
+def dry_run(options, host, medium, folder):
+    """Print what would be started, for a person to start by hand."""
+    if host != "bochs":
+        words = qemu.command(host, medium, options.cpu, options.smp, mebibytes(options.memory), options.firmware,
+                             folder)
+        print(shlex.join(words))
+        return 0
+    program = bochs.find() or bochs.Bochs(bochs.cached_root())
+    environment = program.environment()
+    names = ("BXSHARE", "LTDL_LIBRARY_PATH", "TERM")
+    print(" ".join(f"{name}={shlex.quote(environment[name])}" for name in names),
+          shlex.join([*program.command(), "-q", "-f", f"{folder}/bochsrc"]))
+    print(f"# {folder}/bochsrc")
+    print(bochs.rc_text(medium, options.cpu or bochs.DEFAULT_MODEL, options.smp, mebibytes(options.memory),
+                        "mode=file, dev=/dev/stdout", folder), end="")
+    return 0
+
+
+def prepare_medium(options, folder):
+    """The image to boot: given, or made from the configuration."""
+    source = Path(options.source)
+    if source.suffix == ".iso":
+        if not source.is_file():
+            raise ToolError(f"{source}: image not found: expected one made by 'tools/skerry image'")
+        if options.append or options.kernel:
+            raise ToolError(f"{source}: --append and --kernel are for configurations: an image has its own inside")
+        return source.resolve()
+    medium = folder / "image.iso"
+    image.make(source, medium, options.append, options.kernel, options.lenient)
+    return medium
+
+
+def stop_on_signals():
+    """Let the usual ways to end a program take the same way out as Ctrl-C."""
+    def interrupt(_number, _frame):
+        raise KeyboardInterrupt
+    for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
+        signal.signal(number, interrupt)
+
+
+def boot(options, host, folder):
+    """One run, from medium to verdict."""
+    medium = prepare_medium(options, folder)
+    transcript = verdict.Transcript(options.until or "")
+    serial_log = Path(options.log) if options.log else folder / "serial.log"
+    serial_log.parent.mkdir(parents=True, exist_ok=True)
+    with open(folder / "emulator.log", "wb") as log, open(serial_log, "wb") as serial:
+        emulator = start(options, host, medium, folder, log)
+        try:
+            say(f"{host}, {options.smp} CPUs, {options.memory} memory; logs in {os.path.relpath(folder)}")
+            if sys.stdin.isatty():
+                say(console.KEYS)
+            return console.Console(emulator, transcript, serial).pump(options.timeout)
+        finally:
+            emulator.stop()
+
+
+def run(options):
+    """The `run` command; returns its exit status."""
+    mebibytes(options.memory)
+    host = pick_host(options.host)
+    if options.dry_run:
+        medium = options.source if options.source.endswith(".iso") else "image.iso"
+        return dry_run(options, host, medium, RUNS / "dry-run")
+    check_host(host, options.firmware)
+    stop_on_signals()
+    try:
+        RUNS.mkdir(parents=True, exist_ok=True)
+        forget_old_runs()
+        folder = Path(tempfile.mkdtemp(prefix=f"{Path(options.source).stem}-", dir=RUNS))
+    except OSError as error:
+        raise ToolError(f"{RUNS}: cannot write there: {error.strerror}") from error
+    try:
+        status = boot(options, host, folder)
+    finally:
+        for name in ("image.iso", "OVMF_VARS.fd"):
+            (folder / name).unlink(missing_ok=True)
+        (folder / "done").touch()
+    text = verdict.MEANING[status]
+    if options.until and status == verdict.POWER_OFF:
+        text = "text seen"
+    if status == verdict.TIMEOUT:
+        text = f"timeout after {options.timeout:g} s"
+    say(f"{text} (status {status})")
+    return status
