@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """`skerry run`: boot a configuration or an image on the best host that this machine has."""
 
+import fcntl
 import os
 import re
 import shlex
@@ -12,7 +13,7 @@ import tempfile
 from pathlib import Path
 
 from . import bochs, console, image, qemu, verdict
-from .common import BUILD, ToolError
+from .common import BUILD, ToolError, locked
 from .emulator import Emulator
 
 RUNS = BUILD / "run"
@@ -55,10 +56,15 @@ def check_host(host, firmware):
 
 
 def forget_old_runs():
-    """Keep the logs of the last runs only. A folder without 'done' belongs to a run that goes on."""
-    finished = sorted(RUNS.glob("*/done"), key=lambda mark: mark.stat().st_mtime)
-    for mark in finished[:-KEPT_RUNS]:
-        shutil.rmtree(mark.parent, ignore_errors=True)
+    """Keep the files of the last runs only; never those of one that goes on, which holds its lock."""
+    folders = sorted((lock.parent for lock in RUNS.glob("*/lock")), key=lambda folder: folder.stat().st_mtime)
+    for folder in folders[:-KEPT_RUNS]:
+        try:
+            with open(folder / "lock", "w", encoding="ascii") as lock:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                shutil.rmtree(folder, ignore_errors=True)
+        except OSError:
+            continue  # in use, or another run was quicker to remove it
 
 
 def machine_command(options, host, medium, folder):
@@ -171,12 +177,12 @@ def run(options):
         folder = Path(tempfile.mkdtemp(prefix=f"{Path(options.source).stem}-", dir=RUNS))
     except OSError as error:
         raise ToolError(f"{RUNS}: cannot write there: {error.strerror}") from error
-    try:
-        status = boot(options, host, folder)
-    finally:
-        for name in ("image.iso", "OVMF_VARS.fd"):
-            (folder / name).unlink(missing_ok=True)
-        (folder / "done").touch()
+    with locked(folder / "lock"):
+        try:
+            status = boot(options, host, folder)
+        finally:
+            for name in ("image.iso", "OVMF_VARS.fd"):
+                (folder / name).unlink(missing_ok=True)
     text = verdict.MEANING[status]
     if options.until and status == verdict.POWER_OFF:
         text = "text seen"

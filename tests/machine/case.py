@@ -1,0 +1,103 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""What a machine test is: read from data, judged by what the machine said."""
+
+import configparser
+import re
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+
+REPO = Path(__file__).resolve().parent.parent.parent
+sys.path.insert(0, str(REPO / "tools"))
+from skerrylib.common import ToolError  # noqa: E402
+
+KEYS = {"config", "host", "cpu", "smp", "memory", "firmware", "append", "timeout", "expect", "forbid", "input",
+        "status", "needs", "lenient", "until"}
+PASSED_ON = ("host", "cpu", "smp", "memory", "firmware", "append", "until")
+
+
+@dataclass
+class Case:
+    """One section of a .test file."""
+
+    name: str
+    config: str
+    timeout: float
+    status: int
+    host: str
+    firmware: str
+    options: list = field(default_factory=list)  # of `tools/skerry run`
+    expect: list = field(default_factory=list)
+    forbid: list = field(default_factory=list)
+    steps: list = field(default_factory=list)  # (text to wait for, bytes to send)
+    needs: list = field(default_factory=list)
+
+
+def lines_of(value):
+    """The lines of a value that stands on several."""
+    return [line.strip() for line in value.splitlines() if line.strip()]
+
+
+def input_step(where, line):
+    """`TEXT -> KEYS`; KEYS know Python's escapes, such as \\r for the return key."""
+    wait, arrow, keys = line.partition(" -> ")
+    if not arrow:
+        raise ToolError(f"{where}: input '{line}': expected 'TEXT TO WAIT FOR -> KEYS TO SEND'")
+    return wait.strip(), keys.encode("ascii").decode("unicode_escape").encode("latin-1")
+
+
+def make_case(where, name, values):
+    """A case from a section's keys and values."""
+    for key in values:
+        if key not in KEYS:
+            raise ToolError(f"{where}: unknown key '{key}': expected one of {', '.join(sorted(KEYS))}")
+    if "config" not in values:
+        raise ToolError(f"{where}: key 'config' is missing")
+    patterns = {key: lines_of(values.get(key, "")) for key in ("expect", "forbid")}
+    for pattern in patterns["expect"] + patterns["forbid"]:
+        try:
+            re.compile(pattern)
+        except re.error as error:
+            raise ToolError(f"{where}: '{pattern}': expected a regular expression: {error}") from error
+    options = [word for key in PASSED_ON if key in values for word in (f"--{key}={values[key]}",)]
+    if values.get("lenient") == "yes":
+        options.append("--lenient")
+    return Case(name=name, config=values["config"], timeout=float(values.get("timeout", 120)),
+                status=int(values.get("status", 0)), host=values.get("host", "bochs"),
+                firmware=values.get("firmware", "bios"), options=options, expect=patterns["expect"],
+                forbid=patterns["forbid"], needs=values.get("needs", "").split(),
+                steps=[input_step(where, line) for line in lines_of(values.get("input", ""))])
+
+
+def read_cases(paths):
+    """All cases of some .test files. Names are unique, as logs are named by them."""
+    cases = {}
+    for path in paths:
+        parser = configparser.RawConfigParser(delimiters=("=",), comment_prefixes=("#",), strict=True)
+        try:
+            parser.read_string(path.read_text(encoding="utf-8"), str(path))
+        except configparser.Error as error:
+            raise ToolError(str(error).replace("\n", " ")) from error
+        for name in parser.sections():
+            where = f"{path.name}: [{name}]"
+            if name in cases:
+                raise ToolError(f"{where}: this name is taken by another test")
+            cases[name] = make_case(where, name, dict(parser[name]))
+    return list(cases.values())
+
+
+def judge(case, text, status):
+    """Why a run failed, or '' when it did not. TEXT is what the serial console showed."""
+    lines = [line.rstrip("\r") for line in text.replace("\r\n", "\n").split("\n")]
+    for pattern in case.forbid:
+        for line in lines:
+            if re.search(pattern, line):
+                return f"forbidden '{pattern}' in '{line.strip()[:100]}'"
+    rest = iter(lines)
+    for pattern in case.expect:
+        # Each search goes on where the one before ended: the order counts.
+        if not any(re.search(pattern, line) for line in rest):
+            return f"'{pattern}' expected and not seen (in this place), status {status}"
+    if status != case.status:
+        return f"status {status}, expected {case.status}"
+    return ""

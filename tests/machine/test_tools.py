@@ -1,0 +1,360 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""Unit tests of the tools. Run by tests/machine/run, or: python3 -m unittest discover tests/machine"""
+
+import contextlib
+import gzip
+import io
+import struct
+import subprocess
+import sys
+import tempfile
+import unittest
+from pathlib import Path
+from types import SimpleNamespace
+from unittest import mock
+
+REPO = Path(__file__).resolve().parent.parent.parent
+sys.path.insert(0, str(REPO / "tools"))
+sys.path.insert(0, str(REPO / "tests/machine"))
+import case as cases  # noqa: E402
+from skerrylib import aptbox, bare, bochs, config, console, cpio, image, qemu, run, verdict  # noqa: E402
+from skerrylib.common import ToolError  # noqa: E402
+
+SKERRY = [sys.executable, str(REPO / "tools/skerry")]
+
+
+def skerry(*words):
+    """Run the tool as a user does."""
+    return subprocess.run([*SKERRY, *words], capture_output=True, text=True, stdin=subprocess.DEVNULL, check=False)
+
+
+class Folder(unittest.TestCase):
+    """Tests with a folder of their own."""
+
+    def setUp(self):
+        work = tempfile.TemporaryDirectory()
+        self.addCleanup(work.cleanup)
+        self.folder = Path(work.name)
+
+    def write(self, name, text=""):
+        path = self.folder / name
+        path.write_text(text, encoding="utf-8")
+        return path
+
+
+class Configuration(Folder):
+    """Which files a configuration names."""
+
+    def test_comments(self):
+        self.assertEqual(config.strip_comment("# all of it"), "")
+        self.assertEqual(config.strip_comment("kernel = a # b"), "kernel = a")
+        self.assertEqual(config.strip_comment("kernel = a#b"), "kernel = a#b")
+        self.assertEqual(config.strip_comment("  kernel = a\t#"), "kernel = a")
+
+    def test_names(self):
+        text = "[host]\nkernel = no\n[vm a]\nkernel = k\ninitrd=i # c\n# module = no\nmodule = m some words\n" \
+               "module = n\n[net b]\nkernel = no\n"
+        self.assertEqual(config.file_names(text), [("k", 4), ("i", 5), ("m", 7), ("n", 8)])
+
+    def test_garbage_is_passed_over(self):
+        self.assertEqual(config.file_names("[vm a\nkernel\n=\n[]\n\0\x7fkernel = x\nkernel =\n"), [])
+
+    def test_each_name_once(self):
+        path = self.write("a.cfg", "[vm a]\nkernel = k\n[vm b]\nkernel = k\ninitrd = /abs\n")
+        _, references = config.read(path)
+        self.assertEqual([(r.name, r.line, r.path) for r in references],
+                         [("k", 2, self.folder / "k"), ("/abs", 5, Path("/abs"))])
+
+    def test_no_file(self):
+        with self.assertRaisesRegex(ToolError, "none.cfg: cannot read"):
+            config.read(self.folder / "none.cfg")
+
+
+class Image(Folder):
+    """What goes onto the medium."""
+
+    def stage(self, text, append="", lenient=False):
+        path = self.write("a.cfg", text)
+        tree = self.folder / "tree"
+        tree.mkdir()
+        image.stage(tree, path, append, self.write("hv", "hv"), lenient)
+        return tree, (tree / "boot/grub/grub.cfg").read_text(encoding="utf-8")
+
+    def test_grub_config(self):
+        for name in ("k", "i", "m"):
+            self.write(name, name)
+        tree, text = self.stage("[vm a]\nkernel = k\ninitrd = ./i\nmodule = m w\n[vm b]\nkernel = k\ninitrd = i\n",
+                                "explain log=debug")
+        wanted = ["multiboot2 /skerry.elf explain log=debug;", "module2 --nounzip /skerry.cfg skerry.cfg",
+                  "module2 --nounzip /files/0 k", "module2 --nounzip /files/1 ./i", "module2 --nounzip /files/2 m",
+                  "module2 --nounzip /files/1 i"]
+        places = [text.index(line) for line in wanted]
+        self.assertEqual(places, sorted(places))
+        self.assertEqual(text.count("/files/"), 4)
+        self.assertEqual((tree / "files/1").read_text(encoding="utf-8"), "i")
+        self.assertNotIn("@", text)
+
+    def test_quoting(self):
+        self.assertEqual(image.quote("a.b/c=1"), "a.b/c=1")
+        self.assertEqual(image.quote("a;b$c"), "'a;b$c'")
+        self.assertEqual(image.quote("it's"), "'it'\\''s'")
+
+    def test_missing_file_is_one_line(self):
+        path = self.write("a.cfg", "[vm a]\n\nkernel = nowhere\n")
+        done = skerry("image", str(path), "-o", str(self.folder / "a.iso"))
+        self.assertEqual(done.returncode, 2)
+        self.assertRegex(done.stderr, rf"^skerry: {path}:3: file 'nowhere' not found: [^\n]+\n$")
+        self.assertEqual(sorted(p.name for p in self.folder.iterdir()), ["a.cfg"])
+
+    def test_lenient_leaves_it_out(self):
+        self.write("k")
+        _, text = self.stage("[vm a]\nkernel = nowhere\ninitrd = k\n", lenient=True)
+        self.assertNotIn("nowhere", text)
+        self.assertIn("/files/0 k\n", text)
+
+    def test_name_that_grub_would_change(self):
+        self.write("a b")
+        with self.assertRaisesRegex(ToolError, r"a.cfg:2: file name 'a b' has a space"):
+            self.stage("[vm a]\nkernel = a b\n")
+
+    def test_missing_hypervisor(self):
+        path = self.write("a.cfg", "")
+        done = skerry("image", str(path), "-o", str(self.folder / "a.iso"), "--kernel", str(self.folder / "no"))
+        self.assertEqual(done.returncode, 2)
+        self.assertIn("hypervisor not found: expected it from 'make'", done.stderr)
+
+
+class Commands(unittest.TestCase):
+    """How the emulators are started."""
+
+    def test_kvm(self):
+        done = skerry("run", "x.iso", "--host", "kvm", "--smp", "4", "--memory", "2G", "--dry-run")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        for part in ("-machine q35,kernel-irqchip=split ", "-accel kvm ", "-cpu host,+vmx,migratable=off ", "-smp 4 ",
+                     "-m 2048M ", "-device intel-iommu,intremap=on,caching-mode=on,eim=on ", "-cdrom x.iso ",
+                     "-serial stdio ", "-display none ", "-no-reboot"):
+            self.assertIn(part, done.stdout + " ")
+        self.assertLess(done.stdout.index("intel-iommu"), done.stdout.index("-cdrom"))
+
+    def test_kvm_words_are_quoted(self):
+        done = skerry("run", "my image.iso", "--host", "kvm", "--dry-run")
+        self.assertIn("-cdrom 'my image.iso'", done.stdout)
+
+    def test_tcg(self):
+        words = qemu.command("tcg", "x.iso", None, 2, 256, "bios", "/f")
+        self.assertIn("tcg", words)
+        self.assertEqual(words[words.index("-cpu") + 1], "max")
+        self.assertNotIn("-drive", words)
+
+    def test_uefi_has_its_own_variables(self):
+        with mock.patch.object(qemu, "firmware_files", return_value=(Path("/o/CODE"), Path("/o/VARS"))):
+            words = qemu.command("tcg", "x.iso", None, 2, 256, "uefi", "/f")
+        self.assertIn("if=pflash,format=raw,unit=0,readonly=on,file=/o/CODE", words)
+        self.assertIn("if=pflash,format=raw,unit=1,file=/f/OVMF_VARS.fd", words)
+
+    def test_uefi_without_firmware(self):
+        with mock.patch.object(qemu, "firmware_files", return_value=None), \
+                self.assertRaisesRegex(ToolError, "tools/setup test"):
+            qemu.command("tcg", "x.iso", None, 2, 256, "uefi", "/f")
+
+    def test_bochs_dry_run(self):
+        done = skerry("run", "x.iso", "--host", "bochs", "--dry-run")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertIn("bochsrc", done.stdout)
+        self.assertIn("model=corei7_skylake_x, count=2", done.stdout)
+
+    def test_bochs_rc(self):
+        text = bochs.rc_text("/i.iso", "corei7_skylake_x", 2, 1024, "mode=socket-client, dev=127.0.0.1:7", "/f")
+        for line in ("cpu: model=corei7_skylake_x, count=2, ips=100000000, reset_on_triple_fault=0",
+                     "memory: guest=1024, host=1024", "com1: enabled=1, mode=socket-client, dev=127.0.0.1:7",
+                     'ata0-master: type=cdrom, path="/i.iso", status=inserted', "info: action=ignore"):
+            self.assertIn(line, text.splitlines())
+
+    def test_bochs_quirks(self):
+        text = bochs.rc_text("/i.iso", "sapphire_rapids", 1, 4096, "mode=file, dev=x", "/f")
+        self.assertIn('msrs="/f/msrs"', text)
+        self.assertIn('exclude_features="waitpkg,amx,amx_int8,amx_bf16,la57"', text)
+        self.assertIn("memory: guest=4096, host=2048", text)
+        self.assertIn('exclude_features="waitpkg"', bochs.describe_cpu("arrow_lake", 1, "m"))
+        self.assertNotIn("exclude", bochs.describe_cpu("tigerlake", 1, "m"))
+
+    def test_memory(self):
+        self.assertEqual([run.mebibytes(text) for text in ("512M", "1G", "64", "2g")], [512, 1024, 64, 2048])
+        for text in ("", "1T", "-1", "0", "1.5G"):
+            with self.assertRaises(ToolError):
+                run.mebibytes(text)
+
+    def test_auto_host(self):
+        with mock.patch.object(qemu, "nested_vmx", return_value=False):
+            self.assertEqual(run.pick_host("auto"), "bochs")
+        with mock.patch.object(qemu, "nested_vmx", return_value=True), \
+                mock.patch.object(run.shutil, "which", return_value="/usr/bin/x"):
+            self.assertEqual(run.pick_host("auto"), "kvm")
+        self.assertEqual(run.pick_host("tcg"), "tcg")
+
+    def test_wrong_use_is_one_line(self):
+        for words in (("run", "none.iso", "--host", "tcg"), ("run", "x.iso", "--smp", "0"),
+                      ("run", "x.iso", "--memory", "lots"), ("run", "x", "--host", "bochs", "--firmware", "uefi")):
+            done = skerry(*words)
+            self.assertEqual(done.returncode, 2, words)
+            self.assertEqual(done.stderr.count("\n"), 1, done.stderr)
+
+
+class NestedVmx(Folder):
+    """Whether the machine's KVM lends VMX on."""
+
+    def test_parameter(self):
+        device = self.write("kvm")
+        for text, expected in (("Y\n", True), ("1\n", True), ("N\n", False), ("0\n", False)):
+            self.assertEqual(qemu.nested_vmx(device, self.write("nested", text)), expected)
+        self.assertFalse(qemu.nested_vmx(device, self.folder / "none"))
+        self.assertFalse(qemu.nested_vmx(self.folder / "none", self.write("nested", "Y")))
+
+
+class Verdict(unittest.TestCase):
+    """Exit status by what was said."""
+
+    def status(self, *chunks, until=""):
+        transcript = verdict.Transcript(until)
+        for chunk in chunks:
+            transcript.feed(chunk)
+        return transcript.finish()
+
+    def test_endings(self):
+        self.assertEqual(self.status(b"hello\r\nskerry: power off\r\n"), 0)
+        self.assertEqual(self.status(b"skerry: halted: explain\r\n"), 0)
+        self.assertEqual(self.status(b"skerry: halted: this CPU has no VMX\r\n"), 3)
+        self.assertEqual(self.status(b"skerry: panic: page fault\r\nrip 0\r\n"), 4)
+        self.assertEqual(self.status(b"skerry: VM alpha powered off\r\n"), 5)
+        self.assertEqual(self.status(), 5)
+
+    def test_lost_newline(self):
+        self.assertEqual(self.status(b"skerry: power off"), 0)
+
+    def test_byte_by_byte(self):
+        self.assertEqual(self.status(*(bytes([byte]) for byte in b"\r\nskerry: power off\r\n")), 0)
+
+    def test_last_word_counts(self):
+        self.assertEqual(self.status(b"skerry: power off\nskerry: panic: late\n"), 4)
+
+    def test_only_at_start_of_line(self):
+        self.assertEqual(self.status(b"alpha: skerry: power off\n"), 5)
+
+    def test_garbage(self):
+        self.assertEqual(self.status(b"\xff\xfe\0" * 3000, b"\nskerry: power off\n"), 0)
+
+    def test_until_across_chunks(self):
+        transcript = verdict.Transcript("userspace reached")
+        transcript.feed(b"alpha: usersp")
+        self.assertFalse(transcript.until_seen)
+        transcript.feed(b"ace reached\r\n")
+        self.assertTrue(transcript.until_seen)
+
+
+class Keyboard(unittest.TestCase):
+    """Keys on their way to the machine."""
+
+    def test_ordinary(self):
+        self.assertEqual(console.Keys().translate(b"ls\r\x1c\x04"), b"ls\r\x1c\x04")
+
+    def test_escapes(self):
+        keys = console.Keys()
+        self.assertEqual(keys.translate(b"\x01"), b"")
+        self.assertEqual(keys.translate(b"c"), b"\x03")
+        self.assertEqual(keys.translate(b"\x01a"), b"\x01")
+
+    def test_ends(self):
+        for keys in (b"\x03", b"\x01x"):
+            with self.assertRaises(KeyboardInterrupt):
+                console.Keys().translate(keys)
+
+
+class Archives(unittest.TestCase):
+    """The initial file system, and where packages come from."""
+
+    def test_cpio(self):
+        def archive(order):
+            made = cpio.Archive()
+            for name in order:
+                made.file(name, name.encode() * 3)
+            made.folder("d")
+            made.character_device("d/c", 5, 1)
+            return made
+        one, two = archive(["a", "b"]), archive(["b", "a"])
+        self.assertEqual(one.to_gzip(), two.to_gzip())
+        data = gzip.decompress(one.to_gzip())
+        self.assertEqual(len(data) % 4, 0)
+        with tempfile.TemporaryDirectory() as folder:
+            done = subprocess.run(["busybox", "cpio", "-t"], input=data, cwd=folder, capture_output=True, check=False)
+        self.assertEqual(done.stdout.split(), [b"a", b"b", b"d", b"d/c"])
+
+    def test_mirror(self):
+        targets = "http://x.example/tools bookworm main\nhttp://s.example/debian-security bookworm-security main\n" \
+                  "http://m.example/debian/ bookworm main\nhttp://m.example/debian/ bookworm contrib\n"
+        self.assertEqual(aptbox.pick_mirror(targets, "bookworm"), "http://m.example/debian/")
+        self.assertEqual(aptbox.pick_mirror(targets, "trixie"), "")
+
+
+class Bare(unittest.TestCase):
+    """The reference without a hypervisor."""
+
+    def test_entry_mark(self):
+        kernel = bytearray(0x3000)
+        kernel[0x1F1] = 4
+        kernel[0x202:0x206] = b"HdrS"
+        kernel[0xA00:0xA05] = b"abcde"
+        marked = bare.with_entry_mark(bytes(kernel))
+        jump, distance = struct.unpack_from("<Bi", marked, 0xA00)
+        self.assertEqual((jump, 0xA00 + 5 + distance), (0xE9, 0x3000))
+        self.assertIn(b"abcd", marked[0x3000:])
+        self.assertEqual(marked[0xA05:0x3000], bytes(kernel[0xA05:]))
+
+    def test_parse(self):
+        boot = bare.parse("x\nentry: 0000000000000010\nbare: tsc: 100\n")
+        self.assertEqual((boot.entry, boot.userspace, boot.ticks), (16, 100, 84))
+        with self.assertRaises(ToolError):
+            bare.parse("nothing")
+
+
+class MachineTests(Folder):
+    """The machine tests' own data and judgement."""
+
+    def read(self, text):
+        return cases.read_cases([self.write("x.test", text)])
+
+    def test_case(self):
+        (case,) = self.read("[a]\nconfig = c\nhost = tcg\nsmp = 3\nappend = a b\nstatus = 3\n"
+                            "expect =\n    ^one$\n    two\ninput =\n    alpha# -> ls\\r\n")
+        self.assertEqual(case.options, ["--host=tcg", "--smp=3", "--append=a b"])
+        self.assertEqual((case.expect, case.status), (["^one$", "two"], 3))
+        self.assertEqual(case.steps, [("alpha#", b"ls\r")])
+
+    def test_bad_data(self):
+        for text, why in (("[a]\nconfig = c\ncolour = red\n", "unknown key 'colour'"), ("[a]\nhost = tcg\n", "'config'"),
+                          ("[a]\nconfig = c\nexpect = (\n", "regular expression"),
+                          ("[a]\nconfig = c\ninput = x\n", "TEXT TO WAIT FOR"), ("[a]\n[a]\n", "already exists")):
+            with self.assertRaisesRegex(ToolError, why):
+                self.read(text)
+
+    def test_judgement(self):
+        case = SimpleNamespace(expect=["^one", "^two"], forbid=["panic"], status=0)
+        self.assertEqual(cases.judge(case, "one\r\nx\r\ntwo\r\n", 0), "")
+        self.assertIn("'^two' expected", cases.judge(case, "two\none\n", 0))
+        self.assertIn("forbidden", cases.judge(case, "one\ntwo\nskerry: panic\n", 0))
+        self.assertEqual(cases.judge(case, "one\ntwo\n", 5), "status 5, expected 0")
+
+
+class Doctor(unittest.TestCase):
+    """What the machine can host."""
+
+    def test_status(self):
+        from skerrylib import doctor
+        for usable, status in ((True, 0), (False, 1)):
+            with mock.patch.object(doctor, "report", return_value=([("what", usable, "why")], usable)), \
+                    contextlib.redirect_stdout(io.StringIO()) as out:
+                self.assertEqual(doctor.run(), status)
+            self.assertRegex(out.getvalue(), r"^what +(yes|no) +why\n")
+
+
+if __name__ == "__main__":
+    unittest.main()
