@@ -21,9 +21,11 @@ from .common import BUILD, REPO, ToolError
 TEMPLATE = REPO / "iso/grub.cfg.in"
 KERNEL = BUILD / "skerry.elf"
 
-# What grub.cfg uses, and what finds the medium again once GRUB's core runs. Fewer modules, faster start.
-GRUB_MODULES = ("normal multiboot2 iso9660 part_msdos part_gpt fat search search_fs_file all_video "
-                "serial terminal halt echo test boot")
+# What grub.cfg uses, and what finds the medium again once GRUB's core runs: fewer modules, faster start.
+# On UEFI that core asks for every kind of partition table, and complains about those it does not find.
+PARTITION_TABLES = "acorn amiga apple bsd dfly dvh gpt msdos plan sun sunpc"
+GRUB_MODULES = " ".join(["normal multiboot2 iso9660 fat search search_fs_file all_video serial terminal halt echo",
+                         "test boot", *(f"part_{kind}" for kind in PARTITION_TABLES.split())])
 
 # 2026-01-01 00:00:00 UTC
 DEFAULT_EPOCH = 1767225600
