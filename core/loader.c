@@ -1,0 +1,212 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Guest images: choice of the format, and the plan of guest memory that all formats share. */
+#include "core/load.h"
+
+#include "arch/x86/string.h"
+#include "core/elf.h"
+#include "core/format.h"
+
+#include <stdarg.h>
+
+bool load_fail(struct loading *l, const char *fmt, ...)
+{
+    static char text[160];
+    va_list args;
+
+    va_start(args, fmt);
+    vformat(text, sizeof(text), fmt, args);
+    va_end(args);
+    *l->why = text;
+    return false;
+}
+
+/* --- the plan --- */
+
+static bool overlaps(const struct piece *p, uint64_t base, uint64_t size)
+{
+    return base < p->base ? p->base - base < size : base - p->base < p->size;
+}
+
+static bool inside(uint64_t base, uint64_t size, uint64_t from, uint64_t below)
+{
+    return base >= from && base < below && size <= below - base;
+}
+
+static bool is_free(const struct loading *l, uint64_t base, uint64_t size)
+{
+    bool ram = false;
+
+    for (unsigned i = 0; i < l->range_count; i++) {
+        uint64_t start = l->ranges[i].base.value;
+
+        ram = ram || inside(base, size, start, start + l->ranges[i].size);
+    }
+    for (unsigned i = 0; i < l->taken_count; i++) {
+        if (overlaps(&l->taken[i], base, size))
+            return false;
+    }
+    return ram && inside(base, size, 0, REACHABLE);
+}
+
+bool load_take(struct loading *l, uint64_t base, uint64_t size)
+{
+    if (size == 0 || l->taken_count == LOAD_MAX_PIECES || !is_free(l, base, size))
+        return false;
+    l->taken[l->taken_count++] = (struct piece){base, size};
+    return true;
+}
+
+/* Keeps the better of *best and base, if base is possible at all. */
+static void consider(const struct loading *l, uint64_t base, struct piece window, uint64_t size, bool highest,
+                     uint64_t *best, bool *found)
+{
+    if (!inside(base, size, window.base, window.base + window.size) || !is_free(l, base, size))
+        return;
+    if (!*found || (highest ? base > *best : base < *best))
+        *best = base;
+    *found = true;
+}
+
+bool load_lowest(struct loading *l, uint64_t from, uint64_t below, uint64_t size, uint64_t align,
+                 uint64_t *base)
+{
+    struct piece window = {from, below - from};
+    bool found = false;
+
+    if (align > REACHABLE)
+        return false;
+    /* The lowest place begins where the window, a range or a taken piece makes room. */
+    consider(l, ALIGN_UP(from, align), window, size, false, base, &found);
+    for (unsigned i = 0; i < l->range_count; i++)
+        consider(l, ALIGN_UP(l->ranges[i].base.value, align), window, size, false, base, &found);
+    for (unsigned i = 0; i < l->taken_count; i++)
+        consider(l, ALIGN_UP(l->taken[i].base + l->taken[i].size, align), window, size, false, base, &found);
+    return found && load_take(l, *base, size);
+}
+
+bool load_highest(struct loading *l, uint64_t from, uint64_t below, uint64_t size, uint64_t align,
+                  uint64_t *base)
+{
+    struct piece window = {from, below - from};
+    bool found = false;
+
+    if (align > REACHABLE || size > REACHABLE)
+        return false;
+    /* An end below size wraps around to a base that no range contains. */
+    consider(l, ALIGN_DOWN(below - size, align), window, size, true, base, &found);
+    for (unsigned i = 0; i < l->range_count; i++) {
+        uint64_t end = l->ranges[i].base.value + l->ranges[i].size;
+
+        consider(l, ALIGN_DOWN(end - size, align), window, size, true, base, &found);
+    }
+    for (unsigned i = 0; i < l->taken_count; i++)
+        consider(l, ALIGN_DOWN(l->taken[i].base - size, align), window, size, true, base, &found);
+    return found && load_take(l, *base, size);
+}
+
+bool load_low(struct loading *l, uint64_t size, uint64_t align, uint64_t *base)
+{
+    if (load_lowest(l, PAGE_SIZE, LOW_END, size, align, base))
+        return true;
+    return load_fail(l, "no room for boot structures, expected %lu bytes free below 640K",
+                     (unsigned long)size);
+}
+
+void load_copy(struct loading *l, uint64_t to, const void *from, uint64_t size)
+{
+    guest_write(l->vm, gpa(to), from, size);
+}
+
+/* In pieces: guest memory need not be contiguous in the host. */
+void load_zero(struct loading *l, uint64_t at, uint64_t size)
+{
+    static const uint8_t zeros[PAGE_SIZE];
+
+    for (uint64_t n; size > 0; at += n, size -= n) {
+        n = MIN(size, sizeof(zeros));
+        guest_write(l->vm, gpa(at), zeros, n);
+    }
+}
+
+/* Flat segments, accessed bits set: 10h code, 18h data (Linux boot protocol; Multiboot leaves them open). */
+void load_gdt(struct loading *l, uint64_t at)
+{
+    uint64_t code = l->start->mode == 64 ? UINT64_C(0x00af9b000000ffff) : UINT64_C(0x00cf9b000000ffff);
+    const uint64_t gdt[] = {0, 0, code, UINT64_C(0x00cf93000000ffff)};
+
+    _Static_assert(sizeof(gdt) == LOAD_GDT_SIZE, "the claimed place holds the GDT");
+    load_copy(l, at, gdt, sizeof(gdt));
+    l->start->gdt_base = at;
+    l->start->gdt_limit = sizeof(gdt) - 1;
+}
+
+static unsigned add_entry(struct map_entry *map, unsigned count, uint64_t base, uint64_t end, uint32_t type)
+{
+    if (base < end)
+        map[count++] = (struct map_entry){base, end - base, type};
+    return count;
+}
+
+unsigned load_memory_map(const struct loading *l, struct map_entry map[LOAD_MAX_MAP])
+{
+    struct piece cuts[2] = {{LOW_END, HOLE_END - LOW_END}, {l->img->acpi_base.value, l->img->acpi_size}};
+    unsigned acpi = 1, count = 0;
+
+    if (cuts[1].base < cuts[0].base) {
+        cuts[1] = cuts[0];
+        cuts[0] = (struct piece){l->img->acpi_base.value, l->img->acpi_size};
+        acpi = 0;
+    }
+    for (unsigned i = 0; i < l->range_count; i++) {
+        uint64_t at = l->ranges[i].base.value, end = at + l->ranges[i].size;
+
+        for (unsigned c = 0; c < ARRAY_SIZE(cuts); c++) {
+            if (!overlaps(&cuts[c], l->ranges[i].base.value, l->ranges[i].size))
+                continue;
+            count = add_entry(map, count, at, cuts[c].base, MAP_USABLE);
+            if (c == acpi)
+                count = add_entry(map, count, cuts[c].base, cuts[c].base + cuts[c].size, MAP_ACPI);
+            at = MAX(at, cuts[c].base + cuts[c].size);
+        }
+        count = add_entry(map, count, at, end, MAP_USABLE);
+    }
+    return count;
+}
+
+/* --- formats --- */
+
+enum image_format image_recognise(const void *data, size_t size)
+{
+    if (linux_recognise(data, size))
+        return IMAGE_LINUX;
+    if (multiboot2_recognise(data, size))
+        return IMAGE_MULTIBOOT2;
+    return multiboot_recognise(data, size) ? IMAGE_MULTIBOOT : IMAGE_FLAT;
+}
+
+static bool (*const loaders[])(struct loading *l) = {
+    [IMAGE_LINUX] = load_linux,
+    [IMAGE_MULTIBOOT] = load_multiboot,
+    [IMAGE_MULTIBOOT2] = load_multiboot2,
+    [IMAGE_FLAT] = load_flat,
+};
+
+bool image_load(struct vm *vm, const struct image *img, struct start_state *start, const char **why)
+{
+    struct loading l = {.vm = vm, .img = img, .start = start, .why = why};
+    enum image_format format = img->format;
+
+    memset(start, 0, sizeof(*start));
+    if (format == IMAGE_AUTO) {
+        format = image_recognise(img->kernel.data, img->kernel.size);
+        if (format == IMAGE_FLAT && elf_recognise(img->kernel.data, img->kernel.size))
+            return load_fail(&l,
+                             "an ELF file without a Multiboot header, expected one of those or a bzImage");
+    }
+    if (img->kernel.size == 0)
+        return load_fail(&l, "the kernel is empty, expected a kernel file");
+    l.range_count = guest_ranges(vm, l.ranges);
+    if (img->acpi_size > 0 && !load_take(&l, img->acpi_base.value, img->acpi_size))
+        return load_fail(&l, "the ACPI tables do not lie in the guest's memory");
+    return loaders[format](&l);
+}
