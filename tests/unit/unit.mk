@@ -6,6 +6,8 @@ BUILD ?= build
 UNIT := $(BUILD)/unit
 
 UNIT_config := core/config.c core/format.c
+UNIT_decode := dev/decode.c
+UNIT_LIBS_decode := -lZydis
 UNIT_format := core/format.c
 UNIT_acpi := arch/x86/acpi.c
 UNIT_multiboot2 := arch/x86/multiboot2.c
@@ -13,7 +15,7 @@ UNIT_LOADERS := core/loader.c core/load_linux.c core/load_multiboot.c core/load_
     tests/unit/fake_guest.c
 UNIT_load_linux := $(UNIT_LOADERS)
 UNIT_load_multiboot := $(UNIT_LOADERS)
-UNIT_TESTS := acpi config format load_linux load_multiboot multiboot2
+UNIT_TESTS := acpi config decode format load_linux load_multiboot multiboot2
 
 UNIT_CC ?= gcc
 UNIT_CFLAGS := -std=gnu11 -I. -I$(BUILD) -g -O1 -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes \

@@ -1,0 +1,450 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* dev/decode.c: decoding against Zydis over random encodings, execution against the processor that runs the
+ * test. */
+#include "tests/unit/unit.h"
+
+#include "dev/decode.h"
+
+#include <stdio.h>
+#include <Zydis/Zydis.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define ROUNDS 150000 /* of each kind in each mode */
+
+static uint64_t random_state;
+
+static uint64_t rnd(void)
+{
+    random_state ^= random_state << 13;
+    random_state ^= random_state >> 7;
+    random_state ^= random_state << 17;
+    return random_state * 0x2545f4914f6cdd1d;
+}
+
+/* --- decoding --- */
+
+static const struct {
+    uint8_t op;
+    ZydisMnemonic mnemonics[4];
+} names[] = {
+    {MMIO_ADD, {ZYDIS_MNEMONIC_ADD}},
+    {MMIO_OR, {ZYDIS_MNEMONIC_OR}},
+    {MMIO_ADC, {ZYDIS_MNEMONIC_ADC}},
+    {MMIO_SBB, {ZYDIS_MNEMONIC_SBB}},
+    {MMIO_AND, {ZYDIS_MNEMONIC_AND}},
+    {MMIO_SUB, {ZYDIS_MNEMONIC_SUB}},
+    {MMIO_XOR, {ZYDIS_MNEMONIC_XOR}},
+    {MMIO_CMP, {ZYDIS_MNEMONIC_CMP}},
+    {MMIO_LOAD, {ZYDIS_MNEMONIC_MOV, ZYDIS_MNEMONIC_MOVZX, ZYDIS_MNEMONIC_MOVSX, ZYDIS_MNEMONIC_MOVSXD}},
+    {MMIO_STORE, {ZYDIS_MNEMONIC_MOV}},
+    {MMIO_XCHG, {ZYDIS_MNEMONIC_XCHG}},
+    {MMIO_TEST, {ZYDIS_MNEMONIC_TEST}},
+    {MMIO_INC, {ZYDIS_MNEMONIC_INC}},
+    {MMIO_DEC, {ZYDIS_MNEMONIC_DEC}},
+    {MMIO_NOT, {ZYDIS_MNEMONIC_NOT}},
+    {MMIO_NEG, {ZYDIS_MNEMONIC_NEG}},
+    {MMIO_STOS, {ZYDIS_MNEMONIC_STOSB, ZYDIS_MNEMONIC_STOSW, ZYDIS_MNEMONIC_STOSD, ZYDIS_MNEMONIC_STOSQ}},
+    {MMIO_MOVS, {ZYDIS_MNEMONIC_MOVSB, ZYDIS_MNEMONIC_MOVSW, ZYDIS_MNEMONIC_MOVSD, ZYDIS_MNEMONIC_MOVSQ}},
+};
+
+static const uint8_t one_byte[] = {0x00, 0x01, 0x02, 0x03, 0x08, 0x09, 0x0a, 0x0b, 0x10, 0x11, 0x12, 0x13,
+                                   0x18, 0x19, 0x1a, 0x1b, 0x20, 0x21, 0x22, 0x23, 0x28, 0x29, 0x2a, 0x2b,
+                                   0x30, 0x31, 0x32, 0x33, 0x38, 0x39, 0x3a, 0x3b, 0x63, 0x80, 0x81, 0x83,
+                                   0x84, 0x85, 0x86, 0x87, 0x88, 0x89, 0x8a, 0x8b, 0xa0, 0xa1, 0xa2, 0xa3,
+                                   0xa4, 0xa5, 0xaa, 0xab, 0xc6, 0xc7, 0xf6, 0xf7, 0xfe, 0xff};
+static const uint8_t two_byte[] = {0xb6, 0xb7, 0xbe, 0xbf};
+
+struct zydis {
+    ZydisDecoder decoder;
+    ZydisDecodedInstruction i;
+    ZydisDecodedOperand operands[ZYDIS_MAX_OPERAND_COUNT];
+    bool valid;
+};
+
+static bool name_fits(const struct zydis *z, unsigned op)
+{
+    for (unsigned i = 0; i < ARRAY_SIZE(names); i++) {
+        for (unsigned n = 0; names[i].op == op && n < 4; n++) {
+            if (names[i].mnemonics[n] != ZYDIS_MNEMONIC_INVALID && names[i].mnemonics[n] == z->i.mnemonic)
+                return true;
+        }
+    }
+    return false;
+}
+
+/* Index of the first memory operand, or -1. */
+static int memory_operand(const struct zydis *z)
+{
+    for (int n = 0; n < z->i.operand_count; n++) {
+        if (z->operands[n].type == ZYDIS_OPERAND_TYPE_MEMORY)
+            return n;
+    }
+    return -1;
+}
+
+/* Does Zydis see a form that our header promises? */
+static bool promised(const struct zydis *z)
+{
+    const uint8_t *list = z->i.opcode_map == ZYDIS_OPCODE_MAP_DEFAULT ? one_byte : two_byte;
+    size_t size = list == one_byte ? sizeof(one_byte) : sizeof(two_byte);
+    bool named = false;
+
+    if (!z->valid || z->i.encoding != ZYDIS_INSTRUCTION_ENCODING_LEGACY || memory_operand(z) < 0)
+        return false;
+    if (z->i.opcode_map != ZYDIS_OPCODE_MAP_DEFAULT && z->i.opcode_map != ZYDIS_OPCODE_MAP_0F)
+        return false;
+    for (unsigned op = 0; op <= MMIO_MOVS; op++)
+        named = named || name_fits(z, op);
+    if (z->i.mnemonic == ZYDIS_MNEMONIC_MOVSXD && z->i.operand_width == 16)
+        return false; /* manuals differ on the size of its memory operand, and nobody uses it */
+    if (z->i.opcode == 0xf6 || z->i.opcode == 0xf7)
+        named = named && z->i.raw.modrm.reg != 1; /* an undocumented TEST */
+    return named && memchr(list, z->i.opcode, size) != NULL;
+}
+
+static ZydisRegister byte_register(const struct mmio_insn *m, bool rex)
+{
+    if (m->high)
+        return (ZydisRegister)(ZYDIS_REGISTER_AH + m->reg);
+    if (m->reg < 4)
+        return (ZydisRegister)(ZYDIS_REGISTER_AL + m->reg);
+    assert_true(rex);
+    return ZydisRegisterEncode(ZYDIS_REGCLASS_GPR8, (ZyanU8)(m->reg + 4)); /* AH to BH come before SPL */
+}
+
+static ZydisRegister our_register(const struct mmio_insn *m, const struct zydis *z)
+{
+    static const ZydisRegisterClass classes[] = {
+        [2] = ZYDIS_REGCLASS_GPR16, [4] = ZYDIS_REGCLASS_GPR32, [8] = ZYDIS_REGCLASS_GPR64};
+
+    if (m->reg_size == 1)
+        return byte_register(m, z->i.attributes & ZYDIS_ATTRIB_HAS_REX);
+    return ZydisRegisterEncode(classes[m->reg_size], m->reg);
+}
+
+/* NULL, or the name of what differs. */
+static const char *compare(const struct mmio_insn *m, const struct zydis *z)
+{
+    int mem = memory_operand(z), other = 1 - mem;
+    const ZydisDecodedOperand *o = z->operands + mem;
+    bool string = m->op == MMIO_STOS || m->op == MMIO_MOVS;
+    bool reads = o->actions & ZYDIS_OPERAND_ACTION_MASK_READ,
+         writes = o->actions & ZYDIS_OPERAND_ACTION_MASK_WRITE;
+
+    if (mem < 0 || m->length != z->i.length || !name_fits(z, m->op))
+        return "length or mnemonic";
+    if (o->size != m->size * 8u || z->i.address_width != m->address_size * 8u)
+        return "sizes";
+    if (m->lock != ((z->i.attributes & ZYDIS_ATTRIB_HAS_LOCK) != 0))
+        return "lock";
+    if (m->op == MMIO_MOVS)
+        return z->operands[1].type == ZYDIS_OPERAND_TYPE_MEMORY ? NULL : "operands";
+    if (reads != m->reads || writes != m->writes)
+        return "access";
+    if ((m->reg_size != 0 || m->has_imm) && !string && (mem > 1 || m->to_register != (mem == 1)))
+        return "direction";
+    if (m->reg_size != 0 && z->operands[other].reg.value != our_register(m, z))
+        return "register";
+    if (m->reg_size != 0 && z->operands[other].size != m->reg_size * 8u)
+        return "register size";
+    if (m->has_imm != (z->i.raw.imm[0].size != 0))
+        return "immediate";
+    if (m->has_imm && ((uint64_t)m->imm ^ z->operands[1].imm.value.u) << (64 - z->i.raw.imm[0].size) != 0)
+        return "immediate value";
+    if (m->op == MMIO_LOAD && m->reg_size > m->size &&
+        m->sign_extend == (z->i.mnemonic == ZYDIS_MNEMONIC_MOVZX))
+        return "extension";
+    return NULL;
+}
+
+static void show(const char *what, const uint8_t *bytes, unsigned mode)
+{
+    char hex[64] = "";
+
+    for (unsigned i = 0; i < 15; i++)
+        snprintf(hex + 3 * i, 4, "%02x ", bytes[i]);
+    fail_msg("mode %u: %s: %s", mode, what, hex);
+}
+
+/* One encoding; true when it was decoded. Bytes end where the sanitizer looks. */
+static bool check(struct zydis *z, const uint8_t *bytes, unsigned count, unsigned mode)
+{
+    static uint8_t *copies[17];
+    struct mmio_insn m;
+    bool ours;
+
+    if (copies[count] == NULL)
+        copies[count] = malloc(count + 1);
+    memcpy(copies[count], bytes, count);
+    ours = mmio_decode(copies[count], count, mode, &m);
+    z->valid = ZYAN_SUCCESS(ZydisDecoderDecodeFull(&z->decoder, bytes, count, &z->i, z->operands));
+    if (ours && !z->valid)
+        show("decoded what Zydis refuses", bytes, mode);
+    if (ours && compare(&m, z) != NULL)
+        show(compare(&m, z), bytes, mode);
+    if (!ours && promised(z))
+        show("refused what was promised", bytes, mode);
+    return ours;
+}
+
+/* Some prefixes, mostly none, an opcode of ours, anything behind it. */
+static void biased(uint8_t bytes[16], unsigned mode)
+{
+    static const uint8_t prefixes[] = {0x66, 0x67, 0xf0, 0xf2, 0xf3, 0x26,
+                                       0x2e, 0x36, 0x3e, 0x64, 0x65, 0x66};
+    unsigned at = 0;
+
+    for (unsigned i = 0; i < 16; i++)
+        bytes[i] = (uint8_t)rnd();
+    while (at < 4 && rnd() % 3 == 0)
+        bytes[at++] = prefixes[rnd() % sizeof(prefixes)];
+    if (mode == 64 && rnd() % 2 == 0)
+        bytes[at++] = (uint8_t)(0x40 | rnd() % 16);
+    if (rnd() % 8 == 0) {
+        bytes[at++] = 0x0f;
+        bytes[at] = two_byte[rnd() % sizeof(two_byte)];
+    } else {
+        bytes[at] = one_byte[rnd() % sizeof(one_byte)];
+    }
+}
+
+static void against_zydis(unsigned mode, ZydisMachineMode machine, ZydisStackWidth stack)
+{
+    struct zydis z;
+    uint8_t bytes[16];
+    unsigned decoded = 0;
+
+    random_state = 0x5ee1 + mode;
+    assert_true(ZYAN_SUCCESS(ZydisDecoderInit(&z.decoder, machine, stack)));
+    for (unsigned round = 0; round < 2 * ROUNDS; round++) {
+        biased(bytes, mode);
+        for (unsigned i = 0; round < ROUNDS && i < 16; i++)
+            bytes[i] = (uint8_t)rnd();
+        decoded += check(&z, bytes, rnd() % 8 == 0 ? (unsigned)(rnd() % 16) : 15, mode);
+    }
+    print_message("mode %u: %u encodings, %u decoded\n", mode, 2 * ROUNDS, decoded);
+    assert_true(decoded > ROUNDS / 2);
+}
+
+static void zydis_64(void **state)
+{
+    (void)state;
+    against_zydis(64, ZYDIS_MACHINE_MODE_LONG_64, ZYDIS_STACK_WIDTH_64);
+}
+
+static void zydis_32(void **state)
+{
+    (void)state;
+    against_zydis(32, ZYDIS_MACHINE_MODE_LONG_COMPAT_32, ZYDIS_STACK_WIDTH_32);
+}
+
+static void zydis_16(void **state)
+{
+    (void)state;
+    against_zydis(16, ZYDIS_MACHINE_MODE_LEGACY_16, ZYDIS_STACK_WIDTH_16);
+}
+
+static void too_long(void **state)
+{
+    uint8_t bytes[17];
+    struct mmio_insn m;
+
+    (void)state;
+    memset(bytes, 0x66, sizeof(bytes));
+    assert_false(mmio_decode(bytes, 17, 64, &m));
+    memcpy(bytes + 13, "\x8b\x00", 2);
+    assert_true(mmio_decode(bytes, 17, 64, &m));
+    assert_int_equal(m.length, 15);
+    memcpy(bytes + 13, "\x8b\x40\x00", 3);
+    assert_false(mmio_decode(bytes, 17, 64, &m));
+    assert_false(mmio_decode(bytes, 0, 64, &m));
+}
+
+static void string_forms(void **state)
+{
+    struct mmio_insn m;
+
+    (void)state;
+    assert_true(mmio_decode((const uint8_t *)"\xf3\x48\xab", 3, 64, &m));
+    assert_int_equal(m.op, MMIO_STOS);
+    assert_int_equal(m.size, 8);
+    assert_true(m.rep && m.writes && !m.reads);
+    assert_true(mmio_decode((const uint8_t *)"\xa4", 1, 16, &m));
+    assert_int_equal(m.op, MMIO_MOVS);
+    assert_int_equal(m.address_size, 2);
+    assert_false(m.rep);
+}
+
+/* --- execution --- */
+
+#define CARRY 1u
+#define FLAGS 0x8d5u
+
+/* Runs `op` on *a (destination) and b with the given carry; returns the flags. */
+#define HOST(name, T, insn)                                           \
+    static uint64_t name(uint64_t *a, uint64_t b, uint64_t carry)     \
+    {                                                                 \
+        T x = (T)*a, y = (T)b;                                        \
+        uint64_t f;                                                   \
+                                                                      \
+        __asm__ volatile("lea -128(%%rsp), %%rsp; bt $0, %[c]; " insn \
+                         "; pushfq; popq %[f]; lea 128(%%rsp), %%rsp" \
+                         : [x] "+q"(x), [f] "=&r"(f)                  \
+                         : [y] "q"(y), [c] "r"(carry)                 \
+                         : "cc", "memory");                           \
+        *a = x;                                                       \
+        return f;                                                     \
+    }
+
+#define HOST_ALL(op, operands)                \
+    HOST(op##_1, uint8_t, #op "b " operands)  \
+    HOST(op##_2, uint16_t, #op "w " operands) \
+    HOST(op##_4, uint32_t, #op "l " operands) \
+    HOST(op##_8, uint64_t, #op "q " operands)
+
+HOST_ALL(add, "%[y], %[x]")
+HOST_ALL(or, "%[y], %[x]")
+HOST_ALL(adc, "%[y], %[x]")
+HOST_ALL(sbb, "%[y], %[x]")
+HOST_ALL(and, "%[y], %[x]")
+HOST_ALL(sub, "%[y], %[x]")
+HOST_ALL(xor, "%[y], %[x]")
+HOST_ALL(cmp, "%[y], %[x]")
+HOST_ALL(test, "%[y], %[x]")
+HOST_ALL(inc, "%[x]")
+HOST_ALL(dec, "%[x]")
+HOST_ALL(not, "%[x]")
+HOST_ALL(neg, "%[x]")
+
+#define SIZES(op)                                              \
+    {                                                          \
+        [1] = op##_1, [2] = op##_2, [4] = op##_4, [8] = op##_8 \
+    }
+
+typedef uint64_t host_op(uint64_t *a, uint64_t b, uint64_t carry);
+
+static const struct {
+    uint8_t op;
+    bool logic;
+    host_op *run[9];
+} host_ops[] = {
+    {MMIO_ADD, false, SIZES(add)}, {MMIO_OR, true, SIZES(or)},    {MMIO_ADC, false, SIZES(adc)},
+    {MMIO_SBB, false, SIZES(sbb)}, {MMIO_AND, true, SIZES(and)},  {MMIO_SUB, false, SIZES(sub)},
+    {MMIO_XOR, true, SIZES(xor)},  {MMIO_CMP, false, SIZES(cmp)}, {MMIO_TEST, true, SIZES(test)},
+    {MMIO_INC, false, SIZES(inc)}, {MMIO_DEC, false, SIZES(dec)}, {MMIO_NOT, false, SIZES(not )},
+    {MMIO_NEG, false, SIZES(neg)},
+};
+
+static uint64_t interesting(void)
+{
+    static const uint64_t values[] = {0,
+                                      1,
+                                      0x7f,
+                                      0x80,
+                                      0xff,
+                                      0x7fff,
+                                      0x8000,
+                                      0xffff,
+                                      INT32_MAX,
+                                      0x80000000,
+                                      UINT32_MAX,
+                                      INT64_MAX,
+                                      (uint64_t)INT64_MIN,
+                                      UINT64_MAX};
+
+    return rnd() % 2 ? rnd() : values[rnd() % ARRAY_SIZE(values)];
+}
+
+static void one_operation(unsigned n, unsigned size)
+{
+    uint64_t a = interesting(), b = interesting(), carry = rnd() & 1, wanted = a, flags, undefined;
+    uint64_t field = UINT64_MAX >> (64 - 8 * size);
+    struct mmio_insn m = {.op = host_ops[n].op, .size = (uint8_t)size, .reads = true};
+    struct mmio_result r;
+
+    m.writes = m.op != MMIO_CMP && m.op != MMIO_TEST;
+    m.reg_size = (uint8_t)size;
+    flags = host_ops[n].run[size](&wanted, b, carry);
+    r = mmio_execute(&m, a, b, 0x202 | carry);
+    undefined = host_ops[n].logic ? 0x10 : 0;
+    if (m.op == MMIO_NOT)
+        flags = carry;
+    if (m.op != MMIO_CMP && m.op != MMIO_TEST)
+        assert_int_equal(r.memory, wanted & field);
+    assert_int_equal(r.rflags & ~undefined, (flags & FLAGS & ~undefined) | 0x202);
+    assert_int_equal(r.write_memory, m.writes);
+    assert_false(r.write_reg);
+    if (m.op > MMIO_CMP)
+        return;
+    /* The same with the register as first operand. */
+    m.to_register = true;
+    m.writes = false;
+    r = mmio_execute(&m, b, a, 0x202 | carry);
+    if (r.write_reg)
+        assert_int_equal(r.reg & field, wanted & field);
+    assert_int_equal(r.rflags & ~undefined, (flags & FLAGS & ~undefined) | 0x202);
+}
+
+static void against_processor(void **state)
+{
+    (void)state;
+    random_state = 42;
+    for (unsigned n = 0; n < ARRAY_SIZE(host_ops); n++) {
+        for (unsigned size = 1; size <= 8; size *= 2) {
+            for (unsigned round = 0; round < 2000; round++)
+                one_operation(n, size);
+        }
+    }
+}
+
+struct execution {
+    const char *bytes;
+    unsigned count;
+    uint64_t memory, reg, wanted_memory, wanted_reg;
+};
+
+static const struct execution executions[] = {
+    {"\x8b\x07", 2, 0x89abcdef, UINT64_MAX, 0, 0x89abcdef},
+    {"\x66\x8b\x07", 3, 0x1234, UINT64_MAX, 0, 0xffffffffffff1234},
+    {"\x8a\x27", 2, 0x5a, 0x1111111111111111, 0, 0x1111111111115a11},     /* AH */
+    {"\x40\x8a\x27", 3, 0x5a, 0x1111111111111111, 0, 0x111111111111115a}, /* SPL */
+    {"\x0f\xb6\x07", 3, 0xff, UINT64_MAX, 0, 0xff},
+    {"\x0f\xbe\x07", 3, 0xff, 0, 0, 0xffffffff},
+    {"\x48\x0f\xbf\x07", 4, 0x8000, 0, 0, 0xffffffffffff8000},
+    {"\x48\x63\x07", 3, 0x80000000, 0, 0, 0xffffffff80000000},
+    {"\x88\x27", 2, 0, 0xa5c3, 0xa5, 0xa5c3}, /* AH to memory */
+    {"\xc7\x07\xff\xff\xff\xff", 6, 0, 7, 0xffffffff, 7},
+    {"\x48\xc7\x07\xff\xff\xff\xff", 7, 0, 7, UINT64_MAX, 7},
+    {"\x87\x07", 2, 0x12345678, 0xaaaaaaaabbbbbbbb, 0xbbbbbbbb, 0x12345678},
+    {"\x86\x27", 2, 0x12, 0x3456, 0x34, 0x1256},
+    {"\x83\x07\xff", 3, 5, 0, 4, 0},
+    {"\x03\x07", 2, 5, 0xffffffff00000001, 0, 6},
+};
+
+static void extensions(void **state)
+{
+    (void)state;
+    for (unsigned i = 0; i < ARRAY_SIZE(executions); i++) {
+        const struct execution *e = &executions[i];
+        struct mmio_insn m;
+        struct mmio_result r;
+
+        assert_true(mmio_decode((const uint8_t *)e->bytes, e->count, 64, &m));
+        r = mmio_execute(&m, e->memory, e->reg, 2);
+        assert_int_equal(r.reg, e->wanted_reg);
+        if (r.write_memory)
+            assert_int_equal(r.memory, e->wanted_memory);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(zydis_64),   cmocka_unit_test(zydis_32),     cmocka_unit_test(zydis_16),
+        cmocka_unit_test(too_long),   cmocka_unit_test(string_forms), cmocka_unit_test(against_processor),
+        cmocka_unit_test(extensions),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
