@@ -1,0 +1,1 @@
+objects += $(addprefix apic/,vlapic.o vioapic.o)

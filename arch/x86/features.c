@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "arch/x86/features.h"
+
+#include "arch/x86/cpu.h"
+#include "arch/x86/msr.h"
+#include "arch/x86/paging.h"
+#include "arch/x86/string.h"
+
+enum reg { EAX, EBX, ECX, EDX };
+
+static const struct {
+    const char *name, *instead;
+    uint32_t leaf, subleaf;
+    enum reg reg;
+    unsigned bit;
+} features[FEATURE_COUNT] = {
+    [FEATURE_VMX] = {"vmx", "nothing: no guest can run", 1, 0, ECX, 5},
+    [FEATURE_NX] = {"nx", "nothing: Skerry needs it", 0x80000001, 0, EDX, 20},
+    [FEATURE_PAGE_1G] = {"1g-pages", "2 MiB pages for the direct map", 0x80000001, 0, EDX, 26},
+    [FEATURE_SMEP] = {"smep", "NX pages alone", 7, 0, EBX, 7},
+    [FEATURE_SMAP] = {"smap", "no user pages exist", 7, 0, EBX, 20},
+    [FEATURE_X2APIC] = {"x2apic", "xAPIC", 1, 0, ECX, 21},
+    [FEATURE_TSC_DEADLINE] = {"tsc-deadline", "one-shot local APIC timer", 1, 0, ECX, 24},
+    [FEATURE_INVARIANT_TSC] = {"invariant-tsc", "TSC taken as constant", 0x80000007, 0, EDX, 8},
+    [FEATURE_XSAVE] = {"xsave", "guests without AVX", 1, 0, ECX, 26},
+    [FEATURE_XSAVES] = {"xsaves", "guests use xsave", 13, 1, EAX, 3},
+    [FEATURE_RDTSCP] = {"rdtscp", "guests without it", 0x80000001, 0, EDX, 27},
+    [FEATURE_MTRR] = {"mtrr", "all memory is uncached", 1, 0, EDX, 12},
+};
+
+bool feature_present(enum cpu_feature f)
+{
+    uint32_t leaf = features[f].leaf;
+    struct cpuid r;
+
+    if (cpuid(leaf & 0x80000000, 0).eax < leaf)
+        return false;
+    r = cpuid(leaf, features[f].subleaf);
+    return ((const uint32_t[]){r.eax, r.ebx, r.ecx, r.edx})[features[f].reg] >> features[f].bit & 1;
+}
+
+const char *feature_name(enum cpu_feature f)
+{
+    return features[f].name;
+}
+
+const char *feature_instead(enum cpu_feature f)
+{
+    return features[f].instead;
+}
+
+unsigned cpu_physical_bits(void)
+{
+    return cpuid(0x80000000, 0).eax >= 0x80000008 ? cpuid(0x80000008, 0).eax & 0xff : 36;
+}
+
+void cpu_brand(char name[49])
+{
+    const char *from = name;
+
+    memset(name, 0, 49);
+    for (uint32_t i = 0; i < 3 && cpuid(0x80000000, 0).eax >= 0x80000004; i++) {
+        struct cpuid r = cpuid(0x80000002 + i, 0);
+
+        memcpy(name + 16 * i, &(uint32_t[]){r.eax, r.ebx, r.ecx, r.edx}, 16);
+    }
+    while (*from == ' ')
+        from++;
+    memmove(name, from, strlen(from) + 1);
+}
+
+void cpu_enable_protections(void)
+{
+    uint64_t cr4 = CR4_PAE | CR4_MCE | CR4_PGE;
+
+    if (feature_present(FEATURE_SMEP))
+        cr4 |= CR4_SMEP;
+    if (feature_present(FEATURE_SMAP))
+        cr4 |= CR4_SMAP;
+    if (feature_present(FEATURE_XSAVE))
+        cr4 |= CR4_OSXSAVE;
+    wrmsr(IA32_EFER, rdmsr(IA32_EFER) | EFER_NXE | EFER_SCE);
+    wrmsr(IA32_PAT, PAGING_PAT);
+    write_cr0(CR0_PE | CR0_MP | CR0_ET | CR0_NE | CR0_WP | CR0_PG);
+    write_cr4(cr4 | CR4_OSFXSR | CR4_OSXMMEXCPT);
+}

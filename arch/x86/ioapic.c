@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "arch/x86/ioapic.h"
+
+#define SELECT      0 /* index registers, in 32-bit words */
+#define WINDOW      4
+#define REG_VERSION 1
+#define REG_REDIRECTION(pin) (0x10 + 2 * (pin))
+#define REDIRECT_MASKED BIT(16)
+#define REDIRECT_LEVEL  BIT(15)
+#define REDIRECT_LOW    BIT(13)
+
+static uint32_t read(volatile uint32_t *regs, uint32_t reg)
+{
+    regs[SELECT] = reg;
+    return regs[WINDOW];
+}
+
+static void write(volatile uint32_t *regs, uint32_t reg, uint32_t value)
+{
+    regs[SELECT] = reg;
+    regs[WINDOW] = value;
+}
+
+unsigned ioapic_setup(void *regs)
+{
+    unsigned pins = (read(regs, REG_VERSION) >> 16 & 0xff) + 1;
+
+    for (unsigned pin = 0; pin < pins; pin++)
+        write(regs, REG_REDIRECTION(pin), REDIRECT_MASKED);
+    return pins;
+}
+
+void ioapic_route(void *regs, unsigned pin, unsigned vector, uint32_t apic_id, bool level, bool active_low)
+{
+    write(regs, REG_REDIRECTION(pin) + 1, apic_id << 24);
+    write(regs, REG_REDIRECTION(pin),
+          (uint32_t)(vector | (level ? REDIRECT_LEVEL : 0) | (active_low ? REDIRECT_LOW : 0)));
+}

@@ -1,0 +1,119 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "arch/x86/lapic.h"
+
+#include "arch/x86/cpu.h"
+#include "arch/x86/msr.h"
+#include "arch/x86/trap.h"
+
+#define SVR_ENABLE       0x100u
+#define LVT_MASKED       0x10000u
+#define LVT_TSC_DEADLINE 0x40000u
+#define LVT_NMI          0x400u
+#define DIVIDE_BY_1      0xbu
+#define ICR_PENDING      0x1000u
+
+static volatile uint32_t *xapic;
+static bool x2apic, tsc_deadline;
+static uint64_t timer_rate; /* 32.32 fixed point: input clocks per TSC tick */
+
+static uint32_t reg_read(uint32_t reg)
+{
+    return x2apic ? (uint32_t)rdmsr(IA32_X2APIC_BASE + reg / 16) : xapic[reg / 4];
+}
+
+static void reg_write(uint32_t reg, uint32_t value)
+{
+    if (x2apic)
+        wrmsr(IA32_X2APIC_BASE + reg / 16, value);
+    else
+        xapic[reg / 4] = value;
+}
+
+void lapic_setup(void *registers)
+{
+    xapic = registers;
+    x2apic = rdmsr(IA32_APIC_BASE) & APIC_BASE_X2APIC;
+    tsc_deadline = cpuid(1, 0).ecx & BIT(24);
+}
+
+bool lapic_has_tsc_deadline(void)
+{
+    return tsc_deadline;
+}
+
+uint32_t lapic_enable(void)
+{
+    uint64_t base = rdmsr(IA32_APIC_BASE) | APIC_BASE_ENABLE;
+
+    if (x2apic)
+        base |= APIC_BASE_X2APIC;
+    wrmsr(IA32_APIC_BASE, base);
+    reg_write(LAPIC_SVR, SVR_ENABLE | VECTOR_SPURIOUS);
+    reg_write(LAPIC_LVT_LINT0, LVT_MASKED);
+    reg_write(LAPIC_LVT_LINT1, LVT_NMI);
+    reg_write(LAPIC_TIMER_DCR, DIVIDE_BY_1);
+    reg_write(LAPIC_LVT_TIMER, VECTOR_TIMER | (tsc_deadline ? LVT_TSC_DEADLINE : 0));
+    if (!tsc_deadline)
+        reg_write(LAPIC_TIMER_ICR, 0);
+    return x2apic ? reg_read(LAPIC_ID) : reg_read(LAPIC_ID) >> 24;
+}
+
+void lapic_eoi(void)
+{
+    reg_write(LAPIC_EOI, 0);
+}
+
+void lapic_ipi(uint32_t apic_id, uint32_t icr)
+{
+    if (x2apic) {
+        __asm__ volatile("mfence; lfence" ::: "memory"); /* WRMSR to the ICR is not serialising */
+        wrmsr(IA32_X2APIC_BASE + LAPIC_ICR / 16, (uint64_t)apic_id << 32 | icr);
+        return;
+    }
+    while (reg_read(LAPIC_ICR) & ICR_PENDING)
+        cpu_pause();
+    reg_write(LAPIC_ICR_HIGH, apic_id << 24);
+    reg_write(LAPIC_ICR, icr);
+}
+
+void lapic_timer_set_rate(uint64_t clocks_per_tsc_32)
+{
+    timer_rate = clocks_per_tsc_32;
+}
+
+/* Starts the timer from initial, waits tsc_ticks, and returns how far it counted: for calibration. */
+uint32_t lapic_timer_count(uint32_t initial, uint64_t tsc_ticks)
+{
+    uint64_t start;
+    uint32_t left;
+
+    reg_write(LAPIC_LVT_TIMER, VECTOR_TIMER | LVT_MASKED);
+    reg_write(LAPIC_TIMER_DCR, DIVIDE_BY_1);
+    reg_write(LAPIC_TIMER_ICR, initial);
+    start = rdtsc();
+    while (rdtsc() - start < tsc_ticks)
+        cpu_pause();
+    left = reg_read(LAPIC_TIMER_CCR);
+    reg_write(LAPIC_TIMER_ICR, 0);
+    return initial - left;
+}
+
+static void arm_one_shot(uint64_t tsc)
+{
+    uint64_t now = rdtsc(), clocks;
+
+    if (!tsc) {
+        reg_write(LAPIC_TIMER_ICR, 0);
+        return;
+    }
+    clocks = tsc > now ? (uint64_t)(((unsigned __int128)(tsc - now) * timer_rate) >> 32) + 1 : 1;
+    reg_write(LAPIC_TIMER_ICR, (uint32_t)MIN(clocks, UINT32_MAX)); /* too early only rearms */
+}
+
+void lapic_timer_arm(uint64_t tsc)
+{
+    if (tsc_deadline)
+        wrmsr(IA32_TSC_DEADLINE, tsc);
+    else
+        arm_one_shot(tsc);
+}

@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What belongs to one physical CPU. GS_BASE points at it in root mode. */
+#pragma once
+
+#include "arch/x86/types.h"
+
+#define MAX_CPUS 256
+
+struct vcpu;
+
+/* SDM volume 3, "Task management in 64-bit mode". */
+struct PACKED tss {
+    uint32_t reserved0;
+    uint64_t rsp[3];
+    uint64_t reserved1;
+    uint64_t ist[7];
+    uint64_t reserved2;
+    uint16_t reserved3;
+    uint16_t io_map_base;
+};
+
+struct cpu {
+    struct cpu *self;
+    unsigned id;      /* 0 is the boot CPU */
+    uint32_t apic_id; /* physical local APIC ID */
+    uint64_t stack_top;
+    volatile bool online;
+    volatile bool leave;      /* set by another CPU: give the machine back (core/power.c) */
+    volatile bool left;
+    struct vcpu *vcpu;        /* assigned to this CPU, or NULL */
+    struct vcpu *volatile running; /* the one between schedule-in and schedule-out */
+    void *vmxon;              /* the backend's page for this CPU */
+    uint64_t gdt[5] ALIGNED(16);
+    struct tss tss ALIGNED(16);
+};
+
+_Static_assert(sizeof(struct cpu) <= PAGE_SIZE, "one page per CPU");
+
+extern struct cpu *cpus[MAX_CPUS];
+extern unsigned cpu_count;
+
+static inline struct cpu *this_cpu(void)
+{
+    struct cpu *self;
+
+    __asm__("movq %%gs:0, %0" : "=r"(self));
+    return self;
+}

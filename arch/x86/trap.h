@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Exceptions and interrupts of the hypervisor itself. */
+#pragma once
+
+#include "arch/x86/percpu.h"
+
+/* As trap_stubs.asm pushes it, last push first. */
+struct trap_frame {
+    uint64_t r15, r14, r13, r12, r11, r10, r9, r8, rbp, rdi, rsi, rdx, rcx, rbx, rax;
+    uint64_t vector, error_code;
+    uint64_t rip, cs, rflags, rsp, ss; /* pushed by the processor */
+};
+
+/* Interrupt vectors. Above the exceptions, below the local APIC's. */
+#define VECTOR_CONSOLE  0x30 /* host serial port */
+#define VECTOR_TIMER    0xf0 /* host local APIC timer */
+#define VECTOR_KICK     0xf1 /* another CPU wants this one to look at its requests */
+#define VECTOR_SPURIOUS 0xff
+
+typedef void interrupt_handler(void);
+
+/* Installs the handler of a vector 20h..ffh; the caller of it has sent the EOI already. */
+void interrupt_install(unsigned vector, interrupt_handler *handler);
+
+/* Runs the handler of vector: called by the trap path and after a VM exit that acknowledged an interrupt. */
+void interrupt_dispatch(unsigned vector);
+
+/* Called for every exception that no fix-up covers, and for NMIs: must not return but for an NMI. */
+typedef void trap_handler(const struct trap_frame *frame);
+void trap_set_handler(trap_handler *handler);
+
+/* GDT, TSS with IST stacks, IDT and GS_BASE of this CPU. */
+void cpu_load_tables(struct cpu *cpu);

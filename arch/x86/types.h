@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The words every file uses: fixed-width integers, bits, pages, and the two kinds of physical address. */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define BIT(n)         (UINT64_C(1) << (n))
+#define ARRAY_SIZE(a)  (sizeof(a) / sizeof((a)[0]))
+#define ALIGN_DOWN(x, a) ((x) & ~((uint64_t)(a) - 1))
+#define ALIGN_UP(x, a)   ALIGN_DOWN((x) + (uint64_t)(a) - 1, a)
+#define MIN(a, b)      ((a) < (b) ? (a) : (b))
+#define MAX(a, b)      ((a) > (b) ? (a) : (b))
+
+#define KIB UINT64_C(0x400)
+#define MIB UINT64_C(0x100000)
+#define GIB UINT64_C(0x40000000)
+
+#define PAGE_SHIFT 12
+#define PAGE_SIZE  UINT64_C(0x1000)
+#define PAGE_2M    UINT64_C(0x200000)
+#define PAGE_1G    UINT64_C(0x40000000)
+
+/* Guest- and host-physical addresses are different types, so that one never passes for the other. */
+typedef struct {
+    uint64_t value;
+} gpa_t;
+
+typedef struct {
+    uint64_t value;
+} hpa_t;
+
+static inline gpa_t gpa(uint64_t value)
+{
+    return (gpa_t){value};
+}
+
+static inline hpa_t hpa(uint64_t value)
+{
+    return (hpa_t){value};
+}
+
+#define PACKED              __attribute__((packed))
+#define ALIGNED(n)          __attribute__((aligned(n)))
+#define NORETURN            __attribute__((noreturn))
+#define PRINTF_LIKE(f, a)   __attribute__((format(printf, f, a)))
+#define UNUSED              __attribute__((unused))
+
+/* Reads n bytes of little-endian data from anywhere, aligned or not. */
+static inline uint64_t load_le(const void *from, unsigned n)
+{
+    const uint8_t *p = from;
+    uint64_t value = 0;
+
+    for (unsigned i = n; i-- > 0;)
+        value = value << 8 | p[i];
+    return value;
+}
+
+static inline void store_le(void *to, uint64_t value, unsigned n)
+{
+    uint8_t *p = to;
+
+    for (unsigned i = 0; i < n; i++, value >>= 8)
+        p[i] = (uint8_t)value;
+}

@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The host's serial port, a 16550 in I/O space: the hypervisor's console. */
+#pragma once
+
+#include "arch/x86/types.h"
+
+/* 115200 8N1 with FIFOs; false when there is no such chip at port. */
+bool uart16550_setup(uint16_t port);
+
+/* Writes up to 16 bytes if the transmitter is empty; returns how many it took. */
+unsigned uart16550_send(const char *bytes, unsigned count);
+
+/* True when the last bit has left the wire. */
+bool uart16550_idle(void);
+
+/* Takes one received byte; false when there is none. */
+bool uart16550_receive(uint8_t *byte);
+
+/* Interrupts on received bytes and, while transmit is set, on an empty transmitter. */
+void uart16550_interrupts(bool receive, bool transmit);
+void uart16550_acknowledge(void);

@@ -1,0 +1,1 @@
+objects += boot/multiboot2.o boot/entry.o boot/trampoline.o

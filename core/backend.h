@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * What core/ needs from the folders above it: the processor's virtualization (vmx/ today), the guest's
+ * devices (dev/) and the scheduler (sched/). Resolved by the linker, so that another backend can stand beside vmx/.
+ */
+#pragma once
+
+#include "core/loader.h"
+#include "core/vm.h"
+
+struct backend {
+    const char *name;
+    /* Resolves the capabilities of the boot CPU. False: below the floor; *missing says which feature. */
+    bool (*probe)(const char **missing);
+    /* Rows of the explain page: what the processor offers, what is used. */
+    void (*explain)(void);
+    void (*explain_vm)(const struct vm_config *config);
+    /* Turns virtualization on on this CPU, after checking that it can what the boot CPU can; off again. */
+    bool (*cpu_enable)(struct cpu *cpu, const char **why);
+    void (*cpu_disable)(struct cpu *cpu);
+    /* Second-level tables for the VM's RAM and other per-VM state; per-vCPU state. False: out of memory. */
+    bool (*vm_create)(struct vm *vm);
+    bool (*vcpu_create)(struct vcpu *v);
+    void (*vcpu_reset)(struct vcpu *v, const struct start_state *start);
+    /* Runs v on this CPU until a handler says NEXT_LEAVE. */
+    void (*run)(struct vcpu *v);
+    const char *(*exit_name)(unsigned reason);
+};
+
+extern const struct backend backend;
+
+/* dev/pc.c */
+bool pc_create(struct vm *vm);
+void pc_reset(struct vm *vm);
+void pc_input_ready(struct vm *vm); /* under the VM's lock */
+void pc_eoi(struct vm *vm, unsigned vector); /* a local APIC ended a level-triggered interrupt */
+/* Puts the ACPI tables into guest memory and says where. */
+bool pc_write_acpi(struct vm *vm, struct image *image);
+
+/* apic/vlapic.c */
+bool vlapic_create(struct vcpu *v);
+void vlapic_reset(struct vcpu *v);
+
+/* sched/sched.c: the loop of every CPU once the VMs are built. */
+NORETURN void sched_loop(void);

@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The machine's console: serial port and screen, shared by the hypervisor and the guests.
+ *
+ * One VM has the focus: its output appears as it comes and it gets the keys. The others' output appears in
+ * whole lines, never inside a line of somebody else. With more than one VM every guest line begins with
+ * "NAME| ". Output is queued and leaves by interrupts, so that nobody waits for the wire.
+ */
+#pragma once
+
+#include "arch/x86/types.h"
+
+#define CONSOLE_LINE 512
+#define CONSOLE_HELD 4096
+
+/* One guest's stream. */
+struct console_stream {
+    const char *name;
+    char line[CONSOLE_LINE]; /* the line being collected */
+    unsigned used;
+    char held[CONSOLE_HELD]; /* whole lines that wait for the focused VM to end its own */
+    unsigned held_used;
+};
+
+/* serial: I/O port of a 16550, 0 for none. Works from the first instructions on. */
+bool console_setup(uint16_t serial);
+
+/* From now on the serial port's interrupt calls console_interrupt(). */
+void console_use_interrupts(void);
+
+/* Adds the screen: what was written before is repeated there. */
+void console_add_display(void);
+
+/* Hypervisor's own text: whole lines; all sinks. */
+void console_write(const char *bytes, unsigned count);
+
+/* One byte of a guest's output. */
+void console_guest_output(struct console_stream *stream, uint8_t byte);
+
+/* Ends a stream: what it still holds is shown. */
+void console_guest_end(struct console_stream *stream);
+
+/* Several VMs: prefix each guest line with its VM's name. */
+void console_set_prefixes(bool on);
+
+/* The stream that gets the keys, or NULL. */
+void console_focus(struct console_stream *stream);
+struct console_stream *console_focused(void);
+
+/* A typed byte, and where it goes: called on the boot CPU with interrupts off. */
+typedef void console_input(uint8_t byte);
+void console_set_input(console_input *input);
+void console_interrupt(void);
+
+/* Sends what is queued as far as the port takes it now; console_flush() waits until all is on the wire. */
+void console_pump(void);
+void console_flush(void);
+
+/* For a panic: from now on no locks, everything is flushed at once. */
+void console_panic_mode(void);

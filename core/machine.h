@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The one machine Skerry runs on: what was found out about it at boot. Read-only afterwards. */
+#pragma once
+
+#include "arch/x86/acpi.h"
+#include "arch/x86/mtrr.h"
+#include "arch/x86/multiboot2.h"
+#include "arch/x86/paging.h"
+
+struct machine {
+    struct boot_info boot;
+    struct acpi_info acpi;
+    struct mtrrs mtrrs;
+    uint64_t entry_tsc;  /* TSC at the Multiboot2 entry */
+    uint64_t tsc_hz;
+    uint64_t start_time; /* seconds since 1970 when TSC was start_tsc */
+    uint64_t start_tsc;
+    uint16_t serial_port; /* 0: none */
+};
+
+extern struct machine machine;
+extern struct page_table host_tables; /* the hypervisor's own address space */
+
+/* Fills in machine from the boot information at mbi; takes over memory and builds the final address space. */
+void machine_setup(hpa_t mbi, uint64_t entry_tsc);
+
+/* Starts console interrupts, timers and clocks: after ACPI is known, on the boot CPU. */
+void machine_start_devices(void);
+
+/* Maps device registers or a framebuffer for good; flags MAP_DEVICE or MAP_WC. */
+void *machine_map_device(hpa_t at, uint64_t size, uint64_t flags);
+
+/* Seconds since 1970. */
+uint64_t machine_time(void);
+
+/* True when word stands on the boot command line. */
+bool machine_option(const char *word);
+
+/* The module that the boot loader gave this name (the first word of its string), or NULL. */
+const struct boot_module *machine_module(const char *name);

@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The machine's CPUs: their private pages and stacks, and how the others are started. */
+#pragma once
+
+#include "arch/x86/percpu.h"
+
+/* Makes cpus[0] out of the CPU that runs; call once, before anything uses this_cpu(). */
+void smp_setup_boot_cpu(void);
+
+/*
+ * Starts every enabled CPU of the MADT by INIT-SIPI-SIPI (SDM volume 3, "MP initialization protocol"), one
+ * after the other; each runs entry() on its own stack. One that does not answer within a second is left out
+ * with an error line.
+ */
+void smp_start_others(void (*entry)(void));
+
+/* Makes another CPU leave its guest or idle loop and look at its requests. */
+void smp_kick(const struct cpu *cpu);

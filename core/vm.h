@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Virtual machines and their virtual CPUs, without a word about how a processor runs them: that is the
+ * backend's (core/backend.h).
+ */
+#pragma once
+
+#include "arch/x86/percpu.h"
+#include "arch/x86/spinlock.h"
+#include "core/config.h"
+#include "core/console.h"
+#include "core/guest.h"
+#include "core/memory.h"
+
+#define VM_MAX_VCPUS 64
+#define VM_INPUT     256
+
+/* General registers by their number in instruction encodings; the exit stub stores them in this order. */
+struct guest_regs {
+    union {
+        struct {
+            uint64_t rax, rcx, rdx, rbx, rsp_unused, rbp, rsi, rdi, r8, r9, r10, r11, r12, r13, r14, r15;
+        };
+        uint64_t by_number[16]; /* 4 (RSP) lives in the backend */
+    };
+    uint64_t host_rsp; /* the CPU's stack while the guest runs */
+};
+
+/* What an exit handler says happens next. */
+enum next {
+    NEXT_RESUME,          /* enter the guest again */
+    NEXT_SKIP_AND_RESUME, /* first step over the instruction that exited */
+    NEXT_HALT,            /* step over it and wait for an interrupt */
+    NEXT_LEAVE,           /* the VM has ended or a request is pending: back to the scheduler */
+};
+
+/* Why a VM is being ended. */
+enum vm_end { VM_END_NONE, VM_END_OFF, VM_END_RESET, VM_END_CRASH };
+
+enum vcpu_event { /* counted per vCPU, beside the exits by reason */
+    COUNT_ENTRIES,
+    COUNT_INJECTED,
+    COUNT_PORT_DENIED, /* reads as all ones, write ignored */
+    COUNT_MSR_DENIED,  /* #GP */
+    COUNT_KINDS
+};
+
+#define EXIT_REASONS 80
+
+struct vcpu {
+    struct guest_regs regs ALIGNED(16); /* first: NASM finds it at the vCPU's address */
+    struct vm *vm;
+    unsigned id;      /* from 0 within the VM */
+    uint32_t apic_id; /* virtual */
+    struct cpu *cpu;  /* pinned to */
+    void *backend;    /* struct vmx_vcpu */
+    struct vlapic *lapic;
+    volatile bool halted; /* waits for an interrupt */
+    volatile bool kicked; /* a request or mail came since the flag was cleared */
+    uint64_t exits[EXIT_REASONS];
+    uint64_t counts[COUNT_KINDS];
+};
+
+struct vm {
+    const struct vm_config *config;
+    unsigned id; /* from 0; VPIDs derive from it */
+    struct account account;
+    uint64_t memory;   /* bytes of RAM */
+    hpa_t *ram;        /* host address of each 2 MiB of RAM, in guest order without the hole */
+    void *backend;     /* struct vmx_vm */
+    struct pc *pc;     /* its devices */
+    struct vcpu *vcpus[VM_MAX_VCPUS];
+    unsigned vcpu_count;
+    volatile bool live; /* started and not ended */
+    enum vm_end ending;
+    unsigned resets;
+    struct spinlock lock; /* guards ending, input and the devices in pc */
+    struct console_stream console;
+    uint8_t input[VM_INPUT]; /* typed bytes its UART has not taken yet */
+    unsigned input_head, input_tail;
+    uint64_t input_lost;
+};
+
+extern struct vm *vms[CONFIG_MAX_VMS];
+extern unsigned vm_count;
+
+/*
+ * Builds a VM from its configuration: memory, vCPUs on free physical CPUs, devices, images. NULL after
+ * reporting the reason as a configuration error.
+ */
+struct vm *vm_build(const struct vm_config *config);
+
+/* Lets its vCPUs run. */
+void vm_start(struct vm *vm);
+
+/* Every started VM has ended. */
+bool vm_all_ended(void);
+
+/*
+ * Asks a VM to end, from one of its vCPUs; the handler then returns NEXT_LEAVE. why is for the log, one line.
+ * The first request wins.
+ */
+void vm_request_end(struct vm *vm, enum vm_end end, const char *fmt, ...) PRINTF_LIKE(3, 4);
+
+/* The scheduler's part of an ending: on the CPU of a vCPU that left its guest. Stops or resets the VM. */
+void vm_finish(struct vm *vm);
+
+/* Prints exits by reason, counters and memory. */
+void vm_print_statistics(const struct vm *vm);
+
+/* Wakes a vCPU: it looks at its mailbox and requests before it runs on. */
+void vcpu_kick(struct vcpu *v);
+
+/* Keys typed on the console for this VM. */
+void vm_input(struct vm *vm, uint8_t byte);

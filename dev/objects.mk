@@ -1,0 +1,1 @@
+objects += $(addprefix dev/,acpi_tables.o decode.o pc.o power.o rtc.o uart.o)

@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "hypercall/hypercall.h"
+
+#include "hypercall/abi.h"
+
+/* No call is offered yet; what answers is the rule for wrong ones, which guests probe with. */
+void hypercall_dispatch(struct vcpu *v, bool user, bool wide)
+{
+    int64_t result = user ? SKERRY_EPERM : SKERRY_ENOSYS;
+
+    v->regs.rax = wide ? (uint64_t)result : (uint32_t)result;
+}

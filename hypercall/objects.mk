@@ -1,0 +1,1 @@
+objects += hypercall/hypercall.o

@@ -1,0 +1,1 @@
+objects += sched/sched.o

@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The loop of every CPU: run the vCPU pinned here, act on how it ended, or idle. One vCPU a CPU for now, so
+ * there is nothing to choose.
+ */
+#include "arch/x86/cpu.h"
+#include "core/backend.h"
+#include "core/power.h"
+
+static void run(struct cpu *cpu, struct vcpu *v)
+{
+    cpu->running = v;
+    backend.run(v);
+    cpu->running = NULL;
+    if (v->vm->ending != VM_END_NONE)
+        vm_finish(v->vm);
+}
+
+NORETURN void sched_loop(void)
+{
+    struct cpu *cpu = this_cpu();
+
+    for (;;) {
+        struct vcpu *v = cpu->vcpu;
+
+        if (cpu->leave)
+            power_leave();
+        if (v && __atomic_load_n(&v->vm->live, __ATOMIC_ACQUIRE))
+            run(cpu, v);
+        else if (vm_all_ended())
+            power_off();
+        else
+            wait_for_interrupt();
+    }
+}

@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* VMX on and off on a CPU, and the operations core/ reaches us through. */
+#include "arch/x86/cpu.h"
+#include "arch/x86/features.h"
+#include "arch/x86/layout.h"
+#include "arch/x86/msr.h"
+#include "arch/x86/trap.h"
+#include "core/log.h"
+#include "core/memory.h"
+#include "vmx/caps.h"
+#include "vmx/vmx.h"
+
+/* The feature lock: firmware may have forbidden VMX; where it left the lock open, we close it with VMX on. */
+static bool unlock(void)
+{
+    uint64_t control = rdmsr(IA32_FEATURE_CONTROL);
+
+    if (!(control & FEATURE_CONTROL_LOCK)) {
+        control |= FEATURE_CONTROL_LOCK | FEATURE_CONTROL_VMX;
+        wrmsr(IA32_FEATURE_CONTROL, control);
+    }
+    return control & FEATURE_CONTROL_VMX;
+}
+
+static bool probe(const char **missing)
+{
+    if (!feature_present(FEATURE_VMX)) {
+        *missing = "VMX (CPUID.1:ECX bit 5)";
+        return false;
+    }
+    if (!unlock()) {
+        *missing = "VMX, which the firmware has switched off (IA32_FEATURE_CONTROL)";
+        return false;
+    }
+    return vmx_caps_read(&vmx_caps, missing);
+}
+
+static void explain(void)
+{
+    print("VMX revision %x, %u CR3 targets, preemption-timer shift %u\n", vmx_caps.revision,
+          (unsigned)(vmx_caps.misc >> 16 & 0x1ff), (unsigned)(vmx_caps.misc & 31));
+    vmx_caps_explain(&vmx_caps);
+}
+
+static void explain_vm(const struct vm_config *c)
+{
+    print("    interrupts by software local APIC (%s), timers by the host timer, I/O and MSRs closed\n",
+          c->x2apic ? "xAPIC and x2APIC" : "xAPIC only");
+}
+
+static void on_timer(void)
+{
+    if (this_cpu()->vcpu)
+        this_cpu()->vcpu->kicked = true;
+}
+
+static void on_kick(void)
+{
+}
+
+static bool cpu_enable(struct cpu *cpu, const char **why)
+{
+    struct vmx_caps caps;
+
+    *why = "VMX is switched off on it";
+    if (!unlock() || !vmx_caps_read(&caps, why) || !vmx_caps_match(&vmx_caps, &caps, why))
+        return false;
+    interrupt_install(VECTOR_TIMER, on_timer);
+    interrupt_install(VECTOR_KICK, on_kick);
+    cpu->vmxon = memory_alloc_zeroed(&memory_host, MEMORY_VMCS, 1);
+    *why = "no memory for its VMXON region";
+    if (!cpu->vmxon)
+        return false;
+    store_le(cpu->vmxon, vmx_caps.revision, 4);
+    write_cr0((read_cr0() | vmx_caps.cr0_fixed0) & vmx_caps.cr0_fixed1);
+    write_cr4((read_cr4() | vmx_caps.cr4_fixed0 | CR4_VMXE) & vmx_caps.cr4_fixed1);
+    *why = "VMXON failed";
+    if (!vmx_vmxon(cpu->vmxon)) {
+        cpu->vmxon = NULL;
+        return false;
+    }
+    vmx_flush_tlb();
+    return true;
+}
+
+/* The vCPU that ran here has been through VMCLEAR when its run ended (vmx/run.c). */
+static void cpu_disable(struct cpu *cpu)
+{
+    if (!cpu->vmxon)
+        return;
+    vmx_flush_tlb();
+    vmx_vmxoff();
+    write_cr4(read_cr4() & ~CR4_VMXE);
+    cpu->vmxon = NULL;
+}
+
+const struct backend backend = {
+    .name = "Intel VMX",
+    .probe = probe,
+    .explain = explain,
+    .explain_vm = explain_vm,
+    .cpu_enable = cpu_enable,
+    .cpu_disable = cpu_disable,
+    .vm_create = vmx_vm_create,
+    .vcpu_create = vmx_vcpu_create,
+    .vcpu_reset = vmx_vcpu_reset,
+    .run = vmx_run,
+    .exit_name = vmx_exit_name,
+};

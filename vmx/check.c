@@ -1,0 +1,180 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Why did a VM entry fail? The processor says only "invalid control field" or "invalid guest state"; this
+ * walks the rules of SDM volume 3, "Checks on VMX controls and host-state area" and "Checking and loading guest
+ * state", over the current VMCS and names each field that breaks one, with its value and the rule.
+ */
+#include "arch/x86/cpu.h"
+#include "arch/x86/features.h"
+#include "arch/x86/msr.h"
+#include "core/log.h"
+#include "vmx/caps.h"
+#include "vmx/vmx.h"
+
+#define UNUSABLE       BIT(16)
+#define RIGHTS_RESERVED UINT64_C(0xfffe0f00)
+
+static unsigned broken;
+
+static void check(bool ok, struct vmcs_field f, const char *rule)
+{
+    if (ok)
+        return;
+    broken++;
+    log_error("  %s (%04x) = %llx: %s", vmcs_field_name(f), f.encoding, (unsigned long long)vmcs_read(f), rule);
+}
+
+#define CHECK(field, condition, rule)                                                                        \
+    do {                                                                                                     \
+        uint64_t x = vmcs_read(vmcs_##field);                                                                \
+        check(condition, vmcs_##field, rule);                                                                \
+    } while (0)
+
+static bool canonical(uint64_t address)
+{
+    return (uint64_t)((int64_t)(address << 16) >> 16) == address;
+}
+
+static bool physical_page(uint64_t address)
+{
+    return address % PAGE_SIZE == 0 && !(address >> cpu_physical_bits());
+}
+
+/* The bits that Skerry switches at run time are not among those it always sets. */
+static bool control_ok(enum control_word word, uint64_t value)
+{
+    return !(value & ~(uint64_t)vmx_caps.allowed1[word]) && !(vmx_caps.controls[word] & ~value);
+}
+
+static void check_controls(void)
+{
+    CHECK(pin_controls, control_ok(WORD_PIN, x), "bits must be allowed by IA32_VMX_PINBASED_CTLS");
+    CHECK(proc_controls, control_ok(WORD_PROC, x), "bits must be allowed by IA32_VMX_PROCBASED_CTLS");
+    CHECK(proc2_controls, control_ok(WORD_PROC2, x), "bits must be allowed by IA32_VMX_PROCBASED_CTLS2");
+    CHECK(exit_controls, control_ok(WORD_EXIT, x), "bits must be allowed by IA32_VMX_EXIT_CTLS");
+    CHECK(entry_controls, control_ok(WORD_ENTRY, x), "bits must be allowed by IA32_VMX_ENTRY_CTLS");
+    CHECK(cr3_target_count, x <= (vmx_caps.misc >> 16 & 0x1ff), "at most as many as IA32_VMX_MISC says");
+    CHECK(io_bitmap_a, physical_page(x), "must be a page address");
+    CHECK(io_bitmap_b, physical_page(x), "must be a page address");
+    CHECK(msr_bitmap, physical_page(x), "must be a page address");
+    CHECK(vpid, x != 0, "must not be 0 with VPID enabled");
+    CHECK(ept_pointer, (x & 7) == 6 || (x & 7) == 0, "memory type must be UC or WB");
+    CHECK(ept_pointer, (x >> 3 & 7) == 3, "page-walk length must be 4");
+    CHECK(ept_pointer, physical_page(x & ~UINT64_C(0xfff)) && !(x & 0xf80), "reserved bits must be 0");
+    CHECK(entry_interruption_info, !(x & EVENT_VALID) || EVENT_TYPE(x) != 1, "type 1 is reserved");
+    CHECK(entry_interruption_info, !(x & EVENT_VALID) || EVENT_TYPE(x) != EVENT_NMI || EVENT_VECTOR(x) == VECTOR_NMI,
+          "an NMI has vector 2");
+    CHECK(entry_interruption_info,
+          !(x & EVENT_VALID) || EVENT_TYPE(x) != EVENT_EXCEPTION || EVENT_VECTOR(x) <= 31,
+          "an exception has a vector up to 31");
+}
+
+static void check_host(void)
+{
+    CHECK(host_cr0, (x & vmx_caps.cr0_fixed0) == vmx_caps.cr0_fixed0, "bits fixed to 1 in VMX operation");
+    CHECK(host_cr4, (x & vmx_caps.cr4_fixed0) == vmx_caps.cr4_fixed0, "bits fixed to 1 in VMX operation");
+    CHECK(host_cr4, x & CR4_PAE, "PAE must be 1 in a 64-bit host");
+    CHECK(host_cs_selector, x && !(x & 7), "must not be null, RPL and TI 0");
+    CHECK(host_tr_selector, x && !(x & 7), "must not be null, RPL and TI 0");
+    CHECK(host_ss_selector, !(x & 7), "RPL and TI must be 0");
+    CHECK(host_fs_base, canonical(x), "must be canonical");
+    CHECK(host_gs_base, canonical(x), "must be canonical");
+    CHECK(host_tr_base, canonical(x), "must be canonical");
+    CHECK(host_gdtr_base, canonical(x), "must be canonical");
+    CHECK(host_idtr_base, canonical(x), "must be canonical");
+    CHECK(host_rip, canonical(x), "must be canonical");
+    CHECK(host_efer, (x & (EFER_LMA | EFER_LME)) == (EFER_LMA | EFER_LME), "LMA and LME must be 1 in a 64-bit host");
+}
+
+static void check_control_registers(bool long_mode)
+{
+    uint64_t fixed = vmx_caps.cr0_fixed0 & ~(CR0_PE | CR0_PG);
+
+    CHECK(guest_cr0, (x & fixed) == fixed, "bits fixed to 1 in VMX operation (but PE and PG)");
+    CHECK(guest_cr0, !(x & CR0_PG) || (x & CR0_PE), "PG needs PE");
+    CHECK(guest_cr0, !long_mode || (x & CR0_PG), "a 64-bit guest needs PG");
+    CHECK(guest_cr4, (x & vmx_caps.cr4_fixed0) == vmx_caps.cr4_fixed0, "bits fixed to 1 in VMX operation");
+    CHECK(guest_cr4, !(x & ~vmx_caps.cr4_fixed1), "bits fixed to 0 in VMX operation");
+    CHECK(guest_cr4, !long_mode || (x & CR4_PAE), "a 64-bit guest needs PAE");
+    CHECK(guest_cr4, long_mode || !(x & CR4_PCIDE), "PCIDE needs a 64-bit guest");
+    CHECK(guest_cr3, !(x >> cpu_physical_bits()), "must be within the physical-address width");
+    CHECK(guest_efer, !!(x & EFER_LMA) == long_mode, "LMA must equal the entry control 'IA-32e mode guest'");
+    CHECK(guest_efer, !(vmcs_read(vmcs_guest_cr0) & CR0_PG) || !!(x & EFER_LMA) == !!(x & EFER_LME),
+          "LME must equal LMA while PG is 1");
+}
+
+static void check_segment(struct vmcs_field selector, bool virtual8086)
+{
+    /* The fields of one register are at the same distance in every group of segment fields. */
+    uint32_t i = selector.encoding - vmcs_guest_es_selector.encoding;
+    struct vmcs_field rights = {vmcs_guest_es_rights.encoding + i}, limit = {vmcs_guest_es_limit.encoding + i};
+    uint64_t r = vmcs_read(rights), l = vmcs_read(limit);
+
+    if (r & UNUSABLE)
+        return;
+    check(!(r & RIGHTS_RESERVED), rights, "reserved bits must be 0");
+    check(r & BIT(7), rights, "P must be 1 in a usable register");
+    check((l & 0xfff) == 0xfff || !(r & BIT(15)), limit, "G must be 0 unless bits 11:0 of the limit are all 1");
+    check(!(l >> 20) || (r & BIT(15)), limit, "G must be 1 when the limit is above 1 MiB");
+    if (virtual8086)
+        check(r == 0xf3, rights, "must be f3h in virtual-8086 mode");
+}
+
+static void check_segments(bool long_mode)
+{
+    bool v8086 = vmcs_read(vmcs_guest_rflags) & RFLAGS_VM;
+    static const struct vmcs_field registers[] = {{0x0800}, {0x0802}, {0x0804}, {0x0806},
+                                                  {0x0808}, {0x080a}, {0x080c}, {0x080e}};
+
+    for (unsigned i = 0; i < ARRAY_SIZE(registers); i++)
+        check_segment(registers[i], v8086 && i < 6);
+    CHECK(guest_cs_rights, v8086 || (x & 0x1b) == 0x1b || (x & 0x1b) == 0x19 || (x & 0xf) == 3,
+          "must be accessed code (or data type 3 in real mode)");
+    CHECK(guest_cs_rights, !long_mode || !(x & BIT(13)) || !(x & BIT(14)), "D must be 0 when L is 1");
+    CHECK(guest_tr_rights, !(x & UNUSABLE), "TR must be usable");
+    CHECK(guest_tr_rights, (x & 0xf) == 11 || (!long_mode && (x & 0xf) == 3), "type must be a busy TSS");
+    CHECK(guest_tr_selector, !(x & 4), "TI must be 0");
+    CHECK(guest_tr_base, canonical(x), "must be canonical");
+    CHECK(guest_fs_base, canonical(x), "must be canonical");
+    CHECK(guest_gs_base, canonical(x), "must be canonical");
+    CHECK(guest_gdtr_base, canonical(x), "must be canonical");
+    CHECK(guest_idtr_base, canonical(x), "must be canonical");
+    CHECK(guest_gdtr_limit, !(x >> 16), "bits 31:16 must be 0");
+    CHECK(guest_idtr_limit, !(x >> 16), "bits 31:16 must be 0");
+}
+
+static void check_rest(bool long_mode)
+{
+    bool wide = long_mode && (vmcs_read(vmcs_guest_cs_rights) & BIT(13));
+    uint64_t event = vmcs_read(vmcs_entry_interruption_info), flags = vmcs_read(vmcs_guest_rflags);
+
+    CHECK(guest_rip, wide ? canonical(x) : !(x >> 32), "must fit the code segment's mode");
+    CHECK(guest_rflags, (x & RFLAGS_FIXED) && !(x & ~UINT64_C(0x3f7fd7)), "bit 1 must be 1, reserved bits 0");
+    CHECK(guest_rflags, !long_mode || !(x & RFLAGS_VM), "VM must be 0 in a 64-bit guest");
+    CHECK(guest_rflags,
+          !(event & EVENT_VALID) || EVENT_TYPE(event) != EVENT_EXTERNAL || (x & RFLAGS_IF),
+          "IF must be 1 when an external interrupt is injected");
+    CHECK(guest_activity, x <= 3, "must be 0 to 3");
+    CHECK(guest_activity, x == 0 || !(vmcs_read(vmcs_guest_interruptibility) & 3), "must be active under STI or MOV SS blocking");
+    CHECK(guest_interruptibility, !(x & ~UINT64_C(0x1f)) && (x & 3) != 3, "reserved bits 0; not both STI and MOV SS");
+    CHECK(guest_interruptibility, (flags & RFLAGS_IF) || !(x & BLOCKING_STI), "STI blocking needs IF");
+    CHECK(vmcs_link_pointer, x == UINT64_MAX, "must be all ones without VMCS shadowing");
+    CHECK(guest_dr7, !(x >> 32), "bits 63:32 must be 0");
+}
+
+void vmx_explain_failed_entry(const struct vcpu *v, uint32_t error, uint32_t reason)
+{
+    bool long_mode = vmcs_read(vmcs_entry_controls) & ENTRY_IA32E;
+
+    log_error("[vm %s] vcpu %u: VM entry failed: instruction error %u, exit reason %x, qualification %llx",
+              v->vm->config->name, v->id, error, reason,
+              reason ? (unsigned long long)vmcs_read(vmcs_exit_qualification) : 0);
+    broken = 0;
+    check_controls();
+    check_host();
+    check_control_registers(long_mode);
+    check_segments(long_mode);
+    check_rest(long_mode);
+    if (!broken)
+        log_error("  no rule that Skerry knows is broken");
+}

@@ -1,0 +1,253 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * What a guest may know of its CPU: a row per leaf with a mask for each register; a leaf without a row reads
+ * as zeros. A fix-up puts in what differs per vCPU (SDM volume 2, "CPUID").
+ */
+#include "apic/vlapic.h"
+#include "arch/x86/cpu.h"
+#include "core/machine.h"
+#include "hypercall/abi.h"
+#include "vmx/caps.h"
+#include "vmx/vmx.h"
+
+#define ALL         UINT32_MAX
+#define ANY         UINT32_MAX /* subleaf */
+#define MAX_BASIC   0x16u
+#define MAX_EXTENDED 0x80000008u
+
+/* Leaf 1 ECX: SSE3 PCLMUL SSSE3 FMA CX16 PCID SSE4.1 SSE4.2 x2APIC MOVBE POPCNT TSC-deadline AES XSAVE AVX F16C RDRAND */
+#define LEAF1_ECX 0x77fa3203u
+/* Leaf 1 EDX: FPU VME DE PSE TSC MSR PAE MCE CX8 APIC SEP MTRR PGE MCA CMOV PAT PSE36 CLFSH MMX FXSR SSE SSE2 SS HTT */
+#define LEAF1_EDX 0x1f8bfbffu
+/* Leaf 7 EBX: FSGSBASE BMI1 AVX2 SMEP BMI2 ERMS INVPCID AVX512F/DQ RDSEED ADX SMAP IFMA CLFLUSHOPT CLWB CD SHA BW VL */
+#define LEAF7_EBX 0xf1bf07a9u
+/* Leaf 7 ECX: VBMI UMIP VBMI2 GFNI VAES VPCLMUL VNNI BITALG VPOPCNTDQ RDPID */
+#define LEAF7_ECX 0x00405f46u
+/* Leaf 7 EDX: FSRM */
+#define LEAF7_EDX 0x00000010u
+#define LEAF80000001_ECX 0x00000121u /* LAHF LZCNT PREFETCHW */
+#define LEAF80000001_EDX 0x2c100800u /* SYSCALL NX 1G-pages RDTSCP LM */
+#define XCR0_SUPPORTED   0xe7u       /* x87 SSE AVX AVX-512 */
+
+#define LEAF1_ECX_X2APIC     BIT(21)
+#define LEAF1_ECX_DEADLINE   BIT(24)
+#define LEAF1_ECX_XSAVE      BIT(26)
+#define LEAF1_ECX_OSXSAVE    BIT(27)
+#define LEAF1_ECX_HYPERVISOR BIT(31)
+#define LEAF7_EBX_INVPCID    BIT(10)
+#define LEAFD_EAX_XSAVES     BIT(3)
+#define LEAFE1_EDX_RDTSCP    BIT(27)
+
+typedef void fixup(const struct vcpu *v, uint32_t subleaf, struct cpuid *r);
+
+static void fix_max(const struct vcpu *v UNUSED, uint32_t subleaf UNUSED, struct cpuid *r)
+{
+    r->eax = MAX_BASIC;
+}
+
+static void fix_features(const struct vcpu *v, uint32_t subleaf UNUSED, struct cpuid *r)
+{
+    r->ebx = (r->ebx & 0xffff) | v->vm->vcpu_count << 16 | v->apic_id << 24;
+    r->ecx |= LEAF1_ECX_HYPERVISOR | LEAF1_ECX_DEADLINE;
+    if (vlapic_x2apic_allowed(v))
+        r->ecx |= LEAF1_ECX_X2APIC;
+    else
+        r->ecx &= ~LEAF1_ECX_X2APIC;
+    if (vmcs_read(vmcs_guest_cr4) & CR4_OSXSAVE)
+        r->ecx |= LEAF1_ECX_OSXSAVE;
+}
+
+/* Caches: private to the one thread, whatever the machine shares. */
+static void fix_caches(const struct vcpu *v, uint32_t subleaf UNUSED, struct cpuid *r)
+{
+    if (r->eax & 0x1f)
+        r->eax |= (v->vm->vcpu_count - 1) << 26;
+}
+
+static void fix_extended_features(const struct vcpu *v UNUSED, uint32_t subleaf UNUSED, struct cpuid *r)
+{
+    r->eax = 0;
+    if (!vmx_has(WORD_PROC2, PROC2_INVPCID))
+        r->ebx &= ~LEAF7_EBX_INVPCID;
+}
+
+/* One thread a core, all cores in one package. */
+static void fix_topology(const struct vcpu *v, uint32_t subleaf, struct cpuid *r)
+{
+    unsigned shift = v->vm->vcpu_count > 1 ? 32 - (unsigned)__builtin_clz(v->vm->vcpu_count - 1) : 0;
+
+    *r = (struct cpuid){.ecx = subleaf & 0xff, .edx = v->apic_id};
+    if (subleaf == 0)
+        *r = (struct cpuid){0, 1, 1 << 8, v->apic_id};
+    else if (subleaf == 1)
+        *r = (struct cpuid){shift, v->vm->vcpu_count, 2 << 8 | 1, v->apic_id};
+}
+
+/* EBX of subleaves 0 and 1 depends on XCR0, which is the guest's while it runs. */
+static void fix_xsave(const struct vcpu *v, uint32_t subleaf, struct cpuid *r)
+{
+    uint64_t allowed = vmx_of(v)->xcr0_allowed;
+
+    if (subleaf == 0) {
+        uint32_t size = 576;
+
+        for (uint32_t i = 2; i < 32; i++) {
+            struct cpuid c = cpuid(13, i);
+
+            if (allowed >> i & 1)
+                size = MAX(size, c.eax + c.ebx);
+        }
+        r->eax = (uint32_t)allowed;
+        r->ecx = size;
+        r->edx = 0;
+    } else if (subleaf == 1) {
+        r->eax &= vmx_has(WORD_PROC2, PROC2_XSAVES) ? 0xf : 0x7;
+        r->ecx = r->edx = 0; /* no supervisor components */
+    } else if (subleaf > 31 || !(allowed >> subleaf & 1)) {
+        *r = (struct cpuid){0, 0, 0, 0};
+    }
+}
+
+/* The local APIC's timer is clocked by the "crystal", and both run at the TSC's rate: see apic/vlapic.c. */
+static void fix_crystal(const struct vcpu *v UNUSED, uint32_t subleaf UNUSED, struct cpuid *r)
+{
+    *r = (struct cpuid){1, 1, (uint32_t)machine.tsc_hz, 0};
+    if (machine.tsc_hz > UINT32_MAX) {
+        r->ebx = 4;
+        r->ecx = (uint32_t)(machine.tsc_hz / 4);
+    }
+}
+
+static void fix_frequency(const struct vcpu *v UNUSED, uint32_t subleaf UNUSED, struct cpuid *r)
+{
+    uint32_t mhz = (uint32_t)(machine.tsc_hz / 1000000);
+
+    *r = (struct cpuid){mhz, mhz, 100, 0};
+}
+
+static void fix_hypervisor(const struct vcpu *v UNUSED, uint32_t subleaf UNUSED, struct cpuid *r)
+{
+    *r = (struct cpuid){SKERRY_CPUID_ABI, 0x72656b53, 0x6b537972, 0x79727265}; /* "SkerrySkerry" */
+}
+
+static void fix_abi(const struct vcpu *v UNUSED, uint32_t subleaf UNUSED, struct cpuid *r)
+{
+    *r = (struct cpuid){SKERRY_ABI_VERSION, 0, 0, 0};
+}
+
+static void fix_kvm(const struct vcpu *v UNUSED, uint32_t subleaf UNUSED, struct cpuid *r)
+{
+    *r = (struct cpuid){SKERRY_CPUID_KVM + 1, 0x4b4d564b, 0x564b4d56, 0x4d}; /* "KVMKVMKVM" */
+}
+
+static void fix_extended_max(const struct vcpu *v UNUSED, uint32_t subleaf UNUSED, struct cpuid *r)
+{
+    r->eax = MIN(r->eax, MAX_EXTENDED);
+}
+
+static void fix_extended_1(const struct vcpu *v UNUSED, uint32_t subleaf UNUSED, struct cpuid *r)
+{
+    if (!vmx_has(WORD_PROC2, PROC2_RDTSCP))
+        r->edx &= ~LEAFE1_EDX_RDTSCP;
+}
+
+static const struct row {
+    uint32_t leaf, subleaf;
+    struct cpuid mask;
+    fixup *fix;
+} rows[] = {
+    {0x00000000, ANY, {0, ALL, ALL, ALL}, fix_max},
+    {0x00000001, ANY, {ALL, 0xff00, LEAF1_ECX, LEAF1_EDX}, fix_features},
+    {0x00000002, ANY, {ALL, ALL, ALL, ALL}, NULL},
+    {0x00000004, ANY, {0x3ff, ALL, ALL, ALL}, fix_caches},
+    {0x00000006, ANY, {0x4, 0, 0, 0}, NULL}, /* ARAT */
+    {0x00000007, 0, {0, LEAF7_EBX, LEAF7_ECX, LEAF7_EDX}, fix_extended_features},
+    {0x0000000b, ANY, {0, 0, 0, 0}, fix_topology},
+    {0x0000000d, ANY, {ALL, ALL, ALL, ALL}, fix_xsave},
+    {0x00000015, ANY, {0, 0, 0, 0}, fix_crystal},
+    {0x00000016, ANY, {0, 0, 0, 0}, fix_frequency},
+    {SKERRY_CPUID_BASE, ANY, {0, 0, 0, 0}, fix_hypervisor},
+    {SKERRY_CPUID_ABI, ANY, {0, 0, 0, 0}, fix_abi},
+    {SKERRY_CPUID_KVM, ANY, {0, 0, 0, 0}, fix_kvm},
+    {0x80000000, ANY, {ALL, ALL, ALL, ALL}, fix_extended_max},
+    {0x80000001, ANY, {ALL, 0, LEAF80000001_ECX, LEAF80000001_EDX}, fix_extended_1},
+    {0x80000002, ANY, {ALL, ALL, ALL, ALL}, NULL},
+    {0x80000003, ANY, {ALL, ALL, ALL, ALL}, NULL},
+    {0x80000004, ANY, {ALL, ALL, ALL, ALL}, NULL},
+    {0x80000006, ANY, {0, 0, ALL, 0}, NULL},
+    {0x80000007, ANY, {0, 0, 0, 0x100}, NULL}, /* invariant TSC */
+    {0x80000008, ANY, {0xffff, 0, 0, 0}, NULL},
+};
+
+/* Beyond the last basic leaf, the processor answers with the data of that leaf. */
+static uint32_t effective_leaf(uint32_t leaf)
+{
+    return leaf > MAX_BASIC && leaf < 0x40000000 ? MAX_BASIC : leaf;
+}
+
+static struct cpuid guest_cpuid(const struct vcpu *v, uint32_t leaf, uint32_t subleaf)
+{
+    struct cpuid r = {0, 0, 0, 0};
+
+    leaf = effective_leaf(leaf);
+    for (unsigned i = 0; i < ARRAY_SIZE(rows); i++) {
+        const struct row *row = &rows[i];
+        const struct cpuid *m = &row->mask;
+
+        if (row->leaf != leaf || (row->subleaf != ANY && row->subleaf != subleaf))
+            continue;
+        if (m->eax | m->ebx | m->ecx | m->edx) {
+            if (cpuid(leaf & 0x80000000, 0).eax >= leaf)
+                r = cpuid(leaf, subleaf);
+            r = (struct cpuid){r.eax & m->eax, r.ebx & m->ebx, r.ecx & m->ecx, r.edx & m->edx};
+        }
+        if (row->fix)
+            row->fix(v, subleaf, &r);
+        break;
+    }
+    return r;
+}
+
+enum next vmx_handle_cpuid(struct vcpu *v)
+{
+    struct cpuid r = guest_cpuid(v, (uint32_t)v->regs.rax, (uint32_t)v->regs.rcx);
+
+    v->regs.rax = r.eax;
+    v->regs.rbx = r.ebx;
+    v->regs.rcx = r.ecx;
+    v->regs.rdx = r.edx;
+    return NEXT_SKIP_AND_RESUME;
+}
+
+uint64_t vmx_xcr0_allowed(void)
+{
+    struct cpuid r;
+
+    if (!(cpuid(1, 0).ecx & LEAF1_ECX_XSAVE))
+        return 3;
+    r = cpuid(13, 0);
+    return r.eax & XCR0_SUPPORTED;
+}
+
+uint64_t vmx_cr4_allowed(const struct vcpu *v UNUSED)
+{
+    struct cpuid basic = cpuid(1, 0), none = {0, 0, 0, 0}, more = cpuid(0, 0).eax >= 7 ? cpuid(7, 0) : none;
+    const struct {
+        bool present;
+        uint64_t bits;
+    } needs[] = {
+        {true, CR4_TSD | CR4_DE | CR4_PSE | CR4_PAE | CR4_MCE | CR4_PGE | CR4_PCE | CR4_OSFXSR | CR4_OSXMMEXCPT},
+        {basic.edx & BIT(1), CR4_VME | CR4_PVI},
+        {basic.ecx & BIT(17), CR4_PCIDE},
+        {basic.ecx & LEAF1_ECX_XSAVE, CR4_OSXSAVE},
+        {more.ebx & BIT(0), CR4_FSGSBASE},
+        {more.ebx & BIT(7), CR4_SMEP},
+        {more.ebx & BIT(20), CR4_SMAP},
+        {more.ecx & BIT(2), CR4_UMIP},
+    };
+    uint64_t allowed = 0;
+
+    for (unsigned i = 0; i < ARRAY_SIZE(needs); i++)
+        allowed |= needs[i].present ? needs[i].bits : 0;
+    return allowed & vmx_caps.cr4_fixed1;
+}

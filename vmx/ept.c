@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Second-level tables of a VM: its RAM and nothing else (SDM volume 3, "The extended page table mechanism"). */
+#include "arch/x86/layout.h"
+#include "arch/x86/string.h"
+#include "core/machine.h"
+#include "vmx/caps.h"
+#include "vmx/vmx.h"
+
+#define EPT_RWX        UINT64_C(7)
+#define EPT_TYPE_SHIFT 3
+#define EPTP_WB        UINT64_C(6)
+#define EPTP_WALK_4    (UINT64_C(3) << 3)
+
+static void *table_page(void *context)
+{
+    return memory_alloc_zeroed(context, MEMORY_EPT, 1);
+}
+
+static bool map_pages(struct page_table *t, uint64_t guest, uint64_t host, uint64_t size)
+{
+    for (uint64_t done = 0; done < size; done += PAGE_SIZE) {
+        uint64_t type = mtrr_page_type(&machine.mtrrs, host + done);
+
+        if (!paging_map(t, guest + done, host + done, PAGE_SIZE, EPT_RWX | type << EPT_TYPE_SHIFT))
+            return false;
+    }
+    return true;
+}
+
+/* One 2 MiB or 1 GiB piece: a large page if the MTRRs give all of it one type. */
+static bool map_piece(struct page_table *t, uint64_t guest, uint64_t host, uint64_t size)
+{
+    enum cache_type type;
+
+    if (!mtrr_range_type(&machine.mtrrs, host, size, &type))
+        return map_pages(t, guest, host, size);
+    return paging_map(t, guest, host, size, EPT_RWX | (uint64_t)type << EPT_TYPE_SHIFT);
+}
+
+/* True when the RAM at offset has a whole aligned GiB in one piece on both sides. */
+static bool whole_gib(const struct vm *vm, uint64_t guest, uint64_t offset, uint64_t left)
+{
+    uint64_t chunk = offset / PAGE_2M;
+    enum cache_type type;
+
+    if (left < PAGE_1G || (guest | vm->ram[chunk].value) & (PAGE_1G - 1))
+        return false;
+    for (uint64_t i = 1; i < PAGE_1G / PAGE_2M; i++) {
+        if (vm->ram[chunk + i].value != vm->ram[chunk].value + i * PAGE_2M)
+            return false;
+    }
+    return mtrr_range_type(&machine.mtrrs, vm->ram[chunk].value, PAGE_1G, &type);
+}
+
+static bool map_ram(struct vm *vm, struct page_table *t)
+{
+    struct guest_range ranges[GUEST_MAX_RANGES];
+    unsigned count = guest_ranges(vm, ranges);
+    uint64_t offset = 0;
+
+    for (unsigned r = 0; r < count; r++) {
+        for (uint64_t into = 0, step; into < ranges[r].size; into += step, offset += step) {
+            uint64_t guest = ranges[r].base.value + into;
+
+            step = t->max_leaf == 3 && whole_gib(vm, guest, offset, ranges[r].size - into) ? PAGE_1G : PAGE_2M;
+            if (!map_piece(t, guest, vm->ram[offset / PAGE_2M].value, step))
+                return false;
+        }
+    }
+    return true;
+}
+
+bool vmx_vm_create(struct vm *vm)
+{
+    struct vmx_vm *x = memory_alloc_zeroed(&vm->account, MEMORY_STATE, 1);
+
+    if (!x)
+        return false;
+    vm->backend = x;
+    x->first_vpid = (uint16_t)(1 + vm->id * VM_MAX_VCPUS);
+    x->ept = (struct page_table){
+        .root = table_page(&vm->account),
+        .present = EPT_RWX,
+        .table_flags = EPT_RWX,
+        .max_leaf = !(vmx_caps.ept_vpid & EPT_PAGE_2M) ? 1 : vmx_caps.ept_vpid & EPT_PAGE_1G ? 3 : 2,
+        .alloc = table_page,
+        .context = &vm->account,
+    };
+    x->msr_bitmap = memory_alloc_zeroed(&vm->account, MEMORY_VMCS, 1);
+    if (!x->ept.root || !x->msr_bitmap || !map_ram(vm, &x->ept))
+        return false;
+    x->ept_pointer = virt_to_phys(x->ept.root).value | EPTP_WB | EPTP_WALK_4;
+    vmx_msr_bitmap_init(x->msr_bitmap);
+    return true;
+}

@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What is delivered to the guest at the next VM entry (SDM volume 3, "Event injection"). */
+#include "apic/vlapic.h"
+#include "arch/x86/cpu.h"
+#include "vmx/caps.h"
+#include "vmx/vmx.h"
+
+enum class { BENIGN, CONTRIBUTORY, PAGE_FAULT, DOUBLE_FAULT };
+
+static enum class class_of(uint32_t event)
+{
+    unsigned vector = EVENT_VECTOR(event);
+
+    if (!(event & EVENT_VALID) || EVENT_TYPE(event) != EVENT_EXCEPTION)
+        return BENIGN;
+    if (vector == VECTOR_PF)
+        return PAGE_FAULT;
+    if (vector == VECTOR_DF)
+        return DOUBLE_FAULT;
+    return vector == 0 || (vector >= 10 && vector <= 13) ? CONTRIBUTORY : BENIGN;
+}
+
+/* "Conditions for generating a double fault": what a second exception during delivery of the first becomes. */
+static void inject(struct vcpu *v, uint32_t event, uint32_t error)
+{
+    struct vmx_vcpu *x = vmx_of(v);
+    enum class first = class_of(x->event), second = class_of(event);
+
+    if (first == DOUBLE_FAULT && second != BENIGN) {
+        vm_request_end(v->vm, VM_END_CRASH, "triple fault while an exception was injected, rip %llx",
+                       (unsigned long long)vmcs_read(vmcs_guest_rip));
+        return;
+    }
+    if ((first == CONTRIBUTORY && second == CONTRIBUTORY) || (first == PAGE_FAULT && second >= CONTRIBUTORY)) {
+        event = (uint32_t)(EVENT_VALID | EVENT_ERROR_CODE | EVENT_EXCEPTION << 8 | VECTOR_DF);
+        error = 0;
+    }
+    x->event = event;
+    x->event_error = error;
+    v->kicked = true;
+}
+
+void vmx_inject_exception(struct vcpu *v, unsigned vector)
+{
+    inject(v, (uint32_t)EVENT_VALID | EVENT_EXCEPTION << 8 | vector, 0);
+}
+
+void vmx_inject_fault(struct vcpu *v, unsigned vector, uint32_t error)
+{
+    inject(v, (uint32_t)(EVENT_VALID | EVENT_ERROR_CODE) | EVENT_EXCEPTION << 8 | vector, error);
+}
+
+void vmx_reinject(struct vcpu *v)
+{
+    struct vmx_vcpu *x = vmx_of(v);
+    uint32_t info = (uint32_t)vmcs_read(vmcs_idt_vectoring_info);
+
+    if (!(info & EVENT_VALID))
+        return;
+    x->event = info & ~(uint32_t)BIT(12); /* bit 12 is undefined here and reserved at entry */
+    if (info & EVENT_ERROR_CODE)
+        x->event_error = (uint32_t)vmcs_read(vmcs_idt_vectoring_error);
+    x->event_length = (uint32_t)vmcs_read(vmcs_exit_instruction_length);
+    if (EVENT_TYPE(info) == EVENT_NMI) /* its delivery sets the blocking again */
+        vmcs_write(vmcs_guest_interruptibility, vmcs_read(vmcs_guest_interruptibility) & ~BLOCKING_NMI);
+    v->kicked = true;
+}
+
+static void write_event(struct vmx_vcpu *x)
+{
+    unsigned type = EVENT_TYPE(x->event);
+
+    if (x->event & EVENT_ERROR_CODE)
+        vmcs_write(vmcs_entry_error_code, x->event_error);
+    if (type >= EVENT_SOFTWARE_INTERRUPT)
+        vmcs_write(vmcs_entry_instruction_length, x->event_length);
+    vmcs_write(vmcs_entry_interruption_info, x->event);
+    x->event = 0;
+}
+
+static void set_windows(struct vmx_vcpu *x, bool interrupt, bool nmi)
+{
+    uint64_t controls = vmx_caps.controls[WORD_PROC];
+
+    if (interrupt == x->interrupt_window && nmi == x->nmi_window)
+        return;
+    x->interrupt_window = interrupt;
+    x->nmi_window = nmi;
+    controls |= (interrupt ? PROC_INTERRUPT_WINDOW : 0) | (nmi ? PROC_NMI_WINDOW : 0);
+    vmcs_write(vmcs_proc_controls, controls);
+}
+
+static bool interruptible(uint64_t blocking)
+{
+    return (vmcs_read(vmcs_guest_rflags) & RFLAGS_IF) && !(blocking & (BLOCKING_STI | BLOCKING_MOV_SS));
+}
+
+static bool nmi_allowed(uint64_t blocking)
+{
+    return !(blocking & (BLOCKING_NMI | BLOCKING_STI | BLOCKING_MOV_SS));
+}
+
+/* Exceptions and interrupted deliveries first, then NMI, then interrupts; windows for what has to wait. */
+void vmx_prepare_entry(struct vcpu *v)
+{
+    struct vmx_vcpu *x = vmx_of(v);
+    bool busy = x->event, nmi = vlapic_nmi_pending(v);
+    uint64_t blocking = vmcs_read(vmcs_guest_interruptibility);
+    int vector;
+
+    vlapic_update(v);
+    if (busy) {
+        write_event(x);
+    } else if (nmi && nmi_allowed(blocking)) {
+        vlapic_take_nmi(v);
+        nmi = false;
+        busy = true;
+        vmcs_write(vmcs_entry_interruption_info, EVENT_VALID | EVENT_NMI << 8 | VECTOR_NMI);
+    }
+    vector = vlapic_pending(v);
+    if (vector >= 0 && !busy && interruptible(blocking)) {
+        vlapic_accept(v, (unsigned)vector);
+        vmcs_write(vmcs_entry_interruption_info, EVENT_VALID | EVENT_EXTERNAL << 8 | (unsigned)vector);
+        v->counts[COUNT_INJECTED]++;
+        vector = vlapic_pending(v);
+    }
+    set_windows(x, vector >= 0, nmi);
+}

@@ -1,0 +1,175 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* EPT violations: accesses to device registers, or to addresses where nothing is. */
+#include "apic/vlapic.h"
+#include "arch/x86/cpu.h"
+#include "dev/decode.h"
+#include "dev/pc.h"
+#include "vmx/vmx.h"
+
+#define QUALIFIED_FETCH BIT(2)
+#define MAX_INSTRUCTION 15
+#define CS_LONG         BIT(13)
+#define CS_DEFAULT_32   BIT(14)
+#define RFLAGS_DF       BIT(10)
+
+static unsigned code_mode(void)
+{
+    uint64_t rights = vmcs_read(vmcs_guest_cs_rights);
+
+    if ((vmcs_read(vmcs_guest_efer) & BIT(10)) && (rights & CS_LONG))
+        return 64;
+    return rights & CS_DEFAULT_32 && (vmcs_read(vmcs_guest_cr0) & CR0_PE) ? 32 : 16;
+}
+
+/* As many bytes at RIP as can be had; the instruction may end right before a page that is not there. */
+static unsigned fetch(const struct vcpu *v, unsigned mode, uint8_t *bytes)
+{
+    uint64_t linear = vmcs_read(vmcs_guest_rip) + (mode == 64 ? 0 : vmcs_read(vmcs_guest_cs_base));
+    unsigned got = 0;
+
+    while (got < MAX_INSTRUCTION) {
+        unsigned step = (unsigned)MIN(MAX_INSTRUCTION - got, PAGE_SIZE - (linear + got) % PAGE_SIZE);
+        struct walk w;
+
+        if (!vmx_translate(v, linear + got, false, &w) || !guest_read(v->vm, w.at, bytes + got, step))
+            break;
+        got += step;
+    }
+    return got;
+}
+
+static bool is_lapic(const struct vcpu *v, gpa_t at, unsigned size)
+{
+    return ALIGN_DOWN(at.value, PAGE_SIZE) == VLAPIC_BASE && vlapic_mmio_enabled(v) && size == 4;
+}
+
+static uint64_t device_read(struct vcpu *v, gpa_t at, unsigned size)
+{
+    uint64_t value = UINT64_MAX;
+
+    if (is_lapic(v, at, size))
+        return vlapic_mmio_read(v, at.value % PAGE_SIZE);
+    if (guest_read(v->vm, at, &value, size) || pc_mmio_read(v->vm, at, size, &value))
+        return value;
+    return UINT64_MAX >> (64 - 8 * size);
+}
+
+static void device_write(struct vcpu *v, gpa_t at, unsigned size, uint64_t value)
+{
+    if (is_lapic(v, at, size))
+        vlapic_mmio_write(v, at.value % PAGE_SIZE, (uint32_t)value);
+    else if (!guest_write(v->vm, at, &value, size))
+        pc_mmio_write(v->vm, at, size, value);
+}
+
+static uint64_t read_register(const struct vcpu *v, unsigned number)
+{
+    return number == 4 ? vmcs_read(vmcs_guest_rsp) : v->regs.by_number[number];
+}
+
+static void write_register(struct vcpu *v, unsigned number, uint64_t value)
+{
+    if (number == 4)
+        vmcs_write(vmcs_guest_rsp, value);
+    else
+        v->regs.by_number[number] = value;
+}
+
+static uint64_t masked(uint64_t value, unsigned bytes)
+{
+    return bytes == 8 ? value : value & (BIT(8 * bytes) - 1);
+}
+
+static void advance(uint64_t *reg, uint64_t delta, unsigned bytes)
+{
+    uint64_t next = masked(*reg + delta, bytes);
+
+    *reg = bytes == 2 ? (*reg & ~UINT64_C(0xffff)) | next : next;
+}
+
+/* One element of STOS or MOVS; the guest comes back for the next. */
+static enum next string_store(struct vcpu *v, const struct mmio_insn *insn, unsigned mode)
+{
+    uint64_t es = mode == 64 ? 0 : vmcs_read(vmcs_guest_es_base), ds = mode == 64 ? 0 : vmcs_read(vmcs_guest_ds_base);
+    uint64_t delta = vmcs_read(vmcs_guest_rflags) & RFLAGS_DF ? -(uint64_t)insn->size : insn->size;
+    uint64_t value = v->regs.rax;
+    struct walk from, to;
+
+    if (!vmx_translate(v, es + masked(v->regs.rdi, insn->address_size), true, &to)) {
+        write_cr2(es + masked(v->regs.rdi, insn->address_size));
+        vmx_inject_fault(v, VECTOR_PF, to.error);
+        return NEXT_RESUME;
+    }
+    if (insn->op == MMIO_MOVS) {
+        if (!vmx_translate(v, ds + masked(v->regs.rsi, insn->address_size), false, &from)) {
+            write_cr2(ds + masked(v->regs.rsi, insn->address_size));
+            vmx_inject_fault(v, VECTOR_PF, from.error);
+            return NEXT_RESUME;
+        }
+        value = device_read(v, from.at, insn->size);
+        advance(&v->regs.rsi, delta, insn->address_size);
+    }
+    device_write(v, to.at, insn->size, value);
+    advance(&v->regs.rdi, delta, insn->address_size);
+    if (!insn->rep)
+        return NEXT_SKIP_AND_RESUME;
+    advance(&v->regs.rcx, -UINT64_C(1), insn->address_size);
+    return masked(v->regs.rcx, insn->address_size) ? NEXT_RESUME : NEXT_SKIP_AND_RESUME;
+}
+
+static enum next access(struct vcpu *v, const struct mmio_insn *insn, gpa_t at)
+{
+    uint64_t memory = insn->reads ? device_read(v, at, insn->size) : 0;
+    uint64_t rflags = vmcs_read(vmcs_guest_rflags);
+    struct mmio_result r = mmio_execute(insn, memory, read_register(v, insn->reg), rflags);
+
+    if (r.write_memory)
+        device_write(v, at, insn->size, r.memory);
+    if (r.write_reg)
+        write_register(v, insn->reg, r.reg);
+    if (r.rflags != rflags)
+        vmcs_write(vmcs_guest_rflags, r.rflags);
+    return NEXT_SKIP_AND_RESUME;
+}
+
+static enum next give_up(struct vcpu *v, gpa_t at, const char *what, const uint8_t *bytes, unsigned count)
+{
+    vm_request_end(v->vm, VM_END_CRASH,
+                   "%s at guest-physical %llx, which is no RAM, rip %llx (vcpu %u), code %02x %02x %02x %02x (%u bytes)", what,
+                   (unsigned long long)at.value, (unsigned long long)vmcs_read(vmcs_guest_rip), v->id, bytes[0],
+                   bytes[1], bytes[2], bytes[3], count);
+    return NEXT_LEAVE;
+}
+
+/*
+ * The processor leaves the instruction length undefined for EPT violations, so it comes from the decoder. The
+ * exit's own length field is what vmx_skip_instruction() uses: it is replaced by moving RIP here.
+ */
+static enum next skip(const struct mmio_insn *insn, enum next next)
+{
+    uint64_t blocking;
+
+    if (next != NEXT_SKIP_AND_RESUME)
+        return next;
+    blocking = vmcs_read(vmcs_guest_interruptibility);
+    vmcs_write(vmcs_guest_rip, vmcs_read(vmcs_guest_rip) + insn->length);
+    vmcs_write(vmcs_guest_interruptibility, blocking & ~(BLOCKING_STI | BLOCKING_MOV_SS));
+    return NEXT_RESUME;
+}
+
+enum next vmx_handle_ept_violation(struct vcpu *v)
+{
+    gpa_t at = gpa(vmcs_read(vmcs_guest_physical_address));
+    uint8_t bytes[MAX_INSTRUCTION] = {0};
+    struct mmio_insn insn;
+    unsigned mode = code_mode(), count;
+
+    if (vmcs_read(vmcs_exit_qualification) & QUALIFIED_FETCH)
+        return give_up(v, at, "instruction fetch", bytes, 0);
+    count = fetch(v, mode, bytes);
+    if (!mmio_decode(bytes, count, mode, &insn))
+        return give_up(v, at, "access by an instruction that is not emulated", bytes, count);
+    if (insn.op == MMIO_STOS || insn.op == MMIO_MOVS)
+        return skip(&insn, string_store(v, &insn, mode));
+    return skip(&insn, access(v, &insn, at));
+}

@@ -1,0 +1,262 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * A guest's MSRs. The bitmap starts closed; the MSRs that only concern the guest and are switched with it are
+ * opened, a table handles the others, and what has no row gives #GP.
+ */
+#include "apic/vlapic.h"
+#include "arch/x86/cpu.h"
+#include "arch/x86/mtrr.h"
+#include "arch/x86/msr.h"
+#include "arch/x86/string.h"
+#include "vmx/caps.h"
+#include "vmx/vmx.h"
+
+#define BITMAP_HIGH  1024 /* offset of MSRs c0000000h-c0001fffh; 2048 further for writes */
+#define BITMAP_WRITE 2048
+#define MTRRCAP_WC   BIT(10) /* no fixed and no variable ranges: all memory is of the default type */
+#define EFER_GUEST   (EFER_SCE | EFER_LME | EFER_LMA | EFER_NXE)
+
+enum rights { OPEN_READ = 1, OPEN_WRITE = 2, OPEN_BOTH = 3 };
+
+static void open_msr(uint8_t *bitmap, uint32_t msr, enum rights rights)
+{
+    unsigned offset = (msr >> 31 ? BITMAP_HIGH : 0) + (msr & 0x1fff) / 8;
+    uint8_t keep = (uint8_t)~BIT(msr & 7);
+
+    if (rights & OPEN_READ)
+        bitmap[offset] &= keep;
+    if (rights & OPEN_WRITE)
+        bitmap[BITMAP_WRITE + offset] &= keep;
+}
+
+void vmx_msr_bitmap_init(uint8_t *bitmap)
+{
+    static const struct {
+        uint32_t msr;
+        enum rights rights;
+    } open[] = {
+        {IA32_TSC, OPEN_READ},          {IA32_SYSENTER_CS, OPEN_BOTH}, {IA32_SYSENTER_ESP, OPEN_BOTH},
+        {IA32_SYSENTER_EIP, OPEN_BOTH}, {IA32_EFER, OPEN_READ},        {IA32_STAR, OPEN_BOTH},
+        {IA32_LSTAR, OPEN_BOTH},        {IA32_CSTAR, OPEN_BOTH},       {IA32_FMASK, OPEN_BOTH},
+        {IA32_FS_BASE, OPEN_BOTH},      {IA32_GS_BASE, OPEN_BOTH},     {IA32_KERNEL_GS_BASE, OPEN_BOTH},
+    };
+
+    memset(bitmap, 0xff, PAGE_SIZE);
+    for (unsigned i = 0; i < ARRAY_SIZE(open); i++)
+        open_msr(bitmap, open[i].msr, open[i].rights);
+    if (vmx_has(WORD_PROC2, PROC2_RDTSCP))
+        open_msr(bitmap, IA32_TSC_AUX, OPEN_BOTH);
+}
+
+/* --- MSRs with a row; false is #GP --- */
+
+static bool read_zero(struct vcpu *v UNUSED, uint32_t msr UNUSED, uint64_t *value)
+{
+    *value = 0;
+    return true;
+}
+
+static bool ignore(struct vcpu *v UNUSED, uint32_t msr UNUSED, uint64_t value UNUSED)
+{
+    return true;
+}
+
+static bool only_zero(struct vcpu *v UNUSED, uint32_t msr UNUSED, uint64_t value)
+{
+    return value == 0;
+}
+
+static bool read_feature_control(struct vcpu *v UNUSED, uint32_t msr UNUSED, uint64_t *value)
+{
+    *value = FEATURE_CONTROL_LOCK;
+    return true;
+}
+
+static void set_tsc_offset(struct vcpu *v, uint64_t offset)
+{
+    vmx_of(v)->tsc_offset = offset;
+    vmcs_write(vmcs_tsc_offset, offset);
+    vlapic_set_tsc_offset(v, offset);
+}
+
+/* A write to the TSC moves IA32_TSC_ADJUST by the same amount, and the other way round. */
+static bool write_tsc(struct vcpu *v, uint32_t msr UNUSED, uint64_t value)
+{
+    struct vmx_vcpu *x = vmx_of(v);
+    uint64_t offset = value - rdtsc();
+
+    x->tsc_adjust += offset - x->tsc_offset;
+    set_tsc_offset(v, offset);
+    return true;
+}
+
+static bool read_tsc_adjust(struct vcpu *v, uint32_t msr UNUSED, uint64_t *value)
+{
+    *value = vmx_of(v)->tsc_adjust;
+    return true;
+}
+
+static bool write_tsc_adjust(struct vcpu *v, uint32_t msr UNUSED, uint64_t value)
+{
+    struct vmx_vcpu *x = vmx_of(v);
+
+    set_tsc_offset(v, x->tsc_offset + (value - x->tsc_adjust));
+    x->tsc_adjust = value;
+    return true;
+}
+
+static bool read_mtrrcap(struct vcpu *v UNUSED, uint32_t msr UNUSED, uint64_t *value)
+{
+    *value = MTRRCAP_WC;
+    return true;
+}
+
+static bool read_mtrr_default(struct vcpu *v, uint32_t msr UNUSED, uint64_t *value)
+{
+    *value = vmx_of(v)->mtrr_def_type;
+    return true;
+}
+
+static bool valid_type(uint64_t type)
+{
+    return type == CACHE_UC || type == CACHE_WC || (type >= CACHE_WT && type <= CACHE_WB);
+}
+
+static bool write_mtrr_default(struct vcpu *v, uint32_t msr UNUSED, uint64_t value)
+{
+    if ((value & ~UINT64_C(0xcff)) || !valid_type(value & 0xff))
+        return false;
+    vmx_of(v)->mtrr_def_type = value;
+    return true;
+}
+
+static bool read_misc_enable(struct vcpu *v, uint32_t msr UNUSED, uint64_t *value)
+{
+    *value = vmx_of(v)->misc_enable;
+    return true;
+}
+
+static bool write_misc_enable(struct vcpu *v, uint32_t msr UNUSED, uint64_t value)
+{
+    vmx_of(v)->misc_enable = value;
+    return true;
+}
+
+static bool read_pat(struct vcpu *v UNUSED, uint32_t msr UNUSED, uint64_t *value)
+{
+    *value = vmcs_read(vmcs_guest_pat);
+    return true;
+}
+
+static bool write_pat(struct vcpu *v UNUSED, uint32_t msr UNUSED, uint64_t value)
+{
+    for (unsigned i = 0; i < 8; i++) {
+        uint64_t type = value >> 8 * i & 0xff;
+
+        if (!valid_type(type) && type != 7) /* 7: UC- */
+            return false;
+    }
+    vmcs_write(vmcs_guest_pat, value);
+    return true;
+}
+
+static bool write_efer(struct vcpu *v UNUSED, uint32_t msr UNUSED, uint64_t value)
+{
+    uint64_t old = vmcs_read(vmcs_guest_efer);
+
+    if (value & ~EFER_GUEST)
+        return false;
+    if (((old ^ value) & EFER_LME) && (vmcs_read(vmcs_guest_cr0) & CR0_PG))
+        return false;
+    vmcs_write(vmcs_guest_efer, (value & ~EFER_LMA) | (old & EFER_LMA));
+    return true;
+}
+
+static bool read_debugctl(struct vcpu *v UNUSED, uint32_t msr UNUSED, uint64_t *value)
+{
+    *value = vmcs_read(vmcs_guest_debugctl);
+    return true;
+}
+
+static bool write_debugctl(struct vcpu *v UNUSED, uint32_t msr UNUSED, uint64_t value)
+{
+    if (value & ~UINT64_C(2)) /* BTF; branch records are not offered */
+        return false;
+    vmcs_write(vmcs_guest_debugctl, value);
+    return true;
+}
+
+static bool write_xss(struct vcpu *v UNUSED, uint32_t msr UNUSED, uint64_t value)
+{
+    return value == 0 && vmx_has(WORD_PROC2, PROC2_XSAVES);
+}
+
+static bool read_xss(struct vcpu *v UNUSED, uint32_t msr UNUSED, uint64_t *value)
+{
+    *value = 0;
+    return vmx_has(WORD_PROC2, PROC2_XSAVES);
+}
+
+static const struct row {
+    uint32_t first, last;
+    bool (*read)(struct vcpu *v, uint32_t msr, uint64_t *value);
+    bool (*write)(struct vcpu *v, uint32_t msr, uint64_t value);
+} rows[] = {
+    {IA32_TSC, IA32_TSC, NULL, write_tsc},
+    {0x017, 0x017, read_zero, NULL}, /* IA32_PLATFORM_ID */
+    {IA32_APIC_BASE, IA32_APIC_BASE, vlapic_read_msr, vlapic_write_msr},
+    {IA32_FEATURE_CONTROL, IA32_FEATURE_CONTROL, read_feature_control, NULL},
+    {IA32_TSC_ADJUST, IA32_TSC_ADJUST, read_tsc_adjust, write_tsc_adjust},
+    {IA32_BIOS_UPDT_TRIG, IA32_BIOS_UPDT_TRIG, NULL, ignore},
+    {IA32_BIOS_SIGN_ID, IA32_BIOS_SIGN_ID, read_zero, ignore},
+    {IA32_MTRRCAP, IA32_MTRRCAP, read_mtrrcap, NULL},
+    {IA32_MCG_CAP, IA32_MCG_CAP, read_zero, NULL}, /* no banks */
+    {IA32_MCG_STATUS, IA32_MCG_STATUS, read_zero, only_zero},
+    {IA32_MISC_ENABLE, IA32_MISC_ENABLE, read_misc_enable, write_misc_enable},
+    {0x1d9, 0x1d9, read_debugctl, write_debugctl}, /* IA32_DEBUGCTL */
+    {IA32_PAT, IA32_PAT, read_pat, write_pat},
+    {IA32_MTRR_DEF_TYPE, IA32_MTRR_DEF_TYPE, read_mtrr_default, write_mtrr_default},
+    {IA32_TSC_DEADLINE, IA32_TSC_DEADLINE, vlapic_read_msr, vlapic_write_msr},
+    {IA32_X2APIC_BASE, IA32_X2APIC_LAST, vlapic_read_msr, vlapic_write_msr},
+    {IA32_XSS, IA32_XSS, read_xss, write_xss},
+    {IA32_EFER, IA32_EFER, NULL, write_efer},
+};
+
+static const struct row *find(uint32_t msr)
+{
+    for (unsigned i = 0; i < ARRAY_SIZE(rows); i++) {
+        if (msr >= rows[i].first && msr <= rows[i].last)
+            return &rows[i];
+    }
+    return NULL;
+}
+
+static enum next deny(struct vcpu *v)
+{
+    v->counts[COUNT_MSR_DENIED]++;
+    vmx_inject_fault(v, VECTOR_GP, 0);
+    return NEXT_RESUME;
+}
+
+enum next vmx_handle_rdmsr(struct vcpu *v)
+{
+    uint32_t msr = (uint32_t)v->regs.rcx;
+    const struct row *row = find(msr);
+    uint64_t value;
+
+    if (!row || !row->read || !row->read(v, msr, &value))
+        return deny(v);
+    v->regs.rax = (uint32_t)value;
+    v->regs.rdx = value >> 32;
+    return NEXT_SKIP_AND_RESUME;
+}
+
+enum next vmx_handle_wrmsr(struct vcpu *v)
+{
+    uint32_t msr = (uint32_t)v->regs.rcx;
+    const struct row *row = find(msr);
+
+    if (!row || !row->write || !row->write(v, msr, (uint32_t)v->regs.rax | v->regs.rdx << 32))
+        return deny(v);
+    return NEXT_SKIP_AND_RESUME;
+}

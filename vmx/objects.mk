@@ -1,0 +1,1 @@
+objects += $(addprefix vmx/,backend.o caps.o check.o cpuid.o cr.o entry.o ept.o event.o exits.o io.o mmio.o msr.o run.o setup.o vmcs.o walk.o)

@@ -1,0 +1,244 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The contents of a VMCS, group by group as the SDM has them, and the guest state that no VMCS holds. */
+#include "arch/x86/cpu.h"
+#include "arch/x86/features.h"
+#include "arch/x86/layout.h"
+#include "arch/x86/msr.h"
+#include "arch/x86/selectors.h"
+#include "arch/x86/string.h"
+#include "core/memory.h"
+#include "vmx/caps.h"
+#include "vmx/vmx.h"
+
+#define RIGHTS_CODE16   0x009bu
+#define RIGHTS_CODE32   0xc09bu
+#define RIGHTS_CODE64   0xa09bu
+#define RIGHTS_DATA16   0x0093u
+#define RIGHTS_DATA32   0xc093u
+#define RIGHTS_LDTR     0x0082u
+#define RIGHTS_TSS_BUSY 0x008bu
+#define START_CODE      0x10u
+#define START_DATA      0x18u
+#define DR7_RESET       0x400u
+#define DR6_RESET       0xffff0ff0u
+#define PAT_RESET       UINT64_C(0x0007040600070406)
+#define NO_LINK         UINT64_MAX
+#define FPU_CONTROL     0x37fu
+#define MXCSR_RESET     0x1f80u
+#define MISC_ENABLE     UINT64_C(0x1801) /* fast strings; no BTS, no PEBS */
+
+/* CR0 bits the guest may not change by itself: NE must stay 1; CD and NW are the machine's caches. */
+#define CR0_OWNED (CR0_NE | CR0_CD | CR0_NW)
+
+bool vmx_vcpu_create(struct vcpu *v)
+{
+    struct vmx_vcpu *x = memory_alloc_zeroed(&v->vm->account, MEMORY_STATE, 1);
+
+    _Static_assert(sizeof(*x) <= PAGE_SIZE, "one page");
+    if (!x)
+        return false;
+    v->backend = x;
+    x->vmcs = memory_alloc_zeroed(&v->vm->account, MEMORY_VMCS, 1);
+    return x->vmcs != NULL;
+}
+
+static void write_controls(const struct vcpu *v)
+{
+    const struct vmx_vm *vm = v->vm->backend;
+    const struct vmx_vcpu *x = vmx_of(v);
+
+    vmcs_write(vmcs_pin_controls, vmx_caps.controls[WORD_PIN]);
+    vmcs_write(vmcs_proc_controls, vmx_caps.controls[WORD_PROC]);
+    vmcs_write(vmcs_proc2_controls, vmx_caps.controls[WORD_PROC2]);
+    vmcs_write(vmcs_exit_controls, vmx_caps.controls[WORD_EXIT]);
+    /* Reflected to the guest: both can loop in the processor's event delivery and would stall the CPU. */
+    vmcs_write(vmcs_exception_bitmap, BIT(VECTOR_DB) | BIT(VECTOR_AC) | BIT(VECTOR_MC));
+    vmcs_write(vmcs_page_fault_mask, 0);
+    vmcs_write(vmcs_page_fault_match, 0);
+    vmcs_write(vmcs_cr3_target_count, 0);
+    vmcs_write(vmcs_exit_msr_store_count, 0);
+    vmcs_write(vmcs_exit_msr_load_count, 0);
+    vmcs_write(vmcs_entry_msr_load_count, 0);
+    vmcs_write(vmcs_entry_interruption_info, 0);
+    vmcs_write(vmcs_io_bitmap_a, vmx_io_bitmap().value);
+    vmcs_write(vmcs_io_bitmap_b, vmx_io_bitmap().value + PAGE_SIZE);
+    vmcs_write(vmcs_msr_bitmap, virt_to_phys(vm->msr_bitmap).value);
+    vmcs_write(vmcs_tsc_offset, x->tsc_offset);
+    vmcs_write(vmcs_ept_pointer, vm->ept_pointer);
+    vmcs_write(vmcs_vpid, vm->first_vpid + v->id);
+    if (vmx_has(WORD_PROC2, PROC2_XSAVES))
+        vmcs_write(vmcs_xss_exiting_bitmap, 0);
+    vmcs_write(vmcs_cr0_mask, CR0_OWNED);
+    vmcs_write(vmcs_cr4_mask, ~x->cr4_allowed);
+}
+
+void vmx_load_host_state(void)
+{
+    struct cpu *cpu = this_cpu();
+    struct table_pointer idtr;
+
+    __asm__ volatile("sidt %0" : "=m"(idtr));
+    vmcs_write(vmcs_host_cr0, read_cr0());
+    vmcs_write(vmcs_host_cr3, read_cr3());
+    vmcs_write(vmcs_host_cr4, read_cr4());
+    vmcs_write(vmcs_host_cs_selector, SEL_CODE);
+    vmcs_write(vmcs_host_ss_selector, SEL_DATA);
+    vmcs_write(vmcs_host_ds_selector, SEL_DATA);
+    vmcs_write(vmcs_host_es_selector, SEL_DATA);
+    vmcs_write(vmcs_host_fs_selector, 0);
+    vmcs_write(vmcs_host_gs_selector, 0);
+    vmcs_write(vmcs_host_tr_selector, SEL_TSS);
+    vmcs_write(vmcs_host_fs_base, 0);
+    vmcs_write(vmcs_host_gs_base, (uint64_t)cpu);
+    vmcs_write(vmcs_host_tr_base, (uint64_t)&cpu->tss);
+    vmcs_write(vmcs_host_gdtr_base, (uint64_t)cpu->gdt);
+    vmcs_write(vmcs_host_idtr_base, idtr.base);
+    vmcs_write(vmcs_host_sysenter_cs, 0);
+    vmcs_write(vmcs_host_sysenter_esp, 0);
+    vmcs_write(vmcs_host_sysenter_eip, 0);
+    vmcs_write(vmcs_host_pat, rdmsr(IA32_PAT));
+    vmcs_write(vmcs_host_efer, rdmsr(IA32_EFER));
+    vmcs_write(vmcs_host_rip, (uint64_t)vmx_exit_point);
+}
+
+struct segment_state {
+    uint16_t selector;
+    uint32_t rights, limit;
+    uint64_t base;
+};
+
+#define WRITE_SEGMENT(name, s)                                                                               \
+    do {                                                                                                     \
+        vmcs_write(vmcs_guest_##name##_selector, (s).selector);                                              \
+        vmcs_write(vmcs_guest_##name##_rights, (s).rights);                                                  \
+        vmcs_write(vmcs_guest_##name##_limit, (s).limit);                                                    \
+        vmcs_write(vmcs_guest_##name##_base, (s).base);                                                      \
+    } while (0)
+
+static void write_segments(unsigned mode)
+{
+    struct segment_state code = {0, RIGHTS_CODE16, 0xffff, 0}, data = {0, RIGHTS_DATA16, 0xffff, 0};
+    const struct segment_state ldtr = {0, RIGHTS_LDTR, 0xffff, 0}, tr = {0, RIGHTS_TSS_BUSY, 0xffff, 0};
+
+    if (mode != 16) {
+        code = (struct segment_state){START_CODE, mode == 64 ? RIGHTS_CODE64 : RIGHTS_CODE32, UINT32_MAX, 0};
+        data = (struct segment_state){START_DATA, RIGHTS_DATA32, UINT32_MAX, 0};
+    }
+    WRITE_SEGMENT(cs, code);
+    WRITE_SEGMENT(ss, data);
+    WRITE_SEGMENT(ds, data);
+    WRITE_SEGMENT(es, data);
+    WRITE_SEGMENT(fs, data);
+    WRITE_SEGMENT(gs, data);
+    WRITE_SEGMENT(ldtr, ldtr);
+    WRITE_SEGMENT(tr, tr);
+}
+
+static void write_control_registers(const struct start_state *s)
+{
+    uint64_t cr0 = CR0_ET | (s->mode == 16 ? 0 : CR0_PE), cr4 = 0, efer = 0;
+    uint32_t entry = vmx_caps.controls[WORD_ENTRY];
+
+    if (s->mode == 64) {
+        cr0 |= CR0_PG;
+        cr4 = CR4_PAE;
+        efer = EFER_LME | EFER_LMA;
+        entry |= (uint32_t)ENTRY_IA32E;
+    }
+    vmcs_write(vmcs_cr0_shadow, cr0);
+    vmcs_write(vmcs_guest_cr0, cr0 | CR0_NE);
+    vmcs_write(vmcs_guest_cr3, s->cr3);
+    vmcs_write(vmcs_cr4_shadow, cr4);
+    vmcs_write(vmcs_guest_cr4, cr4 | vmx_caps.cr4_fixed0);
+    vmcs_write(vmcs_guest_efer, efer);
+    vmcs_write(vmcs_entry_controls, entry);
+}
+
+static void write_guest_rest(const struct start_state *s)
+{
+    vmcs_write(vmcs_guest_gdtr_base, s->gdt_base);
+    vmcs_write(vmcs_guest_gdtr_limit, s->gdt_base ? s->gdt_limit : 0xffff);
+    vmcs_write(vmcs_guest_idtr_base, 0);
+    vmcs_write(vmcs_guest_idtr_limit, s->mode == 16 ? 0x3ff : 0);
+    vmcs_write(vmcs_guest_rip, s->rip);
+    vmcs_write(vmcs_guest_rsp, s->rsp);
+    vmcs_write(vmcs_guest_rflags, RFLAGS_FIXED);
+    vmcs_write(vmcs_guest_dr7, DR7_RESET);
+    vmcs_write(vmcs_guest_debugctl, 0);
+    vmcs_write(vmcs_guest_pat, PAT_RESET);
+    vmcs_write(vmcs_guest_sysenter_cs, 0);
+    vmcs_write(vmcs_guest_sysenter_esp, 0);
+    vmcs_write(vmcs_guest_sysenter_eip, 0);
+    vmcs_write(vmcs_guest_interruptibility, 0);
+    vmcs_write(vmcs_guest_activity, 0);
+    vmcs_write(vmcs_guest_pending_debug, 0);
+    vmcs_write(vmcs_vmcs_link_pointer, NO_LINK);
+    for (unsigned i = 0; i < 4; i++)
+        vmcs_write((struct vmcs_field){vmcs_guest_pdpte0.encoding + 2 * i}, 0);
+}
+
+void vmx_vcpu_reset(struct vcpu *v, const struct start_state *start)
+{
+    struct vmx_vcpu *x = vmx_of(v);
+    void *vmcs = x->vmcs;
+
+    memset(&v->regs, 0, sizeof(v->regs));
+    memset(x, 0, sizeof(*x));
+    x->vmcs = vmcs;
+    x->xcr0_allowed = vmx_xcr0_allowed();
+    x->cr4_allowed = vmx_cr4_allowed(v);
+    x->xcr0 = 1;
+    x->misc_enable = MISC_ENABLE;
+    x->tsc_offset = -rdtsc();
+    v->regs.rax = start->rax;
+    v->regs.rbx = start->rbx;
+    v->regs.rsi = start->rsi;
+
+    memory_zero(vmcs, 1);
+    store_le(vmcs, vmx_caps.revision, 4);
+    vmx_vmclear(vmcs);
+    vmx_vmptrld(vmcs);
+    write_controls(v);
+    write_segments(start->mode);
+    write_control_registers(start);
+    write_guest_rest(start);
+    vmcs_write(vmcs_host_rsp, (uint64_t)&v->regs.host_rsp);
+    vmx_vmclear(vmcs); /* it may run on another CPU */
+}
+
+/* FNINIT, and for every component XRSTOR of an area whose header says "all in their initial state". */
+static void reset_vector_state(const struct vmx_vcpu *x)
+{
+    static const uint8_t area[4096] ALIGNED(64) = {
+        [0] = FPU_CONTROL & 0xff, [1] = FPU_CONTROL >> 8, [24] = MXCSR_RESET & 0xff, [25] = MXCSR_RESET >> 8};
+
+    if (!feature_present(FEATURE_XSAVE)) {
+        __asm__ volatile("fxrstor %0" ::"m"(area));
+        return;
+    }
+    xsetbv(0, x->xcr0_allowed);
+    __asm__ volatile("xrstor %0" ::"m"(area), "a"((uint32_t)x->xcr0_allowed), "d"((uint32_t)(x->xcr0_allowed >> 32)));
+    xsetbv(0, x->xcr0);
+}
+
+void vmx_load_guest_registers(struct vcpu *v)
+{
+    const struct vmx_vcpu *x = vmx_of(v);
+
+    reset_vector_state(x);
+    if (feature_present(FEATURE_XSAVES))
+        wrmsr(IA32_XSS, 0);
+    wrmsr(IA32_STAR, x->star);
+    wrmsr(IA32_LSTAR, x->lstar);
+    wrmsr(IA32_CSTAR, x->cstar);
+    wrmsr(IA32_FMASK, x->fmask);
+    wrmsr(IA32_KERNEL_GS_BASE, x->kernel_gs_base);
+    if (feature_present(FEATURE_RDTSCP))
+        wrmsr(IA32_TSC_AUX, x->tsc_aux);
+    write_cr2(0);
+    write_dr0(0);
+    write_dr1(0);
+    write_dr2(0);
+    write_dr3(0);
+    write_dr6(DR6_RESET);
+}

@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What vmx/ keeps per VM and per vCPU, and what its files offer each other. */
+#pragma once
+
+#include "arch/x86/paging.h"
+#include "core/backend.h"
+#include "vmx/vmcs.h"
+
+struct vmx_vm {
+    struct page_table ept;
+    uint64_t ept_pointer;
+    uint8_t *msr_bitmap; /* SDM volume 3, "MSR-bitmap address" */
+    uint16_t first_vpid;
+};
+
+struct vmx_vcpu {
+    void *vmcs; /* page */
+    bool launched;
+    bool interrupt_window, nmi_window;
+    uint32_t event;       /* entry interruption info of the event to inject next, 0: none */
+    uint32_t event_error;
+    uint32_t event_length;
+    uint64_t cr4_allowed; /* bits the guest may set, by its CPUID */
+    uint64_t xcr0_allowed;
+    uint64_t xcr0;        /* the guest's; loaded in the register while it is on the CPU */
+    uint64_t tsc_offset;
+    uint64_t tsc_adjust;
+    uint64_t mtrr_def_type; /* the guest's own, kept but without effect */
+    uint64_t misc_enable;
+    uint64_t star, lstar, cstar, fmask, kernel_gs_base, tsc_aux; /* as at reset; live in the registers after */
+};
+
+static inline struct vmx_vcpu *vmx_of(const struct vcpu *v)
+{
+    return v->backend;
+}
+
+/* entry.asm */
+enum vmx_entry { VMX_EXITED, VMX_FAIL_INVALID, VMX_FAIL_VALID };
+enum vmx_entry vmx_enter(struct guest_regs *regs, bool launched);
+extern char vmx_exit_point[]; /* HOST_RIP */
+
+/* vmcs.c: VMXON, VMCLEAR, VMPTRLD. */
+bool vmx_vmxon(void *region);
+void vmx_vmxoff(void);
+void vmx_vmclear(void *vmcs);
+void vmx_vmptrld(void *vmcs);
+void vmx_flush_tlb(void); /* INVEPT and INVVPID, all contexts */
+
+/* setup.c */
+bool vmx_vcpu_create(struct vcpu *v);
+void vmx_vcpu_reset(struct vcpu *v, const struct start_state *start);
+void vmx_load_host_state(void); /* into the current VMCS, for this CPU */
+void vmx_load_guest_registers(struct vcpu *v); /* state that neither VMCS nor stub switches */
+
+/* ept.c */
+bool vmx_vm_create(struct vm *vm);
+
+/* run.c */
+void vmx_run(struct vcpu *v);
+
+/* exits.c */
+enum next vmx_handle_exit(struct vcpu *v, uint32_t reason);
+const char *vmx_exit_name(unsigned reason);
+void vmx_skip_instruction(void);
+
+/* event.c */
+void vmx_inject_exception(struct vcpu *v, unsigned vector);
+void vmx_inject_fault(struct vcpu *v, unsigned vector, uint32_t error); /* those with an error code */
+void vmx_reinject(struct vcpu *v);       /* what the exit interrupted */
+void vmx_prepare_entry(struct vcpu *v);  /* chooses what to inject */
+
+/* cpuid.c */
+enum next vmx_handle_cpuid(struct vcpu *v);
+uint64_t vmx_cr4_allowed(const struct vcpu *v);
+uint64_t vmx_xcr0_allowed(void);
+
+/* cr.c */
+enum next vmx_handle_cr(struct vcpu *v);
+enum next vmx_handle_xsetbv(struct vcpu *v);
+
+/* msr.c */
+void vmx_msr_bitmap_init(uint8_t *bitmap);
+enum next vmx_handle_rdmsr(struct vcpu *v);
+enum next vmx_handle_wrmsr(struct vcpu *v);
+
+/* io.c */
+enum next vmx_handle_io(struct vcpu *v);
+hpa_t vmx_io_bitmap(void); /* two pages, shared by all VMs: everything exits */
+
+/* mmio.c */
+enum next vmx_handle_ept_violation(struct vcpu *v);
+
+/* walk.c: the guest's own paging. */
+struct walk {
+    gpa_t at;
+    uint32_t error; /* #PF error code when the walk failed */
+};
+bool vmx_translate(const struct vcpu *v, uint64_t linear, bool write, struct walk *out);
+/* Copies between guest linear addresses and a buffer; injects #PF and returns false where the guest has no page. */
+bool vmx_linear_read(struct vcpu *v, uint64_t linear, void *to, size_t n);
+bool vmx_linear_write(struct vcpu *v, uint64_t linear, const void *from, size_t n);
+
+/* check.c: says which rule of a VM entry the current VMCS breaks. */
+void vmx_explain_failed_entry(const struct vcpu *v, uint32_t error, uint32_t reason);
