@@ -1,0 +1,222 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The ACPI tables of a guest, written one behind the other, each sealed with its checksum. */
+#include "dev/acpi_tables.h"
+
+#include "arch/x86/string.h"
+#include "dev/power.h"
+
+#define HEADER_SIZE 36
+#define RSDP_SIZE   36
+#define FADT_SIZE   276
+#define XSDT_TABLES 2 /* FADT and MADT; the DSDT hangs on the FADT */
+
+enum { FADT_WBINVD = 1 << 0, FADT_RESET_REGISTER = 1 << 10, FADT_HW_REDUCED = 1 << 20 };
+enum { BOOT_NO_VGA = 1 << 2 }; /* of the FADT's boot flags; "no CMOS RTC" and "8042" stay clear */
+enum { GAS_PORT = 1, GAS_BYTE = 1 };
+enum { MADT_LAPIC = 0, MADT_IOAPIC = 1, MADT_X2APIC = 9, MADT_ENABLED = 1 };
+
+struct writer {
+    uint8_t *data;
+    size_t used, size;
+    bool overflow;
+};
+
+static void put(struct writer *w, uint64_t value, unsigned n)
+{
+    if (n > w->size - w->used) {
+        w->overflow = true;
+        return;
+    }
+    store_le(w->data + w->used, value, n);
+    w->used += n;
+}
+
+static void put_bytes(struct writer *w, const void *from, size_t n)
+{
+    const uint8_t *p = from;
+
+    for (size_t i = 0; i < n; i++)
+        put(w, p[i], 1);
+}
+
+static void put_zeros(struct writer *w, size_t n)
+{
+    while (n-- > 0)
+        put(w, 0, 1);
+}
+
+static void align(struct writer *w)
+{
+    put_zeros(w, ALIGN_UP(w->used, 16) - w->used);
+}
+
+static void seal(uint8_t *from, size_t n, uint8_t *checksum)
+{
+    uint8_t sum = 0;
+
+    *checksum = 0;
+    for (size_t i = 0; i < n; i++)
+        sum = (uint8_t)(sum + from[i]);
+    *checksum = (uint8_t)-sum;
+}
+
+/* Returns where the table begins. */
+static size_t begin(struct writer *w, const char *signature, uint8_t revision)
+{
+    size_t start;
+
+    align(w);
+    start = w->used;
+    put_bytes(w, signature, 4);
+    put(w, 0, 4); /* length, set by end() */
+    put(w, revision, 1);
+    put(w, 0, 1); /* checksum */
+    put_bytes(w, "SKERRY", 6);
+    put_bytes(w, "SKERRY  ", 8);
+    put(w, 1, 4);
+    put_bytes(w, "SKRY", 4);
+    put(w, 1, 4);
+    return start;
+}
+
+static void end(struct writer *w, size_t start)
+{
+    if (w->overflow)
+        return;
+    store_le(w->data + start + 4, w->used - start, 4);
+    seal(w->data + start, w->used - start, w->data + start + 9);
+}
+
+/* A generic address: one byte wide I/O port. */
+static void put_port(struct writer *w, uint16_t port)
+{
+    put(w, GAS_PORT, 1);
+    put(w, 8, 1);
+    put(w, 0, 1);
+    put(w, GAS_BYTE, 1);
+    put(w, port, 8);
+}
+
+/* Up to the next field at `offset` of the table that began at `start`. */
+static void skip_to(struct writer *w, size_t start, size_t offset)
+{
+    put_zeros(w, start + offset - w->used);
+}
+
+static void put_fadt(struct writer *w, uint64_t dsdt)
+{
+    size_t start = begin(w, "FACP", 6);
+
+    if (w->overflow)
+        return;
+    skip_to(w, start, 109);
+    put(w, BOOT_NO_VGA, 2);
+    put(w, 0, 1);
+    put(w, FADT_WBINVD | FADT_RESET_REGISTER | FADT_HW_REDUCED, 4);
+    put_port(w, POWER_PORT_RESET);
+    put(w, POWER_RESET_VALUE, 1);
+    put(w, 0, 2); /* ARM boot flags */
+    put(w, 5, 1); /* minor version of ACPI 6.5 */
+    put(w, 0, 8); /* FACS: hardware-reduced machines need none */
+    put(w, dsdt, 8);
+    if (w->overflow)
+        return;
+    skip_to(w, start, 244);
+    put_port(w, POWER_PORT_SLEEP);
+    put_port(w, POWER_PORT_STATUS);
+    put_bytes(w, "SKERRY\0\0", 8); /* hypervisor vendor */
+    end(w, start);
+}
+
+static void put_cpu(struct writer *w, unsigned uid, uint32_t apic_id)
+{
+    bool x2apic = apic_id >= 255;
+
+    put(w, x2apic ? MADT_X2APIC : MADT_LAPIC, 1);
+    put(w, x2apic ? 16 : 8, 1);
+    if (!x2apic) {
+        put(w, uid, 1);
+        put(w, apic_id, 1);
+        put(w, MADT_ENABLED, 4);
+        return;
+    }
+    put(w, 0, 2);
+    put(w, apic_id, 4);
+    put(w, MADT_ENABLED, 4);
+    put(w, uid, 4);
+}
+
+/* An I/O APIC ID shares its number space with the local APICs on old systems: the lowest that is free. */
+static uint8_t ioapic_id(const struct acpi_params *p)
+{
+    for (unsigned id = 0; id < 255; id++) {
+        bool used = false;
+
+        for (unsigned i = 0; i < p->vcpu_count; i++)
+            used = used || p->apic_ids[i] == id;
+        if (!used)
+            return (uint8_t)id;
+    }
+    return 0;
+}
+
+static void put_madt(struct writer *w, const struct acpi_params *p)
+{
+    size_t start = begin(w, "APIC", 5);
+
+    put(w, ACPI_TABLES_LAPIC_BASE, 4);
+    put(w, 0, 4); /* flags: no 8259 */
+    for (unsigned i = 0; i < p->vcpu_count; i++)
+        put_cpu(w, i, p->apic_ids[i]);
+    put(w, MADT_IOAPIC, 1);
+    put(w, 12, 1);
+    put(w, ioapic_id(p), 1);
+    put(w, 0, 1);
+    put(w, ACPI_TABLES_IOAPIC_BASE, 4);
+    put(w, 0, 4); /* first global interrupt */
+    end(w, start);
+}
+
+static void put_rsdp(struct writer *w, uint64_t xsdt)
+{
+    size_t start;
+
+    align(w);
+    start = w->used;
+    put_bytes(w, "RSD PTR ", 8);
+    put(w, 0, 1); /* checksum of the first 20 bytes */
+    put_bytes(w, "SKERRY", 6);
+    put(w, 2, 1);
+    put(w, 0, 4); /* no RSDT */
+    put(w, RSDP_SIZE, 4);
+    put(w, xsdt, 8);
+    put(w, 0, 4); /* checksum of all, reserved */
+    if (w->overflow)
+        return;
+    seal(w->data + start, 20, w->data + start + 8);
+    seal(w->data + start, RSDP_SIZE, w->data + start + 32);
+}
+
+/* The root pointer comes first: some look for it only at the start of an area. */
+size_t acpi_tables_build(uint8_t *buffer, size_t size, gpa_t base, const struct acpi_params *p, gpa_t *rsdp)
+{
+    struct writer w = {.data = buffer, .size = size};
+    uint64_t xsdt = base.value + ALIGN_UP(RSDP_SIZE, 16),
+             fadt = ALIGN_UP(xsdt + HEADER_SIZE + 8 * XSDT_TABLES, 16);
+    uint64_t madt = ALIGN_UP(fadt + FADT_SIZE, 16), dsdt;
+    size_t start;
+
+    put_rsdp(&w, xsdt);
+    start = begin(&w, "XSDT", 1);
+    put(&w, fadt, 8);
+    put(&w, madt, 8);
+    end(&w, start);
+    dsdt = ALIGN_UP(madt + 44 + 12 + p->vcpu_count * (size_t)16, 16); /* room for the larger kind of entry */
+    put_fadt(&w, dsdt);
+    put_madt(&w, p);
+    if (!w.overflow)
+        put_zeros(&w, dsdt - base.value - w.used);
+    put_bytes(&w, p->dsdt, p->dsdt_size);
+    *rsdp = base;
+    return w.overflow ? 0 : w.used;
+}

@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * 16550A UART as a guest sees it (PC16550D data sheet, "Registers"): FIFOs, interrupts and loopback, but no
+ * line: speed and format are kept and have no effect, and what is written is sent at once.
+ */
+#pragma once
+
+#include "arch/x86/types.h"
+
+#define UART_FIFO_SIZE 16
+
+typedef void uart_transmit_fn(void *context, uint8_t byte); /* may not call back into the UART */
+typedef void uart_irq_fn(void *context, bool level);        /* called on changes only */
+
+struct uart {
+    uart_transmit_fn *transmit;
+    uart_irq_fn *set_irq;
+    void *context;
+    uint8_t fifo[UART_FIFO_SIZE];
+    uint8_t head, count;
+    bool fifo_enabled;
+    bool overrun;
+    bool thr_pending; /* the "transmitter empty" interrupt was not acknowledged yet */
+    bool irq;
+    uint8_t ier, lcr, mcr, scr, fcr, dll, dlm;
+    uint8_t msr_delta;
+};
+
+void uart_init(struct uart *u, uart_transmit_fn *transmit, uart_irq_fn *set_irq, void *context);
+
+/* Power-on state; lowers the interrupt. */
+void uart_reset(struct uart *u);
+
+/* reg: 0 to 7, others as their low three bits. */
+uint8_t uart_read(struct uart *u, unsigned reg);
+void uart_write(struct uart *u, unsigned reg, uint8_t value);
+
+/* A byte arrives from outside. False, and the byte is not taken, while the receiver is full or in loopback.
+ */
+bool uart_receive(struct uart *u, uint8_t byte);
