@@ -136,13 +136,14 @@ uint8_t rtc_read(const struct rtc *r, unsigned port, uint64_t now)
     return shown.cmos[r->index];
 }
 
+/* SET stops the clock, so that its bytes can be changed one by one. */
 static void write_status_b(struct rtc *r, uint8_t value, uint64_t now)
 {
     bool was_set = r->cmos[STATUS_B] & B_SET;
 
-    if (!was_set && (value & B_SET))
-        latch(r, now); /* stops the clock, so that its bytes can be changed one by one */
     r->cmos[STATUS_B] = value;
+    if (!was_set && (value & B_SET))
+        latch(r, now);
     if (was_set && !(value & B_SET))
         set_time(r, now);
 }

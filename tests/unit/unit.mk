@@ -5,9 +5,11 @@
 BUILD ?= build
 UNIT := $(BUILD)/unit
 
+UNIT_acpi_tables := dev/acpi_tables.c arch/x86/acpi.c
 UNIT_config := core/config.c core/format.c
 UNIT_decode := dev/decode.c
 UNIT_LIBS_decode := -lZydis
+UNIT_devices := dev/uart.c dev/rtc.c dev/power.c
 UNIT_format := core/format.c
 UNIT_acpi := arch/x86/acpi.c
 UNIT_multiboot2 := arch/x86/multiboot2.c
@@ -15,10 +17,11 @@ UNIT_LOADERS := core/loader.c core/load_linux.c core/load_multiboot.c core/load_
     tests/unit/fake_guest.c
 UNIT_load_linux := $(UNIT_LOADERS)
 UNIT_load_multiboot := $(UNIT_LOADERS)
-UNIT_TESTS := acpi config decode format load_linux load_multiboot multiboot2
+UNIT_string := # includes what it tests
+UNIT_TESTS := acpi acpi_tables config decode devices format load_linux load_multiboot multiboot2 string
 
 UNIT_CC ?= gcc
-UNIT_CFLAGS := -std=gnu11 -I. -I$(BUILD) -g -O1 -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes \
+UNIT_CFLAGS := -std=gnu11 -I. -DBUILD='"$(BUILD)"' -g -O1 -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes \
     -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 UNIT_Q := $(if $(filter 1,$(V)),,@)
 
@@ -38,7 +41,7 @@ endef
 $(foreach t,$(UNIT_TESTS),$(eval $(call unit_rule,$(t))))
 
 .PHONY: unit
-unit: $(UNIT_BINARIES)
+unit: $(UNIT_BINARIES) $(BUILD)/dev/dsdt.aml
 	$(UNIT_Q)tests/unit/run $(BUILD) $(UNIT_TESTS)
 
 -include $(UNIT_OBJECTS:.o=.d)
