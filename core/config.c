@@ -561,10 +561,11 @@ static void parse_line(struct parser *p, struct span line)
 static void check_focus(struct parser *p)
 {
     const struct host_config *host = &p->config->host;
+    struct span name = {host->focus, strlen(host->focus)};
 
-    if (host->focus[0] != '\0' && find_vm(p->config, (struct span){host->focus, strlen(host->focus)}) == NULL)
+    if (name.size > 0 && find_vm(p->config, name) == NULL)
         fail_at(p, host->focus_line, "focus = '%s' names no VM, expected the name of a [vm NAME]",
-                host->focus);
+                excerpt(name).text);
 }
 
 void config_parse(const char *text, size_t size, struct config *out, config_report *report, void *context)

@@ -73,7 +73,8 @@ static const char *add_memory(struct boot_info *out, uint64_t base, uint64_t siz
         return NULL;
     if (size - 1 > UINT64_MAX - base)
         return "a memory map entry wraps around";
-    if (last != NULL && last->type == type && last->base + last->size == base &&
+    /* Compared without adding up: an end may be 2^64. */
+    if (last != NULL && last->type == type && base > last->base && base - last->base == last->size &&
         size <= UINT64_MAX - last->size) {
         last->size += size;
         return NULL;

@@ -125,6 +125,7 @@ static const struct wrong lines[] = {
     {"[host]\nx=1\n", "2: unknown key 'x' in [host], expected one of focus log\n"},
     {"[host]\nlog = loud\n", "2: log = 'loud' is no log level, expected info or debug\n"},
     {"[host]\nfocus = b\n[vm a]\n" GOOD, "2: focus = 'b' names no VM, expected the name of a [vm NAME]\n"},
+    {"[host]\nfocus=\xbe", "2: focus = '\\xbe' names no VM, expected the name of a [vm NAME]\n"},
     {"[host]\nlog=\n", "2: log has no value, expected info or debug\n"},
     {"a\x01\x02\x03\x7f\xff", "1: 'a\\x01\\x02\\x03\\x7f\\xff' is neither a section nor a setting, expected "
                               "[SECTION] or KEY = VALUE\n"},

@@ -128,14 +128,14 @@ static void complete(void **state)
 
 static void whole_address_space(void **state)
 {
-    static const struct entry map[] = {{0, UINT64_MAX, 1, 0}, {UINT64_MAX, 1, 1, 0}};
+    static const struct entry map[] = {{0, UINT64_MAX, 1, 0}, {UINT64_MAX, 1, 1, 0}, {0, MIB, 1, 0}};
 
     (void)state;
     begin();
-    memory(map, 2);
+    memory(map, 3);
     tag(0, "", 0);
     assert_null(parse());
-    assert_int_equal(out.memory_count, 2);
+    assert_int_equal(out.memory_count, 3);
 }
 
 static void rgb(void **state)

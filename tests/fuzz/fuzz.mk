@@ -1,0 +1,41 @@
+# SPDX-License-Identifier: BSD-2-Clause
+# Fuzzers of everything that reads foreign bytes: `make fuzz`, FUZZ_SECONDS each, two at a time. The seed is fixed;
+# what a run finds stays in $(BUILD)/fuzz/NAME.corpus and is the start of the next.
+
+BUILD ?= build
+FUZZ := $(BUILD)/fuzz
+FUZZ_SECONDS ?= 20
+
+FUZZ_LOADERS := tests/fuzz/loader.c tests/unit/fake_guest.c core/loader.c core/load_linux.c core/load_multiboot.c \
+    core/load_multiboot2.c core/load_flat.c core/elf.c core/format.c
+FUZZ_acpi := arch/x86/acpi.c
+FUZZ_config := core/config.c core/format.c
+FUZZ_decode := dev/decode.c
+FUZZ_linux := $(FUZZ_LOADERS)
+FUZZ_multiboot := $(FUZZ_LOADERS)
+FUZZ_multiboot2 := arch/x86/multiboot2.c
+FUZZ_NAMES := acpi config decode linux multiboot multiboot2
+
+FUZZ_CC ?= clang
+FUZZ_CFLAGS := -std=gnu11 -I. -g -O1 -Wall -Wextra -Werror -fsanitize=fuzzer,address,undefined \
+    -fno-sanitize-recover=all -fno-omit-frame-pointer
+FUZZ_Q := $(if $(filter 1,$(V)),,@)
+
+fuzz_objects = $(patsubst %.c,$(FUZZ)/obj/%.o,tests/fuzz/$(1).c $(FUZZ_$(1)))
+FUZZ_OBJECTS := $(sort $(foreach f,$(FUZZ_NAMES),$(call fuzz_objects,$(f))))
+
+$(FUZZ)/obj/%.o: %.c
+	$(FUZZ_Q)mkdir -p $(@D)
+	$(FUZZ_Q)$(FUZZ_CC) $(FUZZ_CFLAGS) -MMD -MP -c -o $@ $<
+
+define fuzz_rule
+$(FUZZ)/$(1): $(call fuzz_objects,$(1))
+	$(FUZZ_Q)$(FUZZ_CC) $(FUZZ_CFLAGS) -o $$@ $$^
+endef
+$(foreach f,$(FUZZ_NAMES),$(eval $(call fuzz_rule,$(f))))
+
+.PHONY: fuzz
+fuzz: $(FUZZ_NAMES:%=$(FUZZ)/%)
+	$(FUZZ_Q)tests/fuzz/run $(BUILD) $(FUZZ_SECONDS) $(FUZZ_NAMES)
+
+-include $(FUZZ_OBJECTS:.o=.d)
