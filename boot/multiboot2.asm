@@ -6,7 +6,6 @@ ARCH_I386       equ 0
 TAG_END         equ 0
 TAG_REQUEST     equ 1
 TAG_CONSOLE     equ 4
-TAG_FRAMEBUFFER equ 5
 TAG_ALIGN       equ 6
 TAG_RELOCATABLE equ 10
 OPTIONAL        equ 1
@@ -27,10 +26,7 @@ header:
     dd 12
     dd 2                            ; EGA text is understood; no console is required
 
-    align 8, db 0
-    dw TAG_FRAMEBUFFER, OPTIONAL
-    dd 20
-    dd 0, 0, 0                      ; no preference
+; No framebuffer tag: with it GRUB would switch a BIOS machine to graphics; on UEFI it gives us one anyway.
 
     align 8, db 0
     dw TAG_ALIGN, 0

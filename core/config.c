@@ -60,7 +60,7 @@ struct excerpt {
 /* At most EXCERPT_MAX characters of s, all printable, "..." where something was left out. */
 static struct excerpt excerpt(struct span s)
 {
-    struct excerpt e;
+    struct excerpt e = {""};
     size_t used = 0, i = 0;
 
     for (; i < s.size; i++) {

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The contents of a VMCS, group by group as the SDM has them, and the guest state that no VMCS holds. */
+#include "apic/vlapic.h"
 #include "arch/x86/cpu.h"
 #include "arch/x86/features.h"
 #include "arch/x86/layout.h"
@@ -190,6 +191,7 @@ void vmx_vcpu_reset(struct vcpu *v, const struct start_state *start)
     x->xcr0 = 1;
     x->misc_enable = MISC_ENABLE;
     x->tsc_offset = -rdtsc();
+    vlapic_set_tsc_offset(v, x->tsc_offset);
     v->regs.rax = start->rax;
     v->regs.rbx = start->rbx;
     v->regs.rsi = start->rsi;
