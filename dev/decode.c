@@ -16,8 +16,8 @@ enum {
     STRING = 256,
     WORD = 512, /* memory operand of two bytes */
     SIGNED = 1024,
-    WIDEN = 4096,     /* the register is of operand size, whatever the memory operand is */
-    LONG_ONLY = 2048, /* 64-bit mode only, memory operand of four bytes; not taken with a 16-bit register */
+    WIDEN = 2048,     /* the register is of operand size, whatever the memory operand is */
+    LONG_ONLY = 4096, /* 64-bit mode only, memory operand of four bytes; not taken with a 16-bit register */
 };
 
 struct opcode {

@@ -2,8 +2,7 @@
 /*
  * The memory and string functions of the hypervisor, and the four of them that the compiler calls by itself.
  * Copies use the string instructions: with ERMSB they are as fast as vector code and need no vector state.
- * Built with -fno-builtin -fno-tree-loop-distribute-patterns, or the loops here would become calls of
- * themselves.
+ * There is no loop here that the compiler could recognise as memcpy or memset, and so make a call of itself.
  */
 #include "arch/x86/string.h"
 
