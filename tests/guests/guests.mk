@@ -1,0 +1,70 @@
+# SPDX-License-Identifier: BSD-2-Clause
+# Test guests: freestanding 32-bit kernels for Multiboot, and raw images. `make guests` builds them all.
+
+BUILD ?= build
+GUESTS := $(BUILD)/tests/guests
+
+# GUEST_name: sources beside name.c and the common ones.
+GUEST_cr-xcr := long_mode.asm
+GUEST_NAMES := apic-basic cli-loop cr-xcr exits hello ioapic-uart msr-port-fuzz neighbour off-memory reset \
+    triple-fault vmx-insn
+GUEST_FLAT := flat16 flat32
+GUEST_COMMON := lib/start.asm lib/trap_stubs.asm lib/apic.c lib/bootinfo.c lib/console.c lib/traps.c
+
+GUEST_CC ?= gcc
+GUEST_CFLAGS := -std=gnu11 -m32 -march=i686 -O2 -g -ffreestanding -fno-pie -mgeneral-regs-only -fno-stack-protector \
+    -fno-asynchronous-unwind-tables -fcf-protection=none -fno-strict-aliasing -fno-tree-loop-distribute-patterns \
+    -ffile-prefix-map=$(CURDIR)=. -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes \
+    -Wno-array-bounds -I.
+GUEST_NASMFLAGS := -f elf32 -g -F dwarf -Werror -w+all --reproducible
+GUEST_LDFLAGS := -m elf_i386 -nostdlib -static --build-id=none -z noexecstack -z max-page-size=0x1000 \
+    --no-warn-rwx-segments -T tests/guests/guest.ld
+
+# $(call guest_objects,SOURCES)
+guest_objects = $(patsubst %,$(GUESTS)/obj/%.o,$(basename $(1)))
+GUEST_ALL_OBJECTS := $(sort $(call guest_objects,$(GUEST_COMMON) lib/start2 \
+    $(foreach g,$(GUEST_NAMES),$(g).c $(GUEST_$(g)))))
+GUEST_FILES := $(GUEST_NAMES:%=$(GUESTS)/%.elf) $(GUEST_FLAT:%=$(GUESTS)/%.bin) $(GUESTS)/hello2.elf \
+    $(GUESTS)/hello2-64.elf
+
+.PHONY: guests
+guests: $(GUEST_FILES)
+
+$(GUESTS)/obj/%.o: tests/guests/%.c
+	@mkdir -p $(@D)
+	$(call say,GUESTCC,$<)
+	$(Q)$(GUEST_CC) $(GUEST_CFLAGS) -MMD -MP -c -o $@ $<
+
+$(GUESTS)/obj/%.o: tests/guests/%.asm
+	@mkdir -p $(@D)
+	$(call say,GUESTAS,$<)
+	$(Q)nasm $(GUEST_NASMFLAGS) -MD $(@:.o=.d) -MP -o $@ $<
+
+# The same start with the header of Multiboot2.
+$(GUESTS)/obj/lib/start2.o: tests/guests/lib/start.asm
+	@mkdir -p $(@D)
+	$(call say,GUESTAS,$@)
+	$(Q)nasm $(GUEST_NASMFLAGS) -DMULTIBOOT2 -MD $(@:.o=.d) -MP -o $@ $<
+
+define guest_rule
+$(GUESTS)/$(1).elf: $(call guest_objects,$(GUEST_COMMON) $(1).c $(GUEST_$(1))) tests/guests/guest.ld
+	$$(call say,GUESTLD,$$@)
+	$(Q)ld $(GUEST_LDFLAGS) -o $$@ $$(filter %.o,$$^)
+endef
+$(foreach g,$(GUEST_NAMES),$(eval $(call guest_rule,$(g))))
+
+$(GUESTS)/hello2.elf: $(patsubst %/start.o,%/start2.o,$(call guest_objects,$(GUEST_COMMON) hello.c)) tests/guests/guest.ld
+	$(call say,GUESTLD,$@)
+	$(Q)ld $(GUEST_LDFLAGS) -o $@ $(filter %.o,$^)
+
+# The same 32-bit code in a 64-bit file, which Multiboot2 kernels often are.
+$(GUESTS)/hello2-64.elf: $(GUESTS)/hello2.elf
+	$(call say,OBJCOPY,$@)
+	$(Q)objcopy --strip-debug -I elf32-i386 -O elf64-x86-64 $< $@
+
+$(GUESTS)/%.bin: tests/guests/%.asm
+	@mkdir -p $(@D)
+	$(call say,GUESTAS,$@)
+	$(Q)nasm -f bin -Werror -w+all -MD $(@:.bin=.d) -MP -o $@ $<
+
+-include $(GUEST_ALL_OBJECTS:.o=.d) $(GUEST_FLAT:%=$(GUESTS)/%.d)

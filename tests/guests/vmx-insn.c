@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The instructions of hypervisors: a guest has none of them but VMCALL, which answers to unknown numbers too.
+ */
+#include "hypercall/abi.h"
+#include "lib/guest.h"
+
+const char guest_name[] = "vmx-insn";
+
+static uint64_t region[512] ALIGNED(4096);
+static struct {
+    uint32_t address, zero[3];
+} operand;
+
+#define INSTRUCTION(name, text)                                                   \
+    static void do_##name(void *argument)                                         \
+    {                                                                             \
+        (void)argument;                                                           \
+        __asm__ volatile(text : : "m"(operand), "a"(0), "c"(0) : "memory", "cc"); \
+    }
+INSTRUCTION(vmxon, "vmxon %0")
+INSTRUCTION(vmxoff, "vmxoff")
+INSTRUCTION(vmlaunch, "vmlaunch")
+INSTRUCTION(vmresume, "vmresume")
+INSTRUCTION(vmptrld, "vmptrld %0")
+INSTRUCTION(vmptrst, "vmptrst %0")
+INSTRUCTION(vmclear, "vmclear %0")
+INSTRUCTION(vmread, "vmread %%eax, %%eax")
+INSTRUCTION(vmwrite, "vmwrite %%eax, %%eax")
+INSTRUCTION(invept, "invept %0, %%eax")
+INSTRUCTION(invvpid, "invvpid %0, %%eax")
+INSTRUCTION(vmfunc, "vmfunc")
+INSTRUCTION(vmmcall, "vmmcall")
+INSTRUCTION(vmrun, "vmrun")
+INSTRUCTION(getsec, "getsec")
+INSTRUCTION(rsm, "rsm")
+INSTRUCTION(monitor, "monitor")
+INSTRUCTION(mwait, "mwait")
+INSTRUCTION(encls, ".byte 0x0f, 0x01, 0xcf")
+
+#define ROW(name)        \
+    {                    \
+#name, do_##name \
+    }
+static const struct {
+    const char *name;
+    trap_function *function;
+} rows[] = {
+    ROW(vmxon),  ROW(vmxoff),  ROW(vmlaunch), ROW(vmresume), ROW(vmptrld), ROW(vmptrst), ROW(vmclear),
+    ROW(vmread), ROW(vmwrite), ROW(invept),   ROW(invvpid),  ROW(vmfunc),  ROW(vmmcall), ROW(vmrun),
+    ROW(getsec), ROW(rsm),     ROW(monitor),  ROW(mwait),    ROW(encls),
+};
+
+static int32_t call_result;
+
+static void do_vmcall(void *argument)
+{
+    __asm__ volatile("vmcall"
+                     : "=a"(call_result)
+                     : "a"(*(uint32_t *)argument), "b"(1), "c"(2), "d"(3)
+                     : "memory");
+}
+
+static void try_vmcalls(void)
+{
+    static uint32_t numbers[] = {0, 1, 5, 9, 10, 11, 12, 13, 0x7fffffff, 0xffffffff};
+    bool enosys = true, eperm = true;
+
+    for (unsigned i = 0; i < ARRAY_SIZE(numbers); i++) {
+        enosys = trap_call(do_vmcall, &numbers[i]) == NO_TRAP && call_result == SKERRY_ENOSYS && enosys;
+        eperm = trap_call_user(do_vmcall, &numbers[i]) == NO_TRAP && call_result == SKERRY_EPERM && eperm;
+    }
+    check(enosys, "vmcall in ring 0 gives %d", SKERRY_ENOSYS);
+    check(eperm, "vmcall in ring 3 gives %d", SKERRY_EPERM);
+}
+
+static void set_vmxe(void *argument)
+{
+    (void)argument;
+    write_cr4(read_cr4() | BIT(13));
+}
+
+void guest_main(const struct boot_info *info)
+{
+    uint64_t value;
+
+    (void)info;
+    operand.address = (uint32_t)region;
+    check(!(cpuid(1, 0).ecx & BIT(5)), "CPUID offers no VMX");
+    check(trap_call(set_vmxe, NULL) == GP, "CR4.VMXE gives #GP");
+    check(try_rdmsr(0x480, &value) == GP, "IA32_VMX_BASIC gives #GP");
+    check(try_rdmsr(0x3a, &value) != NO_TRAP || !(value & 4), "IA32_FEATURE_CONTROL allows no VMX");
+    for (unsigned i = 0; i < ARRAY_SIZE(rows); i++) {
+        int kernel = trap_call(rows[i].function, NULL), user = trap_call_user(rows[i].function, NULL);
+
+        check(kernel == UD, "%s in ring 0 gives vector %d", rows[i].name, kernel);
+        /* RSM and the like are undefined everywhere; what ring 3 may not do at all may also be #GP. */
+        check(user == UD || user == GP, "%s in ring 3 gives vector %d", rows[i].name, user);
+    }
+    try_vmcalls();
+}
