@@ -11,7 +11,7 @@ REPO = Path(__file__).resolve().parent.parent.parent
 sys.path.insert(0, str(REPO / "tools"))
 from skerrylib.common import ToolError  # noqa: E402
 
-KEYS = {"config", "host", "cpu", "smp", "memory", "firmware", "append", "timeout", "expect", "forbid", "input",
+KEYS = {"also", "config", "host", "cpu", "smp", "memory", "firmware", "append", "timeout", "expect", "forbid", "input",
         "status", "needs", "lenient", "until"}
 PASSED_ON = ("host", "cpu", "smp", "memory", "firmware", "append", "until")
 
@@ -28,6 +28,7 @@ class Case:
     firmware: str
     options: list = field(default_factory=list)  # of `tools/skerry run`
     expect: list = field(default_factory=list)
+    also: list = field(default_factory=list)
     forbid: list = field(default_factory=list)
     steps: list = field(default_factory=list)  # (text to wait for, bytes to send)
     needs: list = field(default_factory=list)
@@ -53,8 +54,8 @@ def make_case(where, name, values):
             raise ToolError(f"{where}: unknown key '{key}': expected one of {', '.join(sorted(KEYS))}")
     if "config" not in values:
         raise ToolError(f"{where}: key 'config' is missing")
-    patterns = {key: lines_of(values.get(key, "")) for key in ("expect", "forbid")}
-    for pattern in patterns["expect"] + patterns["forbid"]:
+    patterns = {key: lines_of(values.get(key, "")) for key in ("expect", "also", "forbid")}
+    for pattern in sum(patterns.values(), []):
         try:
             re.compile(pattern)
         except re.error as error:
@@ -65,7 +66,7 @@ def make_case(where, name, values):
     return Case(name=name, config=values["config"], timeout=float(values.get("timeout", 120)),
                 status=int(values.get("status", 0)), host=values.get("host", "bochs"),
                 firmware=values.get("firmware", "bios"), options=options, expect=patterns["expect"],
-                forbid=patterns["forbid"], needs=values.get("needs", "").split(),
+                also=patterns["also"], forbid=patterns["forbid"], needs=values.get("needs", "").split(),
                 steps=[input_step(where, line) for line in lines_of(values.get("input", ""))])
 
 
@@ -98,6 +99,9 @@ def judge(case, text, status):
         # Each search goes on where the one before ended: the order counts.
         if not any(re.search(pattern, line) for line in rest):
             return f"'{pattern}' expected and not seen (in this place), status {status}"
+    for pattern in case.also:
+        if not any(re.search(pattern, line) for line in lines):
+            return f"'{pattern}' expected and not seen, status {status}"
     if status != case.status:
         return f"status {status}, expected {case.status}"
     return ""

@@ -337,11 +337,14 @@ class MachineTests(Folder):
                 self.read(text)
 
     def test_judgement(self):
-        case = SimpleNamespace(expect=["^one", "^two"], forbid=["panic"], status=0)
+        case = SimpleNamespace(expect=["^one", "^two"], also=[], forbid=["panic"], status=0)
         self.assertEqual(cases.judge(case, "one\r\nx\r\ntwo\r\n", 0), "")
         self.assertIn("'^two' expected", cases.judge(case, "two\none\n", 0))
         self.assertIn("forbidden", cases.judge(case, "one\ntwo\nskerry: panic\n", 0))
         self.assertEqual(cases.judge(case, "one\ntwo\n", 5), "status 5, expected 0")
+        case.also = ["^three", "^one"]
+        self.assertEqual(cases.judge(case, "one\nthree\ntwo\n", 0), "")
+        self.assertIn("'^three' expected", cases.judge(case, "one\ntwo\n", 0))
 
 
 class Doctor(unittest.TestCase):

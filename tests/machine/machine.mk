@@ -1,0 +1,29 @@
+# SPDX-License-Identifier: BSD-2-Clause
+# Machine tests: `make machine`. Needs what tools/setup installs, and guests.mk before it.
+
+# The configurations stand beside the files that they name.
+MACHINE_CONFIGS := $(patsubst tests/machine/configs/%,$(GUESTS)/%,$(wildcard tests/machine/configs/*.cfg))
+MACHINE_LINKS := $(GUESTS)/vmlinuz $(GUESTS)/initramfs.cpio.gz $(GUESTS)/vmlinuz-trixie
+
+$(MACHINE_CONFIGS): $(GUESTS)/%.cfg: tests/machine/configs/%.cfg
+	@mkdir -p $(@D)
+	$(Q)cp $< $@
+
+$(GUESTS)/vmlinuz $(GUESTS)/initramfs.cpio.gz: $(GUESTS)/%:
+	@mkdir -p $(@D)
+	$(Q)ln -sfn ../../examples/two-linux/$* $@
+
+$(GUESTS)/vmlinuz-trixie:
+	@mkdir -p $(@D)
+	$(Q)ln -sfn ../../guests/trixie/vmlinuz $@
+
+# Without a network the tests that need the kernels are skipped, each with its reason.
+.PHONY: machine machine-files machine-linux
+machine-linux:
+	$(Q)examples/two-linux/prepare || echo 'machine: no demo guests, see above: their tests are skipped'
+	$(Q)tools/fetch-kernel --suite trixie || echo 'machine: no kernel of Debian trixie: its test is skipped'
+
+machine-files: $(GUEST_FILES) $(MACHINE_CONFIGS) $(MACHINE_LINKS)
+
+machine: $(BUILD)/skerry.elf machine-files machine-linux
+	$(Q)tests/machine/run --totals $(BUILD)/totals/machine
