@@ -26,10 +26,10 @@ CFLAGS   := -std=gnu11 -O2 -g -ffreestanding -fno-pie -mcmodel=kernel -mno-red-z
             -DSKERRY_VERSION='"$(VERSION)"' -I.
 LDFLAGS  := -nostdlib -static -no-pie -Wl,--build-id=none -Wl,--gc-sections -Wl,-z,max-page-size=0x1000 \
             -Wl,-z,noexecstack -Wl,--no-warn-rwx-segments -T linker.ld
-NASMFLAGS := -f elf64 -g -F dwarf -Werror -w+all \
+NASMFLAGS := -f elf64 -Werror -w+all \
              --reproducible -I$(BUILD)/ -I./
 
-.PHONY: all clean run test bench unit fuzz lint machine setup-build setup-test
+.PHONY: all clean run test bench
 all: $(BUILD)/skerry.elf
 
 # --- the image: linked twice, the second time with a table of its own function names for backtraces ---
@@ -89,3 +89,31 @@ $(BUILD)/%.o: %.asm $(BUILD)/offsets.inc
 
 clean:
 	$(Q)rm -rf $(BUILD)
+
+# --- running and testing: each says what it installs, if anything is missing ---
+include tests/unit/unit.mk tests/fuzz/fuzz.mk tests/lint.mk tests/guests/guests.mk tests/machine/machine.mk
+
+DEMO := $(BUILD)/examples/two-linux/skerry.cfg
+
+run:
+	@tools/setup build
+	$(Q)$(MAKE) --no-print-directory all
+	@examples/two-linux/prepare
+	@tools/skerry run $(DEMO)
+
+test:
+	@tools/setup test
+	@rm -rf $(BUILD)/totals
+	$(Q)$(MAKE) --no-print-directory all
+	-@$(MAKE) --no-print-directory lint
+	-@$(MAKE) --no-print-directory unit
+	-@tests/reproducible $(BUILD)
+	-@$(MAKE) --no-print-directory fuzz
+	-@$(MAKE) --no-print-directory machine
+	@tests/summary $(BUILD) lint unit reproducible fuzz machine
+
+bench:
+	@tools/setup build
+	$(Q)$(MAKE) --no-print-directory all guests
+	@examples/two-linux/prepare
+	@tools/bench

@@ -1,1 +1,2 @@
+# SPDX-License-Identifier: BSD-2-Clause
 objects += $(addprefix apic/,vlapic.o vioapic.o)

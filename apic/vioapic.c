@@ -13,7 +13,7 @@
 #define REG_RED 0x10
 #define VERSION 0x20 /* has the EOI register */
 
-#define RED_VECTOR(r)  ((unsigned)(r) & 0xff)
+#define RED_VECTOR(r)  ((unsigned)(r)&0xff)
 #define RED_MODE(r)    ((unsigned)((r) >> 8) & 7)
 #define RED_LOGICAL    BIT(11)
 #define RED_REMOTE_IRR BIT(14)

@@ -25,20 +25,20 @@
 #define REG_SELF_IPI  0x3f0u
 #define REG_END       0x400u
 
-#define VERSION_VALUE    0x01050014u /* integrated, 6 LVT entries, EOI broadcast suppression */
-#define SVR_ENABLED      0x100u
-#define SVR_NO_BROADCAST 0x1000u
-#define LVT_MASKED       0x10000u
-#define LVT_MODE         0x60000u
-#define LVT_PERIODIC     0x20000u
-#define LVT_DEADLINE     0x40000u
-#define LVT_VALID        0x117ffu
-#define ESR_SEND_VECTOR  0x20u
+#define VERSION_VALUE      0x01050014u /* integrated, 6 LVT entries, EOI broadcast suppression */
+#define SVR_ENABLED        0x100u
+#define SVR_NO_BROADCAST   0x1000u
+#define LVT_MASKED         0x10000u
+#define LVT_MODE           0x60000u
+#define LVT_PERIODIC       0x20000u
+#define LVT_DEADLINE       0x40000u
+#define LVT_VALID          0x117ffu
+#define ESR_SEND_VECTOR    0x20u
 #define ESR_RECEIVE_VECTOR 0x40u
-#define ESR_REGISTER     0x80u
-#define FIRST_VECTOR     16
+#define ESR_REGISTER       0x80u
+#define FIRST_VECTOR       16
 
-#define ICR_VECTOR(x)    ((unsigned)(x) & 0xff)
+#define ICR_VECTOR(x)    ((unsigned)(x)&0xff)
 #define ICR_MODE(x)      ((unsigned)((x) >> 8) & 7)
 #define ICR_LOGICAL      BIT(11)
 #define ICR_SHORTHAND(x) ((unsigned)((x) >> 18) & 3)
@@ -48,8 +48,8 @@ enum delivery { FIXED, LOWEST, SMI, RESERVED_MODE, NMI, INIT, STARTUP, EXTINT };
 struct vlapic {
     uint8_t regs[PAGE_SIZE] ALIGNED(4096); /* the virtual-APIC page */
     struct pid pid;
-    uint64_t level[4];    /* vectors posted as level-triggered, not yet seen by vlapic_update */
-    uint64_t base;        /* IA32_APIC_BASE */
+    uint64_t level[4]; /* vectors posted as level-triggered, not yet seen by vlapic_update */
+    uint64_t base;     /* IA32_APIC_BASE */
     uint64_t tsc_offset;
     uint64_t deadline;    /* TSC-deadline mode: guest TSC, 0 disarmed */
     uint64_t expires;     /* host TSC when the timer fires, in any mode; 0 disarmed */
@@ -144,7 +144,7 @@ static void set_mode_registers(const struct vcpu *v)
 
 static void reset_registers(const struct vcpu *v)
 {
-    static const unsigned lvts[] = {REG_LVT_CMCI, LAPIC_LVT_TIMER, REG_LVT_THERM,  REG_LVT_PERF,
+    static const unsigned lvts[] = {REG_LVT_CMCI,    LAPIC_LVT_TIMER, REG_LVT_THERM,  REG_LVT_PERF,
                                     LAPIC_LVT_LINT0, LAPIC_LVT_LINT1, LAPIC_LVT_ERROR};
     struct vlapic *a = v->lapic;
 
@@ -398,7 +398,8 @@ int vlapic_pending(const struct vcpu *v)
     const struct vlapic *a = v->lapic;
     int vector = highest_vector(a, REG_IRR);
 
-    if (vector < FIRST_VECTOR || !software_enabled(a) || ((uint32_t)vector & 0xf0) <= (get(a, REG_PPR) & 0xf0))
+    if (vector < FIRST_VECTOR || !software_enabled(a) ||
+        ((uint32_t)vector & 0xf0) <= (get(a, REG_PPR) & 0xf0))
         return -1;
     return vector;
 }
@@ -607,7 +608,8 @@ bool vlapic_read_msr(struct vcpu *v, uint32_t msr, uint64_t *value)
     return true;
 }
 
-/* Bits that must be 0 in a WRMSR, beyond the upper half of all but the ICR ("x2APIC register address space"). */
+/* Bits that must be 0 in a WRMSR, beyond the upper half of all but the ICR ("x2APIC register address space").
+ */
 static bool reserved_set(unsigned reg, uint64_t value)
 {
     switch (reg) {
@@ -641,7 +643,8 @@ bool vlapic_write_msr(struct vcpu *v, uint32_t msr, uint64_t value)
         }
         return true;
     }
-    if (!x2apic_register(msr, &reg) || !x2apic_mode(a) || !(allowed(a, reg) & WRITE) || reserved_set(reg, value))
+    if (!x2apic_register(msr, &reg) || !x2apic_mode(a) || !(allowed(a, reg) & WRITE) ||
+        reserved_set(reg, value))
         return false;
     if (reg == LAPIC_ICR) {
         set(a, LAPIC_ICR_HIGH, (uint32_t)(value >> 32));

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * A vCPU's local APIC in software, in xAPIC and x2APIC mode (SDM volume 3, "Advanced programmable interrupt
- * controller"). Its registers lie in one page in the layout of the virtual-APIC page, so that the processor can
- * take over register by register. Runs on its vCPU's CPU; only vlapic_post*() may be called from others.
+ * controller"). Its registers lie in one page in the layout of the virtual-APIC page, so that the processor
+ * can take over register by register. Runs on its vCPU's CPU; only vlapic_post*() may be called from others.
  */
 #pragma once
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * What core/ needs from the folders above it: the processor's virtualization (vmx/ today), the guest's
- * devices (dev/) and the scheduler (sched/). Resolved by the linker, so that another backend can stand beside vmx/.
+ * devices (dev/) and the scheduler (sched/). Resolved by the linker, so that another backend can stand beside
+ * vmx/.
  */
 #pragma once
 
@@ -32,7 +33,7 @@ extern const struct backend backend;
 /* dev/pc.c */
 bool pc_create(struct vm *vm);
 void pc_reset(struct vm *vm);
-void pc_input_ready(struct vm *vm); /* under the VM's lock */
+void pc_input_ready(struct vm *vm);          /* under the VM's lock */
 void pc_eoi(struct vm *vm, unsigned vector); /* a local APIC ended a level-triggered interrupt */
 /* Puts the ACPI tables into guest memory and says where. */
 bool pc_write_acpi(struct vm *vm, struct image *image);

@@ -7,11 +7,11 @@
 #include "arch/x86/types.h"
 #include "core/loader.h"
 
-#define CONFIG_MAX_VMS    32
-#define CONFIG_MAX_CPUS   256 /* host CPU numbers run from 0 to 255 */
-#define CONFIG_NAME_SIZE  32
-#define CONFIG_FILE_SIZE  128
-#define CONFIG_LINE_SIZE  1024
+#define CONFIG_MAX_VMS   32
+#define CONFIG_MAX_CPUS  256 /* host CPU numbers run from 0 to 255 */
+#define CONFIG_NAME_SIZE 32
+#define CONFIG_FILE_SIZE 128
+#define CONFIG_LINE_SIZE 1024
 
 struct cpu_set {
     uint64_t bits[CONFIG_MAX_CPUS / 64];
@@ -22,30 +22,32 @@ enum sched_class { SCHED_DEDICATED, SCHED_SHARED };
 
 struct vm_config {
     char name[CONFIG_NAME_SIZE];
-    unsigned line;    /* of its section header, counted from 1 */
-    bool valid;       /* false: an error was reported; the VM must not be started */
+    unsigned line; /* of its section header, counted from 1 */
+    bool valid;    /* false: an error was reported; the VM must not be started */
     char kernel[CONFIG_FILE_SIZE];
     char initrd[CONFIG_FILE_SIZE]; /* "" when there is none */
-    char modules[IMAGE_MAX_MODULES][CONFIG_FILE_SIZE]; /* Multiboot modules: "FILE words of its command line" */
+    char modules[IMAGE_MAX_MODULES]
+                [CONFIG_FILE_SIZE]; /* Multiboot modules: "FILE words of its command line" */
     unsigned module_count;
     char cmdline[CONFIG_LINE_SIZE];
     enum image_format format;
-    uint64_t load;    /* format = flat: where; default 1 MiB, or 7c00h with mode = 16 */
-    unsigned mode;    /* format = flat: 16 or 32 (default) */
-    uint64_t memory;  /* bytes, a multiple of 2 MiB */
+    uint64_t load;   /* format = flat: where; default 1 MiB, or 7c00h with mode = 16 */
+    unsigned mode;   /* format = flat: 16 or 32 (default) */
+    uint64_t memory; /* bytes, a multiple of 2 MiB */
     unsigned vcpus;
     struct cpu_set cpus; /* physical CPUs for the vCPUs, pinned in ascending order; empty: any free ones */
     enum sched_class sched;
     enum ending on_exit, on_crash;
-    bool x2apic;      /* offer x2APIC mode; default on */
-    unsigned kernel_line, initrd_line, memory_line, cpus_line, vcpus_line; /* for later checks; 0: not given */
+    bool x2apic; /* offer x2APIC mode; default on */
+    unsigned kernel_line, initrd_line, memory_line, cpus_line,
+        vcpus_line; /* for later checks; 0: not given */
     unsigned module_lines[IMAGE_MAX_MODULES];
 };
 
 struct host_config {
     char focus[CONFIG_NAME_SIZE]; /* VM that has the console at the start; "": the first */
     unsigned focus_line;
-    bool debug;                   /* log = debug instead of info */
+    bool debug; /* log = debug instead of info */
 };
 
 struct config {

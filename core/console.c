@@ -7,12 +7,14 @@
 #include "arch/x86/uart16550.h"
 
 #define RING_SIZE (64 * 1024)
-#define QUIET     UINT64_C(20000000) /* TSC ticks without output after which an unfinished line is interrupted */
+#define QUIET                                                                                    \
+    UINT64_C(20000000) /* TSC ticks without output after which an unfinished line is interrupted \
+                        */
 
 static struct spinlock lock; /* guards everything below but the flags set once at boot */
 static char ring[RING_SIZE];
 static unsigned ring_head, ring_tail; /* free-running */
-static bool serial, interrupts, transmit_on, display, prefixes, panicking;
+static bool serial, display, prefixes, panicking;
 static bool line_open;      /* the last byte written was not a newline */
 static uint64_t last_write; /* TSC of the focused stream's last byte */
 static struct console_stream *focused;
@@ -32,8 +34,6 @@ static void drop_lock(void)
 
 static void pump(void)
 {
-    bool more;
-
     while (ring_head != ring_tail) {
         unsigned at = ring_tail % RING_SIZE, n = MIN(ring_head - ring_tail, RING_SIZE - at);
 
@@ -41,11 +41,6 @@ static void pump(void)
         if (!n)
             break;
         ring_tail += n;
-    }
-    more = interrupts && ring_head != ring_tail;
-    if (more != transmit_on && interrupts) {
-        transmit_on = more;
-        uart16550_interrupts(true, more);
     }
 }
 
@@ -75,15 +70,6 @@ bool console_setup(uint16_t port)
 {
     serial = port && uart16550_setup(port);
     return serial;
-}
-
-void console_use_interrupts(void)
-{
-    take_lock();
-    interrupts = serial;
-    transmit_on = ring_head != ring_tail;
-    uart16550_interrupts(true, transmit_on);
-    drop_lock();
 }
 
 void console_add_display(void)
@@ -230,17 +216,18 @@ void console_interrupt(void)
         if (input_handler)
             input_handler(byte);
     }
-    take_lock();
-    uart16550_acknowledge();
-    pump();
-    drop_lock();
+    console_pump();
 }
 
-void console_pump(void)
+bool console_pump(void)
 {
+    bool more;
+
     take_lock();
     pump();
+    more = ring_head != ring_tail;
     drop_lock();
+    return more;
 }
 
 void console_flush(void)
@@ -252,5 +239,4 @@ void console_flush(void)
 void console_panic_mode(void)
 {
     panicking = true;
-    interrupts = false;
 }

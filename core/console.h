@@ -4,13 +4,14 @@
  *
  * One VM has the focus: its output appears as it comes and it gets the keys. The others' output appears in
  * whole lines, never inside a line of somebody else. With more than one VM every guest line begins with
- * "NAME| ". Output is queued and leaves by interrupts, so that nobody waits for the wire.
+ * "NAME| ". Output is queued: whoever writes, exits for a timer or has nothing else to do sends what the port
+ * takes, so that no guest waits for the wire and none is interrupted for it.
  */
 #pragma once
 
 #include "arch/x86/types.h"
 
-#define CONSOLE_LINE 512
+#define CONSOLE_LINE 1024
 #define CONSOLE_HELD 4096
 
 /* One guest's stream. */
@@ -24,9 +25,6 @@ struct console_stream {
 
 /* serial: I/O port of a 16550, 0 for none. Works from the first instructions on. */
 bool console_setup(uint16_t serial);
-
-/* From now on the serial port's interrupt calls console_interrupt(). */
-void console_use_interrupts(void);
 
 /* Adds the screen: what was written before is repeated there. */
 void console_add_display(void);
@@ -50,10 +48,11 @@ struct console_stream *console_focused(void);
 /* A typed byte, and where it goes: called on the boot CPU with interrupts off. */
 typedef void console_input(uint8_t byte);
 void console_set_input(console_input *input);
-void console_interrupt(void);
+void console_interrupt(void); /* the serial port has received something */
 
-/* Sends what is queued as far as the port takes it now; console_flush() waits until all is on the wire. */
-void console_pump(void);
+/* Sends what is queued as far as the port takes it now; true while there is more. */
+bool console_pump(void);
+/* Waits until all is on the wire. */
 void console_flush(void);
 
 /* For a panic: from now on no locks, everything is flushed at once. */

@@ -25,7 +25,8 @@ static void explain_cpu(void)
     for (unsigned f = 0; f < FEATURE_COUNT; f++) {
         bool present = feature_present((enum cpu_feature)f);
 
-        row(feature_name((enum cpu_feature)f), present, present ? "used" : feature_instead((enum cpu_feature)f));
+        row(feature_name((enum cpu_feature)f), present,
+            present ? "used" : feature_instead((enum cpu_feature)f));
     }
 }
 
@@ -36,7 +37,8 @@ static void explain_chipset(void)
     print("Chipset: booted by %s, %llu MiB of memory, %llu MiB free for VMs\n", machine.boot.loader,
           (unsigned long long)(memory_total_pages() * PAGE_SIZE / MIB),
           (unsigned long long)(memory_free_pages() * PAGE_SIZE / MIB));
-    row("ACPI MADT", a->madt.present, a->madt.present ? "CPUs and I/O APICs from it" : "one CPU, no console interrupt");
+    row("ACPI MADT", a->madt.present,
+        a->madt.present ? "CPUs and I/O APICs from it" : "one CPU, no console interrupt");
     row("ACPI FADT", a->fadt.present, a->fadt.present ? "power control from it" : "no power off");
     row("ACPI \\_S5", a->s5.present, a->s5.present ? "power off" : "halt instead of power off");
     row("ACPI MCFG", a->mcfg.present, a->mcfg.present ? "not used yet" : "ports CF8h and CFCh");
@@ -44,15 +46,16 @@ static void explain_chipset(void)
     row("ACPI DMAR", a->dmar.value != 0, "not used: no device is passed through");
     row("serial port", machine.serial_port != 0, machine.serial_port ? "console" : "screen only");
     row("screen", machine.boot.framebuffer.present,
-        !machine.boot.framebuffer.present ? "serial only"
+        !machine.boot.framebuffer.present                   ? "serial only"
         : machine.boot.framebuffer.type == FRAMEBUFFER_TEXT ? "text"
                                                             : "framebuffer");
 }
 
 static void explain_vm(const struct vm_config *c)
 {
-    print("  [vm %s] %s, %llu MiB, %u vcpu(s), %s%s%s\n", c->name, c->valid ? "starts" : "NOT started: see the errors above",
-          (unsigned long long)(c->memory / MIB), c->vcpus, c->kernel, c->initrd[0] ? " with " : "", c->initrd);
+    print("  [vm %s] %s, %llu MiB, %u vcpu(s), %s%s%s\n", c->name,
+          c->valid ? "starts" : "NOT started: see the errors above", (unsigned long long)(c->memory / MIB),
+          c->vcpus, c->kernel, c->initrd[0] ? " with " : "", c->initrd);
     if (c->valid)
         backend.explain_vm(c);
 }
@@ -68,7 +71,8 @@ static void explain_reasons(const char *missing, const struct config *config)
         any = true;
     }
     if (cpu_count < machine.acpi.madt.cpu_count && machine.acpi.madt.present) {
-        print("  [2] %u CPU(s) that the firmware lists did not start\n", machine.acpi.madt.cpu_count - cpu_count);
+        print("  [2] %u CPU(s) that the firmware lists did not start\n",
+              machine.acpi.madt.cpu_count - cpu_count);
         any = true;
     }
     if (!machine.acpi.s5.present) {
@@ -84,7 +88,8 @@ static void explain_reasons(const char *missing, const struct config *config)
         any = true;
     }
     if (!config || !config->vm_count) {
-        print("  [6] VMs: %s\n", config ? "skerry.cfg has no [vm NAME] section" : "no module named skerry.cfg was loaded");
+        print("  [6] VMs: %s\n",
+              config ? "skerry.cfg has no [vm NAME] section" : "no module named skerry.cfg was loaded");
         any = true;
     }
     if (!any)

@@ -11,6 +11,7 @@
 
 #include <stdarg.h>
 
-/* Like C's snprintf: writes at most size bytes, always ends with NUL when size > 0, returns the full length. */
+/* Like C's snprintf: writes at most size bytes, always ends with NUL when size > 0, returns the full length.
+ */
 int format(char *buffer, size_t size, const char *fmt, ...) PRINTF_LIKE(3, 4);
 int vformat(char *buffer, size_t size, const char *fmt, va_list args);

@@ -8,11 +8,13 @@
 
 struct vm;
 
-/* Copy n bytes from or to guest memory. False, with nothing done, unless the whole range is the guest's RAM. */
+/* Copy n bytes from or to guest memory. False, with nothing done, unless the whole range is the guest's RAM.
+ */
 bool guest_read(const struct vm *vm, gpa_t from, void *to, size_t n);
 bool guest_write(struct vm *vm, gpa_t to, const void *from, size_t n);
 
-/* A pointer to n bytes of guest RAM for as long as the VM lives, or NULL unless all are RAM and contiguous. */
+/* A pointer to n bytes of guest RAM for as long as the VM lives, or NULL unless all are RAM and contiguous.
+ */
 void *guest_map(const struct vm *vm, gpa_t at, size_t n);
 
 /* The pieces of a guest's RAM in ascending order of address. */
@@ -23,5 +25,6 @@ struct guest_range {
 
 #define GUEST_MAX_RANGES 2
 
-/* Guest RAM is 0..min(size, 3 GiB) and, beyond that, from 4 GiB up. Returns the number of ranges filled in. */
+/* Guest RAM is 0..min(size, 3 GiB) and, beyond that, from 4 GiB up. Returns the number of ranges filled in.
+ */
 unsigned guest_ranges(const struct vm *vm, struct guest_range ranges[GUEST_MAX_RANGES]);

@@ -24,16 +24,16 @@ static void line(const char *prefix, const char *fmt, va_list args)
     console_write(text, (unsigned)used);
 }
 
-#define LOG(name, prefix, condition)                                                                         \
-    void name(const char *fmt, ...)                                                                          \
-    {                                                                                                        \
-        va_list args;                                                                                        \
-                                                                                                             \
-        if (!(condition))                                                                                    \
-            return;                                                                                          \
-        va_start(args, fmt);                                                                                 \
-        line(prefix, fmt, args);                                                                             \
-        va_end(args);                                                                                        \
+#define LOG(name, prefix, condition) \
+    void name(const char *fmt, ...)  \
+    {                                \
+        va_list args;                \
+                                     \
+        if (!(condition))            \
+            return;                  \
+        va_start(args, fmt);         \
+        line(prefix, fmt, args);     \
+        va_end(args);                \
     }
 
 LOG(log_info, "skerry: ", true)

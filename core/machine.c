@@ -12,15 +12,16 @@
 #include "arch/x86/percpu.h"
 #include "arch/x86/string.h"
 #include "arch/x86/trap.h"
+#include "arch/x86/uart16550.h"
 #include "core/blobs.h"
 #include "core/console.h"
 #include "core/log.h"
 #include "core/memory.h"
 #include "core/panic.h"
 
-#define COM1             0x3f8
-#define MAX_MBI          (1 * MIB)
-#define CALIBRATE_TICKS  1000000u /* TSC ticks to watch the local APIC timer for */
+#define COM1            0x3f8
+#define MAX_MBI         (1 * MIB)
+#define CALIBRATE_TICKS 1000000u /* TSC ticks to watch the local APIC timer for */
 
 struct machine machine;
 struct page_table host_tables;
@@ -101,7 +102,8 @@ static void build_address_space(void)
     if (!host_tables.root)
         panic("no memory for the hypervisor's page tables");
     map_host(DIRECT_BASE, 0, top_of_memory(), MAP_RW);
-    map_host(DIRECT_BASE + text + offset, text + offset, data - text, MAP_RO); /* W^X holds for the alias too */
+    map_host(DIRECT_BASE + text + offset, text + offset, data - text,
+             MAP_RO); /* W^X holds for the alias too */
     map_host(text, text + offset, rodata - text, MAP_RX);
     map_host(rodata, rodata + offset, data - rodata, MAP_RO);
     map_host(data, data + offset, end - data, MAP_RW);
@@ -159,7 +161,8 @@ static void setup_spcr_console(void)
 {
     const struct acpi_spcr *s = &machine.acpi.spcr;
 
-    if (!s->present || s->base.space != ACPI_PORT || !s->base.address || s->base.address == machine.serial_port)
+    if (!s->present || s->base.space != ACPI_PORT || !s->base.address ||
+        s->base.address == machine.serial_port)
         return;
     if (console_setup((uint16_t)s->base.address))
         machine.serial_port = (uint16_t)s->base.address;
@@ -215,7 +218,7 @@ static void setup_console_interrupt(void)
         return;
     interrupt_install(VECTOR_CONSOLE, console_interrupt);
     ioapic_route(regs, pin, VECTOR_CONSOLE, this_cpu()->apic_id, level, low);
-    console_use_interrupts();
+    uart16550_enable_receive_interrupt();
 }
 
 static void mask_legacy_pics(void)
@@ -245,7 +248,8 @@ void machine_start_devices(void)
     struct acpi_source source = {map_table, warn_table, NULL};
     hpa_t registers = hpa(rdmsr(IA32_APIC_BASE) & UINT64_C(0xffffff000));
 
-    if (!machine.boot.rsdp_size || !acpi_parse(&source, machine.boot.rsdp, machine.boot.rsdp_size, &machine.acpi))
+    if (!machine.boot.rsdp_size ||
+        !acpi_parse(&source, machine.boot.rsdp, machine.boot.rsdp_size, &machine.acpi))
         log_error("no usable ACPI tables: one CPU, no power off");
     setup_spcr_console();
     setup_display();

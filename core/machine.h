@@ -11,7 +11,7 @@ struct machine {
     struct boot_info boot;
     struct acpi_info acpi;
     struct mtrrs mtrrs;
-    uint64_t entry_tsc;  /* TSC at the Multiboot2 entry */
+    uint64_t entry_tsc; /* TSC at the Multiboot2 entry */
     uint64_t tsc_hz;
     uint64_t start_time; /* seconds since 1970 when TSC was start_tsc */
     uint64_t start_tsc;

@@ -112,11 +112,12 @@ static NORETURN void start_vms(void)
     for (unsigned i = 0; i < vm_count; i++) {
         const struct account *a = &vms[i]->account;
 
-        log_info("[vm %s] costs %llu KiB beside its %llu MiB: EPT %llu, VMCS %llu, state %llu pages",
-                 vms[i]->config->name,
-                 (unsigned long long)((a->pages[MEMORY_EPT] + a->pages[MEMORY_VMCS] + a->pages[MEMORY_STATE]) * 4),
-                 (unsigned long long)(vms[i]->memory / MIB), (unsigned long long)a->pages[MEMORY_EPT],
-                 (unsigned long long)a->pages[MEMORY_VMCS], (unsigned long long)a->pages[MEMORY_STATE]);
+        log_info(
+            "[vm %s] costs %llu KiB beside its %llu MiB: EPT %llu, VMCS %llu, state %llu pages",
+            vms[i]->config->name,
+            (unsigned long long)((a->pages[MEMORY_EPT] + a->pages[MEMORY_VMCS] + a->pages[MEMORY_STATE]) * 4),
+            (unsigned long long)(vms[i]->memory / MIB), (unsigned long long)a->pages[MEMORY_EPT],
+            (unsigned long long)a->pages[MEMORY_VMCS], (unsigned long long)a->pages[MEMORY_STATE]);
     }
     choose_focus();
     for (unsigned i = 0; i < vm_count; i++)

@@ -35,7 +35,7 @@ static bool overlaps(const struct memory_range *a, uint64_t base, uint64_t size)
 
 /* The page map itself lies in the first usable place that overlaps nothing reserved. */
 static uint64_t place_map(const struct memory_range *usable, unsigned usable_count,
-                             const struct memory_range *reserved, unsigned reserved_count, uint64_t size)
+                          const struct memory_range *reserved, unsigned reserved_count, uint64_t size)
 {
     for (unsigned i = 0; i < usable_count; i++) {
         uint64_t base = ALIGN_UP(MAX(usable[i].base, LOW_MEMORY), PAGE_SIZE);
@@ -54,8 +54,8 @@ static uint64_t place_map(const struct memory_range *usable, unsigned usable_cou
     return 0;
 }
 
-bool memory_setup(const struct memory_range *usable, unsigned usable_count, const struct memory_range *reserved,
-                  unsigned reserved_count)
+bool memory_setup(const struct memory_range *usable, unsigned usable_count,
+                  const struct memory_range *reserved, unsigned reserved_count)
 {
     uint64_t size, at;
 

@@ -25,8 +25,8 @@ struct memory_range {
 };
 
 /* Takes over the usable ranges but for the reserved ones and the first MiB. False if there is too little. */
-bool memory_setup(const struct memory_range *usable, unsigned usable_count, const struct memory_range *reserved,
-                  unsigned reserved_count);
+bool memory_setup(const struct memory_range *usable, unsigned usable_count,
+                  const struct memory_range *reserved, unsigned reserved_count);
 
 /*
  * count contiguous pages, aligned to align pages (a power of two), not zeroed; the lowest that fit.

@@ -39,7 +39,8 @@ static void print_address(uint64_t address)
 
 static bool on_a_stack(uint64_t at)
 {
-    return at % 8 == 0 && (at - STACKS_BASE < (uint64_t)MAX_CPUS * STACK_SLOT || at >= (uint64_t)rodata_end) &&
+    return at % 8 == 0 &&
+           (at - STACKS_BASE < (uint64_t)MAX_CPUS * STACK_SLOT || at >= (uint64_t)rodata_end) &&
            (at < STACKS_BASE + (uint64_t)MAX_CPUS * STACK_SLOT || at < (uint64_t)image_end - 16);
 }
 
@@ -102,8 +103,9 @@ static void print_registers(const struct trap_frame *f)
 
 void panic_trap(const struct trap_frame *f)
 {
-    static const char *const names[] = {"#DE", "#DB", "NMI", "#BP", "#OF", "#BR", "#UD", "#NM", "#DF", "#09", "#TS",
-                                        "#NP", "#SS", "#GP", "#PF", "#15", "#MF", "#AC", "#MC", "#XM", "#VE", "#CP"};
+    static const char *const names[] = {"#DE", "#DB", "NMI", "#BP", "#OF", "#BR", "#UD", "#NM",
+                                        "#DF", "#09", "#TS", "#NP", "#SS", "#GP", "#PF", "#15",
+                                        "#MF", "#AC", "#MC", "#XM", "#VE", "#CP"};
 
     if (f->vector == VECTOR_NMI) {
         if (panicking)

@@ -12,8 +12,8 @@ NORETURN void panic(const char *fmt, ...) PRINTF_LIKE(1, 2);
 /* For exceptions and NMIs of root mode (arch/x86/trap.h). */
 void panic_trap(const struct trap_frame *frame);
 
-#define ASSERT(condition)                                                                                    \
-    do {                                                                                                     \
-        if (!(condition))                                                                                    \
-            panic("%s:%d: assertion failed: %s", __FILE__, __LINE__, #condition);                            \
+#define ASSERT(condition)                                                         \
+    do {                                                                          \
+        if (!(condition))                                                         \
+            panic("%s:%d: assertion failed: %s", __FILE__, __LINE__, #condition); \
     } while (0)

@@ -4,7 +4,8 @@
 
 #include "arch/x86/types.h"
 
-/* Takes every CPU out of virtualization mode and switches the machine off through ACPI S5; halts if it cannot. */
+/* Takes every CPU out of virtualization mode and switches the machine off through ACPI S5; halts if it
+ * cannot. */
 NORETURN void power_off(void);
 
 /* Prints "halted: why" and stops this CPU for good; the others must be idle. */

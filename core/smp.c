@@ -110,8 +110,7 @@ static bool wait_online(const struct cpu *cpu, uint64_t microseconds)
 
 static bool start_one(struct cpu *cpu, uint64_t page)
 {
-    struct trampoline_data *data =
-        phys_to_virt(hpa(page + (uint64_t)(trampoline_data - trampoline_start)));
+    struct trampoline_data *data = phys_to_virt(hpa(page + (uint64_t)(trampoline_data - trampoline_start)));
 
     *data = (struct trampoline_data){
         .cr3 = virt_to_phys(host_tables.root).value,

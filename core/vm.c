@@ -50,7 +50,8 @@ static bool check_cpus(const struct vm_config *c, struct cpu *picked[VM_MAX_VCPU
             continue;
         wanted++;
         if (i >= cpu_count) {
-            refuse(line, "[vm %s] wants CPU %u, expected one of this machine's 0-%u", c->name, i, cpu_count - 1);
+            refuse(line, "[vm %s] wants CPU %u, expected one of this machine's 0-%u", c->name, i,
+                   cpu_count - 1);
             return false;
         }
         if (cpus[i]->vcpu) {
@@ -65,8 +66,9 @@ static bool check_cpus(const struct vm_config *c, struct cpu *picked[VM_MAX_VCPU
     }
     if (pick_cpus(c, picked) == c->vcpus)
         return true;
-    refuse(c->vcpus_line ? c->vcpus_line : c->line, "[vm %s] needs %u free CPU(s), expected at most %u: a CPU runs one vCPU",
-           c->name, c->vcpus, pick_cpus(c, picked));
+    refuse(c->vcpus_line ? c->vcpus_line : c->line,
+           "[vm %s] needs %u free CPU(s), expected at most %u: a CPU runs one vCPU", c->name, c->vcpus,
+           pick_cpus(c, picked));
     return false;
 }
 
@@ -76,8 +78,9 @@ static bool check_memory(const struct vm_config *c)
 
     if (pages + pages / 256 + 64 <= memory_free_pages())
         return true;
-    refuse(c->memory_line, "[vm %s] wants %llu MiB of memory, expected at most the %llu MiB that are free", c->name,
-           (unsigned long long)(c->memory / MIB), (unsigned long long)(memory_free_pages() * PAGE_SIZE / MIB));
+    refuse(c->memory_line, "[vm %s] wants %llu MiB of memory, expected at most the %llu MiB that are free",
+           c->name, (unsigned long long)(c->memory / MIB),
+           (unsigned long long)(memory_free_pages() * PAGE_SIZE / MIB));
     return false;
 }
 
@@ -113,15 +116,16 @@ static bool find_module(const struct vm_config *c, unsigned i, struct blob *blob
 
 static bool find_images(const struct vm_config *c, struct image *image)
 {
-    *image = (struct image){.format = c->format, .cmdline = c->cmdline, .load = gpa(c->load), .mode = c->mode};
+    *image =
+        (struct image){.format = c->format, .cmdline = c->cmdline, .load = gpa(c->load), .mode = c->mode};
     if (!find_blob(c, c->kernel_line, c->kernel, &image->kernel))
         return false;
     if (c->initrd[0] && !find_blob(c, c->initrd_line, c->initrd, &image->modules[image->module_count++]))
         return false;
     for (unsigned i = 0; i < c->module_count; i++) {
         if (image->module_count == IMAGE_MAX_MODULES) {
-            refuse(c->module_lines[i], "[vm %s] has too many modules, expected at most %u with the initrd", c->name,
-                   IMAGE_MAX_MODULES);
+            refuse(c->module_lines[i], "[vm %s] has too many modules, expected at most %u with the initrd",
+                   c->name, IMAGE_MAX_MODULES);
             return false;
         }
         if (!find_module(c, i, &image->modules[image->module_count++]))
@@ -138,7 +142,8 @@ static bool allocate_ram(struct vm *vm)
     uint64_t chunks = vm->memory / PAGE_2M, pages = vm->memory / PAGE_SIZE;
     hpa_t all = {0};
 
-    vm->ram = memory_alloc_zeroed(&vm->account, MEMORY_STATE, ALIGN_UP(chunks * sizeof(hpa_t), PAGE_SIZE) / PAGE_SIZE);
+    vm->ram = memory_alloc_zeroed(&vm->account, MEMORY_STATE,
+                                  ALIGN_UP(chunks * sizeof(hpa_t), PAGE_SIZE) / PAGE_SIZE);
     if (!vm->ram)
         return false;
     if (vm->memory >= GIB)
@@ -146,8 +151,9 @@ static bool allocate_ram(struct vm *vm)
     if (!all.value)
         all = memory_alloc(&vm->account, MEMORY_RAM, pages, PAGE_2M / PAGE_SIZE);
     for (uint64_t i = 0; i < chunks; i++) {
-        vm->ram[i] = all.value ? hpa(all.value + i * PAGE_2M)
-                               : memory_alloc(&vm->account, MEMORY_RAM, PAGE_2M / PAGE_SIZE, PAGE_2M / PAGE_SIZE);
+        vm->ram[i] = all.value
+                         ? hpa(all.value + i * PAGE_2M)
+                         : memory_alloc(&vm->account, MEMORY_RAM, PAGE_2M / PAGE_SIZE, PAGE_2M / PAGE_SIZE);
         if (!vm->ram[i].value)
             return false;
     }
@@ -334,12 +340,14 @@ void vm_print_statistics(const struct vm *vm)
         for (unsigned r = 0; r < EXIT_REASONS; r++) {
             total += v->exits[r];
             if (v->exits[r])
-                log_debug("[vm %s] vcpu %u: %llu exits: %s", vm->config->name, i, (unsigned long long)v->exits[r],
-                          backend.exit_name(r));
+                log_debug("[vm %s] vcpu %u: %llu exits: %s", vm->config->name, i,
+                          (unsigned long long)v->exits[r], backend.exit_name(r));
         }
-        log_info("[vm %s] vcpu %u: %llu exits, %llu interrupts, %llu ports and %llu MSRs denied", vm->config->name, i,
-                 (unsigned long long)total, (unsigned long long)v->counts[COUNT_INJECTED],
-                 (unsigned long long)v->counts[COUNT_PORT_DENIED], (unsigned long long)v->counts[COUNT_MSR_DENIED]);
+        log_info("[vm %s] vcpu %u: %llu exits, %llu interrupts, %llu ports and %llu MSRs denied",
+                 vm->config->name, i, (unsigned long long)total,
+                 (unsigned long long)v->counts[COUNT_INJECTED],
+                 (unsigned long long)v->counts[COUNT_PORT_DENIED],
+                 (unsigned long long)v->counts[COUNT_MSR_DENIED]);
     }
     if (vm->input_lost)
         log_error("[vm %s] %llu typed bytes lost: the guest did not read them", vm->config->name,

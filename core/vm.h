@@ -38,11 +38,11 @@ enum next {
 enum vm_end { VM_END_NONE, VM_END_OFF, VM_END_RESET, VM_END_CRASH };
 
 enum vcpu_event { /* counted per vCPU, beside the exits by reason */
-    COUNT_ENTRIES,
-    COUNT_INJECTED,
-    COUNT_PORT_DENIED, /* reads as all ones, write ignored */
-    COUNT_MSR_DENIED,  /* #GP */
-    COUNT_KINDS
+                  COUNT_ENTRIES,
+                  COUNT_INJECTED,
+                  COUNT_PORT_DENIED, /* reads as all ones, write ignored */
+                  COUNT_MSR_DENIED,  /* #GP */
+                  COUNT_KINDS
 };
 
 #define EXIT_REASONS 80
@@ -65,10 +65,10 @@ struct vm {
     const struct vm_config *config;
     unsigned id; /* from 0; VPIDs derive from it */
     struct account account;
-    uint64_t memory;   /* bytes of RAM */
-    hpa_t *ram;        /* host address of each 2 MiB of RAM, in guest order without the hole */
-    void *backend;     /* struct vmx_vm */
-    struct pc *pc;     /* its devices */
+    uint64_t memory; /* bytes of RAM */
+    hpa_t *ram;      /* host address of each 2 MiB of RAM, in guest order without the hole */
+    void *backend;   /* struct vmx_vm */
+    struct pc *pc;   /* its devices */
     struct vcpu *vcpus[VM_MAX_VCPUS];
     unsigned vcpu_count;
     volatile bool live; /* started and not ended */

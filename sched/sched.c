@@ -29,7 +29,7 @@ NORETURN void sched_loop(void)
             run(cpu, v);
         else if (vm_all_ended())
             power_off();
-        else
+        else if (!console_pump())
             wait_for_interrupt();
     }
 }

@@ -5,6 +5,7 @@
 #include "arch/x86/layout.h"
 #include "arch/x86/msr.h"
 #include "arch/x86/trap.h"
+#include "core/console.h"
 #include "core/log.h"
 #include "core/memory.h"
 #include "vmx/caps.h"
@@ -52,6 +53,7 @@ static void on_timer(void)
 {
     if (this_cpu()->vcpu)
         this_cpu()->vcpu->kicked = true;
+    console_pump();
 }
 
 static void on_kick(void)

@@ -10,12 +10,12 @@
 enum control_word { WORD_PIN, WORD_PROC, WORD_PROC2, WORD_EXIT, WORD_ENTRY, WORD_COUNT };
 
 struct vmx_caps {
-    uint32_t revision;              /* of VMCS regions */
-    uint32_t allowed1[WORD_COUNT];  /* bits that may be 1 */
-    uint32_t controls[WORD_COUNT];  /* the value for a VMCS: must-be-one, needed and liked bits */
+    uint32_t revision;             /* of VMCS regions */
+    uint32_t allowed1[WORD_COUNT]; /* bits that may be 1 */
+    uint32_t controls[WORD_COUNT]; /* the value for a VMCS: must-be-one, needed and liked bits */
     uint64_t ept_vpid, misc;
     uint64_t cr0_fixed0, cr0_fixed1, cr4_fixed0, cr4_fixed1;
-    uint64_t tertiary_allowed1;     /* 0 where there are no tertiary controls */
+    uint64_t tertiary_allowed1; /* 0 where there are no tertiary controls */
 };
 
 extern struct vmx_caps vmx_caps; /* of the boot CPU */
@@ -26,7 +26,8 @@ bool vmx_caps_read(struct vmx_caps *caps, const char **missing);
 /* True when this CPU's can run what was resolved on the boot CPU; else *why. */
 bool vmx_caps_match(const struct vmx_caps *boot, const struct vmx_caps *other, const char **why);
 
-/* Resolves one word: need | like, plus must-be-one, minus may-not-be-one. False when a needed bit is not allowed. */
+/* Resolves one word: need | like, plus must-be-one, minus may-not-be-one. False when a needed bit is not
+ * allowed. */
 bool vmx_control_resolve(uint32_t allowed0, uint32_t allowed1, uint32_t need, uint32_t like, uint32_t *out);
 
 /* Prints one row per control that the explain page shows. */
@@ -37,14 +38,14 @@ static inline bool vmx_has(enum control_word word, uint64_t bit)
     return vmx_caps.controls[word] & bit;
 }
 
-#define EPT_WALK_4        BIT(6)
-#define EPT_TYPE_WB       BIT(14)
-#define EPT_PAGE_2M       BIT(16)
-#define EPT_PAGE_1G       BIT(17)
-#define EPT_INVEPT        BIT(20)
+#define EPT_WALK_4         BIT(6)
+#define EPT_TYPE_WB        BIT(14)
+#define EPT_PAGE_2M        BIT(16)
+#define EPT_PAGE_1G        BIT(17)
+#define EPT_INVEPT         BIT(20)
 #define EPT_ACCESSED_DIRTY BIT(21)
-#define EPT_INVEPT_SINGLE BIT(25)
-#define EPT_INVEPT_ALL    BIT(26)
-#define VPID_INVVPID      BIT(32)
-#define VPID_SINGLE       BIT(41)
-#define VPID_ALL          BIT(42)
+#define EPT_INVEPT_SINGLE  BIT(25)
+#define EPT_INVEPT_ALL     BIT(26)
+#define VPID_INVVPID       BIT(32)
+#define VPID_SINGLE        BIT(41)
+#define VPID_ALL           BIT(42)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Why did a VM entry fail? The processor says only "invalid control field" or "invalid guest state"; this
- * walks the rules of SDM volume 3, "Checks on VMX controls and host-state area" and "Checking and loading guest
- * state", over the current VMCS and names each field that breaks one, with its value and the rule.
+ * walks the rules of SDM volume 3, "Checks on VMX controls and host-state area" and "Checking and loading
+ * guest state", over the current VMCS and names each field that breaks one, with its value and the rule.
  */
 #include "arch/x86/cpu.h"
 #include "arch/x86/features.h"
@@ -11,7 +11,7 @@
 #include "vmx/caps.h"
 #include "vmx/vmx.h"
 
-#define UNUSABLE       BIT(16)
+#define UNUSABLE        BIT(16)
 #define RIGHTS_RESERVED UINT64_C(0xfffe0f00)
 
 static unsigned broken;
@@ -21,13 +21,14 @@ static void check(bool ok, struct vmcs_field f, const char *rule)
     if (ok)
         return;
     broken++;
-    log_error("  %s (%04x) = %llx: %s", vmcs_field_name(f), f.encoding, (unsigned long long)vmcs_read(f), rule);
+    log_error("  %s (%04x) = %llx: %s", vmcs_field_name(f), f.encoding, (unsigned long long)vmcs_read(f),
+              rule);
 }
 
-#define CHECK(field, condition, rule)                                                                        \
-    do {                                                                                                     \
-        uint64_t x = vmcs_read(vmcs_##field);                                                                \
-        check(condition, vmcs_##field, rule);                                                                \
+#define CHECK(field, condition, rule)         \
+    do {                                      \
+        uint64_t x = vmcs_read(vmcs_##field); \
+        check(condition, vmcs_##field, rule); \
     } while (0)
 
 static bool canonical(uint64_t address)
@@ -62,7 +63,8 @@ static void check_controls(void)
     CHECK(ept_pointer, (x >> 3 & 7) == 3, "page-walk length must be 4");
     CHECK(ept_pointer, physical_page(x & ~UINT64_C(0xfff)) && !(x & 0xf80), "reserved bits must be 0");
     CHECK(entry_interruption_info, !(x & EVENT_VALID) || EVENT_TYPE(x) != 1, "type 1 is reserved");
-    CHECK(entry_interruption_info, !(x & EVENT_VALID) || EVENT_TYPE(x) != EVENT_NMI || EVENT_VECTOR(x) == VECTOR_NMI,
+    CHECK(entry_interruption_info,
+          !(x & EVENT_VALID) || EVENT_TYPE(x) != EVENT_NMI || EVENT_VECTOR(x) == VECTOR_NMI,
           "an NMI has vector 2");
     CHECK(entry_interruption_info,
           !(x & EVENT_VALID) || EVENT_TYPE(x) != EVENT_EXCEPTION || EVENT_VECTOR(x) <= 31,
@@ -83,7 +85,8 @@ static void check_host(void)
     CHECK(host_gdtr_base, canonical(x), "must be canonical");
     CHECK(host_idtr_base, canonical(x), "must be canonical");
     CHECK(host_rip, canonical(x), "must be canonical");
-    CHECK(host_efer, (x & (EFER_LMA | EFER_LME)) == (EFER_LMA | EFER_LME), "LMA and LME must be 1 in a 64-bit host");
+    CHECK(host_efer, (x & (EFER_LMA | EFER_LME)) == (EFER_LMA | EFER_LME),
+          "LMA and LME must be 1 in a 64-bit host");
 }
 
 static void check_control_registers(bool long_mode)
@@ -107,14 +110,16 @@ static void check_segment(struct vmcs_field selector, bool virtual8086)
 {
     /* The fields of one register are at the same distance in every group of segment fields. */
     uint32_t i = selector.encoding - vmcs_guest_es_selector.encoding;
-    struct vmcs_field rights = {vmcs_guest_es_rights.encoding + i}, limit = {vmcs_guest_es_limit.encoding + i};
+    struct vmcs_field rights = {vmcs_guest_es_rights.encoding + i},
+                      limit = {vmcs_guest_es_limit.encoding + i};
     uint64_t r = vmcs_read(rights), l = vmcs_read(limit);
 
     if (r & UNUSABLE)
         return;
     check(!(r & RIGHTS_RESERVED), rights, "reserved bits must be 0");
     check(r & BIT(7), rights, "P must be 1 in a usable register");
-    check((l & 0xfff) == 0xfff || !(r & BIT(15)), limit, "G must be 0 unless bits 11:0 of the limit are all 1");
+    check((l & 0xfff) == 0xfff || !(r & BIT(15)), limit,
+          "G must be 0 unless bits 11:0 of the limit are all 1");
     check(!(l >> 20) || (r & BIT(15)), limit, "G must be 1 when the limit is above 1 MiB");
     if (virtual8086)
         check(r == 0xf3, rights, "must be f3h in virtual-8086 mode");
@@ -151,12 +156,13 @@ static void check_rest(bool long_mode)
     CHECK(guest_rip, wide ? canonical(x) : !(x >> 32), "must fit the code segment's mode");
     CHECK(guest_rflags, (x & RFLAGS_FIXED) && !(x & ~UINT64_C(0x3f7fd7)), "bit 1 must be 1, reserved bits 0");
     CHECK(guest_rflags, !long_mode || !(x & RFLAGS_VM), "VM must be 0 in a 64-bit guest");
-    CHECK(guest_rflags,
-          !(event & EVENT_VALID) || EVENT_TYPE(event) != EVENT_EXTERNAL || (x & RFLAGS_IF),
+    CHECK(guest_rflags, !(event & EVENT_VALID) || EVENT_TYPE(event) != EVENT_EXTERNAL || (x & RFLAGS_IF),
           "IF must be 1 when an external interrupt is injected");
     CHECK(guest_activity, x <= 3, "must be 0 to 3");
-    CHECK(guest_activity, x == 0 || !(vmcs_read(vmcs_guest_interruptibility) & 3), "must be active under STI or MOV SS blocking");
-    CHECK(guest_interruptibility, !(x & ~UINT64_C(0x1f)) && (x & 3) != 3, "reserved bits 0; not both STI and MOV SS");
+    CHECK(guest_activity, x == 0 || !(vmcs_read(vmcs_guest_interruptibility) & 3),
+          "must be active under STI or MOV SS blocking");
+    CHECK(guest_interruptibility, !(x & ~UINT64_C(0x1f)) && (x & 3) != 3,
+          "reserved bits 0; not both STI and MOV SS");
     CHECK(guest_interruptibility, (flags & RFLAGS_IF) || !(x & BLOCKING_STI), "STI blocking needs IF");
     CHECK(vmcs_link_pointer, x == UINT64_MAX, "must be all ones without VMCS shadowing");
     CHECK(guest_dr7, !(x >> 32), "bits 63:32 must be 0");

@@ -7,10 +7,11 @@
 #include "vmx/caps.h"
 #include "vmx/vmx.h"
 
-#define CR0_DEFINED (CR0_PE | CR0_MP | CR0_EM | CR0_TS | CR0_ET | CR0_NE | CR0_WP | CR0_AM | CR0_NW | CR0_CD | CR0_PG)
-#define CR0_FORCED  CR0_NE
-#define CR0_HELD    (CR0_CD | CR0_NW) /* never set for real: the caches belong to all VMs */
-#define QUALIFIED_CR(q)       ((unsigned)(q) & 15)
+#define CR0_DEFINED \
+    (CR0_PE | CR0_MP | CR0_EM | CR0_TS | CR0_ET | CR0_NE | CR0_WP | CR0_AM | CR0_NW | CR0_CD | CR0_PG)
+#define CR0_FORCED            CR0_NE
+#define CR0_HELD              (CR0_CD | CR0_NW) /* never set for real: the caches belong to all VMs */
+#define QUALIFIED_CR(q)       ((unsigned)(q)&15)
 #define QUALIFIED_ACCESS(q)   ((unsigned)((q) >> 4) & 3)
 #define QUALIFIED_REGISTER(q) ((unsigned)((q) >> 8) & 15)
 enum access { TO_CR, FROM_CR, CLTS, LMSW };
@@ -61,7 +62,8 @@ static void set_long_mode(bool on)
 
 static bool cr0_valid(uint64_t value)
 {
-    return !(value >> 32) && (!(value & CR0_PG) || (value & CR0_PE)) && (!(value & CR0_NW) || (value & CR0_CD));
+    return !(value >> 32) && (!(value & CR0_PG) || (value & CR0_PE)) &&
+           (!(value & CR0_NW) || (value & CR0_CD));
 }
 
 static bool change_paging(struct vcpu *v, bool on)
@@ -141,7 +143,8 @@ enum next vmx_handle_cr(struct vcpu *v)
 {
     uint64_t q = vmcs_read(vmcs_exit_qualification), cr0 = vmcs_read(vmcs_cr0_shadow);
     unsigned number = QUALIFIED_REGISTER(q);
-    uint64_t visible = (vmcs_read(vmcs_guest_cr0) & ~vmcs_read(vmcs_cr0_mask)) | (cr0 & vmcs_read(vmcs_cr0_mask));
+    uint64_t visible =
+        (vmcs_read(vmcs_guest_cr0) & ~vmcs_read(vmcs_cr0_mask)) | (cr0 & vmcs_read(vmcs_cr0_mask));
 
     switch (QUALIFIED_ACCESS(q)) {
     case TO_CR: return move_to(v, QUALIFIED_CR(q), read_gpr(v, number));

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Second-level tables of a VM: its RAM and nothing else (SDM volume 3, "The extended page table mechanism"). */
+/* Second-level tables of a VM: its RAM and nothing else (SDM volume 3, "The extended page table mechanism").
+ */
 #include "arch/x86/layout.h"
 #include "arch/x86/string.h"
 #include "core/machine.h"
@@ -62,7 +63,8 @@ static bool map_ram(struct vm *vm, struct page_table *t)
         for (uint64_t into = 0, step; into < ranges[r].size; into += step, offset += step) {
             uint64_t guest = ranges[r].base.value + into;
 
-            step = t->max_leaf == 3 && whole_gib(vm, guest, offset, ranges[r].size - into) ? PAGE_1G : PAGE_2M;
+            step =
+                t->max_leaf == 3 && whole_gib(vm, guest, offset, ranges[r].size - into) ? PAGE_1G : PAGE_2M;
             if (!map_piece(t, guest, vm->ram[offset / PAGE_2M].value, step))
                 return false;
         }
@@ -82,7 +84,9 @@ bool vmx_vm_create(struct vm *vm)
         .root = table_page(&vm->account),
         .present = EPT_RWX,
         .table_flags = EPT_RWX,
-        .max_leaf = !(vmx_caps.ept_vpid & EPT_PAGE_2M) ? 1 : vmx_caps.ept_vpid & EPT_PAGE_1G ? 3 : 2,
+        .max_leaf = !(vmx_caps.ept_vpid & EPT_PAGE_2M) ? 1
+                    : vmx_caps.ept_vpid & EPT_PAGE_1G  ? 3
+                                                       : 2,
         .alloc = table_page,
         .context = &vm->account,
     };

@@ -7,20 +7,17 @@
 
 enum class { BENIGN, CONTRIBUTORY, PAGE_FAULT, DOUBLE_FAULT };
 
-static enum class class_of(uint32_t event)
-{
+static enum class class_of(uint32_t event) {
     unsigned vector = EVENT_VECTOR(event);
 
-    if (!(event & EVENT_VALID) || EVENT_TYPE(event) != EVENT_EXCEPTION)
-        return BENIGN;
-    if (vector == VECTOR_PF)
-        return PAGE_FAULT;
-    if (vector == VECTOR_DF)
-        return DOUBLE_FAULT;
+    if (!(event & EVENT_VALID) || EVENT_TYPE(event) != EVENT_EXCEPTION) return BENIGN;
+    if (vector == VECTOR_PF) return PAGE_FAULT;
+    if (vector == VECTOR_DF) return DOUBLE_FAULT;
     return vector == 0 || (vector >= 10 && vector <= 13) ? CONTRIBUTORY : BENIGN;
 }
 
-/* "Conditions for generating a double fault": what a second exception during delivery of the first becomes. */
+/* "Conditions for generating a double fault": what a second exception during delivery of the first becomes.
+ */
 static void inject(struct vcpu *v, uint32_t event, uint32_t error)
 {
     struct vmx_vcpu *x = vmx_of(v);
@@ -31,7 +28,8 @@ static void inject(struct vcpu *v, uint32_t event, uint32_t error)
                        (unsigned long long)vmcs_read(vmcs_guest_rip));
         return;
     }
-    if ((first == CONTRIBUTORY && second == CONTRIBUTORY) || (first == PAGE_FAULT && second >= CONTRIBUTORY)) {
+    if ((first == CONTRIBUTORY && second == CONTRIBUTORY) ||
+        (first == PAGE_FAULT && second >= CONTRIBUTORY)) {
         event = (uint32_t)(EVENT_VALID | EVENT_ERROR_CODE | EVENT_EXCEPTION << 8 | VECTOR_DF);
         error = 0;
     }

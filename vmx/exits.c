@@ -20,8 +20,8 @@ void vmx_skip_instruction(void)
 
 static enum next crash(struct vcpu *v, const char *what)
 {
-    vm_request_end(v->vm, VM_END_CRASH, "%s at rip %llx (vcpu %u, cs %llx, cr3 %llx, qualification %llx)", what,
-                   (unsigned long long)vmcs_read(vmcs_guest_rip), v->id,
+    vm_request_end(v->vm, VM_END_CRASH, "%s at rip %llx (vcpu %u, cs %llx, cr3 %llx, qualification %llx)",
+                   what, (unsigned long long)vmcs_read(vmcs_guest_rip), v->id,
                    (unsigned long long)vmcs_read(vmcs_guest_cs_selector),
                    (unsigned long long)vmcs_read(vmcs_guest_cr3),
                    (unsigned long long)vmcs_read(vmcs_exit_qualification));
@@ -114,7 +114,8 @@ static enum next handle_bad_entry(struct vcpu *v)
 
 static enum next handle_ept_misconfig(struct vcpu *v)
 {
-    panic("EPT misconfiguration at guest-physical %llx", (unsigned long long)vmcs_read(vmcs_guest_physical_address));
+    panic("EPT misconfiguration at guest-physical %llx",
+          (unsigned long long)vmcs_read(vmcs_guest_physical_address));
     (void)v;
 }
 
@@ -128,7 +129,8 @@ static exit_handler *const handlers[EXIT_REASONS] = {
     [EXIT_CPUID] = vmx_handle_cpuid,
     [EXIT_GETSEC] = handle_undefined,
     [EXIT_HLT] = handle_hlt,
-    [EXIT_INVD] = handle_nothing, /* would lose other VMs' data: treated as WBINVD, which coherence makes a no-op */
+    [EXIT_INVD] =
+        handle_nothing, /* would lose other VMs' data: treated as WBINVD, which coherence makes a no-op */
     [EXIT_RDPMC] = handle_protected,
     [EXIT_RSM] = handle_undefined,
     [EXIT_VMCALL] = handle_vmcall,
@@ -177,7 +179,7 @@ enum next vmx_handle_exit(struct vcpu *v, uint32_t reason)
 const char *vmx_exit_name(unsigned reason)
 {
     switch (reason) {
-#define EXIT_CASE(name, number, text)                                                                        \
+#define EXIT_CASE(name, number, text) \
     case number: return text;
         EXIT_NAMES(EXIT_CASE)
 #undef EXIT_CASE

@@ -7,7 +7,7 @@
 #include "dev/pc.h"
 #include "vmx/vmx.h"
 
-#define QUALIFIED_SIZE(q) (((unsigned)(q) & 7) + 1)
+#define QUALIFIED_SIZE(q) (((unsigned)(q)&7) + 1)
 #define QUALIFIED_IN      BIT(3)
 #define QUALIFIED_STRING  BIT(4)
 #define QUALIFIED_REP     BIT(5)
@@ -77,7 +77,8 @@ static void step(uint64_t *reg, uint64_t delta, uint64_t mask)
 static enum next handle_string(struct vcpu *v, uint64_t q)
 {
     uint64_t mask = address_mask(), linear = vmcs_read(vmcs_guest_linear_address);
-    uint64_t delta = vmcs_read(vmcs_guest_rflags) & RFLAGS_DF ? -(uint64_t)QUALIFIED_SIZE(q) : QUALIFIED_SIZE(q);
+    uint64_t delta =
+        vmcs_read(vmcs_guest_rflags) & RFLAGS_DF ? -(uint64_t)QUALIFIED_SIZE(q) : QUALIFIED_SIZE(q);
     uint64_t *pointer = q & QUALIFIED_IN ? &v->regs.rdi : &v->regs.rsi;
     bool rep = q & QUALIFIED_REP;
 

@@ -90,7 +90,8 @@ static void advance(uint64_t *reg, uint64_t delta, unsigned bytes)
 /* One element of STOS or MOVS; the guest comes back for the next. */
 static enum next string_store(struct vcpu *v, const struct mmio_insn *insn, unsigned mode)
 {
-    uint64_t es = mode == 64 ? 0 : vmcs_read(vmcs_guest_es_base), ds = mode == 64 ? 0 : vmcs_read(vmcs_guest_ds_base);
+    uint64_t es = mode == 64 ? 0 : vmcs_read(vmcs_guest_es_base),
+             ds = mode == 64 ? 0 : vmcs_read(vmcs_guest_ds_base);
     uint64_t delta = vmcs_read(vmcs_guest_rflags) & RFLAGS_DF ? -(uint64_t)insn->size : insn->size;
     uint64_t value = v->regs.rax;
     struct walk from, to;
@@ -134,10 +135,11 @@ static enum next access(struct vcpu *v, const struct mmio_insn *insn, gpa_t at)
 
 static enum next give_up(struct vcpu *v, gpa_t at, const char *what, const uint8_t *bytes, unsigned count)
 {
-    vm_request_end(v->vm, VM_END_CRASH,
-                   "%s at guest-physical %llx, which is no RAM, rip %llx (vcpu %u), code %02x %02x %02x %02x (%u bytes)", what,
-                   (unsigned long long)at.value, (unsigned long long)vmcs_read(vmcs_guest_rip), v->id, bytes[0],
-                   bytes[1], bytes[2], bytes[3], count);
+    vm_request_end(
+        v->vm, VM_END_CRASH,
+        "%s at guest-physical %llx, which is no RAM, rip %llx (vcpu %u), code %02x %02x %02x %02x (%u bytes)",
+        what, (unsigned long long)at.value, (unsigned long long)vmcs_read(vmcs_guest_rip), v->id, bytes[0],
+        bytes[1], bytes[2], bytes[3], count);
     return NEXT_LEAVE;
 }
 

@@ -27,7 +27,7 @@ static bool wait_for_event(struct vcpu *v)
         vlapic_update(v);
         if (vlapic_pending(v) >= 0 || vlapic_nmi_pending(v))
             return true;
-        if (!v->kicked)
+        if (!v->kicked && !console_pump())
             wait_for_interrupt();
         v->kicked = false;
     }

@@ -108,12 +108,12 @@ struct segment_state {
     uint64_t base;
 };
 
-#define WRITE_SEGMENT(name, s)                                                                               \
-    do {                                                                                                     \
-        vmcs_write(vmcs_guest_##name##_selector, (s).selector);                                              \
-        vmcs_write(vmcs_guest_##name##_rights, (s).rights);                                                  \
-        vmcs_write(vmcs_guest_##name##_limit, (s).limit);                                                    \
-        vmcs_write(vmcs_guest_##name##_base, (s).base);                                                      \
+#define WRITE_SEGMENT(name, s)                                  \
+    do {                                                        \
+        vmcs_write(vmcs_guest_##name##_selector, (s).selector); \
+        vmcs_write(vmcs_guest_##name##_rights, (s).rights);     \
+        vmcs_write(vmcs_guest_##name##_limit, (s).limit);       \
+        vmcs_write(vmcs_guest_##name##_base, (s).base);         \
     } while (0)
 
 static void write_segments(unsigned mode)
@@ -219,7 +219,8 @@ static void reset_vector_state(const struct vmx_vcpu *x)
         return;
     }
     xsetbv(0, x->xcr0_allowed);
-    __asm__ volatile("xrstor %0" ::"m"(area), "a"((uint32_t)x->xcr0_allowed), "d"((uint32_t)(x->xcr0_allowed >> 32)));
+    __asm__ volatile("xrstor %0" ::"m"(area), "a"((uint32_t)x->xcr0_allowed),
+                     "d"((uint32_t)(x->xcr0_allowed >> 32)));
     xsetbv(0, x->xcr0);
 }
 

@@ -28,13 +28,13 @@ void vmcs_access_failed(struct vmcs_field f, bool write)
     panic("%s of VMCS field %s (%04x) failed", write ? "VMWRITE" : "VMREAD", vmcs_field_name(f), f.encoding);
 }
 
-#define POINTER_INSTRUCTION(instruction, page)                                                               \
-    ({                                                                                                       \
-        uint64_t phys_ = virt_to_phys(page).value;                                                           \
-        bool ok_;                                                                                            \
-                                                                                                             \
-        __asm__ volatile(instruction " %1" : "=@cca"(ok_) : "m"(phys_) : "memory");                          \
-        ok_;                                                                                                 \
+#define POINTER_INSTRUCTION(instruction, page)                                      \
+    ({                                                                              \
+        uint64_t phys_ = virt_to_phys(page).value;                                  \
+        bool ok_;                                                                   \
+                                                                                    \
+        __asm__ volatile(instruction " %1" : "=@cca"(ok_) : "m"(phys_) : "memory"); \
+        ok_;                                                                        \
     })
 
 bool vmx_vmxon(void *region)

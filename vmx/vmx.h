@@ -17,17 +17,18 @@ struct vmx_vcpu {
     void *vmcs; /* page */
     bool launched;
     bool interrupt_window, nmi_window;
-    uint32_t event;       /* entry interruption info of the event to inject next, 0: none */
+    uint32_t event; /* entry interruption info of the event to inject next, 0: none */
     uint32_t event_error;
     uint32_t event_length;
     uint64_t cr4_allowed; /* bits the guest may set, by its CPUID */
     uint64_t xcr0_allowed;
-    uint64_t xcr0;        /* the guest's; loaded in the register while it is on the CPU */
+    uint64_t xcr0; /* the guest's; loaded in the register while it is on the CPU */
     uint64_t tsc_offset;
     uint64_t tsc_adjust;
     uint64_t mtrr_def_type; /* the guest's own, kept but without effect */
     uint64_t misc_enable;
-    uint64_t star, lstar, cstar, fmask, kernel_gs_base, tsc_aux; /* as at reset; live in the registers after */
+    uint64_t star, lstar, cstar, fmask, kernel_gs_base,
+        tsc_aux; /* as at reset; live in the registers after */
 };
 
 static inline struct vmx_vcpu *vmx_of(const struct vcpu *v)
@@ -50,7 +51,7 @@ void vmx_flush_tlb(void); /* INVEPT and INVVPID, all contexts */
 /* setup.c */
 bool vmx_vcpu_create(struct vcpu *v);
 void vmx_vcpu_reset(struct vcpu *v, const struct start_state *start);
-void vmx_load_host_state(void); /* into the current VMCS, for this CPU */
+void vmx_load_host_state(void);                /* into the current VMCS, for this CPU */
 void vmx_load_guest_registers(struct vcpu *v); /* state that neither VMCS nor stub switches */
 
 /* ept.c */
@@ -67,8 +68,8 @@ void vmx_skip_instruction(void);
 /* event.c */
 void vmx_inject_exception(struct vcpu *v, unsigned vector);
 void vmx_inject_fault(struct vcpu *v, unsigned vector, uint32_t error); /* those with an error code */
-void vmx_reinject(struct vcpu *v);       /* what the exit interrupted */
-void vmx_prepare_entry(struct vcpu *v);  /* chooses what to inject */
+void vmx_reinject(struct vcpu *v);                                      /* what the exit interrupted */
+void vmx_prepare_entry(struct vcpu *v);                                 /* chooses what to inject */
 
 /* cpuid.c */
 enum next vmx_handle_cpuid(struct vcpu *v);
@@ -97,7 +98,8 @@ struct walk {
     uint32_t error; /* #PF error code when the walk failed */
 };
 bool vmx_translate(const struct vcpu *v, uint64_t linear, bool write, struct walk *out);
-/* Copies between guest linear addresses and a buffer; injects #PF and returns false where the guest has no page. */
+/* Copies between guest linear addresses and a buffer; injects #PF and returns false where the guest has no
+ * page. */
 bool vmx_linear_read(struct vcpu *v, uint64_t linear, void *to, size_t n);
 bool vmx_linear_write(struct vcpu *v, uint64_t linear, const void *from, size_t n);
 

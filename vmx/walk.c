@@ -4,15 +4,15 @@
 #include "arch/x86/string.h"
 #include "vmx/vmx.h"
 
-#define ENTRY_P      BIT(0)
-#define ENTRY_W      BIT(1)
-#define ENTRY_U      BIT(2)
-#define ENTRY_LARGE  BIT(7)
-#define ERROR_P      1u
-#define ERROR_W      2u
-#define ERROR_U      4u
-#define ADDRESS_64   UINT64_C(0x000ffffffffff000)
-#define ADDRESS_32   UINT64_C(0xfffff000)
+#define ENTRY_P     BIT(0)
+#define ENTRY_W     BIT(1)
+#define ENTRY_U     BIT(2)
+#define ENTRY_LARGE BIT(7)
+#define ERROR_P     1u
+#define ERROR_W     2u
+#define ERROR_U     4u
+#define ADDRESS_64  UINT64_C(0x000ffffffffff000)
+#define ADDRESS_32  UINT64_C(0xfffff000)
 
 struct format {
     unsigned levels, bits, entry_size; /* bits: of index per level */
@@ -42,7 +42,8 @@ static bool large_allowed(const struct format *f, unsigned level, uint64_t cr4)
 
 bool vmx_translate(const struct vcpu *v, uint64_t linear, bool write, struct walk *out)
 {
-    uint64_t cr0 = vmcs_read(vmcs_guest_cr0), cr4 = vmcs_read(vmcs_guest_cr4), table = vmcs_read(vmcs_guest_cr3);
+    uint64_t cr0 = vmcs_read(vmcs_guest_cr0), cr4 = vmcs_read(vmcs_guest_cr4),
+             table = vmcs_read(vmcs_guest_cr3);
     struct format f = guest_format(cr4, vmcs_read(vmcs_guest_efer));
     uint64_t rights = ENTRY_W | ENTRY_U;
     bool user = user_mode();

@@ -3,14 +3,14 @@
 
 #include "arch/x86/cpu.h"
 
-#define PM_HZ        3579545u
-#define PM_MASK      0xffffffu /* 24 bits are always there */
-#define PIT_HZ       1193182u
-#define PIT_CHANNEL2 0x42
-#define PIT_COMMAND  0x43
-#define PIT_GATE     0x61
-#define MEASURE_PER_SECOND 50 /* 20 ms */
-#define GIVE_UP      UINT64_C(20000000000) /* TSC ticks: the timer does not run at all */
+#define PM_HZ              3579545u
+#define PM_MASK            0xffffffu /* 24 bits are always there */
+#define PIT_HZ             1193182u
+#define PIT_CHANNEL2       0x42
+#define PIT_COMMAND        0x43
+#define PIT_GATE           0x61
+#define MEASURE_PER_SECOND 50                    /* 20 ms */
+#define GIVE_UP            UINT64_C(20000000000) /* TSC ticks: the timer does not run at all */
 
 #define CMOS_INDEX 0x70
 #define CMOS_DATA  0x71

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* How fast the TSC runs, and what time it is. CPUID leaves 15h and 16h are not believed: emulators lie there. */
+/* How fast the TSC runs, and what time it is. CPUID leaves 15h and 16h are not believed: emulators lie there.
+ */
 #pragma once
 
 #include "arch/x86/types.h"

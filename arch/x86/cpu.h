@@ -46,16 +46,16 @@
 #define RFLAGS_VM    BIT(17)
 
 /* Exception vectors (SDM volume 3, "Exception and interrupt vectors"). */
-#define VECTOR_DB 1
+#define VECTOR_DB  1
 #define VECTOR_NMI 2
-#define VECTOR_BP 3
-#define VECTOR_OF 4
-#define VECTOR_UD 6
-#define VECTOR_DF 8
-#define VECTOR_GP 13
-#define VECTOR_PF 14
-#define VECTOR_AC 17
-#define VECTOR_MC 18
+#define VECTOR_BP  3
+#define VECTOR_OF  4
+#define VECTOR_UD  6
+#define VECTOR_DF  8
+#define VECTOR_GP  13
+#define VECTOR_PF  14
+#define VECTOR_AC  17
+#define VECTOR_MC  18
 
 struct cpuid {
     uint32_t eax, ebx, ecx, edx;
@@ -94,17 +94,17 @@ static inline uint64_t rdtsc(void)
     return (uint64_t)high << 32 | low;
 }
 
-#define CONTROL_REGISTER(name)                                                                               \
-    static inline uint64_t read_##name(void)                                                                 \
-    {                                                                                                        \
-        uint64_t value;                                                                                      \
-                                                                                                             \
-        __asm__ volatile("mov %%" #name ", %0" : "=r"(value)::"memory");                                     \
-        return value;                                                                                        \
-    }                                                                                                        \
-    static inline void write_##name(uint64_t value)                                                          \
-    {                                                                                                        \
-        __asm__ volatile("mov %0, %%" #name ::"r"(value) : "memory");                                        \
+#define CONTROL_REGISTER(name)                                           \
+    static inline uint64_t read_##name(void)                             \
+    {                                                                    \
+        uint64_t value;                                                  \
+                                                                         \
+        __asm__ volatile("mov %%" #name ", %0" : "=r"(value)::"memory"); \
+        return value;                                                    \
+    }                                                                    \
+    static inline void write_##name(uint64_t value)                      \
+    {                                                                    \
+        __asm__ volatile("mov %0, %%" #name ::"r"(value) : "memory");    \
     }
 
 CONTROL_REGISTER(cr0)

@@ -54,7 +54,8 @@ static void put(char c)
     if ((uint8_t)c < ' ')
         return;
     if (screen.text)
-        store_le((uint8_t *)screen.memory + (size_t)row * screen.pitch + column * 2, ATTRIBUTE | (uint8_t)c, 2);
+        store_le((uint8_t *)screen.memory + (size_t)row * screen.pitch + column * 2, ATTRIBUTE | (uint8_t)c,
+                 2);
     else
         draw_glyph((uint8_t)c);
     column++;

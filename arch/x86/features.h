@@ -31,5 +31,6 @@ unsigned cpu_physical_bits(void);
 /* The processor's brand string, NUL-terminated; 49 bytes. */
 void cpu_brand(char name[49]);
 
-/* CR0, CR4, EFER and PAT of root mode on this CPU: NX, write protection, SMEP/SMAP, OSXSAVE, machine checks. */
+/* CR0, CR4, EFER and PAT of root mode on this CPU: NX, write protection, SMEP/SMAP, OSXSAVE, machine checks.
+ */
 void cpu_enable_protections(void);

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "arch/x86/ioapic.h"
 
-#define SELECT      0 /* index registers, in 32-bit words */
-#define WINDOW      4
-#define REG_VERSION 1
+#define SELECT               0 /* index registers, in 32-bit words */
+#define WINDOW               4
+#define REG_VERSION          1
 #define REG_REDIRECTION(pin) (0x10 + 2 * (pin))
-#define REDIRECT_MASKED BIT(16)
-#define REDIRECT_LEVEL  BIT(15)
-#define REDIRECT_LOW    BIT(13)
+#define REDIRECT_MASKED      BIT(16)
+#define REDIRECT_LEVEL       BIT(15)
+#define REDIRECT_LOW         BIT(13)
 
 static uint32_t read(volatile uint32_t *regs, uint32_t reg)
 {

@@ -19,10 +19,10 @@
 #define LAPIC_TIMER_CCR 0x390u
 #define LAPIC_TIMER_DCR 0x3e0u
 
-#define ICR_INIT    0x4500u
-#define ICR_STARTUP 0x4600u
-#define ICR_NMI     0x4400u
-#define ICR_ASSERT  0x4000u
+#define ICR_INIT         0x4500u
+#define ICR_STARTUP      0x4600u
+#define ICR_NMI          0x4400u
+#define ICR_ASSERT       0x4000u
 #define ICR_ALL_BUT_SELF (3u << 18)
 
 /* registers: where the xAPIC page is mapped. Once, on the boot CPU. */

@@ -19,9 +19,9 @@
 #define MMIO_SIZE   (1 * GIB)
 #define KERNEL_BASE UINT64_C(0xffffffff80000000)
 
-#define STACK_SLOT  (16 * PAGE_SIZE)
-#define STACK_SIZE  (4 * PAGE_SIZE)
-#define IST_SIZE    (2 * PAGE_SIZE)
+#define STACK_SLOT (16 * PAGE_SIZE)
+#define STACK_SIZE (4 * PAGE_SIZE)
+#define IST_SIZE   (2 * PAGE_SIZE)
 
 /* Physical memory by its address in the direct map. */
 static inline void *phys_to_virt(hpa_t at)

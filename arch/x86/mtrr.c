@@ -4,20 +4,20 @@
 #include "arch/x86/cpu.h"
 #include "arch/x86/msr.h"
 
-#define CPUID_MTRR     BIT(12)
-#define CAP_COUNT      0xffu
-#define CAP_FIXED      BIT(8)
-#define DEF_ENABLE     BIT(11)
-#define DEF_FIXED      BIT(10)
-#define MASK_VALID     BIT(11)
-#define FIXED_END      0x100000u
+#define CPUID_MTRR BIT(12)
+#define CAP_COUNT  0xffu
+#define CAP_FIXED  BIT(8)
+#define DEF_ENABLE BIT(11)
+#define DEF_FIXED  BIT(10)
+#define MASK_VALID BIT(11)
+#define FIXED_END  0x100000u
 
 static void read_fixed(struct mtrrs *m)
 {
-    static const uint32_t msrs[] = {IA32_MTRR_FIX64K,     IA32_MTRR_FIX16K,     IA32_MTRR_FIX16K + 1,
-                                    IA32_MTRR_FIX4K,      IA32_MTRR_FIX4K + 1,  IA32_MTRR_FIX4K + 2,
-                                    IA32_MTRR_FIX4K + 3,  IA32_MTRR_FIX4K + 4,  IA32_MTRR_FIX4K + 5,
-                                    IA32_MTRR_FIX4K + 6,  IA32_MTRR_FIX4K + 7};
+    static const uint32_t msrs[] = {IA32_MTRR_FIX64K,    IA32_MTRR_FIX16K,    IA32_MTRR_FIX16K + 1,
+                                    IA32_MTRR_FIX4K,     IA32_MTRR_FIX4K + 1, IA32_MTRR_FIX4K + 2,
+                                    IA32_MTRR_FIX4K + 3, IA32_MTRR_FIX4K + 4, IA32_MTRR_FIX4K + 5,
+                                    IA32_MTRR_FIX4K + 6, IA32_MTRR_FIX4K + 7};
 
     for (unsigned i = 0; i < ARRAY_SIZE(msrs); i++)
         store_le(&m->fixed[i * 8], rdmsr(msrs[i]), 8);

@@ -58,7 +58,8 @@ static uint64_t map_one(struct page_table *t, uint64_t va, uint64_t pa, uint64_t
         uint64_t step = level_size(level);
         bool table_below = (*entry & t->present) && level > 1 && !(*entry & PTE_LARGE);
 
-        if (level == 1 || (level <= t->max_leaf && size >= step && !((va | pa) & (step - 1)) && !table_below)) {
+        if (level == 1 ||
+            (level <= t->max_leaf && size >= step && !((va | pa) & (step - 1)) && !table_below)) {
             *entry = flags ? pa | flags | (level > 1 ? PTE_LARGE : 0) : 0;
             return step;
         }

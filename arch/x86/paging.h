@@ -11,9 +11,9 @@
 
 struct page_table {
     uint64_t *root;
-    uint64_t present;     /* an entry with any of these bits is in use */
-    uint64_t table_flags; /* of entries that point at a lower table */
-    unsigned max_leaf;    /* highest level that may map a page: 1 = 4 KiB, 2 = 2 MiB, 3 = 1 GiB */
+    uint64_t present;              /* an entry with any of these bits is in use */
+    uint64_t table_flags;          /* of entries that point at a lower table */
+    unsigned max_leaf;             /* highest level that may map a page: 1 = 4 KiB, 2 = 2 MiB, 3 = 1 GiB */
     void *(*alloc)(void *context); /* a zeroed page out of the direct map, or NULL */
     void *context;
 };

@@ -108,14 +108,15 @@ void cpu_load_tables(struct cpu *cpu)
     cpu->tss.io_map_base = sizeof(cpu->tss);
     cpu->gdt[SEL_CODE / 8] = UINT64_C(0x00af9b000000ffff);
     cpu->gdt[SEL_DATA / 8] = UINT64_C(0x00cf93000000ffff);
-    cpu->gdt[SEL_TSS / 8] = (sizeof(cpu->tss) - 1) | (tss & 0xffffff) << 16 |
-                            (uint64_t)TSS_AVAILABLE << 40 | (tss >> 24 & 0xff) << 56;
+    cpu->gdt[SEL_TSS / 8] = (sizeof(cpu->tss) - 1) | (tss & 0xffffff) << 16 | (uint64_t)TSS_AVAILABLE << 40 |
+                            (tss >> 24 & 0xff) << 56;
     cpu->gdt[SEL_TSS / 8 + 1] = tss >> 32;
     lgdt(&gdtr);
     lidt(&idtr);
-    __asm__ volatile("mov %0, %%ds; mov %0, %%es; mov %0, %%ss; mov %1, %%fs; mov %1, %%gs; ltr %2" ::"r"(SEL_DATA),
-                     "r"(0), "r"((uint16_t)SEL_TSS)
-                     : "memory");
+    __asm__ volatile(
+        "mov %0, %%ds; mov %0, %%es; mov %0, %%ss; mov %1, %%fs; mov %1, %%gs; ltr %2" ::"r"(SEL_DATA),
+        "r"(0), "r"((uint16_t)SEL_TSS)
+        : "memory");
     cpu->self = cpu;
     wrmsr(IA32_FS_BASE, 0);
     wrmsr(IA32_GS_BASE, (uint64_t)cpu);

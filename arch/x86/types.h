@@ -6,12 +6,12 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define BIT(n)         (UINT64_C(1) << (n))
-#define ARRAY_SIZE(a)  (sizeof(a) / sizeof((a)[0]))
-#define ALIGN_DOWN(x, a) ((x) & ~((uint64_t)(a) - 1))
-#define ALIGN_UP(x, a)   ALIGN_DOWN((x) + (uint64_t)(a) - 1, a)
-#define MIN(a, b)      ((a) < (b) ? (a) : (b))
-#define MAX(a, b)      ((a) > (b) ? (a) : (b))
+#define BIT(n)           (UINT64_C(1) << (n))
+#define ARRAY_SIZE(a)    (sizeof(a) / sizeof((a)[0]))
+#define ALIGN_DOWN(x, a) ((x) & ~((uint64_t)(a)-1))
+#define ALIGN_UP(x, a)   ALIGN_DOWN((x) + (uint64_t)(a)-1, a)
+#define MIN(a, b)        ((a) < (b) ? (a) : (b))
+#define MAX(a, b)        ((a) > (b) ? (a) : (b))
 
 #define KIB UINT64_C(0x400)
 #define MIB UINT64_C(0x100000)
@@ -41,11 +41,11 @@ static inline hpa_t hpa(uint64_t value)
     return (hpa_t){value};
 }
 
-#define PACKED              __attribute__((packed))
-#define ALIGNED(n)          __attribute__((aligned(n)))
-#define NORETURN            __attribute__((noreturn))
-#define PRINTF_LIKE(f, a)   __attribute__((format(printf, f, a)))
-#define UNUSED              __attribute__((unused))
+#define PACKED            __attribute__((packed))
+#define ALIGNED(n)        __attribute__((aligned(n)))
+#define NORETURN          __attribute__((noreturn))
+#define PRINTF_LIKE(f, a) __attribute__((format(printf, f, a)))
+#define UNUSED            __attribute__((unused))
 
 /* Reads n bytes of little-endian data from anywhere, aligned or not. */
 static inline uint64_t load_le(const void *from, unsigned n)

@@ -5,7 +5,6 @@
 
 enum { DATA, IER, FCR, LCR, MCR, LSR, MSR, SCR };
 
-#define IIR            FCR
 #define LCR_8N1        0x03
 #define LCR_DLAB       0x80
 #define FCR_ENABLE     0x07 /* and clear both FIFOs, trigger at one byte */
@@ -15,7 +14,6 @@ enum { DATA, IER, FCR, LCR, MCR, LSR, MSR, SCR };
 #define LSR_THRE       0x20
 #define LSR_TEMT       0x40
 #define IER_RECEIVE    0x01
-#define IER_TRANSMIT   0x02
 #define FIFO_SIZE      16
 #define DIVISOR_115200 1
 
@@ -60,14 +58,8 @@ bool uart16550_receive(uint8_t *byte)
     return true;
 }
 
-void uart16550_interrupts(bool receive, bool transmit)
+void uart16550_enable_receive_interrupt(void)
 {
     if (base)
-        outb(base + IER, (receive ? IER_RECEIVE : 0) | (transmit ? IER_TRANSMIT : 0));
-}
-
-void uart16550_acknowledge(void)
-{
-    if (base)
-        (void)inb(base + IIR);
+        outb(base + IER, IER_RECEIVE);
 }

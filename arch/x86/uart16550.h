@@ -16,6 +16,4 @@ bool uart16550_idle(void);
 /* Takes one received byte; false when there is none. */
 bool uart16550_receive(uint8_t *byte);
 
-/* Interrupts on received bytes and, while transmit is set, on an empty transmitter. */
-void uart16550_interrupts(bool receive, bool transmit);
-void uart16550_acknowledge(void);
+void uart16550_enable_receive_interrupt(void);
