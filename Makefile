@@ -19,7 +19,11 @@ OBJECTS := $(addprefix $(BUILD)/,$(objects))
 
 WARNINGS := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wundef -Wpointer-arith \
             -Wvla -Wwrite-strings -Wimplicit-fallthrough -Wframe-larger-than=2048
-CFLAGS   := -std=gnu11 -O2 -g -ffreestanding -fno-pie -mcmodel=kernel -mno-red-zone -mgeneral-regs-only \
+# What runs at boot only is built for size, what runs on exits for speed.
+HOT      := apic/% hypercall/% sched/% core/guest.o arch/x86/lapic.o $(addprefix vmx/,cpuid.o cr.o event.o exits.o io.o \
+            mmio.o msr.o run.o walk.o) $(addprefix dev/,decode.o pc.o uart.o)
+OPTIMISE  = $(if $(filter $(addprefix $(BUILD)/,$(HOT)),$@),-O2,-Os)
+CFLAGS    = -std=gnu11 $(OPTIMISE) -g -ffreestanding -fno-pie -mcmodel=kernel -mno-red-zone -mgeneral-regs-only \
             -fno-omit-frame-pointer -fno-optimize-sibling-calls -fno-asynchronous-unwind-tables \
             -fstack-protector-strong -mstack-protector-guard=global -ffunction-sections -fdata-sections \
             -fno-strict-aliasing -fcf-protection=none -ffile-prefix-map=$(CURDIR)=. $(WARNINGS) \

@@ -26,6 +26,8 @@ struct backend {
     /* Runs v on this CPU until a handler says NEXT_LEAVE. */
     void (*run)(struct vcpu *v);
     const char *(*exit_name)(unsigned reason);
+    /* Breaks VM entries of v on purpose and checks that each failure is survived and explained. */
+    void (*self_test)(struct vcpu *v);
 };
 
 extern const struct backend backend;

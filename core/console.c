@@ -6,7 +6,7 @@
 #include "arch/x86/string.h"
 #include "arch/x86/uart16550.h"
 
-#define RING_SIZE (64 * 1024)
+#define RING_SIZE (16 * 1024)
 #define QUIET                                                                                    \
     UINT64_C(20000000) /* TSC ticks without output after which an unfinished line is interrupted \
                         */

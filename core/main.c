@@ -2,12 +2,14 @@
 /* The order of starting: machine, CPUs, configuration, explain page, VMs. */
 #include "arch/x86/cpu.h"
 #include "arch/x86/layout.h"
+#include "arch/x86/string.h"
 #include "arch/x86/trap.h"
 #include "core/backend.h"
 #include "core/console.h"
 #include "core/explain.h"
 #include "core/log.h"
 #include "core/machine.h"
+#include "core/memory.h"
 #include "core/panic.h"
 #include "core/power.h"
 #include "core/smp.h"
@@ -18,7 +20,7 @@
 
 NORETURN void boot_main(hpa_t mbi, uint64_t image_base, uint64_t entry_tsc);
 
-static struct config config;
+static struct config *config;
 static volatile bool released; /* the VMs are built: the CPUs may schedule */
 
 static void other_cpu(void)
@@ -49,9 +51,13 @@ static struct config *read_config(void)
 
     if (!m)
         return NULL;
-    config_parse(phys_to_virt(m->start), m->size, &config, report, NULL);
-    log_set_debug(config.host.debug);
-    return &config;
+    config =
+        memory_alloc_zeroed(&memory_host, MEMORY_STATE, ALIGN_UP(sizeof(*config), PAGE_SIZE) / PAGE_SIZE);
+    if (!config)
+        panic("no memory for the configuration");
+    config_parse(phys_to_virt(m->start), m->size, config, report, NULL);
+    log_set_debug(config->host.debug);
+    return config;
 }
 
 static struct vm *focused_vm(void)
@@ -93,13 +99,7 @@ static void choose_focus(void)
     struct vm *focus = vm_count ? vms[0] : NULL;
 
     for (unsigned i = 0; i < vm_count; i++) {
-        const char *a = vms[i]->config->name, *b = config.host.focus;
-
-        while (*a && *a == *b) {
-            a++;
-            b++;
-        }
-        if (*a == *b)
+        if (!strcmp(vms[i]->config->name, config->host.focus))
             focus = vms[i];
     }
     console_set_prefixes(vm_count > 1);
@@ -120,6 +120,8 @@ static NORETURN void start_vms(void)
             (unsigned long long)a->pages[MEMORY_VMCS], (unsigned long long)a->pages[MEMORY_STATE]);
     }
     choose_focus();
+    if (machine_option("selftest"))
+        backend.self_test(vms[0]->vcpus[0]);
     for (unsigned i = 0; i < vm_count; i++)
         vm_start(vms[i]);
     released = true;
@@ -138,16 +140,13 @@ static void build_vms(struct config *c)
     }
 }
 
-NORETURN void boot_main(hpa_t mbi, uint64_t image_base, uint64_t entry_tsc)
+/* On the boot CPU's own guarded stack. */
+static NORETURN void start(void)
 {
     const char *missing = NULL, *why;
     struct config *c;
     bool usable;
 
-    image_phys_base = image_base;
-    machine_setup(mbi, entry_tsc);
-    smp_setup_boot_cpu();
-    trap_set_handler(panic_trap);
     machine_start_devices();
     usable = backend.probe(&missing);
     smp_start_others(usable ? other_cpu : idle_cpu);
@@ -164,4 +163,13 @@ NORETURN void boot_main(hpa_t mbi, uint64_t image_base, uint64_t entry_tsc)
     if (!vm_count)
         power_halt("no VM to start");
     start_vms();
+}
+
+NORETURN void boot_main(hpa_t mbi, uint64_t image_base, uint64_t entry_tsc)
+{
+    image_phys_base = image_base;
+    machine_setup(mbi, entry_tsc);
+    smp_setup_boot_cpu();
+    trap_set_handler(panic_trap);
+    cpu_switch_stack(this_cpu()->stack_top, start);
 }

@@ -108,4 +108,5 @@ const struct backend backend = {
     .vcpu_reset = vmx_vcpu_reset,
     .run = vmx_run,
     .exit_name = vmx_exit_name,
+    .self_test = vmx_self_test,
 };

@@ -136,6 +136,7 @@ static void check_segments(bool long_mode)
     CHECK(guest_cs_rights, v8086 || (x & 0x1b) == 0x1b || (x & 0x1b) == 0x19 || (x & 0xf) == 3,
           "must be accessed code (or data type 3 in real mode)");
     CHECK(guest_cs_rights, !long_mode || !(x & BIT(13)) || !(x & BIT(14)), "D must be 0 when L is 1");
+    CHECK(guest_cs_rights, !(x & UNUSABLE), "CS must be usable");
     CHECK(guest_tr_rights, !(x & UNUSABLE), "TR must be usable");
     CHECK(guest_tr_rights, (x & 0xf) == 11 || (!long_mode && (x & 0xf) == 3), "type must be a busy TSS");
     CHECK(guest_tr_selector, !(x & 4), "TI must be 0");
@@ -168,7 +169,7 @@ static void check_rest(bool long_mode)
     CHECK(guest_dr7, !(x >> 32), "bits 63:32 must be 0");
 }
 
-void vmx_explain_failed_entry(const struct vcpu *v, uint32_t error, uint32_t reason)
+unsigned vmx_explain_failed_entry(const struct vcpu *v, uint32_t error, uint32_t reason)
 {
     bool long_mode = vmcs_read(vmcs_entry_controls) & ENTRY_IA32E;
 
@@ -183,4 +184,5 @@ void vmx_explain_failed_entry(const struct vcpu *v, uint32_t error, uint32_t rea
     check_rest(long_mode);
     if (!broken)
         log_error("  no rule that Skerry knows is broken");
+    return broken;
 }

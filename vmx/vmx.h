@@ -65,6 +65,9 @@ enum next vmx_handle_exit(struct vcpu *v, uint32_t reason);
 const char *vmx_exit_name(unsigned reason);
 void vmx_skip_instruction(void);
 
+/* selftest.c */
+void vmx_self_test(struct vcpu *v);
+
 /* event.c */
 void vmx_inject_exception(struct vcpu *v, unsigned vector);
 void vmx_inject_fault(struct vcpu *v, unsigned vector, uint32_t error); /* those with an error code */
@@ -103,5 +106,5 @@ bool vmx_translate(const struct vcpu *v, uint64_t linear, bool write, struct wal
 bool vmx_linear_read(struct vcpu *v, uint64_t linear, void *to, size_t n);
 bool vmx_linear_write(struct vcpu *v, uint64_t linear, const void *from, size_t n);
 
-/* check.c: says which rule of a VM entry the current VMCS breaks. */
-void vmx_explain_failed_entry(const struct vcpu *v, uint32_t error, uint32_t reason);
+/* check.c: says which rules of a VM entry the current VMCS breaks; returns their number. */
+unsigned vmx_explain_failed_entry(const struct vcpu *v, uint32_t error, uint32_t reason);

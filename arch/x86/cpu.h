@@ -192,9 +192,11 @@ static inline NORETURN void halt_forever(void)
         __asm__ volatile("cli; hlt" ::: "memory");
 }
 
-static inline void invlpg(const void *at)
+/* Goes on in entry() with an empty stack below top. */
+static inline NORETURN void cpu_switch_stack(uint64_t top, void (*entry)(void))
 {
-    __asm__ volatile("invlpg (%0)" ::"r"(at) : "memory");
+    __asm__ volatile("mov %0, %%rsp; xor %%ebp, %%ebp; call *%1" ::"r"(top), "r"(entry) : "memory");
+    __builtin_unreachable();
 }
 
 struct PACKED table_pointer {

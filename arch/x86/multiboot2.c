@@ -58,7 +58,7 @@ static const char *take_module(const uint8_t *tag, uint32_t size, struct boot_in
     if (end < start)
         return "a module ends before it starts";
     if (!copy_string(m->string, sizeof(m->string), tag + 16, size - 16))
-        return "the string of a module has more than 255 characters or no end";
+        return "the string of a module has more than 135 characters or no end";
     m->start = hpa(start);
     m->size = end - start;
     out->module_count++;

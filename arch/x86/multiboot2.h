@@ -10,11 +10,12 @@
 #define BOOT_MAX_MODULES 64
 #define BOOT_MAX_MEMORY  256
 #define BOOT_STRING_SIZE 1024
+#define BOOT_MODULE_STRING 136
 
 struct boot_module {
     hpa_t start;
     uint64_t size;    /* bytes */
-    char string[256]; /* what stands behind the file name in grub.cfg */
+    char string[BOOT_MODULE_STRING]; /* what stands behind the file name in grub.cfg */
 };
 
 enum memory_type { MEMORY_USABLE = 1, MEMORY_RESERVED, MEMORY_ACPI, MEMORY_NVS, MEMORY_BAD };
