@@ -139,14 +139,46 @@ static void background_line(struct console_stream *s)
         release_held(s);
 }
 
+static void put(const struct console_stream *s, const char *bytes, unsigned count)
+{
+    for (unsigned i = 0; i < count; i++) {
+        if (bytes[i] != '\r' && bytes[i] != '\n' && !line_open)
+            emit_prefix(s);
+        if (bytes[i] != '\r' || line_open)
+            emit(&bytes[i], 1, false);
+    }
+}
+
+/*
+ * A guest must not speak in the hypervisor's name: a line of its own that begins like one of ours gets
+ * "guest: " put before. While a line may still become one, its bytes wait. True: c is taken.
+ */
+static bool hold_back(struct console_stream *s, char c)
+{
+    static const char mark[] = "skerry: ";
+    bool ends = c == '\r' || c == '\n';
+
+    if (!s->harmless && c == mark[s->matched]) {
+        if (++s->matched < sizeof(mark) - 1)
+            return true;
+        put(s, "guest: ", 7);
+        put(s, mark, s->matched);
+        s->matched = 0;
+        s->harmless = true;
+        return true;
+    }
+    put(s, mark, s->matched);
+    s->matched = 0;
+    s->harmless = !ends;
+    return false;
+}
+
 static void foreground_byte(struct console_stream *s, char c)
 {
     release_held(s);
-    if (c != '\r' && c != '\n' && !line_open)
-        emit_prefix(s);
-    if (c != '\r' || line_open)
-        emit(&c, 1, false);
     last_write = rdtsc();
+    if (!hold_back(s, c))
+        put(s, &c, 1);
 }
 
 void console_guest_output(struct console_stream *s, uint8_t byte)

@@ -21,6 +21,8 @@ struct console_stream {
     unsigned used;
     char held[CONSOLE_HELD]; /* whole lines that wait for the focused VM to end its own */
     unsigned held_used;
+    unsigned matched; /* bytes that wait: the line may still pretend to be the hypervisor's */
+    bool harmless;    /* it cannot any more */
 };
 
 /* serial: I/O port of a 16550, 0 for none. Works from the first instructions on. */

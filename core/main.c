@@ -148,6 +148,8 @@ static NORETURN void start(void)
     bool usable;
 
     machine_start_devices();
+    if (machine_option("crash")) /* shows what a fault of the hypervisor looks like: writes to its own code */
+        *(volatile char *)start = 0;
     usable = backend.probe(&missing);
     smp_start_others(usable ? other_cpu : idle_cpu);
     c = read_config();

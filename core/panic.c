@@ -26,35 +26,37 @@ static void only_one(void)
         lapic_ipi(0, ICR_NMI | ICR_ALL_BUT_SELF);
 }
 
-static void print_address(uint64_t address)
+/* back: 1 for a return address, whose call may be the last instruction of its function. */
+static void print_address(uint64_t address, unsigned back)
 {
     uint64_t offset;
-    const char *name = symbol_find(address, &offset);
+    const char *name = symbol_find(address - back, &offset);
 
     if (name)
-        print("  %016llx %s+0x%llx\n", (unsigned long long)address, name, (unsigned long long)offset);
+        print("  %016llx %s+0x%llx\n", (unsigned long long)address, name, (unsigned long long)offset + back);
     else
         print("  %016llx\n", (unsigned long long)address);
 }
 
+/* Frame pointers are followed only where stacks are: the per-CPU slots, or the boot stack in the image. */
 static bool on_a_stack(uint64_t at)
 {
-    return at % 8 == 0 &&
-           (at - STACKS_BASE < (uint64_t)MAX_CPUS * STACK_SLOT || at >= (uint64_t)rodata_end) &&
-           (at < STACKS_BASE + (uint64_t)MAX_CPUS * STACK_SLOT || at < (uint64_t)image_end - 16);
+    uint64_t slots = at - STACKS_BASE, image = at - (uint64_t)rodata_end;
+
+    return at % 8 == 0 && (slots < MAX_CPUS * STACK_SLOT || image < (uint64_t)(image_end - rodata_end) - 16);
 }
 
 static void backtrace(uint64_t rip, uint64_t rbp)
 {
     print("backtrace:\n");
     if (rip)
-        print_address(rip);
+        print_address(rip, 0);
     for (unsigned i = 0; i < MAX_FRAMES && on_a_stack(rbp); i++) {
         const uint64_t *frame = (const uint64_t *)rbp;
 
         if (!frame[1])
             break;
-        print_address(frame[1]);
+        print_address(frame[1], 1);
         if (frame[0] <= rbp)
             break;
         rbp = frame[0];
