@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Resets itself, in the way that its command line names; it cannot know how often it has done so. */
+/* Resets or stops itself, in the way that its command line names; it cannot know how often it has done so. */
 #include "lib/guest.h"
 
 #define MARK_AT 0x200000 /* memory that no loader fills */
@@ -15,6 +15,8 @@ static void reset(const struct boot_info *info)
         outb(0x64, 0xfe);
     else if (boot_word(info, "cf9"))
         outb(0xcf9, 6);
+    else if (boot_word(info, "halt"))
+        stop();
     else if (boot_word(info, "crash"))
         __asm__ volatile("lidt %0; int3" : : "m"(empty));
 }

@@ -17,7 +17,7 @@ REPO = Path(__file__).resolve().parent.parent.parent
 sys.path.insert(0, str(REPO / "tools"))
 sys.path.insert(0, str(REPO / "tests/machine"))
 import case as cases  # noqa: E402
-from skerrylib import aptbox, bare, bochs, config, console, cpio, image, qemu, run, verdict  # noqa: E402
+from skerrylib import aptbox, bare, bochs, config, console, count, cpio, figures, image, qemu, run, verdict  # noqa: E402
 from skerrylib.common import ToolError  # noqa: E402
 
 SKERRY = [sys.executable, str(REPO / "tools/skerry")]
@@ -345,6 +345,46 @@ class MachineTests(Folder):
         case.also = ["^three", "^one"]
         self.assertEqual(cases.judge(case, "one\nthree\ntwo\n", 0), "")
         self.assertIn("'^three' expected", cases.judge(case, "one\ntwo\n", 0))
+
+
+class Counting(Folder):
+    """Lines of code and segments of the image."""
+
+    def test_c(self):
+        text = '/* SPDX */\n\nint a; // b\n/* c\n d */ int e;\nchar *f = "/* no comment */";\nchar g = \'"\'; /* h */\n'
+        self.assertEqual(count.code_lines("a.c", text), 4)
+
+    def test_assembly(self):
+        self.assertEqual(count.code_lines("a.asm", "; a\n mov al, ';' ; b\n\n  ; c\nret\n"), 2)
+
+    def test_python(self):
+        text = '#!/usr/bin/env python3\n"""Doc\nstring."""\n# x\na = """two\nlines"""\n\ndef f():\n    """Doc."""\n    return 1\n'
+        self.assertEqual(count.code_lines("tool", text), 4)
+
+    def test_others(self):
+        self.assertEqual(count.code_lines("a.mk", "# a\nb := c # d\n\n"), 1)
+        self.assertEqual(count.code_lines("tool", "#!/bin/sh\n# a\necho '# b'\n"), 1)
+        self.assertIsNone(count.code_lines("LICENSE", "text\n"))
+
+    def test_segments(self):
+        header = b"\x7fELF\x02".ljust(32, b"\0") + struct.pack("<Q", 64) + bytes(14) + struct.pack("<HH", 56, 2)
+        table = struct.pack("<IIQQQQQQ", 1, 5, 0, 0, 0, 100, 300, 0) + struct.pack("<IIQQQQQQ", 6, 0, 0, 0, 0, 9, 9, 0)
+        path = self.folder / "image"
+        path.write_bytes(header.ljust(64, b"\0") + table)
+        self.assertEqual(count.segments(path), [count.Segment(300, 100)])
+        path.write_bytes(b"no ELF")
+        with self.assertRaisesRegex(ToolError, "expected an ELF64 file"):
+            count.segments(path)
+
+    def test_figures(self):
+        text = "skerry: [vm a] costs 56 KiB beside its 16 MiB: EPT 3\nskerry: first guest entry 12 TSC ticks after\n" \
+               "exits: cpuid 218\nlinux: tsc: 99\n"
+        self.assertEqual(figures.vm_costs(text), [("a", 16, 56)])
+        self.assertEqual(figures.first_entry(text), 12)
+        self.assertEqual(figures.exits(text), {"cpuid": 218})
+        self.assertEqual(figures.userspace(text, "linux"), 99)
+        with self.assertRaisesRegex(ToolError, "the console lacks"):
+            figures.first_entry("")
 
 
 class Doctor(unittest.TestCase):
