@@ -5,8 +5,10 @@
 #include "arch/x86/spinlock.h"
 #include "arch/x86/string.h"
 #include "arch/x86/uart16550.h"
+#include "core/config.h"
 
-#define RING_SIZE (16 * 1024)
+#define RING_SIZE    (16 * 1024)
+#define WAITING_SIZE 2048
 #define QUIET                                                                                    \
     UINT64_C(20000000) /* TSC ticks without output after which an unfinished line is interrupted \
                         */
@@ -15,8 +17,10 @@ static struct spinlock lock; /* guards everything below but the flags set once a
 static char ring[RING_SIZE];
 static unsigned ring_head, ring_tail; /* free-running */
 static bool serial, display, prefixes, panicking;
-static bool line_open;      /* the last byte written was not a newline */
-static uint64_t last_write; /* TSC of the focused stream's last byte */
+static bool line_open;             /* the focused VM has begun a line and not ended it */
+static uint64_t last_write;        /* TSC of its last byte */
+static char waiting[WAITING_SIZE]; /* whole lines of others that wait for the end of it, in order */
+static unsigned waiting_used;
 static struct console_stream *focused;
 static console_input *input_handler;
 
@@ -53,17 +57,49 @@ static void queue(char c)
     ring[ring_head++ % RING_SIZE] = c;
 }
 
-static void emit(const char *bytes, unsigned count, bool to_display)
+static void emit(const char *bytes, unsigned count)
 {
     for (unsigned i = 0; i < count; i++) {
         if (bytes[i] == '\n')
             queue('\r');
         queue(bytes[i]);
     }
-    if (display && (to_display || !serial))
+    if (display && !serial)
         display_write(bytes, count);
     if (count)
         line_open = bytes[count - 1] != '\n';
+}
+
+static void release_waiting(void)
+{
+    unsigned count = waiting_used;
+
+    waiting_used = 0;
+    if (!count)
+        return;
+    if (line_open)
+        emit("\n", 1);
+    emit(waiting, count);
+}
+
+/* A focused VM that stops in the middle of a line, at a prompt, holds the others up only for so long. */
+static bool line_busy(void)
+{
+    return line_open && !panicking && rdtsc() - last_write < QUIET;
+}
+
+/* Whole lines of the hypervisor or of a VM in the background. */
+static void emit_lines(const char *bytes, unsigned count)
+{
+    if (line_busy() && count <= WAITING_SIZE - waiting_used) {
+        memcpy(waiting + waiting_used, bytes, count);
+        waiting_used += count;
+        return;
+    }
+    release_waiting();
+    if (line_open)
+        emit("\n", 1);
+    emit(bytes, count);
 }
 
 bool console_setup(uint16_t port)
@@ -83,60 +119,47 @@ void console_add_display(void)
     drop_lock();
 }
 
-static void end_open_line(void)
-{
-    if (line_open)
-        emit("\n", 1, false);
-}
-
 void console_write(const char *bytes, unsigned count)
 {
     take_lock();
-    end_open_line();
-    emit(bytes, count, true);
+    if (display && serial)
+        display_write(bytes, count);
+    emit_lines(bytes, count);
     pump();
     drop_lock();
     if (panicking)
         console_flush();
 }
 
+static unsigned prefix_length(const struct console_stream *s)
+{
+    return prefixes ? (unsigned)strlen(s->name) : 0;
+}
+
 static void emit_prefix(const struct console_stream *s)
 {
     if (!prefixes)
         return;
-    emit(s->name, (unsigned)strlen(s->name), false);
-    emit("| ", 2, false);
-}
-
-static void release_held(struct console_stream *s)
-{
-    if (!s->held_used)
-        return;
-    end_open_line();
-    emit(s->held, s->held_used, false);
-    s->held_used = 0;
-}
-
-static void hold(struct console_stream *s, const char *bytes, unsigned count)
-{
-    if (count > sizeof(s->held) - s->held_used)
-        release_held(s);
-    memcpy(s->held + s->held_used, bytes, count);
-    s->held_used += count;
+    emit(s->name, prefix_length(s));
+    emit("| ", 2);
 }
 
 /* A finished line of a VM in the background. */
 static void background_line(struct console_stream *s)
 {
+    char text[CONFIG_NAME_SIZE + 2 + CONSOLE_LINE + 1];
+    unsigned used = prefix_length(s);
+
+    memcpy(text, s->name, used);
     if (prefixes) {
-        hold(s, s->name, (unsigned)strlen(s->name));
-        hold(s, "| ", 2);
+        text[used++] = '|';
+        text[used++] = ' ';
     }
-    hold(s, s->line, s->used);
-    hold(s, "\n", 1);
+    memcpy(text + used, s->line, s->used);
+    used += s->used;
+    text[used++] = '\n';
     s->used = 0;
-    if (!line_open || rdtsc() - last_write > QUIET)
-        release_held(s);
+    emit_lines(text, used);
 }
 
 static void put(const struct console_stream *s, const char *bytes, unsigned count)
@@ -145,8 +168,10 @@ static void put(const struct console_stream *s, const char *bytes, unsigned coun
         if (bytes[i] != '\r' && bytes[i] != '\n' && !line_open)
             emit_prefix(s);
         if (bytes[i] != '\r' || line_open)
-            emit(&bytes[i], 1, false);
+            emit(&bytes[i], 1);
     }
+    if (!line_open)
+        release_waiting();
 }
 
 /*
@@ -175,7 +200,6 @@ static bool hold_back(struct console_stream *s, char c)
 
 static void foreground_byte(struct console_stream *s, char c)
 {
-    release_held(s);
     last_write = rdtsc();
     if (!hold_back(s, c))
         put(s, &c, 1);
@@ -204,8 +228,11 @@ void console_guest_end(struct console_stream *s)
     take_lock();
     if (s->used)
         background_line(s);
-    end_open_line();
-    release_held(s);
+    if (s == focused) {
+        if (line_open)
+            emit("\n", 1);
+        release_waiting();
+    }
     drop_lock();
 }
 
@@ -217,15 +244,13 @@ void console_set_prefixes(bool on)
 void console_focus(struct console_stream *s)
 {
     take_lock();
-    end_open_line();
+    if (line_open)
+        emit("\n", 1);
+    release_waiting();
     focused = s;
-    if (s) {
-        release_held(s);
-        if (s->used) {
-            emit_prefix(s);
-            emit(s->line, s->used, false);
-            s->used = 0;
-        }
+    if (s && s->used) {
+        put(s, s->line, s->used);
+        s->used = 0;
     }
     drop_lock();
 }
@@ -256,6 +281,8 @@ bool console_pump(void)
     bool more;
 
     take_lock();
+    if (!line_busy())
+        release_waiting();
     pump();
     more = ring_head != ring_tail;
     drop_lock();

@@ -12,15 +12,12 @@
 #include "arch/x86/types.h"
 
 #define CONSOLE_LINE 1024
-#define CONSOLE_HELD 4096
 
 /* One guest's stream. */
 struct console_stream {
     const char *name;
     char line[CONSOLE_LINE]; /* the line being collected */
     unsigned used;
-    char held[CONSOLE_HELD]; /* whole lines that wait for the focused VM to end its own */
-    unsigned held_used;
     unsigned matched; /* bytes that wait: the line may still pretend to be the hypervisor's */
     bool harmless;    /* it cannot any more */
 };

@@ -51,13 +51,24 @@ static void explain_chipset(void)
                                                             : "framebuffer");
 }
 
+/* The CPUs that were given to a VM, as far as it was built. */
+static void explain_placement(const struct vm_config *c)
+{
+    for (unsigned i = 0; i < vm_count; i++) {
+        for (unsigned n = 0; vms[i]->config == c && n < vms[i]->vcpu_count; n++)
+            print("    vcpu %u alone on CPU %u\n", n, vms[i]->vcpus[n]->cpu->id);
+    }
+}
+
 static void explain_vm(const struct vm_config *c)
 {
     print("  [vm %s] %s, %llu MiB, %u vcpu(s), %s%s%s\n", c->name,
           c->valid ? "starts" : "NOT started: see the errors above", (unsigned long long)(c->memory / MIB),
           c->vcpus, c->kernel, c->initrd[0] ? " with " : "", c->initrd);
-    if (c->valid)
-        backend.explain_vm(c);
+    if (!c->valid)
+        return;
+    explain_placement(c);
+    backend.explain_vm(c);
 }
 
 /* Numbered reasons, the same as in docs/explain.md. */

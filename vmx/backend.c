@@ -33,7 +33,10 @@ static bool probe(const char **missing)
         *missing = "VMX, which the firmware has switched off (IA32_FEATURE_CONTROL)";
         return false;
     }
-    return vmx_caps_read(&vmx_caps, missing);
+    if (!vmx_caps_read(&vmx_caps, missing))
+        return false;
+    *missing = "two pages of memory for the I/O bitmaps";
+    return vmx_io_bitmap_create();
 }
 
 static void explain(void)

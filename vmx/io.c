@@ -3,7 +3,7 @@
 #include "arch/x86/cpu.h"
 #include "arch/x86/layout.h"
 #include "arch/x86/string.h"
-#include "core/machine.h"
+#include "core/memory.h"
 #include "dev/pc.h"
 #include "vmx/vmx.h"
 
@@ -15,13 +15,19 @@
 #define RFLAGS_DF         BIT(10)
 #define REP_BATCH         64 /* elements per exit: a long REP stays interruptible */
 
+static uint8_t *bitmap;
+
+bool vmx_io_bitmap_create(void)
+{
+    bitmap = memory_alloc_zeroed(&memory_host, MEMORY_VMCS, 2);
+    if (bitmap)
+        memset(bitmap, 0xff, 2 * PAGE_SIZE);
+    return bitmap != NULL;
+}
+
 hpa_t vmx_io_bitmap(void)
 {
-    static uint8_t bitmap[2 * PAGE_SIZE] ALIGNED(4096);
-
-    if (!bitmap[0])
-        memset(bitmap, 0xff, sizeof(bitmap));
-    return image_to_phys(bitmap);
+    return virt_to_phys(bitmap);
 }
 
 static uint32_t port_read(struct vcpu *v, uint16_t port, unsigned size)

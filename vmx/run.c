@@ -80,6 +80,7 @@ void vmx_run(struct vcpu *v)
     vmx_vmptrld(x->vmcs);
     vmx_load_host_state();
     vmx_load_guest_registers(v);
+    vmx_flush_tlb(); /* what an earlier life of this VPID left behind */
     report_first_entry();
     v->kicked = true;
     for (;;) {
@@ -99,6 +100,8 @@ void vmx_run(struct vcpu *v)
         if (!after_exit(v, vmx_handle_exit(v, reason)))
             break;
     }
+    if (v->vm->ending == VM_END_CRASH)
+        vmx_dump_guest(v);
     vmx_vmclear(x->vmcs);
     x->launched = false;
 }

@@ -25,6 +25,7 @@
 #define PAT_RESET       UINT64_C(0x0007040600070406)
 #define NO_LINK         UINT64_MAX
 #define FPU_CONTROL     0x37fu
+#define XSAVE_AREA      2688 /* standard format up to AVX-512 */
 #define MXCSR_RESET     0x1f80u
 #define MISC_ENABLE     UINT64_C(0x1801) /* fast strings; no BTS, no PEBS */
 
@@ -211,7 +212,7 @@ void vmx_vcpu_reset(struct vcpu *v, const struct start_state *start)
 /* FNINIT, and for every component XRSTOR of an area whose header says "all in their initial state". */
 static void reset_vector_state(const struct vmx_vcpu *x)
 {
-    static const uint8_t area[4096] ALIGNED(64) = {
+    static const uint8_t area[XSAVE_AREA] ALIGNED(64) = {
         [0] = FPU_CONTROL & 0xff, [1] = FPU_CONTROL >> 8, [24] = MXCSR_RESET & 0xff, [25] = MXCSR_RESET >> 8};
 
     if (!feature_present(FEATURE_XSAVE)) {

@@ -65,6 +65,9 @@ enum next vmx_handle_exit(struct vcpu *v, uint32_t reason);
 const char *vmx_exit_name(unsigned reason);
 void vmx_skip_instruction(void);
 
+/* dump.c: the registers of the vCPU whose VMCS is current. */
+void vmx_dump_guest(const struct vcpu *v);
+
 /* selftest.c */
 void vmx_self_test(struct vcpu *v);
 
@@ -90,7 +93,8 @@ enum next vmx_handle_wrmsr(struct vcpu *v);
 
 /* io.c */
 enum next vmx_handle_io(struct vcpu *v);
-hpa_t vmx_io_bitmap(void); /* two pages, shared by all VMs: everything exits */
+bool vmx_io_bitmap_create(void); /* once */
+hpa_t vmx_io_bitmap(void);       /* two pages, shared by all VMs: everything exits */
 
 /* mmio.c */
 enum next vmx_handle_ept_violation(struct vcpu *v);

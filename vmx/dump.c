@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* A guest's registers in words, for the report of a crash. */
+#include "arch/x86/cpu.h"
+#include "core/log.h"
+#include "vmx/vmx.h"
+
+static unsigned long long field(struct vmcs_field f)
+{
+    return vmcs_read(f);
+}
+
+void vmx_dump_guest(const struct vcpu *v)
+{
+    static const char *const names[] = {"rax", "rcx", "rdx", "rbx", "rsp", "rbp", "rsi", "rdi",
+                                        "r8 ", "r9 ", "r10", "r11", "r12", "r13", "r14", "r15"};
+    uint64_t values[16];
+
+    for (unsigned i = 0; i < 16; i++)
+        values[i] = i == 4 ? vmcs_read(vmcs_guest_rsp) : v->regs.by_number[i];
+    print("  rip %016llx  rflags %08llx  last exit: %s, qualification %llx\n", field(vmcs_guest_rip),
+          field(vmcs_guest_rflags), vmx_exit_name((unsigned)vmcs_read(vmcs_exit_reason) & 0xffff),
+          field(vmcs_exit_qualification));
+    for (unsigned i = 0; i < 16; i += 4)
+        print("  %s %016llx  %s %016llx  %s %016llx  %s %016llx\n", names[i], (unsigned long long)values[i],
+              names[i + 1], (unsigned long long)values[i + 1], names[i + 2],
+              (unsigned long long)values[i + 2], names[i + 3], (unsigned long long)values[i + 3]);
+    print("  cr0 %llx  cr2 %llx  cr3 %llx  cr4 %llx  efer %llx\n", field(vmcs_guest_cr0),
+          (unsigned long long)read_cr2(), field(vmcs_guest_cr3), field(vmcs_guest_cr4),
+          field(vmcs_guest_efer));
+    print("  cs %04llx base %llx rights %llx  ss %04llx  gdtr %llx+%llx  idtr %llx+%llx\n",
+          field(vmcs_guest_cs_selector), field(vmcs_guest_cs_base), field(vmcs_guest_cs_rights),
+          field(vmcs_guest_ss_selector), field(vmcs_guest_gdtr_base), field(vmcs_guest_gdtr_limit),
+          field(vmcs_guest_idtr_base), field(vmcs_guest_idtr_limit));
+}
