@@ -62,12 +62,12 @@ _Static_assert(offsetof(struct vlapic, regs) == 0, "the page comes first");
 
 static uint32_t get(const struct vlapic *a, unsigned reg)
 {
-    return (uint32_t)load_le(a->regs + reg, 4);
+    return *(const uint32_t *)(a->regs + reg);
 }
 
 static void set(struct vlapic *a, unsigned reg, uint32_t value)
 {
-    store_le(a->regs + reg, value, 4);
+    *(uint32_t *)(a->regs + reg) = value;
 }
 
 /* IRR, ISR and TMR: 32 bits in every 16 bytes. */

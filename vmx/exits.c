@@ -11,11 +11,18 @@ typedef enum next exit_handler(struct vcpu *v);
 
 void vmx_skip_instruction(void)
 {
+    vmx_skip(vmcs_read(vmcs_exit_instruction_length));
+}
+
+void vmx_skip(uint64_t length)
+{
     uint64_t blocking = vmcs_read(vmcs_guest_interruptibility);
 
-    vmcs_write(vmcs_guest_rip, vmcs_read(vmcs_guest_rip) + vmcs_read(vmcs_exit_instruction_length));
+    vmcs_write(vmcs_guest_rip, vmcs_read(vmcs_guest_rip) + length);
     if (blocking & (BLOCKING_STI | BLOCKING_MOV_SS))
         vmcs_write(vmcs_guest_interruptibility, blocking & ~(BLOCKING_STI | BLOCKING_MOV_SS));
+    if (vmcs_read(vmcs_guest_rflags) & RFLAGS_TF) /* a debugger in the guest steps over this instruction */
+        vmcs_write(vmcs_guest_pending_debug, vmcs_read(vmcs_guest_pending_debug) | PENDING_STEP);
 }
 
 static enum next crash(struct vcpu *v, const char *what)

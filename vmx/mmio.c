@@ -6,11 +6,13 @@
 #include "dev/pc.h"
 #include "vmx/vmx.h"
 
-#define QUALIFIED_FETCH BIT(2)
-#define MAX_INSTRUCTION 15
-#define CS_LONG         BIT(13)
-#define CS_DEFAULT_32   BIT(14)
-#define RFLAGS_DF       BIT(10)
+#define QUALIFIED_FETCH  BIT(2)
+#define QUALIFIED_LINEAR BIT(7) /* there is a linear address, */
+#define QUALIFIED_FINAL  BIT(8) /* and this is its translation, not a paging-structure entry */
+#define MAX_INSTRUCTION  15
+#define CS_LONG          BIT(13)
+#define CS_DEFAULT_32    BIT(14)
+#define RFLAGS_DF        BIT(10)
 
 static unsigned code_mode(void)
 {
@@ -143,31 +145,29 @@ static enum next give_up(struct vcpu *v, gpa_t at, const char *what, const uint8
     return NEXT_LEAVE;
 }
 
-/*
- * The processor leaves the instruction length undefined for EPT violations, so it comes from the decoder. The
- * exit's own length field is what vmx_skip_instruction() uses: it is replaced by moving RIP here.
- */
+/* The processor leaves the instruction length undefined for EPT violations: the decoder knows it. */
 static enum next skip(const struct mmio_insn *insn, enum next next)
 {
-    uint64_t blocking;
-
     if (next != NEXT_SKIP_AND_RESUME)
         return next;
-    blocking = vmcs_read(vmcs_guest_interruptibility);
-    vmcs_write(vmcs_guest_rip, vmcs_read(vmcs_guest_rip) + insn->length);
-    vmcs_write(vmcs_guest_interruptibility, blocking & ~(BLOCKING_STI | BLOCKING_MOV_SS));
+    vmx_skip(insn->length);
     return NEXT_RESUME;
 }
 
 enum next vmx_handle_ept_violation(struct vcpu *v)
 {
     gpa_t at = gpa(vmcs_read(vmcs_guest_physical_address));
+    uint64_t qualification = vmcs_read(vmcs_exit_qualification);
     uint8_t bytes[MAX_INSTRUCTION] = {0};
     struct mmio_insn insn;
     unsigned mode = code_mode(), count;
 
-    if (vmcs_read(vmcs_exit_qualification) & QUALIFIED_FETCH)
+    if (qualification & QUALIFIED_FETCH)
         return give_up(v, at, "instruction fetch", bytes, 0);
+    if (vmx_of(v)->event)
+        return give_up(v, at, "delivery of an exception or interrupt", bytes, 0);
+    if ((qualification & QUALIFIED_LINEAR) && !(qualification & QUALIFIED_FINAL))
+        return give_up(v, at, "page-table walk", bytes, 0);
     count = fetch(v, mode, bytes);
     if (!mmio_decode(bytes, count, mode, &insn))
         return give_up(v, at, "access by an instruction that is not emulated", bytes, count);

@@ -116,6 +116,9 @@ enum event_type {
 #define BLOCKING_MOV_SS BIT(1)
 #define BLOCKING_NMI    BIT(3)
 
+/* Pending debug exceptions: BS. */
+#define PENDING_STEP BIT(14)
+
 /* Basic exit reasons (SDM volume 3, appendix "VMX basic exit reasons"). */
 #define EXIT_ENTRY_FAILED BIT(31)
 #define EXIT_NAMES(E)                                 \

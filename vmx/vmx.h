@@ -64,6 +64,7 @@ void vmx_run(struct vcpu *v);
 enum next vmx_handle_exit(struct vcpu *v, uint32_t reason);
 const char *vmx_exit_name(unsigned reason);
 void vmx_skip_instruction(void);
+void vmx_skip(uint64_t length); /* where the processor does not tell the length */
 
 /* dump.c: the registers of the vCPU whose VMCS is current. */
 void vmx_dump_guest(const struct vcpu *v);

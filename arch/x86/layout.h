@@ -13,7 +13,9 @@
 
 #include "arch/x86/types.h"
 
+#ifndef DIRECT_BASE /* unit tests put it where they have memory */
 #define DIRECT_BASE UINT64_C(0xffff800000000000)
+#endif
 #define STACKS_BASE UINT64_C(0xffffc00000000000)
 #define MMIO_BASE   UINT64_C(0xffffd00000000000)
 #define MMIO_SIZE   (1 * GIB)

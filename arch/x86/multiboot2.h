@@ -7,14 +7,14 @@
 
 #include "arch/x86/types.h"
 
-#define BOOT_MAX_MODULES 64
-#define BOOT_MAX_MEMORY  256
-#define BOOT_STRING_SIZE 1024
+#define BOOT_MAX_MODULES   64
+#define BOOT_MAX_MEMORY    256
+#define BOOT_STRING_SIZE   1024
 #define BOOT_MODULE_STRING 136
 
 struct boot_module {
     hpa_t start;
-    uint64_t size;    /* bytes */
+    uint64_t size;                   /* bytes */
     char string[BOOT_MODULE_STRING]; /* what stands behind the file name in grub.cfg */
 };
 
