@@ -6,8 +6,8 @@ GUESTS := $(BUILD)/tests/guests
 
 # GUEST_name: sources beside name.c and the common ones.
 GUEST_cr-xcr := long_mode.asm
-GUEST_NAMES := apic-basic cli-loop cr-xcr exits flood hello ioapic-uart msr-port-fuzz neighbour off-memory reset \
-    triple-fault vmx-insn
+GUEST_NAMES := apic-basic cli-loop cr-xcr exits flood hello impostor ioapic-uart msr-port-fuzz neighbour off-memory \
+    reset triple-fault vmx-insn
 GUEST_FLAT := flat16 flat32
 GUEST_COMMON := lib/start.asm lib/trap_stubs.asm lib/apic.c lib/bootinfo.c lib/console.c lib/traps.c
 
