@@ -17,8 +17,12 @@ UNIT_LOADERS := core/loader.c core/load_linux.c core/load_multiboot.c core/load_
     tests/unit/fake_guest.c
 UNIT_load_linux := $(UNIT_LOADERS)
 UNIT_load_multiboot := $(UNIT_LOADERS)
-UNIT_string := # includes what it tests
-UNIT_TESTS := acpi acpi_tables config decode devices format load_linux load_multiboot multiboot2 string
+UNIT_vioapic := apic/vioapic.c
+UNIT_vlapic := apic/vioapic.c
+# These include the file they test, below a fake CPU (fake_cpu.h) or fake memory (fake_memory.h): caps, console,
+# memory, mtrr, paging, string, vlapic.
+UNIT_TESTS := acpi acpi_tables caps config console decode devices format load_linux load_multiboot memory mtrr multiboot2 \
+    paging string vioapic vlapic
 
 UNIT_CC ?= gcc
 UNIT_CFLAGS := -std=gnu11 -I. -DBUILD='"$(BUILD)"' -g -O1 -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes \

@@ -1,0 +1,206 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* VMX capabilities: how a control word comes about, and what a processor below the floor is told to lack. */
+#include "tests/unit/unit.h"
+
+#include "tests/unit/fake_cpu.h"
+
+#include "vmx/caps.c"
+
+#include <string.h>
+
+static unsigned rows_printed;
+
+void print(const char *fmt, ...)
+{
+    (void)fmt;
+    rows_printed++;
+}
+
+/* A processor that can do everything: all bits may be 1, those that always are 1 must. */
+static int set_up(void **state)
+{
+    static const uint32_t words[] = {IA32_VMX_TRUE_PIN, IA32_VMX_TRUE_PROC, IA32_VMX_PROCBASED2,
+                                     IA32_VMX_TRUE_EXIT, IA32_VMX_TRUE_ENTRY};
+
+    (void)state;
+    fake_msr_count = 0;
+    for (unsigned i = 0; i < ARRAY_SIZE(words); i++)
+        fake_msr_set(words[i], UINT64_C(0xffffffff00000000));
+    fake_msr_set(IA32_VMX_TRUE_PIN, UINT64_C(0xffffffff00000016));
+    fake_msr_set(IA32_VMX_BASIC, BASIC_TRUE_CONTROLS | 0x12345678);
+    fake_msr_set(IA32_VMX_MISC, MISC_STORES_LMA);
+    fake_msr_set(IA32_VMX_CR0_FIXED0, 0x80000021);
+    fake_msr_set(IA32_VMX_CR0_FIXED1, UINT32_MAX);
+    fake_msr_set(IA32_VMX_CR4_FIXED0, 0x2000);
+    fake_msr_set(IA32_VMX_CR4_FIXED1, 0x7fffff);
+    fake_msr_set(IA32_VMX_EPT_VPID, UINT64_MAX);
+    fake_msr_set(IA32_VMX_PROCBASED3, TERTIARY_IPI);
+    return 0;
+}
+
+static void resolve_random(void **state)
+{
+    (void)state;
+    srand(3);
+    for (unsigned i = 0; i < 20000; i++) {
+        uint32_t allowed1 = (uint32_t)rand() << 1 ^ (uint32_t)rand(), allowed0 = allowed1 & (uint32_t)rand();
+        uint32_t need = (uint32_t)(rand() & rand() & rand()), like = (uint32_t)rand(), out;
+        bool ok = vmx_control_resolve(allowed0, allowed1, need, like, &out), possible = true;
+
+        for (unsigned bit = 0; bit < 32; bit++) {
+            uint32_t b = UINT32_C(1) << bit;
+            bool wanted = (need | like) & b;
+
+            if (allowed0 & b)
+                assert_true(out & b);
+            else if (allowed1 & b)
+                assert_int_equal(!!(out & b), wanted);
+            else
+                assert_false(out & b);
+            if ((need & b) && !(allowed1 & b))
+                possible = false;
+        }
+        assert_int_equal(ok, possible);
+    }
+}
+
+static void all_there(void **state)
+{
+    const char *missing = "nothing";
+    struct vmx_caps c;
+
+    (void)state;
+    assert_true(vmx_caps_read(&c, &missing));
+    assert_string_equal(missing, "nothing");
+    assert_int_equal(c.revision, 0x12345678);
+    assert_int_equal(c.controls[WORD_PIN], 0x16 | PIN_EXTERNAL_INTERRUPT | PIN_NMI | PIN_VIRTUAL_NMI);
+    assert_true(c.controls[WORD_PROC2] & PROC2_RDTSCP);
+    assert_int_equal(c.tertiary_allowed1, TERTIARY_IPI);
+    /* What is switched while a guest runs, and what is only shown, is not set. */
+    assert_false(c.controls[WORD_PROC] & (DYNAMIC_PROC | CLEAR_PROC | PROC_TPR_SHADOW | PROC_TERTIARY));
+    assert_false(c.controls[WORD_ENTRY] & DYNAMIC_ENTRY);
+    assert_false(c.controls[WORD_PROC2] & (PROC2_VIRTUALIZE_APIC | PROC2_X2APIC | PROC2_VIRTUAL_DELIVERY));
+}
+
+static uint32_t msr_of(enum control_word word)
+{
+    static const uint32_t msrs[] = {IA32_VMX_TRUE_PIN, IA32_VMX_TRUE_PROC, IA32_VMX_PROCBASED2,
+                                    IA32_VMX_TRUE_EXIT, IA32_VMX_TRUE_ENTRY};
+
+    return msrs[word];
+}
+
+/* Without one control at a time: needed ones are named, the others are done without. */
+static void each_one_missing(void **state)
+{
+    for (unsigned i = 0; i < ARRAY_SIZE(controls); i++) {
+        const struct control *k = &controls[i];
+        const char *missing = NULL;
+        struct vmx_caps c;
+
+        set_up(state);
+        *fake_msr(msr_of(k->word)) &= ~(k->bit << 32 | k->bit);
+        assert_int_equal(vmx_caps_read(&c, &missing), k->use != NEED);
+        if (k->use == NEED) {
+            assert_string_equal(missing, k->name);
+        } else {
+            assert_null(missing);
+            assert_non_null(k->instead);
+            assert_false(c.controls[k->word] & k->bit);
+        }
+    }
+}
+
+static void rest_of_the_floor(void **state)
+{
+    static const struct {
+        uint32_t msr;
+        uint64_t clear, set;
+        const char *missing;
+    } cases[] = {
+        {IA32_VMX_EPT_VPID, EPT_WALK_4, 0, "4-level EPT"},
+        {IA32_VMX_EPT_VPID, EPT_TYPE_WB, 0, "write-back EPT structures"},
+        {IA32_VMX_EPT_VPID, EPT_INVEPT, 0, "INVEPT"},
+        {IA32_VMX_EPT_VPID, EPT_INVEPT_ALL, 0, "INVEPT"},
+        {IA32_VMX_EPT_VPID, VPID_INVVPID, 0, "INVVPID"},
+        {IA32_VMX_EPT_VPID, VPID_ALL, 0, "INVVPID"},
+        {IA32_VMX_MISC, MISC_STORES_LMA, 0, "storing of EFER.LMA on exit"},
+        {IA32_VMX_TRUE_PROC, 0, PROC_CR3_LOAD, "CR3 access without exits"},
+        {IA32_VMX_TRUE_PROC, PROC_NMI_WINDOW << 32, 0, "interrupt- and NMI-window exiting"},
+        {IA32_VMX_TRUE_ENTRY, ENTRY_IA32E << 32, 0, "64-bit guests"},
+    };
+
+    for (unsigned i = 0; i < ARRAY_SIZE(cases); i++) {
+        const char *missing = NULL;
+        struct vmx_caps c;
+
+        set_up(state);
+        *fake_msr(cases[i].msr) = (*fake_msr(cases[i].msr) & ~cases[i].clear) | cases[i].set;
+        assert_false(vmx_caps_read(&c, &missing));
+        assert_string_equal(missing, cases[i].missing);
+    }
+}
+
+/* Old processors: no TRUE MSRs, no secondary controls. MSRs they do not have are not read (that aborts). */
+static void first_generation(void **state)
+{
+    const char *missing = NULL;
+    struct vmx_caps c;
+
+    (void)state;
+    fake_msr_count = 0;
+    fake_msr_set(IA32_VMX_BASIC, 0x0d);
+    fake_msr_set(IA32_VMX_MISC, 0);
+    for (uint32_t msr = IA32_VMX_CR0_FIXED0; msr <= IA32_VMX_CR4_FIXED1; msr++)
+        fake_msr_set(msr, 0);
+    fake_msr_set(IA32_VMX_PINBASED, UINT64_C(0x3f00000016));
+    fake_msr_set(IA32_VMX_PROCBASED, UINT64_C(0x77b9fffe0401e172));
+    assert_false(vmx_caps_read(&c, &missing));
+    assert_string_equal(missing, "secondary controls");
+}
+
+static void other_cpus(void **state)
+{
+    const char *missing, *why = NULL;
+    struct vmx_caps boot, other;
+
+    (void)state;
+    assert_true(vmx_caps_read(&boot, &missing));
+    other = boot;
+    assert_true(vmx_caps_match(&boot, &other, &why));
+    assert_null(why);
+    other.controls[WORD_EXIT] ^= 1;
+    assert_false(vmx_caps_match(&boot, &other, &why));
+    assert_non_null(strstr(why, "controls"));
+    other = boot;
+    other.revision++;
+    assert_false(vmx_caps_match(&boot, &other, &why));
+    assert_non_null(strstr(why, "revision"));
+}
+
+static void explain_rows(void **state)
+{
+    const char *missing;
+    unsigned needed = 0;
+    struct vmx_caps c;
+
+    (void)state;
+    assert_true(vmx_caps_read(&c, &missing));
+    for (unsigned i = 0; i < ARRAY_SIZE(controls); i++)
+        needed += controls[i].use == NEED;
+    rows_printed = 0;
+    vmx_caps_explain(&c);
+    assert_int_equal(rows_printed, ARRAY_SIZE(controls) - needed + 3);
+}
+
+#define TEST(f) cmocka_unit_test_setup(f, set_up)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(resolve_random),   TEST(all_there),  TEST(each_one_missing), TEST(rest_of_the_floor),
+        TEST(first_generation), TEST(other_cpus), TEST(explain_rows),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,205 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Who owns which page: the map at boot, allocation, accounts, and giving everything back. */
+#include "tests/unit/unit.h"
+
+#include "tests/unit/fake_memory.h"
+
+#include "core/memory.c"
+
+#include <stdlib.h>
+
+#define TOP (64 * MIB)
+
+static void forget(void)
+{
+    owners = NULL;
+    page_limit = total_pages = free_pages = 0;
+    first_free = LOW_MEMORY / PAGE_SIZE;
+    memory_host = (struct account){.owner = MEMORY_HOST};
+}
+
+static int set_up(void **state)
+{
+    (void)state;
+    forget();
+    return fake_memory_create(TOP) ? 0 : -1;
+}
+
+static int tear_down(void **state)
+{
+    (void)state;
+    fake_memory_destroy(TOP);
+    return 0;
+}
+
+static const struct memory_range usable[] = {
+    {0x1000, 0x9e000}, {MIB, 31 * MIB}, {32 * MIB + 0x800, 32 * MIB - 0x1000}};
+static const struct memory_range reserved[] = {
+    {MIB, 0x1800}, {2 * MIB, 2 * MIB}, {40 * MIB, PAGE_SIZE}, {UINT64_C(0xfffc0000), 256 * KIB}};
+
+static void start(void)
+{
+    assert_true(memory_setup(usable, ARRAY_SIZE(usable), reserved, ARRAY_SIZE(reserved)));
+}
+
+static bool inside(uint64_t at, const struct memory_range *r)
+{
+    return at < r->base + r->size && r->base < at + PAGE_SIZE;
+}
+
+/* Whether a page may be given out, said straight from the two lists. */
+static bool may_have(uint64_t at)
+{
+    bool whole = false;
+
+    for (unsigned i = 0; i < ARRAY_SIZE(reserved); i++) {
+        if (inside(at, &reserved[i]))
+            return false;
+    }
+    for (unsigned i = 0; i < ARRAY_SIZE(usable); i++)
+        whole |= at >= usable[i].base && at + PAGE_SIZE <= usable[i].base + usable[i].size;
+    return whole && at >= MIB;
+}
+
+static void everything_once(void **state)
+{
+    uint64_t count, expected = 0, last = 0;
+
+    (void)state;
+    start();
+    count = memory_total_pages();
+    for (uint64_t at = 0; at < TOP; at += PAGE_SIZE)
+        expected += may_have(at);
+    /* One byte a page: the map itself takes (64 MiB / 4 KiB) bytes. */
+    assert_int_equal(count, expected - TOP / PAGE_SIZE / PAGE_SIZE);
+    for (uint64_t i = 0; i < count; i++) {
+        hpa_t page = memory_alloc(&memory_host, MEMORY_STATE, 1, 1);
+
+        assert_true(page.value > last);
+        assert_true(may_have(page.value));
+        last = page.value;
+    }
+    assert_int_equal(memory_alloc(&memory_host, MEMORY_STATE, 1, 1).value, 0);
+    assert_int_equal(memory_free_pages(), 0);
+    assert_int_equal(memory_host.pages[MEMORY_STATE], count);
+}
+
+static void too_little(void **state)
+{
+    const struct memory_range low = {0, 640 * KIB}, all = {0, 8 * MIB};
+
+    (void)state;
+    assert_false(memory_setup(&low, 1, NULL, 0));
+    forget();
+    assert_false(memory_setup(&all, 1, &all, 1));
+}
+
+/* The map must not lie on a module, whatever the order of the list. */
+static void map_avoids_modules(void **state)
+{
+    const struct memory_range all = {0, TOP}, modules[] = {{2 * MIB, 62 * MIB - 0x10000},
+                                                           {MIB + 0x3000, 0x1000},
+                                                           {MIB, 0x2001},
+                                                           {MIB + 0x8000, MIB - 0x8000}};
+
+    (void)state;
+    assert_true(memory_setup(&all, 1, modules, ARRAY_SIZE(modules)));
+    assert_ptr_equal(owners, phys_to_virt(hpa(MIB + 0x4000)));
+    assert_int_equal(memory_alloc(&memory_host, MEMORY_STATE, 1, 1).value, TOP - 0x10000);
+}
+
+static void alignment(void **state)
+{
+    hpa_t at;
+
+    (void)state;
+    start();
+    at = memory_alloc(&memory_host, MEMORY_RAM, 3, 512);
+    assert_int_equal(at.value, 4 * MIB);
+    at = memory_alloc(&memory_host, MEMORY_RAM, 512, 512);
+    assert_int_equal(at.value, 6 * MIB);
+    /* The rest of the 2 MiB that three pages were taken from is not lost. */
+    at = memory_alloc(&memory_host, MEMORY_RAM, 509, 1);
+    assert_int_equal(at.value, 4 * MIB + 3 * PAGE_SIZE);
+    assert_int_equal(memory_alloc(&memory_host, MEMORY_RAM, 1, TOP / PAGE_SIZE).value, 0);
+    assert_int_equal(memory_alloc(&memory_host, MEMORY_RAM, UINT64_MAX / 2, 1).value, 0);
+    assert_int_equal(memory_alloc(&memory_host, MEMORY_RAM, TOP / PAGE_SIZE, 1).value, 0);
+    assert_int_equal(memory_host.pages[MEMORY_RAM], 3 + 512 + 509);
+}
+
+static void zeroed(void **state)
+{
+    uint8_t *p;
+
+    (void)state;
+    start();
+    p = memory_alloc_zeroed(&memory_host, MEMORY_STATE, 2);
+    memset(p, 0xaa, 2 * PAGE_SIZE);
+    memory_release(&memory_host);
+    assert_ptr_equal(memory_alloc_zeroed(&memory_host, MEMORY_STATE, 2), p);
+    for (uint64_t i = 0; i < 2 * PAGE_SIZE; i++)
+        assert_int_equal(p[i], 0);
+}
+
+struct claim {
+    uint64_t page, count;
+    unsigned account;
+};
+
+/* Several accounts at once: no page is given twice, and an account returns its own pages and no others. */
+static void accounts(void **state)
+{
+    static struct claim claims[4000];
+    static uint8_t taken[TOP / PAGE_SIZE];
+    struct account a[4] = {{.owner = 3}, {.owner = 4}, {.owner = 5}, {.owner = 34}};
+    uint64_t held[4] = {0}, all;
+    unsigned n = 0;
+
+    (void)state;
+    start();
+    srand(5);
+    all = memory_free_pages();
+    for (unsigned i = 0; i < 3000; i++) {
+        unsigned who = (unsigned)rand() % 4;
+        uint64_t count = (uint64_t)rand() % 9 + 1, align = UINT64_C(1) << rand() % 5;
+        hpa_t at = memory_alloc(&a[who], (enum memory_kind)(rand() % MEMORY_KINDS), count, align);
+
+        if (at.value) {
+            claims[n++] = (struct claim){at.value / PAGE_SIZE, count, who};
+            held[who] += count;
+            assert_int_equal(at.value / PAGE_SIZE % align, 0);
+        }
+        for (uint64_t p = 0; at.value && p < count; p++) {
+            assert_int_equal(taken[at.value / PAGE_SIZE + p], 0);
+            taken[at.value / PAGE_SIZE + p] = 1;
+        }
+        if (rand() % 300)
+            continue;
+        memory_release(&a[who]);
+        held[who] = 0;
+        for (unsigned c = 0; c < n; c++) {
+            if (claims[c].account == who) {
+                memset(&taken[claims[c].page], 0, claims[c].count);
+                claims[c].count = 0;
+            }
+        }
+        for (unsigned k = 0; k < MEMORY_KINDS; k++)
+            assert_int_equal(a[who].pages[k], 0);
+    }
+    assert_int_equal(memory_free_pages(), all - held[0] - held[1] - held[2] - held[3]);
+    for (unsigned i = 0; i < 4; i++)
+        memory_release(&a[i]);
+    assert_int_equal(memory_free_pages(), all);
+}
+
+#define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(everything_once), TEST(too_little), TEST(map_avoids_modules),
+        TEST(alignment),       TEST(zeroed),     TEST(accounts),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
