@@ -110,6 +110,11 @@ bool vlapic_x2apic_allowed(const struct vcpu *v)
     return v->vm->config->x2apic;
 }
 
+bool vlapic_hardware_enabled(const struct vcpu *v)
+{
+    return v->lapic->base & APIC_BASE_ENABLE;
+}
+
 static void update_ppr(struct vlapic *a)
 {
     int in_service = highest_vector(a, REG_ISR);

@@ -89,8 +89,11 @@ static bool place_kernel(struct loading *l, struct linux_plan *plan)
     plan->kernel = field(l, PREF_ADDRESS, 8);
     if (plan->kernel >= MIB && load_take(l, plan->kernel, size))
         return true;
+    /* Only upwards: a relocatable kernel that is loaded lower still unpacks itself at its preferred address.
+     */
     if (field(l, RELOCATABLE, 1) != 0 && align != 0 && (align & (align - 1)) == 0 &&
-        load_lowest(l, MIB, REACHABLE, size, MAX(align, PAGE_SIZE), &plan->kernel))
+        plan->kernel < REACHABLE &&
+        load_lowest(l, MAX(MIB, plan->kernel), REACHABLE, size, MAX(align, PAGE_SIZE), &plan->kernel))
         return true;
     return load_fail(
         l, "no place for the kernel, expected %lu KiB of free memory at %lxh or a multiple of %lxh",

@@ -37,6 +37,7 @@
 #define LEAF1_ECX_XSAVE      BIT(26)
 #define LEAF1_ECX_OSXSAVE    BIT(27)
 #define LEAF1_ECX_HYPERVISOR BIT(31)
+#define LEAF1_EDX_APIC       BIT(9)
 #define LEAF7_EBX_INVPCID    BIT(10)
 #define LEAFD_EAX_XSAVES     BIT(3)
 #define LEAFE1_EDX_RDTSCP    BIT(27)
@@ -52,6 +53,8 @@ static void fix_features(const struct vcpu *v, uint32_t subleaf UNUSED, struct c
 {
     r->ebx = (r->ebx & 0xffff) | v->vm->vcpu_count << 16 | v->apic_id << 24;
     r->ecx |= LEAF1_ECX_HYPERVISOR | LEAF1_ECX_DEADLINE;
+    if (!vlapic_hardware_enabled(v))
+        r->edx &= ~LEAF1_EDX_APIC;
     if (vlapic_x2apic_allowed(v))
         r->ecx |= LEAF1_ECX_X2APIC;
     else

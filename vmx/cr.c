@@ -22,19 +22,6 @@ static enum next protection_fault(struct vcpu *v)
     return NEXT_RESUME;
 }
 
-static uint64_t read_gpr(const struct vcpu *v, unsigned number)
-{
-    return number == 4 ? vmcs_read(vmcs_guest_rsp) : v->regs.by_number[number];
-}
-
-static void write_gpr(struct vcpu *v, unsigned number, uint64_t value)
-{
-    if (number == 4)
-        vmcs_write(vmcs_guest_rsp, value);
-    else
-        v->regs.by_number[number] = value;
-}
-
 /* With PAE paging outside long mode, a MOV to CR0 or CR4 loads the PDPTEs ("PDPTE registers"). */
 static bool load_pdptes(struct vcpu *v)
 {
@@ -147,8 +134,10 @@ enum next vmx_handle_cr(struct vcpu *v)
         (vmcs_read(vmcs_guest_cr0) & ~vmcs_read(vmcs_cr0_mask)) | (cr0 & vmcs_read(vmcs_cr0_mask));
 
     switch (QUALIFIED_ACCESS(q)) {
-    case TO_CR: return move_to(v, QUALIFIED_CR(q), read_gpr(v, number));
-    case FROM_CR: write_gpr(v, number, vlapic_tpr_class(v)); return NEXT_SKIP_AND_RESUME; /* only CR8 exits */
+    case TO_CR: return move_to(v, QUALIFIED_CR(q), vmx_read_gpr(v, number));
+    case FROM_CR:
+        vmx_write_gpr(v, number, vlapic_tpr_class(v));
+        return NEXT_SKIP_AND_RESUME; /* only CR8 exits */
     case CLTS: return write_guest_cr0(v, visible & ~CR0_TS);
     default: /* LMSW cannot clear PE */
         return write_guest_cr0(v, (visible & ~UINT64_C(0xe)) | (q >> 16 & 0xf) | (visible & CR0_PE));

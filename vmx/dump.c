@@ -16,7 +16,7 @@ void vmx_dump_guest(const struct vcpu *v)
     uint64_t values[16];
 
     for (unsigned i = 0; i < 16; i++)
-        values[i] = i == 4 ? vmcs_read(vmcs_guest_rsp) : v->regs.by_number[i];
+        values[i] = vmx_read_gpr(v, i);
     print("  rip %016llx  rflags %08llx  last exit: %s, qualification %llx\n", field(vmcs_guest_rip),
           field(vmcs_guest_rflags), vmx_exit_name((unsigned)vmcs_read(vmcs_exit_reason) & 0xffff),
           field(vmcs_exit_qualification));

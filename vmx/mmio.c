@@ -64,19 +64,6 @@ static void device_write(struct vcpu *v, gpa_t at, unsigned size, uint64_t value
         pc_mmio_write(v->vm, at, size, value);
 }
 
-static uint64_t read_register(const struct vcpu *v, unsigned number)
-{
-    return number == 4 ? vmcs_read(vmcs_guest_rsp) : v->regs.by_number[number];
-}
-
-static void write_register(struct vcpu *v, unsigned number, uint64_t value)
-{
-    if (number == 4)
-        vmcs_write(vmcs_guest_rsp, value);
-    else
-        v->regs.by_number[number] = value;
-}
-
 static uint64_t masked(uint64_t value, unsigned bytes)
 {
     return bytes == 8 ? value : value & (BIT(8 * bytes) - 1);
@@ -124,12 +111,12 @@ static enum next access(struct vcpu *v, const struct mmio_insn *insn, gpa_t at)
 {
     uint64_t memory = insn->reads ? device_read(v, at, insn->size) : 0;
     uint64_t rflags = vmcs_read(vmcs_guest_rflags);
-    struct mmio_result r = mmio_execute(insn, memory, read_register(v, insn->reg), rflags);
+    struct mmio_result r = mmio_execute(insn, memory, vmx_read_gpr(v, insn->reg), rflags);
 
     if (r.write_memory)
         device_write(v, at, insn->size, r.memory);
     if (r.write_reg)
-        write_register(v, insn->reg, r.reg);
+        vmx_write_gpr(v, insn->reg, r.reg);
     if (r.rflags != rflags)
         vmcs_write(vmcs_guest_rflags, r.rflags);
     return NEXT_SKIP_AND_RESUME;

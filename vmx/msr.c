@@ -72,7 +72,7 @@ static bool read_feature_control(struct vcpu *v UNUSED, uint32_t msr UNUSED, uin
     return true;
 }
 
-static void set_tsc_offset(struct vcpu *v, uint64_t offset)
+void vmx_set_tsc_offset(struct vcpu *v, uint64_t offset)
 {
     vmx_of(v)->tsc_offset = offset;
     vmcs_write(vmcs_tsc_offset, offset);
@@ -86,7 +86,7 @@ static bool write_tsc(struct vcpu *v, uint32_t msr UNUSED, uint64_t value)
     uint64_t offset = value - rdtsc();
 
     x->tsc_adjust += offset - x->tsc_offset;
-    set_tsc_offset(v, offset);
+    vmx_set_tsc_offset(v, offset);
     return true;
 }
 
@@ -100,7 +100,7 @@ static bool write_tsc_adjust(struct vcpu *v, uint32_t msr UNUSED, uint64_t value
 {
     struct vmx_vcpu *x = vmx_of(v);
 
-    set_tsc_offset(v, x->tsc_offset + (value - x->tsc_adjust));
+    vmx_set_tsc_offset(v, x->tsc_offset + (value - x->tsc_adjust));
     x->tsc_adjust = value;
     return true;
 }

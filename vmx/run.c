@@ -71,6 +71,16 @@ static void report_first_entry(void)
              (unsigned long long)(rdtsc() - machine.entry_tsc));
 }
 
+static void start_tsc(struct vcpu *v)
+{
+    struct vmx_vcpu *x = vmx_of(v);
+
+    if (x->tsc_started)
+        return;
+    x->tsc_started = true;
+    vmx_set_tsc_offset(v, -rdtsc());
+}
+
 void vmx_run(struct vcpu *v)
 {
     struct vmx_vcpu *x = vmx_of(v);
@@ -82,6 +92,7 @@ void vmx_run(struct vcpu *v)
     vmx_load_guest_registers(v);
     vmx_flush_tlb(); /* what an earlier life of this VPID left behind */
     report_first_entry();
+    start_tsc(v);
     v->kicked = true;
     for (;;) {
         if (v->kicked) {

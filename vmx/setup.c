@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The contents of a VMCS, group by group as the SDM has them, and the guest state that no VMCS holds. */
-#include "apic/vlapic.h"
 #include "arch/x86/cpu.h"
 #include "arch/x86/features.h"
 #include "arch/x86/layout.h"
@@ -65,7 +64,6 @@ static void write_controls(const struct vcpu *v)
     vmcs_write(vmcs_io_bitmap_a, vmx_io_bitmap().value);
     vmcs_write(vmcs_io_bitmap_b, vmx_io_bitmap().value + PAGE_SIZE);
     vmcs_write(vmcs_msr_bitmap, virt_to_phys(vm->msr_bitmap).value);
-    vmcs_write(vmcs_tsc_offset, x->tsc_offset);
     vmcs_write(vmcs_ept_pointer, vm->ept_pointer);
     vmcs_write(vmcs_vpid, vm->first_vpid + v->id);
     if (vmx_has(WORD_PROC2, PROC2_XSAVES))
@@ -191,8 +189,6 @@ void vmx_vcpu_reset(struct vcpu *v, const struct start_state *start)
     x->cr4_allowed = vmx_cr4_allowed(v);
     x->xcr0 = 1;
     x->misc_enable = MISC_ENABLE;
-    x->tsc_offset = -rdtsc();
-    vlapic_set_tsc_offset(v, x->tsc_offset);
     v->regs.rax = start->rax;
     v->regs.rbx = start->rbx;
     v->regs.rsi = start->rsi;

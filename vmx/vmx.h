@@ -24,6 +24,7 @@ struct vmx_vcpu {
     uint64_t xcr0_allowed;
     uint64_t xcr0; /* the guest's; loaded in the register while it is on the CPU */
     uint64_t tsc_offset;
+    bool tsc_started; /* the guest's TSC counts from its first entry */
     uint64_t tsc_adjust;
     uint64_t mtrr_def_type; /* the guest's own, kept but without effect */
     uint64_t misc_enable;
@@ -34,6 +35,20 @@ struct vmx_vcpu {
 static inline struct vmx_vcpu *vmx_of(const struct vcpu *v)
 {
     return v->backend;
+}
+
+/* A general register by its number in an encoding; RSP is in the VMCS. */
+static inline uint64_t vmx_read_gpr(const struct vcpu *v, unsigned number)
+{
+    return number == 4 ? vmcs_read(vmcs_guest_rsp) : v->regs.by_number[number];
+}
+
+static inline void vmx_write_gpr(struct vcpu *v, unsigned number, uint64_t value)
+{
+    if (number == 4)
+        vmcs_write(vmcs_guest_rsp, value);
+    else
+        v->regs.by_number[number] = value;
 }
 
 /* entry.asm */
@@ -89,6 +104,7 @@ enum next vmx_handle_xsetbv(struct vcpu *v);
 
 /* msr.c */
 void vmx_msr_bitmap_init(uint8_t *bitmap);
+void vmx_set_tsc_offset(struct vcpu *v, uint64_t offset); /* of the current VMCS, and of the timer */
 enum next vmx_handle_rdmsr(struct vcpu *v);
 enum next vmx_handle_wrmsr(struct vcpu *v);
 

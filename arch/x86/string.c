@@ -1,16 +1,21 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The memory and string functions of the hypervisor, and the four of them that the compiler calls by itself.
- * Copies use the string instructions: with ERMSB they are as fast as vector code and need no vector state.
- * There is no loop here that the compiler could recognise as memcpy or memset, and so make a call of itself.
+ * Copies use the string instructions by eight bytes: fast with and without ERMSB, and no vector state is
+ * needed. There is no loop here that the compiler could recognise as memcpy or memset, and so make a call of
+ * itself.
  */
 #include "arch/x86/string.h"
 
+#include <stdint.h>
+
 void *memcpy(void *restrict to, const void *restrict from, size_t n)
 {
+    size_t quads = n / 8, rest = n % 8;
     void *d = to;
 
-    __asm__ volatile("rep movsb" : "+D"(d), "+S"(from), "+c"(n) : : "memory");
+    __asm__ volatile("rep movsq" : "+D"(d), "+S"(from), "+c"(quads) : : "memory");
+    __asm__ volatile("rep movsb" : "+D"(d), "+S"(from), "+c"(rest) : : "memory");
     return to;
 }
 
@@ -32,9 +37,12 @@ void *memmove(void *to, const void *from, size_t n)
 
 void *memset(void *to, int byte, size_t n)
 {
+    uint64_t pattern = (uint8_t)byte * UINT64_C(0x0101010101010101);
+    size_t quads = n / 8, rest = n % 8;
     void *d = to;
 
-    __asm__ volatile("rep stosb" : "+D"(d), "+c"(n) : "a"(byte) : "memory");
+    __asm__ volatile("rep stosq" : "+D"(d), "+c"(quads) : "a"(pattern) : "memory");
+    __asm__ volatile("rep stosb" : "+D"(d), "+c"(rest) : "a"(pattern) : "memory");
     return to;
 }
 
