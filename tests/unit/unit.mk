@@ -19,10 +19,11 @@ UNIT_load_linux := $(UNIT_LOADERS)
 UNIT_load_multiboot := $(UNIT_LOADERS)
 UNIT_vioapic := apic/vioapic.c
 UNIT_vlapic := apic/vioapic.c
+UNIT_vlapic_timer := apic/vioapic.c
 # These include the file they test, below a fake CPU (fake_cpu.h) or fake memory (fake_memory.h): caps, console,
-# memory, mtrr, paging, string, vlapic.
+# memory, mtrr, paging, string, vlapic, vlapic_timer.
 UNIT_TESTS := acpi acpi_tables caps config console decode devices format load_linux load_multiboot memory mtrr multiboot2 \
-    paging string vioapic vlapic
+    paging string vioapic vlapic vlapic_timer
 
 UNIT_CC ?= gcc
 UNIT_CFLAGS := -std=gnu11 -I. -DBUILD='"$(BUILD)"' -g -O1 -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes \

@@ -1,0 +1,154 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * A VM of four local APICs and an I/O APIC, with a clock and a host timer that the test looks at. Includes
+ * apic/vlapic.c; link with apic/vioapic.c.
+ */
+#pragma once
+
+#include "tests/unit/unit.h"
+
+#include "tests/unit/fake_cpu.h"
+
+#include "apic/vlapic.c"
+
+#include <string.h>
+
+#define CPUS    4
+#define ENABLED 0x1ffu
+#define TIMER   0x320u
+#define LOGICAL 0x800u
+
+static struct vlapic apics[CPUS];
+static struct vcpu vcpus[CPUS];
+static struct vm_config config;
+static struct vm vm;
+static struct vioapic ioapic;
+static uint64_t armed;
+static unsigned kicks, broadcasts;
+
+void *memory_alloc_zeroed(struct account *account, enum memory_kind kind, uint64_t count)
+{
+    assert_ptr_equal(account, &vm.account);
+    assert_int_equal(kind, MEMORY_STATE);
+    assert_true(count * PAGE_SIZE >= sizeof(struct vlapic));
+    return &apics[vm.vcpu_count++];
+}
+
+void vcpu_kick(struct vcpu *v)
+{
+    v->kicked = true;
+    kicks++;
+}
+
+void pc_eoi(struct vm *of, unsigned vector)
+{
+    broadcasts++;
+    vioapic_eoi(of, &ioapic, vector);
+}
+
+void lapic_timer_arm(uint64_t tsc)
+{
+    armed = tsc;
+}
+
+static inline void write_reg(unsigned cpu, unsigned reg, uint32_t value)
+{
+    vlapic_mmio_write(&vcpus[cpu], reg, value);
+}
+
+static inline uint32_t read_reg(unsigned cpu, unsigned reg)
+{
+    return vlapic_mmio_read(&vcpus[cpu], reg);
+}
+
+static inline bool write_msr(unsigned cpu, uint32_t msr, uint64_t value)
+{
+    return vlapic_write_msr(&vcpus[cpu], msr, value);
+}
+
+static inline uint64_t read_msr(unsigned cpu, uint32_t msr)
+{
+    uint64_t value;
+
+    assert_true(vlapic_read_msr(&vcpus[cpu], msr, &value));
+    return value;
+}
+
+static inline bool can_read_msr(uint32_t msr)
+{
+    uint64_t value;
+
+    return vlapic_read_msr(&vcpus[0], msr, &value);
+}
+
+static inline int set_up(void **state)
+{
+    (void)state;
+    memset(apics, 0xee, sizeof(apics));
+    memset(vcpus, 0, sizeof(vcpus));
+    config = (struct vm_config){.x2apic = true};
+    vm = (struct vm){.config = &config};
+    fake_tsc = 1000000;
+    armed = kicks = broadcasts = 0;
+    vioapic_reset(&ioapic);
+    for (unsigned i = 0; i < CPUS; i++) {
+        vcpus[i].vm = &vm;
+        vcpus[i].id = vcpus[i].apic_id = i;
+        vm.vcpus[i] = &vcpus[i];
+        assert_true(vlapic_create(&vcpus[i]));
+        vlapic_reset(&vcpus[i]);
+        write_reg(i, LAPIC_SVR, ENABLED);
+    }
+    return 0;
+}
+
+static inline void to_x2apic(unsigned cpu)
+{
+    assert_true(write_msr(cpu, IA32_APIC_BASE, read_msr(cpu, IA32_APIC_BASE) | APIC_BASE_X2APIC));
+}
+
+static inline int set_up_x2apic(void **state)
+{
+    set_up(state);
+    for (unsigned i = 0; i < CPUS; i++)
+        to_x2apic(i);
+    return 0;
+}
+
+static inline int pending(unsigned cpu)
+{
+    vlapic_update(&vcpus[cpu]);
+    return vlapic_pending(&vcpus[cpu]);
+}
+
+static inline void accept(unsigned cpu, int vector)
+{
+    assert_int_equal(pending(cpu), vector);
+    vlapic_accept(&vcpus[cpu], (unsigned)vector);
+}
+
+static inline void eoi(unsigned cpu)
+{
+    if (vlapic_mmio_enabled(&vcpus[cpu]))
+        write_reg(cpu, LAPIC_EOI, 0);
+    else
+        assert_true(write_msr(cpu, IA32_X2APIC_BASE + LAPIC_EOI / 16, 0));
+}
+
+/* A bit per CPU that has vector pending; takes and ends it there. */
+static inline unsigned who_gets(int vector)
+{
+    unsigned set = 0;
+
+    for (unsigned i = 0; i < CPUS; i++) {
+        if (pending(i) < 0)
+            continue;
+        accept(i, vector);
+        eoi(i);
+        set |= 1u << i;
+    }
+    return set;
+}
+
+#define XAPIC(f)  cmocka_unit_test_setup(f, set_up)
+#define X2APIC(f) cmocka_unit_test_setup(f, set_up_x2apic)
