@@ -29,6 +29,7 @@ void vioapic_reset(struct vioapic *io)
         io->redirection[i] = RED_MASKED;
 }
 
+/* Remote IRR stands for a local APIC that took the interrupt and owes an EOI. */
 static void fire(struct vm *vm, struct vioapic *io, unsigned pin)
 {
     uint64_t *r = &io->redirection[pin];
@@ -36,9 +37,8 @@ static void fire(struct vm *vm, struct vioapic *io, unsigned pin)
 
     if ((*r & RED_MASKED) || (level && (*r & RED_REMOTE_IRR)))
         return;
-    if (level)
+    if (vm_deliver(vm, (uint32_t)(*r >> 56), *r & RED_LOGICAL, RED_MODE(*r), RED_VECTOR(*r), level) && level)
         *r |= RED_REMOTE_IRR;
-    vm_deliver(vm, (uint32_t)(*r >> 56), *r & RED_LOGICAL, RED_MODE(*r), RED_VECTOR(*r), level);
 }
 
 void vioapic_set_pin(struct vm *vm, struct vioapic *io, unsigned pin, bool level)

@@ -32,7 +32,7 @@
 #define LVT_MODE           0x60000u
 #define LVT_PERIODIC       0x20000u
 #define LVT_DEADLINE       0x40000u
-#define LVT_VALID          0x117ffu
+#define LVT_VALID          0x107ffu /* delivery status is read-only */
 #define ESR_SEND_VECTOR    0x20u
 #define ESR_RECEIVE_VECTOR 0x40u
 #define ESR_REGISTER       0x80u
@@ -41,6 +41,7 @@
 #define ICR_VECTOR(x)    ((unsigned)(x)&0xff)
 #define ICR_MODE(x)      ((unsigned)((x) >> 8) & 7)
 #define ICR_LOGICAL      BIT(11)
+#define ICR_TO_SELF      0x40000u
 #define ICR_SHORTHAND(x) ((unsigned)((x) >> 18) & 3)
 enum shorthand { TO_DESTINATION, TO_SELF, TO_ALL, TO_OTHERS };
 enum delivery { FIXED, LOWEST, SMI, RESERVED_MODE, NMI, INIT, STARTUP, EXTINT };
@@ -173,6 +174,18 @@ void vlapic_reset(struct vcpu *v)
     reset_registers(v);
 }
 
+/* --- errors --- */
+
+/* "Error handling": the bit shows with the next write to the ESR; the LVT error entry interrupts at once. */
+static void set_error(struct vlapic *a, uint32_t bit)
+{
+    uint32_t lvt = get(a, LAPIC_LVT_ERROR);
+
+    a->esr_pending |= bit;
+    if (!(lvt & LVT_MASKED) && ICR_VECTOR(lvt) >= FIRST_VECTOR && software_enabled(a))
+        change_vector(a, REG_IRR, ICR_VECTOR(lvt), true);
+}
+
 /* --- delivery --- */
 
 void vlapic_post(struct vcpu *v, unsigned vector, bool level)
@@ -230,7 +243,8 @@ bool vlapic_matches(const struct vcpu *v, uint32_t destination, bool logical)
     return ldr >> 16 == destination >> 16 && (ldr & destination & 0xffff);
 }
 
-static void deliver_to(struct vcpu *target, unsigned mode, unsigned vector, bool level)
+/* True when the target took it. */
+static bool deliver_to(struct vcpu *target, unsigned mode, unsigned vector, bool level)
 {
     switch (mode) {
     case FIXED:
@@ -239,9 +253,9 @@ static void deliver_to(struct vcpu *target, unsigned mode, unsigned vector, bool
             target->lapic->esr_pending |= ESR_RECEIVE_VECTOR;
         else if (software_enabled(target->lapic))
             vlapic_post(target, vector, level);
-        break;
-    case NMI: vlapic_post_nmi(target); break;
-    default: break; /* SMI and ExtINT have no source here; INIT and STARTUP need a second vCPU */
+        return vector >= FIRST_VECTOR && software_enabled(target->lapic);
+    case NMI: vlapic_post_nmi(target); return true;
+    default: return false; /* SMI and ExtINT have no source here; INIT and STARTUP need a second vCPU */
     }
 }
 
@@ -261,19 +275,20 @@ static struct vcpu *lowest_priority(struct vm *vm, uint32_t destination, bool lo
     return best;
 }
 
-void vm_deliver(struct vm *vm, uint32_t destination, bool logical, unsigned mode, unsigned vector, bool level)
+bool vm_deliver(struct vm *vm, uint32_t destination, bool logical, unsigned mode, unsigned vector, bool level)
 {
+    bool taken = false;
+
     if (mode == LOWEST) {
         struct vcpu *target = lowest_priority(vm, destination, logical);
 
-        if (target)
-            deliver_to(target, mode, vector, level);
-        return;
+        return target && deliver_to(target, mode, vector, level);
     }
     for (unsigned i = 0; i < vm->vcpu_count; i++) {
         if (vlapic_matches(vm->vcpus[i], destination, logical))
-            deliver_to(vm->vcpus[i], mode, vector, level);
+            taken |= deliver_to(vm->vcpus[i], mode, vector, level);
     }
+    return taken;
 }
 
 static void send_ipi(struct vcpu *v, uint64_t icr)
@@ -282,7 +297,7 @@ static void send_ipi(struct vcpu *v, uint64_t icr)
     unsigned mode = ICR_MODE(icr), vector = ICR_VECTOR(icr);
 
     if ((mode == FIXED || mode == LOWEST) && vector < FIRST_VECTOR) {
-        v->lapic->esr_pending |= ESR_SEND_VECTOR;
+        set_error(v->lapic, ESR_SEND_VECTOR);
         return;
     }
     switch (ICR_SHORTHAND(icr)) {
@@ -327,10 +342,12 @@ static void start_count(struct vlapic *a)
 
 static void set_deadline(struct vlapic *a, uint64_t guest_tsc)
 {
-    uint64_t host = guest_tsc - a->tsc_offset;
+    uint64_t now = rdtsc(), ahead = guest_tsc - (now + a->tsc_offset);
 
+    if (guest_tsc <= now + a->tsc_offset)
+        ahead = 0;
     a->deadline = guest_tsc;
-    arm(a, guest_tsc ? MAX(host, 1) : 0);
+    arm(a, guest_tsc ? now + MIN(ahead, UINT64_MAX - now) : 0);
 }
 
 static uint32_t current_count(const struct vlapic *a)
@@ -357,8 +374,18 @@ static void fire_timer(struct vcpu *v)
     } else {
         a->expires = 0;
     }
-    if (!(lvt & LVT_MASKED) && ICR_VECTOR(lvt) >= FIRST_VECTOR && software_enabled(a))
+    if ((lvt & LVT_MASKED) || !software_enabled(a))
+        return;
+    if (ICR_VECTOR(lvt) < FIRST_VECTOR)
+        set_error(a, ESR_RECEIVE_VECTOR);
+    else
         change_vector(a, REG_IRR, ICR_VECTOR(lvt), true);
+}
+
+static void fire_if_due(struct vcpu *v)
+{
+    if (v->lapic->expires && rdtsc() >= v->lapic->expires)
+        fire_timer(v);
 }
 
 void vlapic_set_tsc_offset(struct vcpu *v, uint64_t offset)
@@ -376,7 +403,9 @@ static void collect_mail(struct vlapic *a)
 
     pid_collect(&a->pid, mail);
     for (unsigned i = 0; i < 4; i++) {
-        uint64_t level = mail[i] ? __atomic_exchange_n(&a->level[i], 0, __ATOMIC_ACQ_REL) : 0;
+        /* Only the flags of what is collected: another poster may have set its flag and not yet its PIR bit.
+         */
+        uint64_t level = mail[i] ? __atomic_fetch_and(&a->level[i], ~mail[i], __ATOMIC_ACQ_REL) & mail[i] : 0;
 
         while (mail[i]) {
             unsigned bit = (unsigned)__builtin_ctzll(mail[i]);
@@ -392,8 +421,7 @@ void vlapic_update(struct vcpu *v)
 {
     struct vlapic *a = v->lapic;
 
-    if (a->expires && rdtsc() >= a->expires)
-        fire_timer(v);
+    fire_if_due(v);
     if (pid_has_mail(&a->pid))
         collect_mail(a);
 }
@@ -440,6 +468,8 @@ static void write_lvt(struct vlapic *a, unsigned reg, uint32_t value)
         valid = 0x700ff;
     if (reg == LAPIC_LVT_LINT0 || reg == LAPIC_LVT_LINT1)
         valid |= 0xa000;
+    if (reg == LAPIC_LVT_ERROR)
+        valid = 0x100ff;
     value &= valid;
     if (!software_enabled(a))
         value |= LVT_MASKED;
@@ -535,11 +565,12 @@ static void write_register(struct vcpu *v, unsigned reg, uint32_t value)
     case LAPIC_TIMER_ICR:
         if (deadline_mode(a))
             break;
+        fire_if_due(v);
         set(a, reg, value);
         start_count(a);
         break;
     case LAPIC_TIMER_DCR: change_divide(a, value); break;
-    case REG_SELF_IPI: deliver_to(v, FIXED, value & 0xff, false); break;
+    case REG_SELF_IPI: send_ipi(v, ICR_TO_SELF | (value & 0xff)); break;
     default: write_lvt(a, reg, value); break;
     }
     v->kicked = true;
@@ -555,7 +586,7 @@ uint32_t vlapic_mmio_read(struct vcpu *v, unsigned offset)
     if (offset % 16 == 0 && (allowed(v->lapic, offset) & READ))
         return read_register(v->lapic, offset);
     if (offset % 16 == 0)
-        v->lapic->esr_pending |= ESR_REGISTER;
+        set_error(v->lapic, ESR_REGISTER);
     return 0;
 }
 
@@ -564,7 +595,7 @@ void vlapic_mmio_write(struct vcpu *v, unsigned offset, uint32_t value)
     if (offset % 16 == 0 && (allowed(v->lapic, offset) & WRITE))
         write_register(v, offset, value);
     else if (offset % 16 == 0)
-        v->lapic->esr_pending |= ESR_REGISTER;
+        set_error(v->lapic, ESR_REGISTER);
 }
 
 /* "x2APIC state transitions": from disabled to x2APIC, and from x2APIC back to xAPIC, are #GP. */
@@ -643,6 +674,7 @@ bool vlapic_write_msr(struct vcpu *v, uint32_t msr, uint64_t value)
         return write_base(v, value);
     if (msr == IA32_TSC_DEADLINE) {
         if (deadline_mode(a)) {
+            fire_if_due(v);
             set_deadline(a, value);
             v->kicked = true;
         }

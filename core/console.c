@@ -13,7 +13,8 @@
     UINT64_C(20000000) /* TSC ticks without output after which an unfinished line is interrupted \
                         */
 
-static struct spinlock lock; /* guards everything below but the flags set once at boot */
+static const char mark[] = "skerry: "; /* how our own lines begin */
+static struct spinlock lock;           /* guards everything below but the flags set once at boot */
 static char ring[RING_SIZE];
 static unsigned ring_head, ring_tail; /* free-running */
 static bool serial, display, prefixes, panicking;
@@ -174,26 +175,32 @@ static void put(const struct console_stream *s, const char *bytes, unsigned coun
         release_waiting();
 }
 
+/* What waited because the line might still become one of ours: it does not any more. */
+static void put_matched(struct console_stream *s)
+{
+    put(s, mark, s->matched);
+    s->matched = 0;
+}
+
 /*
  * A guest must not speak in the hypervisor's name: a line of its own that begins like one of ours gets
  * "guest: " put before. While a line may still become one, its bytes wait. True: c is taken.
  */
 static bool hold_back(struct console_stream *s, char c)
 {
-    static const char mark[] = "skerry: ";
     bool ends = c == '\r' || c == '\n';
 
+    if (!line_open && !s->matched)
+        s->harmless = false; /* somebody else has ended its line */
     if (!s->harmless && c == mark[s->matched]) {
         if (++s->matched < sizeof(mark) - 1)
             return true;
         put(s, "guest: ", 7);
-        put(s, mark, s->matched);
-        s->matched = 0;
+        put_matched(s);
         s->harmless = true;
         return true;
     }
-    put(s, mark, s->matched);
-    s->matched = 0;
+    put_matched(s);
     s->harmless = !ends;
     return false;
 }
@@ -228,7 +235,8 @@ void console_guest_end(struct console_stream *s)
     take_lock();
     if (s->used)
         background_line(s);
-    if (s == focused) {
+    if (s == focused || !focused) {
+        put_matched(s);
         if (line_open)
             emit("\n", 1);
         release_waiting();
@@ -244,6 +252,8 @@ void console_set_prefixes(bool on)
 void console_focus(struct console_stream *s)
 {
     take_lock();
+    if (focused)
+        put_matched(focused);
     if (line_open)
         emit("\n", 1);
     release_waiting();

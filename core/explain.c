@@ -71,6 +71,16 @@ static void explain_vm(const struct vm_config *c)
     backend.explain_vm(c);
 }
 
+/* Spare entries of the MADT, for CPUs that are not there, do not count. */
+static unsigned enabled_cpus(void)
+{
+    unsigned n = 0;
+
+    for (unsigned i = 0; i < machine.acpi.madt.cpu_count; i++)
+        n += machine.acpi.madt.cpus[i].enabled;
+    return n;
+}
+
 /* Numbered reasons, the same as in docs/explain.md. */
 static void explain_reasons(const char *missing, const struct config *config)
 {
@@ -81,9 +91,8 @@ static void explain_reasons(const char *missing, const struct config *config)
         print("  [1] guests: this CPU lacks %s\n", missing);
         any = true;
     }
-    if (cpu_count < machine.acpi.madt.cpu_count && machine.acpi.madt.present) {
-        print("  [2] %u CPU(s) that the firmware lists did not start\n",
-              machine.acpi.madt.cpu_count - cpu_count);
+    if (cpu_count < enabled_cpus()) {
+        print("  [2] %u CPU(s) that the firmware lists did not start\n", enabled_cpus() - cpu_count);
         any = true;
     }
     if (!machine.acpi.s5.present) {

@@ -106,8 +106,8 @@ void vmx_run(struct vcpu *v)
             failed_entry(v, result);
             break;
         }
-        x->launched = true;
         reason = (uint32_t)vmcs_read(vmcs_exit_reason);
+        x->launched |= !(reason & EXIT_ENTRY_FAILED);
         if (!after_exit(v, vmx_handle_exit(v, reason)))
             break;
     }

@@ -250,6 +250,25 @@ static void no_forged_lines(void **state)
 }
 
 /* Whatever two guests and the host say: each line has one speaker, and nobody's words get lost or swapped. */
+/* A line of ours that cuts the guest's own in two does not give it a line's beginning for free. */
+static void no_forged_line_after_a_cut(void **state)
+{
+    (void)state;
+    guest(&a, "x");
+    fake_tsc += UINT64_C(1) << 40;
+    host("skerry: note\n");
+    guest(&a, "skerry: power off\n");
+    assert_shown("x\nskerry: note\nguest: skerry: power off\n");
+}
+
+static void what_waits_is_shown_at_the_end(void **state)
+{
+    (void)state;
+    guest(&a, "sk");
+    console_guest_end(&a);
+    assert_shown("sk\n");
+}
+
 static void random_conversation(void **state)
 {
     static char said[2][64 * 1024], heard[2][64 * 1024], text[sizeof(wire) + 1];
@@ -401,6 +420,8 @@ int main(void)
         TWO(focus_moves),
         TWO(nobody_in_front),
         TWO(no_forged_lines),
+        ONE(no_forged_line_after_a_cut),
+        ONE(what_waits_is_shown_at_the_end),
         TWO(random_conversation),
         ONE(slow_port),
         ONE(no_port),

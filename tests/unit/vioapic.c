@@ -11,13 +11,14 @@
 
 static struct vioapic io;
 static struct vm vm;
+static bool taken;
 static struct {
     uint32_t destination;
     bool logical, level;
     unsigned mode, vector, count;
 } delivered;
 
-void vm_deliver(struct vm *to, uint32_t destination, bool logical, unsigned mode, unsigned vector, bool level)
+bool vm_deliver(struct vm *to, uint32_t destination, bool logical, unsigned mode, unsigned vector, bool level)
 {
     assert_ptr_equal(to, &vm);
     delivered.destination = destination;
@@ -26,12 +27,14 @@ void vm_deliver(struct vm *to, uint32_t destination, bool logical, unsigned mode
     delivered.vector = vector;
     delivered.level = level;
     delivered.count++;
+    return taken;
 }
 
 static int set_up(void **state)
 {
     (void)state;
     delivered.count = 0;
+    taken = true;
     vioapic_reset(&io);
     return 0;
 }
@@ -181,6 +184,21 @@ static void shared_vector(void **state)
     assert_int_equal(delivered.count, 4);
 }
 
+/* Without a local APIC that owes an EOI, a level pin is not held back. */
+static void nobody_takes_it(void **state)
+{
+    (void)state;
+    taken = false;
+    set_pin(9, 0x8041);
+    vioapic_set_pin(&vm, &io, 9, true);
+    assert_int_equal(delivered.count, 1);
+    assert_false(read_reg(0x22) & 0x4000);
+    taken = true;
+    vioapic_set_pin(&vm, &io, 9, true);
+    assert_int_equal(delivered.count, 2);
+    assert_true(read_reg(0x22) & 0x4000);
+}
+
 #define TEST(f) cmocka_unit_test_setup(f, set_up)
 
 int main(void)
@@ -194,6 +212,7 @@ int main(void)
         TEST(rewriting_keeps_remote_irr),
         TEST(masked_edge_is_lost),
         TEST(shared_vector),
+        TEST(nobody_takes_it),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -144,6 +144,58 @@ static void mode_change_disarms(void **state)
     assert_int_equal(pending(0), -1);
 }
 
+/* An expiry that nobody has looked at yet is not lost when the timer is set anew. */
+static void expiry_before_rearming(void **state)
+{
+    (void)state;
+    write_reg(0, LAPIC_TIMER_DCR, 0xb);
+    write_reg(0, TIMER, 0x40);
+    write_reg(0, LAPIC_TIMER_ICR, 1000);
+    fake_tsc += 2000;
+    write_reg(0, LAPIC_TIMER_ICR, 100000);
+    accept(0, 0x40);
+    eoi(0);
+    write_reg(0, TIMER, LVT_DEADLINE | 0x41);
+    assert_true(write_msr(0, IA32_TSC_DEADLINE, fake_tsc + 1000));
+    fake_tsc += 2000;
+    assert_true(write_msr(0, IA32_TSC_DEADLINE, fake_tsc + 100000));
+    accept(0, 0x41);
+}
+
+static void deadlines_at_the_end_of_time(void **state)
+{
+    (void)state;
+    vlapic_set_tsc_offset(&vcpus[0], -fake_tsc);
+    write_reg(0, TIMER, LVT_DEADLINE | 0x40);
+    assert_true(write_msr(0, IA32_TSC_DEADLINE, UINT64_MAX));
+    assert_int_equal(armed, UINT64_MAX);
+    assert_int_equal(pending(0), -1);
+    assert_int_equal(read_msr(0, IA32_TSC_DEADLINE), UINT64_MAX);
+}
+
+static void illegal_vectors(void **state)
+{
+    (void)state;
+    write_reg(0, 0x370, 0x60);
+    write_reg(0, LAPIC_TIMER_DCR, 0xb);
+    write_reg(0, TIMER, 3);
+    write_reg(0, LAPIC_TIMER_ICR, 1000);
+    fake_tsc += 2000;
+    accept(0, 0x60); /* the LVT error entry */
+    eoi(0);
+    write_reg(0, 0x280, 0);
+    assert_int_equal(read_reg(0, 0x280), 0x40);
+    write_reg(0, LAPIC_ICR, 0x40000 | 5); /* to itself */
+    accept(0, 0x60);
+    write_reg(0, 0x280, 0);
+    assert_int_equal(read_reg(0, 0x280), 0x20);
+    /* Delivery status cannot be written, and the error entry has no delivery mode. */
+    write_reg(0, LAPIC_LVT_LINT0, 0x1050);
+    assert_int_equal(read_reg(0, LAPIC_LVT_LINT0), 0x50);
+    write_reg(0, 0x370, 0x760);
+    assert_int_equal(read_reg(0, 0x370), 0x60);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -154,6 +206,9 @@ int main(void)
         XAPIC(tsc_deadline),
         XAPIC(deadline_follows_the_guest_tsc),
         XAPIC(mode_change_disarms),
+        XAPIC(expiry_before_rearming),
+        XAPIC(deadlines_at_the_end_of_time),
+        XAPIC(illegal_vectors),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
