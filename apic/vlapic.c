@@ -41,6 +41,8 @@
 #define ICR_VECTOR(x)    ((unsigned)(x)&0xff)
 #define ICR_MODE(x)      ((unsigned)((x) >> 8) & 7)
 #define ICR_LOGICAL      BIT(11)
+#define ICR_ASSERTED     BIT(14)
+#define ICR_LEVEL        BIT(15)
 #define ICR_TO_SELF      0x40000u
 #define ICR_SHORTHAND(x) ((unsigned)((x) >> 18) & 3)
 enum shorthand { TO_DESTINATION, TO_SELF, TO_ALL, TO_OTHERS };
@@ -165,6 +167,17 @@ static void reset_registers(const struct vcpu *v)
     set_mode_registers(v);
 }
 
+void vlapic_init(struct vcpu *v)
+{
+    uint64_t discarded[4];
+
+    pid_collect(&v->lapic->pid, discarded);
+    memset(v->lapic->level, 0, sizeof(v->lapic->level));
+    v->lapic->nmi = false;
+    reset_registers(v);
+    lapic_timer_arm(0);
+}
+
 void vlapic_reset(struct vcpu *v)
 {
     struct vlapic *a = v->lapic;
@@ -255,7 +268,9 @@ static bool deliver_to(struct vcpu *target, unsigned mode, unsigned vector, bool
             vlapic_post(target, vector, level);
         return vector >= FIRST_VECTOR && software_enabled(target->lapic);
     case NMI: vlapic_post_nmi(target); return true;
-    default: return false; /* SMI and ExtINT have no source here; INIT and STARTUP need a second vCPU */
+    case INIT: vcpu_send_init(target); return true;
+    case STARTUP: vcpu_send_startup(target, vector); return true;
+    default: return false; /* SMI and ExtINT have no source here */
     }
 }
 
@@ -296,6 +311,8 @@ static void send_ipi(struct vcpu *v, uint64_t icr)
     uint32_t destination = x2apic_mode(v->lapic) ? (uint32_t)(icr >> 32) : (uint32_t)(icr >> 56);
     unsigned mode = ICR_MODE(icr), vector = ICR_VECTOR(icr);
 
+    if (mode == INIT && (icr & ICR_LEVEL) && !(icr & ICR_ASSERTED))
+        return; /* "INIT level de-assert" does nothing on processors of today */
     if ((mode == FIXED || mode == LOWEST) && vector < FIRST_VECTOR) {
         set_error(v->lapic, ESR_SEND_VECTOR);
         return;

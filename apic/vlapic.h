@@ -19,6 +19,9 @@ bool vlapic_x2apic_allowed(const struct vcpu *v);
 /* IA32_APIC_BASE.EN. */
 bool vlapic_hardware_enabled(const struct vcpu *v);
 
+/* What INIT does to it: registers as at reset, ID and mode kept. On its vCPU's CPU. */
+void vlapic_init(struct vcpu *v);
+
 /* Register access by xAPIC offset within the page; 32 bits. Invalid ones read 0 and set the ESR. */
 uint32_t vlapic_mmio_read(struct vcpu *v, unsigned offset);
 void vlapic_mmio_write(struct vcpu *v, unsigned offset, uint32_t value);

@@ -72,16 +72,6 @@ static bool check_cpus(const struct vm_config *c, struct cpu *picked[VM_MAX_VCPU
     return false;
 }
 
-/* Application processors of guests come with INIT and SIPI, which apic/vlapic.c does not deliver yet. */
-static bool check_vcpus(const struct vm_config *c)
-{
-    if (c->vcpus == 1)
-        return true;
-    refuse(c->vcpus_line, "[vm %s] has %u vcpus, expected 1: guests with several are not supported yet",
-           c->name, c->vcpus);
-    return false;
-}
-
 static bool check_memory(const struct vm_config *c)
 {
     uint64_t pages = c->memory / PAGE_SIZE;
@@ -219,9 +209,13 @@ static bool load(struct vm *vm)
     pc_reset(vm);
     vm->input_head = vm->input_tail = 0;
     for (unsigned i = 0; i < vm->vcpu_count; i++) {
-        vm->vcpus[i]->halted = false;
-        vlapic_reset(vm->vcpus[i]);
-        backend.vcpu_reset(vm->vcpus[i], i ? NULL : &start);
+        struct vcpu *v = vm->vcpus[i];
+
+        v->activity = i ? WAIT_FOR_SIPI : ACTIVE;
+        v->dead = v->init = false;
+        v->startup = NO_STARTUP;
+        vlapic_reset(v);
+        backend.vcpu_reset(v, i ? NULL : &start);
     }
     return true;
 }
@@ -233,7 +227,7 @@ struct vm *vm_build(const struct vm_config *c)
     struct image image;
     struct vm *vm;
 
-    if (!check_vcpus(c) || !find_images(c, &image) || !check_cpus(c, picked) || !check_memory(c))
+    if (!find_images(c, &image) || !check_cpus(c, picked) || !check_memory(c))
         return NULL;
     vm = memory_alloc_zeroed(&account, MEMORY_STATE, ALIGN_UP(sizeof(*vm), PAGE_SIZE) / PAGE_SIZE);
     if (!vm) {
@@ -260,12 +254,17 @@ struct vm *vm_build(const struct vm_config *c)
 
 /* --- running and ending --- */
 
+static void go_live(struct vm *vm)
+{
+    __atomic_store_n(&vm->live, true, __ATOMIC_SEQ_CST);
+    for (unsigned i = 0; i < vm->vcpu_count; i++)
+        vcpu_kick(vm->vcpus[i]);
+}
+
 void vm_start(struct vm *vm)
 {
     __atomic_add_fetch(&live_count, 1, __ATOMIC_RELAXED);
-    __atomic_store_n(&vm->live, true, __ATOMIC_RELEASE);
-    for (unsigned i = 0; i < vm->vcpu_count; i++)
-        vcpu_kick(vm->vcpus[i]);
+    go_live(vm);
 }
 
 bool vm_all_ended(void)
@@ -307,7 +306,6 @@ static void give_focus_away(const struct vm *from)
 
 static void stop(struct vm *vm)
 {
-    vm->live = false;
     console_guest_end(&vm->console);
     vm_print_statistics(vm);
     give_focus_away(vm);
@@ -323,7 +321,7 @@ static bool wants_restart(const struct vm *vm)
     }
 }
 
-void vm_finish(struct vm *vm)
+static void finish(struct vm *vm)
 {
     enum ending after = vm->ending == VM_END_CRASH ? vm->config->on_crash : vm->config->on_exit;
 
@@ -332,6 +330,7 @@ void vm_finish(struct vm *vm)
         vm->ending = VM_END_NONE;
         if (load(vm)) {
             log_info("[vm %s] starts again (%u)", vm->config->name, vm->resets);
+            go_live(vm);
             return;
         }
     }
@@ -340,12 +339,29 @@ void vm_finish(struct vm *vm)
         __atomic_store_n(&live_count, 0, __ATOMIC_RELEASE);
 }
 
+bool vm_begin_run(struct vm *vm)
+{
+    __atomic_add_fetch(&vm->running, 1, __ATOMIC_SEQ_CST);
+    return __atomic_load_n(&vm->live, __ATOMIC_SEQ_CST);
+}
+
+/* live is the token of who finishes: with it gone no vCPU begins, and one that just had is waited for. */
+void vm_end_run(struct vm *vm)
+{
+    bool last = !__atomic_sub_fetch(&vm->running, 1, __ATOMIC_SEQ_CST);
+
+    if (!last || vm->ending == VM_END_NONE || !__atomic_exchange_n(&vm->live, false, __ATOMIC_SEQ_CST))
+        return;
+    while (__atomic_load_n(&vm->running, __ATOMIC_SEQ_CST))
+        cpu_pause();
+    finish(vm);
+}
+
 void vm_print_statistics(const struct vm *vm)
 {
-    uint64_t total = 0;
-
     for (unsigned i = 0; i < vm->vcpu_count; i++) {
         const struct vcpu *v = vm->vcpus[i];
+        uint64_t total = 0;
 
         for (unsigned r = 0; r < EXIT_REASONS; r++) {
             total += v->exits[r];
@@ -369,6 +385,34 @@ void vcpu_kick(struct vcpu *v)
     __atomic_store_n(&v->kicked, true, __ATOMIC_SEQ_CST);
     if (v->cpu != this_cpu())
         smp_kick(v->cpu);
+}
+
+void vcpu_dead(struct vcpu *v)
+{
+    struct vm *vm = v->vm;
+
+    v->dead = true;
+    __atomic_thread_fence(__ATOMIC_SEQ_CST);
+    for (unsigned i = 0; i < vm->vcpu_count; i++) {
+        const struct vcpu *other = vm->vcpus[i];
+
+        if (!other->dead || other->init || other->startup != NO_STARTUP)
+            return;
+    }
+    vm_request_end(vm, VM_END_OFF, "has halted with interrupts off");
+}
+
+void vcpu_send_init(struct vcpu *v)
+{
+    v->startup = NO_STARTUP;
+    __atomic_store_n(&v->init, true, __ATOMIC_SEQ_CST);
+    vcpu_kick(v);
+}
+
+void vcpu_send_startup(struct vcpu *v, unsigned vector)
+{
+    __atomic_store_n(&v->startup, (int)vector, __ATOMIC_SEQ_CST);
+    vcpu_kick(v);
 }
 
 void vm_input(struct vm *vm, uint8_t byte)

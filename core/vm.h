@@ -46,6 +46,9 @@ enum vcpu_event { /* counted per vCPU, beside the exits by reason */
 };
 
 #define EXIT_REASONS 80
+#define NO_STARTUP   (-1)
+
+enum activity { ACTIVE, HALTED, WAIT_FOR_SIPI };
 
 struct vcpu {
     struct guest_regs regs ALIGNED(16); /* first: NASM finds it at the vCPU's address */
@@ -55,7 +58,10 @@ struct vcpu {
     struct cpu *cpu;  /* pinned to */
     void *backend;    /* struct vmx_vcpu */
     struct vlapic *lapic;
-    volatile bool halted; /* waits for an interrupt */
+    volatile enum activity activity;
+    volatile bool dead;   /* nothing but INIT, SIPI or NMI can wake it */
+    volatile bool init;   /* an INIT was sent to it */
+    volatile int startup; /* vector of a SIPI sent to it, or NO_STARTUP */
     volatile bool kicked; /* a request or mail came since the flag was cleared */
     uint64_t exits[EXIT_REASONS];
     uint64_t counts[COUNT_KINDS];
@@ -72,6 +78,7 @@ struct vm {
     struct vcpu *vcpus[VM_MAX_VCPUS];
     unsigned vcpu_count;
     volatile bool live; /* started and not ended */
+    unsigned running;   /* vCPUs between schedule-in and schedule-out */
     enum vm_end ending;
     unsigned resets;
     struct spinlock lock; /* guards ending, input and the devices in pc */
@@ -102,8 +109,19 @@ bool vm_all_ended(void);
  */
 void vm_request_end(struct vm *vm, enum vm_end end, const char *fmt, ...) PRINTF_LIKE(3, 4);
 
-/* The scheduler's part of an ending: on the CPU of a vCPU that left its guest. Stops or resets the VM. */
-void vm_finish(struct vm *vm);
+/*
+ * The scheduler's part: begin before a vCPU runs (false: it must not), end after it. The last vCPU that
+ * leaves a VM with an ending stops or resets it.
+ */
+bool vm_begin_run(struct vm *vm);
+void vm_end_run(struct vm *vm);
+
+/* Marks a vCPU as dead to everything but INIT, SIPI and NMI; a VM whose vCPUs all are has ended. */
+void vcpu_dead(struct vcpu *v);
+
+/* INIT and SIPI, from any CPU (SDM volume 3, "MP initialization protocol"). */
+void vcpu_send_init(struct vcpu *v);
+void vcpu_send_startup(struct vcpu *v, unsigned vector);
 
 /* Prints exits by reason, counters and memory. */
 void vm_print_statistics(const struct vm *vm);

@@ -9,11 +9,12 @@
 
 static void run(struct cpu *cpu, struct vcpu *v)
 {
-    cpu->running = v;
-    backend.run(v);
-    cpu->running = NULL;
-    if (v->vm->ending != VM_END_NONE)
-        vm_finish(v->vm);
+    if (vm_begin_run(v->vm)) {
+        cpu->running = v;
+        backend.run(v);
+        cpu->running = NULL;
+    }
+    vm_end_run(v->vm);
 }
 
 NORETURN void sched_loop(void)

@@ -17,9 +17,9 @@ void vmx_dump_guest(const struct vcpu *v)
 
     for (unsigned i = 0; i < 16; i++)
         values[i] = vmx_read_gpr(v, i);
-    print("  rip %016llx  rflags %08llx  last exit: %s, qualification %llx\n", field(vmcs_guest_rip),
-          field(vmcs_guest_rflags), vmx_exit_name((unsigned)vmcs_read(vmcs_exit_reason) & 0xffff),
-          field(vmcs_exit_qualification));
+    print("  vcpu %u: rip %016llx  rflags %08llx  last exit: %s, qualification %llx\n", v->id,
+          field(vmcs_guest_rip), field(vmcs_guest_rflags),
+          vmx_exit_name((unsigned)vmcs_read(vmcs_exit_reason) & 0xffff), field(vmcs_exit_qualification));
     for (unsigned i = 0; i < 16; i += 4)
         print("  %s %016llx  %s %016llx  %s %016llx  %s %016llx\n", names[i], (unsigned long long)values[i],
               names[i + 1], (unsigned long long)values[i + 1], names[i + 2],

@@ -20,16 +20,38 @@ static void failed_entry(struct vcpu *v, enum vmx_entry result)
     vm_request_end(v->vm, VM_END_CRASH, "VM entry failed with error %u", error);
 }
 
-/* HLT: until there is something to deliver. False when the vCPU must leave instead. */
-static bool wait_for_event(struct vcpu *v)
+/* The TSCs of a VM show the same: each vCPU begins with the offset that vCPU 0 began with. */
+static void start_tsc(struct vcpu *v)
+{
+    struct vmx_vm *vm = v->vm->backend;
+
+    if (v->id == 0) {
+        if (vm->tsc_started)
+            return;
+        vm->tsc_started = true;
+        vm->tsc_offset = -rdtsc();
+    }
+    vmx_set_tsc_offset(v, vm->tsc_offset);
+}
+
+static void idle(struct vcpu *v)
+{
+    if (!v->kicked && !console_pump())
+        wait_for_interrupt();
+    v->kicked = false;
+}
+
+/* HLT: until something ends it. False when the vCPU must leave instead. */
+static bool wait_for_event(struct vcpu *v, bool interrupts)
 {
     while (!must_leave(v)) {
         vlapic_update(v);
-        if (vlapic_pending(v) >= 0 || vlapic_nmi_pending(v))
+        if ((interrupts && vlapic_pending(v) >= 0) || vlapic_nmi_pending(v) || v->init)
             return true;
-        if (!v->kicked && !console_pump())
-            wait_for_interrupt();
-        v->kicked = false;
+        if (!interrupts && !v->dead)
+            vcpu_dead(v);
+        else
+            idle(v);
     }
     return false;
 }
@@ -38,16 +60,61 @@ static bool halt(struct vcpu *v)
 {
     bool go_on;
 
-    if (!(vmcs_read(vmcs_guest_rflags) & RFLAGS_IF) && v->vm->vcpu_count == 1) {
-        vm_request_end(v->vm, VM_END_OFF, "has halted with interrupts off");
-        return false;
-    }
     vmx_skip_instruction();
-    v->halted = true;
-    go_on = wait_for_event(v);
-    v->halted = false;
+    v->activity = HALTED;
+    go_on = wait_for_event(v, vmcs_read(vmcs_guest_rflags) & RFLAGS_IF);
+    v->activity = ACTIVE;
+    v->dead = false;
     v->kicked = true;
     return go_on;
+}
+
+/* Makes the vCPU's VMCS current on this CPU and loads what no VMCS holds. */
+static void load(struct vcpu *v)
+{
+    vmx_vmptrld(vmx_of(v)->vmcs);
+    vmx_load_host_state();
+    vmx_load_guest_registers(v);
+    vmx_flush_tlb(); /* what an earlier life of this VPID left behind */
+}
+
+static void take_init(struct vcpu *v)
+{
+    v->init = false;
+    if (v->id == 0) {
+        vm_request_end(v->vm, VM_END_RESET, "has reset itself by INIT");
+        return;
+    }
+    vmx_vmclear(vmx_of(v)->vmcs);
+    vlapic_init(v);
+    vmx_vcpu_reset(v, NULL);
+    load(v);
+    v->activity = WAIT_FOR_SIPI;
+}
+
+/* INIT, and the wait for SIPI behind it. False when the vCPU must leave. */
+static bool take_init_and_startup(struct vcpu *v)
+{
+    if (v->init)
+        take_init(v);
+    while (v->activity == WAIT_FOR_SIPI) {
+        int vector = __atomic_exchange_n(&v->startup, NO_STARTUP, __ATOMIC_SEQ_CST);
+
+        if (must_leave(v))
+            return false;
+        if (vector != NO_STARTUP) {
+            vmx_vcpu_startup((unsigned)vector);
+            start_tsc(v);
+            v->dead = false;
+            v->activity = ACTIVE;
+        } else if (!v->dead) {
+            vcpu_dead(v);
+        } else {
+            idle(v);
+        }
+    }
+    v->startup = NO_STARTUP; /* SIPI means nothing to a running CPU */
+    return !must_leave(v);
 }
 
 /* Acts on what the handler said; false: back to the scheduler. */
@@ -71,33 +138,21 @@ static void report_first_entry(void)
              (unsigned long long)(rdtsc() - machine.entry_tsc));
 }
 
-static void start_tsc(struct vcpu *v)
-{
-    struct vmx_vcpu *x = vmx_of(v);
-
-    if (x->tsc_started)
-        return;
-    x->tsc_started = true;
-    vmx_set_tsc_offset(v, -rdtsc());
-}
-
 void vmx_run(struct vcpu *v)
 {
     struct vmx_vcpu *x = vmx_of(v);
     enum vmx_entry result;
     uint32_t reason;
 
-    vmx_vmptrld(x->vmcs);
-    vmx_load_host_state();
-    vmx_load_guest_registers(v);
-    vmx_flush_tlb(); /* what an earlier life of this VPID left behind */
+    load(v);
     report_first_entry();
-    start_tsc(v);
+    if (v->activity != WAIT_FOR_SIPI)
+        start_tsc(v);
     v->kicked = true;
     for (;;) {
         if (v->kicked) {
             v->kicked = false;
-            if (must_leave(v))
+            if (must_leave(v) || !take_init_and_startup(v))
                 break;
             vmx_prepare_entry(v);
         }

@@ -177,18 +177,32 @@ static void write_guest_rest(const struct start_state *s)
         vmcs_write((struct vmcs_field){vmcs_guest_pdpte0.encoding + 2 * i}, 0);
 }
 
+void vmx_vcpu_startup(unsigned vector)
+{
+    vmcs_write(vmcs_guest_cs_selector, vector << 8);
+    vmcs_write(vmcs_guest_cs_base, vector << 12);
+    vmcs_write(vmcs_guest_rip, 0);
+}
+
 void vmx_vcpu_reset(struct vcpu *v, const struct start_state *start)
 {
+    static const struct start_state after_init = {.mode = 16};
     struct vmx_vcpu *x = vmx_of(v);
     void *vmcs = x->vmcs;
 
     memset(&v->regs, 0, sizeof(v->regs));
     memset(x, 0, sizeof(*x));
     x->vmcs = vmcs;
+    if (start)
+        ((struct vmx_vm *)v->vm->backend)->tsc_started = false;
     x->xcr0_allowed = vmx_xcr0_allowed();
     x->cr4_allowed = vmx_cr4_allowed(v);
     x->xcr0 = 1;
     x->misc_enable = MISC_ENABLE;
+    if (!start) {
+        start = &after_init;
+        v->regs.rdx = cpuid(1, 0).eax; /* "Processor state after reset": EDX tells the model */
+    }
     v->regs.rax = start->rax;
     v->regs.rbx = start->rbx;
     v->regs.rsi = start->rsi;

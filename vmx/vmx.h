@@ -11,6 +11,8 @@ struct vmx_vm {
     uint64_t ept_pointer;
     uint8_t *msr_bitmap; /* SDM volume 3, "MSR-bitmap address" */
     uint16_t first_vpid;
+    bool tsc_started;    /* the guests' TSC counts from the first entry of vCPU 0 */
+    uint64_t tsc_offset; /* with which every vCPU of the VM starts */
 };
 
 struct vmx_vcpu {
@@ -24,7 +26,6 @@ struct vmx_vcpu {
     uint64_t xcr0_allowed;
     uint64_t xcr0; /* the guest's; loaded in the register while it is on the CPU */
     uint64_t tsc_offset;
-    bool tsc_started; /* the guest's TSC counts from its first entry */
     uint64_t tsc_adjust;
     uint64_t mtrr_def_type; /* the guest's own, kept but without effect */
     uint64_t misc_enable;
@@ -65,7 +66,8 @@ void vmx_flush_tlb(void); /* INVEPT and INVVPID, all contexts */
 
 /* setup.c */
 bool vmx_vcpu_create(struct vcpu *v);
-void vmx_vcpu_reset(struct vcpu *v, const struct start_state *start);
+void vmx_vcpu_reset(struct vcpu *v, const struct start_state *start); /* NULL: as INIT leaves it */
+void vmx_vcpu_startup(unsigned vector);        /* SIPI: where the current VMCS starts in real mode */
 void vmx_load_host_state(void);                /* into the current VMCS, for this CPU */
 void vmx_load_guest_registers(struct vcpu *v); /* state that neither VMCS nor stub switches */
 
