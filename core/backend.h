@@ -37,8 +37,8 @@ bool pc_create(struct vm *vm);
 void pc_reset(struct vm *vm);
 void pc_input_ready(struct vm *vm);          /* under the VM's lock */
 void pc_eoi(struct vm *vm, unsigned vector); /* a local APIC ended a level-triggered interrupt */
-/* Puts the ACPI tables into guest memory and says where. */
-bool pc_write_acpi(struct vm *vm, struct image *image);
+/* Puts the ACPI tables and the code at the reset vector into guest memory, and says where the tables are. */
+bool pc_write_firmware(struct vm *vm, struct image *image);
 
 /* apic/vlapic.c */
 bool vlapic_create(struct vcpu *v);

@@ -202,7 +202,7 @@ static bool load(struct vm *vm)
     if (!find_images(vm->config, &image))
         return false;
     scrub_ram(vm);
-    if (!pc_write_acpi(vm, &image) || !image_load(vm, &image, &start, &why)) {
+    if (!pc_write_firmware(vm, &image) || !image_load(vm, &image, &start, &why)) {
         refuse(vm->config->kernel_line, "[vm %s] %s: %s", vm->config->name, vm->config->kernel, why);
         return false;
     }
@@ -339,10 +339,15 @@ static void finish(struct vm *vm)
         __atomic_store_n(&live_count, 0, __ATOMIC_RELEASE);
 }
 
+bool vm_may_run(const struct vm *vm)
+{
+    return __atomic_load_n(&vm->live, __ATOMIC_SEQ_CST) && vm->ending == VM_END_NONE;
+}
+
 bool vm_begin_run(struct vm *vm)
 {
     __atomic_add_fetch(&vm->running, 1, __ATOMIC_SEQ_CST);
-    return __atomic_load_n(&vm->live, __ATOMIC_SEQ_CST);
+    return vm_may_run(vm);
 }
 
 /* live is the token of who finishes: with it gone no vCPU begins, and one that just had is waited for. */

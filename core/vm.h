@@ -110,9 +110,11 @@ bool vm_all_ended(void);
 void vm_request_end(struct vm *vm, enum vm_end end, const char *fmt, ...) PRINTF_LIKE(3, 4);
 
 /*
- * The scheduler's part: begin before a vCPU runs (false: it must not), end after it. The last vCPU that
+ * The scheduler's part: vm_may_run() tells whether there is a point in trying (a kick says that it changed),
+ * begin comes before a vCPU runs (false: it must not after all), end after it in any case. The last vCPU that
  * leaves a VM with an ending stops or resets it.
  */
+bool vm_may_run(const struct vm *vm);
 bool vm_begin_run(struct vm *vm);
 void vm_end_run(struct vm *vm);
 

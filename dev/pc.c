@@ -10,12 +10,13 @@
 #include "dev/rtc.h"
 #include "dev/uart.h"
 
-#define UART_BASE   0x3f8
-#define UART_PORTS  8
-#define UART_PIN    4
-#define RTC_INDEX   0x70
-#define RTC_DATA    0x71
-#define IOAPIC_SIZE PAGE_SIZE
+#define UART_BASE    0x3f8
+#define UART_PORTS   8
+#define UART_PIN     4
+#define RTC_INDEX    0x70
+#define RTC_DATA     0x71
+#define IOAPIC_SIZE  PAGE_SIZE
+#define RESET_VECTOR UINT64_C(0xffff0)
 #define ACPI_BASE \
     UINT64_C(0xe0000) /* in the hole below 1 MiB, where the specification lets one look for it */
 #define ACPI_SIZE UINT64_C(0x2000)
@@ -75,7 +76,18 @@ void pc_input_ready(struct vm *vm)
         vm->input_tail++;
 }
 
-bool pc_write_acpi(struct vm *vm, struct image *image)
+/*
+ * What stands at the reset vector FFFF:0000. Linux on hardware-reduced ACPI without UEFI reboots by jumping
+ * there in real mode: mov dx, 0cf9h; mov al, 6; out dx, al; hlt; jmp to the hlt.
+ */
+static bool write_reset_vector(struct vm *vm)
+{
+    static const uint8_t code[] = {0xba, 0xf9, 0x0c, 0xb0, 0x06, 0xee, 0xf4, 0xeb, 0xfd};
+
+    return guest_write(vm, gpa(RESET_VECTOR), code, sizeof(code));
+}
+
+bool pc_write_firmware(struct vm *vm, struct image *image)
 {
     uint32_t ids[VM_MAX_VCPUS];
     struct acpi_params params = {
@@ -84,7 +96,8 @@ bool pc_write_acpi(struct vm *vm, struct image *image)
 
     for (unsigned i = 0; i < vm->vcpu_count; i++)
         ids[i] = vm->vcpus[i]->apic_id;
-    if (!buffer || !acpi_tables_build(buffer, ACPI_SIZE, gpa(ACPI_BASE), &params, &image->acpi_rsdp))
+    if (!buffer || !write_reset_vector(vm) ||
+        !acpi_tables_build(buffer, ACPI_SIZE, gpa(ACPI_BASE), &params, &image->acpi_rsdp))
         return false;
     image->acpi_base = gpa(ACPI_BASE);
     image->acpi_size = ACPI_SIZE;

@@ -26,7 +26,7 @@ NORETURN void sched_loop(void)
 
         if (cpu->leave)
             power_leave();
-        if (v && __atomic_load_n(&v->vm->live, __ATOMIC_ACQUIRE))
+        if (v && vm_may_run(v->vm))
             run(cpu, v);
         else if (vm_all_ended())
             power_off();

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* A guest's registers in words, for the report of a crash. */
 #include "arch/x86/cpu.h"
+#include "arch/x86/spinlock.h"
 #include "core/log.h"
 #include "vmx/vmx.h"
 
@@ -13,8 +14,10 @@ void vmx_dump_guest(const struct vcpu *v)
 {
     static const char *const names[] = {"rax", "rcx", "rdx", "rbx", "rsp", "rbp", "rsi", "rdi",
                                         "r8 ", "r9 ", "r10", "r11", "r12", "r13", "r14", "r15"};
+    static struct spinlock lock; /* one vCPU's block of lines after the other */
     uint64_t values[16];
 
+    spin_lock(&lock);
     for (unsigned i = 0; i < 16; i++)
         values[i] = vmx_read_gpr(v, i);
     print("  vcpu %u: rip %016llx  rflags %08llx  last exit: %s, qualification %llx\n", v->id,
@@ -31,4 +34,5 @@ void vmx_dump_guest(const struct vcpu *v)
           field(vmcs_guest_cs_selector), field(vmcs_guest_cs_base), field(vmcs_guest_cs_rights),
           field(vmcs_guest_ss_selector), field(vmcs_guest_gdtr_base), field(vmcs_guest_gdtr_limit),
           field(vmcs_guest_idtr_base), field(vmcs_guest_idtr_limit));
+    spin_unlock(&lock);
 }
