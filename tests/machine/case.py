@@ -12,8 +12,8 @@ sys.path.insert(0, str(REPO / "tools"))
 from skerrylib.common import ToolError  # noqa: E402
 
 KEYS = {"also", "config", "host", "cpu", "smp", "memory", "firmware", "append", "timeout", "expect", "forbid", "input",
-        "status", "needs", "lenient", "until"}
-PASSED_ON = ("host", "cpu", "smp", "memory", "firmware", "append", "until")
+        "status", "needs", "lenient", "until", "kernel", "vmhost", "cpu-knobs"}
+PASSED_ON = ("host", "cpu", "smp", "memory", "firmware", "append", "until", "kernel", "vmhost", "cpu-knobs")
 
 
 @dataclass
@@ -26,6 +26,7 @@ class Case:
     status: int
     host: str
     firmware: str
+    vmhost: bool = False  # cannot do without the module
     options: list = field(default_factory=list)  # of `tools/skerry run`
     expect: list = field(default_factory=list)
     also: list = field(default_factory=list)
@@ -65,7 +66,8 @@ def make_case(where, name, values):
         options.append("--lenient")
     return Case(name=name, config=values["config"], timeout=float(values.get("timeout", 120)),
                 status=int(values.get("status", 0)), host=values.get("host", "bochs"),
-                firmware=values.get("firmware", "bios"), options=options, expect=patterns["expect"],
+                firmware=values.get("firmware", "bios"),
+                vmhost=values.get("vmhost") == "on" or "cpu-knobs" in values, options=options, expect=patterns["expect"],
                 also=patterns["also"], forbid=patterns["forbid"], needs=values.get("needs", "").split(),
                 steps=[input_step(where, line) for line in lines_of(values.get("input", ""))])
 
