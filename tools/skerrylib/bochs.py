@@ -56,20 +56,21 @@ class Bochs:
     def _libraries(self):
         return self.root / "usr/lib/x86_64-linux-gnu"
 
-    def command(self):
-        """The words that start the program, without its own arguments."""
+    def command(self, module=None):
+        """The words that start the program, without its own arguments. MODULE is to be loaded before it."""
         if self.root == Path("/"):
-            return ["/usr/bin/bochs-bin"]
+            before = ["/usr/bin/env", f"LD_PRELOAD={module}"] if module else []
+            return [*before, "/usr/bin/bochs-bin"]
         # Through the tree's own dynamic linker and libraries: it was built for a newer libc.
-        return [str(self.root / "usr/lib64/ld-linux-x86-64.so.2"), "--library-path",
-                f"{self._libraries}:{self.root / 'usr/lib'}", str(self.root / "usr/bin/bochs-bin")]
+        return [str(self.root / "usr/lib64/ld-linux-x86-64.so.2"), *(["--preload", str(module)] if module else []),
+                "--library-path", f"{self._libraries}:{self.root / 'usr/lib'}", str(self.root / "usr/bin/bochs-bin")]
 
-    def environment(self):
-        """Where the program finds its ROM images and plugins."""
+    def environment(self, module=None, knobs=""):
+        """Where the program finds its ROM images and plugins, and the module its knobs."""
         return dict(os.environ, BXSHARE=str(self.root / "usr/share/bochs"),
                     LTDL_LIBRARY_PATH=str(self._libraries / "bochs/plugins"),
                     # The display draws by escape sequences, whatever our own terminal is.
-                    TERM="xterm")
+                    TERM="xterm", **({"SKERRY_VMHOST": knobs} if module else {}))
 
     def version(self):
         """The version that the program itself prints, or ''."""

@@ -6,7 +6,7 @@ import re
 import shutil
 from pathlib import Path
 
-from . import bochs, qemu
+from . import bochs, qemu, vmhost
 from .common import BUILD
 
 
@@ -41,6 +41,7 @@ def report():
     emulator = programs(qemu.PROGRAM)
     nested = qemu.nested_vmx() and os.access("/dev/kvm", os.R_OK | os.W_OK) and emulator
     own_bochs = bochs.find()
+    unfit = vmhost.why_not(own_bochs)
     found = kernels()
     lines = [
         ("VMX in this processor", vmx, "" if vmx else "needed by --host kvm only"),
@@ -48,6 +49,7 @@ def report():
         ("nested VMX (host kvm)", nested, "" if nested else "an Intel machine with kvm_intel nested=Y; else Bochs"),
         ("Bochs 3.0 (host bochs)", own_bochs is not None,
          f"in {own_bochs.root}" if own_bochs else "tools/setup build"),
+        ("Bochs CPU module", not unfit, unfit),
         ("QEMU (hosts kvm, tcg)", emulator, "" if emulator else "tools/setup test"),
         ("OVMF (--firmware uefi)", qemu.firmware_files() is not None,
          "" if qemu.firmware_files() else "tools/setup test"),

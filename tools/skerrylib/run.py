@@ -12,7 +12,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from . import bochs, console, image, qemu, verdict
+from . import bochs, console, image, qemu, verdict, vmhost
 from .common import BUILD, ToolError, locked
 from .emulator import Emulator
 
@@ -91,10 +91,11 @@ def start(options, host, medium, folder, log):
         words, environment = machine_command(options, host, medium, folder)
         return Emulator(words, environment, log, folder, serial_pipes=True)
     program = bochs.find()
+    module = vmhost.choose(program, options.vmhost, options.cpu_knobs)
     with socket.create_server(("127.0.0.1", 0)) as listener:
         rc = write_bochs_files(options, medium, folder, listener.getsockname()[1])
-        emulator = Emulator([*program.command(), "-q", "-f", str(rc)], program.environment(), log, folder,
-                            serial_pipes=False)
+        emulator = Emulator([*program.command(module), "-q", "-f", str(rc)],
+                            program.environment(module, options.cpu_knobs), log, folder, serial_pipes=False)
         try:
             emulator.accept(listener)
         except BaseException as error:
@@ -113,10 +114,11 @@ def dry_run(options, host, medium, folder):
         print(shlex.join(words))
         return 0
     program = bochs.find() or bochs.Bochs(bochs.cached_root())
-    environment = program.environment()
-    names = ("BXSHARE", "LTDL_LIBRARY_PATH", "TERM")
+    module = vmhost.choose(program, options.vmhost, options.cpu_knobs)
+    environment = program.environment(module, options.cpu_knobs)
+    names = ("BXSHARE", "LTDL_LIBRARY_PATH", "TERM", *(["SKERRY_VMHOST"] if module else []))
     print(" ".join(f"{name}={shlex.quote(environment[name])}" for name in names),
-          shlex.join([*program.command(), "-q", "-f", f"{folder}/bochsrc"]))
+          shlex.join([*program.command(module), "-q", "-f", f"{folder}/bochsrc"]))
     print(f"# {folder}/bochsrc")
     print(bochs.rc_text(medium, options.cpu or bochs.DEFAULT_MODEL, options.smp, mebibytes(options.memory),
                         "mode=file, dev=/dev/stdout", folder), end="")
@@ -170,6 +172,10 @@ def run(options):
         medium = options.source if options.source.endswith(".iso") else "image.iso"
         return dry_run(options, host, medium, RUNS / "dry-run")
     check_host(host, options.firmware)
+    if host == "bochs":
+        vmhost.choose(bochs.find(), options.vmhost, options.cpu_knobs)
+    elif options.vmhost == "on" or options.cpu_knobs:
+        raise ToolError(f"--vmhost and --cpu-knobs are for --host bochs, not {host}")
     stop_on_signals()
     try:
         RUNS.mkdir(parents=True, exist_ok=True)

@@ -1,0 +1,48 @@
+# SPDX-License-Identifier: BSD-2-Clause
+# The test host: a module that is preloaded into Debian trixie's bochs-bin, and guests that show what it does.
+
+BUILD ?= build
+VMHOST := $(BUILD)/vmhost
+
+VMHOST_CFLAGS := -std=gnu11 -O2 -g -fPIC -fvisibility=hidden -ffile-prefix-map=$(CURDIR)=. -Wall -Wextra -Werror \
+    -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wundef -Wpointer-arith
+VMHOST_OBJECTS := $(patsubst tests/vmhost/module/%.c,$(VMHOST)/module/%.o,$(wildcard tests/vmhost/module/*.c))
+
+.PHONY: vmhost
+vmhost: $(VMHOST)/skerry-vmhost.so
+
+$(VMHOST)/module/%.o: tests/vmhost/module/%.c
+	@mkdir -p $(@D)
+	$(call say,HOSTCC,$<)
+	$(Q)$(CC) $(VMHOST_CFLAGS) -MMD -MP -c -o $@ $<
+
+$(VMHOST)/skerry-vmhost.so: $(VMHOST_OBJECTS)
+	$(call say,HOSTLD,$@)
+	$(Q)$(CC) -shared -Wl,-z,noexecstack -o $@ $^
+
+-include $(VMHOST_OBJECTS:.o=.d)
+
+# --- its guests: kernels that start VMs of their own, with the library of tests/guests ---
+VMHOST_NAMES := vmx-events vmx-ipiv vmx-knobs vmx-time
+VMHOST_COMMON := $(patsubst %,$(VMHOST)/obj/%.o,lib/vmm lib/vmm_asm lib/second) \
+    $(patsubst %,$(GUESTS)/obj/lib/%.o,start2 trap_stubs apic bootinfo console traps)
+VMHOST_GUESTS := $(VMHOST_NAMES:%=$(VMHOST)/%.elf)
+
+.PHONY: vmhost-guests
+vmhost-guests: $(VMHOST_GUESTS)
+
+$(VMHOST)/obj/%.o: tests/vmhost/guests/%.c
+	@mkdir -p $(@D)
+	$(call say,GUESTCC,$<)
+	$(Q)$(GUEST_CC) $(GUEST_CFLAGS) -MMD -MP -c -o $@ $<
+
+$(VMHOST)/obj/%.o: tests/vmhost/guests/%.asm
+	@mkdir -p $(@D)
+	$(call say,GUESTAS,$<)
+	$(Q)nasm $(GUEST_NASMFLAGS) -MD $(@:.o=.d) -MP -o $@ $<
+
+$(VMHOST_GUESTS): $(VMHOST)/%.elf: $(VMHOST)/obj/%.o $(VMHOST_COMMON) tests/guests/guest.ld
+	$(call say,GUESTLD,$@)
+	$(Q)ld $(GUEST_LDFLAGS) -o $@ $(filter %.o,$^)
+
+-include $(wildcard $(VMHOST)/obj/*.d $(VMHOST)/obj/lib/*.d)
