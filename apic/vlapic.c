@@ -59,6 +59,7 @@ struct vlapic {
     uint64_t period;      /* TSC ticks, periodic mode */
     uint32_t esr_pending; /* shown by the next write to ESR */
     bool nmi;
+    bool hv_timer; /* the backend watches the deadline */
 };
 
 _Static_assert(offsetof(struct vlapic, regs) == 0, "the page comes first");
@@ -341,7 +342,8 @@ static unsigned divide_shift(const struct vlapic *a)
 static void arm(struct vlapic *a, uint64_t host_tsc)
 {
     a->expires = host_tsc;
-    lapic_timer_arm(host_tsc);
+    if (!a->hv_timer)
+        lapic_timer_arm(host_tsc);
 }
 
 static bool deadline_mode(const struct vlapic *a)
@@ -405,11 +407,34 @@ static void fire_if_due(struct vcpu *v)
         fire_timer(v);
 }
 
+void vlapic_use_hv_timer(struct vcpu *v, bool on)
+{
+    v->lapic->hv_timer = on;
+}
+
+uint64_t vlapic_backend_deadline(const struct vcpu *v)
+{
+    return v->lapic->hv_timer ? v->lapic->expires : 0;
+}
+
+void vlapic_timer_to_host(struct vcpu *v)
+{
+    if (v->lapic->hv_timer && v->lapic->expires)
+        lapic_timer_arm(v->lapic->expires);
+}
+
+void vlapic_timer_from_host(struct vcpu *v)
+{
+    if (v->lapic->hv_timer)
+        lapic_timer_arm(0);
+}
+
 void vlapic_set_tsc_offset(struct vcpu *v, uint64_t offset)
 {
     struct vlapic *a = v->lapic;
 
     a->tsc_offset = offset;
+    v->kicked = true;
     if (deadline_mode(a) && a->deadline)
         set_deadline(a, a->deadline);
 }

@@ -39,6 +39,16 @@ void vlapic_set_tpr_class(struct vcpu *v, unsigned priority_class);
 /* Guest TSC = host TSC + offset; deadlines move with it. */
 void vlapic_set_tsc_offset(struct vcpu *v, uint64_t offset);
 
+/*
+ * Who watches the clock while the vCPU runs: the host's timer, which arming it sets, or (on) the backend,
+ * which asks for the deadline (host TSC, 0: none, or not his to watch). When the vCPU halts, the deadline
+ * moves to the host's timer and back.
+ */
+void vlapic_use_hv_timer(struct vcpu *v, bool on);
+uint64_t vlapic_backend_deadline(const struct vcpu *v);
+void vlapic_timer_to_host(struct vcpu *v);
+void vlapic_timer_from_host(struct vcpu *v);
+
 /* Fires the timer if it is due and collects the mailbox. */
 void vlapic_update(struct vcpu *v);
 

@@ -325,7 +325,7 @@ static const struct key host_keys[] = {
     {"log", set_choice, "log level", "info or debug", HOST(debug), 0, log_levels},
 };
 
-enum { KEY_LOAD, KEY_MODE, KEY_MODULE, VM_KEYS = 14 };
+enum { KEY_LOAD, KEY_MODE, KEY_MODULE, VM_KEYS = 15 };
 
 /* The first rows are those that other code names, in the order of the enum above. */
 static const struct key vm_keys[] = {
@@ -349,6 +349,7 @@ static const struct key vm_keys[] = {
     {"on-exit", set_choice, "action", "stop, restart or poweroff", VM(on_exit), 0, endings},
     {"on-crash", set_choice, "action", "stop, restart or poweroff", VM(on_crash), 0, endings},
     {"x2apic", set_choice, "switch", "on or off", VM(x2apic), 0, switches},
+    {"hv-timer", set_choice, "switch", "on or off", VM(hv_timer), 0, switches},
 };
 
 _Static_assert(ARRAY_SIZE(vm_keys) == VM_KEYS && VM_KEYS <= MAX_KEYS, "parser.given has a place per key");
@@ -512,7 +513,8 @@ static void begin_vm(struct parser *p, struct span name)
     }
     p->section = SECTION_VM;
     p->vm = vm = &config->vms[config->vm_count++];
-    *vm = (struct vm_config){.line = p->line, .valid = true, .vcpus = 1, .mode = 32, .x2apic = true};
+    *vm = (struct vm_config){
+        .line = p->line, .valid = true, .vcpus = 1, .mode = 32, .x2apic = true, .hv_timer = true};
     memcpy(vm->name, name.at, name.size);
 }
 

@@ -38,7 +38,8 @@ struct vm_config {
     struct cpu_set cpus; /* physical CPUs for the vCPUs, pinned in ascending order; empty: any free ones */
     enum sched_class sched;
     enum ending on_exit, on_crash;
-    bool x2apic; /* offer x2APIC mode; default on */
+    bool x2apic;   /* offer x2APIC mode; default on */
+    bool hv_timer; /* guest timers on the VMX preemption timer, where there is one; default on */
     unsigned kernel_line, initrd_line, memory_line, cpus_line,
         vcpus_line; /* for later checks; 0: not given */
     unsigned module_lines[IMAGE_MAX_MODULES];

@@ -290,6 +290,8 @@ bool console_pump(void)
 {
     bool more;
 
+    if (ring_head == ring_tail && !waiting_used)
+        return false; /* the common case costs no lock; who has just queued something pumps by himself */
     take_lock();
     if (!line_busy())
         release_waiting();

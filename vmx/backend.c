@@ -48,8 +48,9 @@ static void explain(void)
 
 static void explain_vm(const struct vm_config *c)
 {
-    print("    interrupts by software local APIC (%s), timers by the host timer, I/O and MSRs closed\n",
-          c->x2apic ? "xAPIC and x2APIC" : "xAPIC only");
+    print("    interrupts by software local APIC (%s), timers by the %s, I/O and MSRs closed\n",
+          c->x2apic ? "xAPIC and x2APIC" : "xAPIC only",
+          vmx_hv_timer_wanted(c) ? "preemption timer" : "host timer");
 }
 
 static void on_timer(void)

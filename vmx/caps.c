@@ -5,6 +5,7 @@
 #include "arch/x86/msr.h"
 #include "core/log.h"
 #include "vmx/vmcs.h"
+#include "vmx/vmx.h"
 
 #define BASIC_TRUE_CONTROLS BIT(55)
 #define MISC_STORES_LMA     BIT(5)
@@ -52,7 +53,6 @@ static const struct control {
     {WORD_PROC2, PROC2_INVPCID, LIKE, "INVPCID in guests", "hidden from guests"},
     {WORD_PROC2, PROC2_XSAVES, LIKE, "XSAVES in guests", "hidden from guests"},
     {WORD_PROC2, PROC2_WBINVD, LIKE, "WBINVD exiting", "guests may flush the caches"},
-    {WORD_PIN, PIN_PREEMPTION_TIMER, SHOW, "preemption timer", "host timer"},
     {WORD_PROC, PROC_TPR_SHADOW, SHOW, "TPR shadow", "software local APIC"},
     {WORD_PROC2, PROC2_APIC_REGISTER, SHOW, "APIC-register virtualization", "software local APIC"},
     {WORD_PROC2, PROC2_VIRTUAL_DELIVERY, SHOW, "virtual-interrupt delivery", "software local APIC"},
@@ -184,6 +184,10 @@ void vmx_caps_explain(const struct vmx_caps *c)
         else if (k->use == SHOW)
             row(k->name, present, present ? "not used yet" : k->instead);
     }
+    row("preemption timer", c->allowed1[WORD_PIN] & PIN_PREEMPTION_TIMER,
+        vmx_hv_timer_usable()                          ? "used"
+        : c->allowed1[WORD_PIN] & PIN_PREEMPTION_TIMER ? "host timer: this CPU's is known to be broken"
+                                                       : "host timer");
     row("IPI virtualization", c->tertiary_allowed1 & TERTIARY_IPI,
         c->tertiary_allowed1 & TERTIARY_IPI ? "not used yet" : "software IPIs");
     row("EPT 1 GiB pages", c->ept_vpid & EPT_PAGE_1G, c->ept_vpid & EPT_PAGE_1G ? "used" : "2 MiB pages");

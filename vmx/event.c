@@ -123,4 +123,5 @@ void vmx_prepare_entry(struct vcpu *v)
         vector = vlapic_pending(v);
     }
     set_windows(x, vector >= 0, nmi);
+    vmx_hv_timer_follow(v);
 }

@@ -3,6 +3,7 @@
 #include "apic/vlapic.h"
 #include "arch/x86/cpu.h"
 #include "arch/x86/trap.h"
+#include "core/console.h"
 #include "core/panic.h"
 #include "hypercall/hypercall.h"
 #include "vmx/vmx.h"
@@ -74,6 +75,13 @@ static enum next handle_triple_fault(struct vcpu *v)
 static enum next handle_window(struct vcpu *v)
 {
     v->kicked = true;
+    return NEXT_RESUME;
+}
+
+static enum next handle_timer(struct vcpu *v)
+{
+    console_pump();
+    v->kicked = true; /* vmx_prepare_entry finds the guest's timer due */
     return NEXT_RESUME;
 }
 
@@ -160,6 +168,7 @@ static exit_handler *const handlers[EXIT_REASONS] = {
     [EXIT_MONITOR] = handle_undefined,
     [EXIT_EPT_VIOLATION] = vmx_handle_ept_violation,
     [EXIT_EPT_MISCONFIG] = handle_ept_misconfig,
+    [EXIT_PREEMPTION_TIMER] = handle_timer,
     [EXIT_INVEPT] = handle_undefined,
     [EXIT_INVVPID] = handle_undefined,
     [EXIT_WBINVD] = handle_nothing,

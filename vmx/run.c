@@ -36,8 +36,11 @@ static void start_tsc(struct vcpu *v)
 
 static void idle(struct vcpu *v)
 {
-    if (!v->kicked && !console_pump())
+    if (!v->kicked && !console_pump()) {
+        vlapic_timer_to_host(v);
         wait_for_interrupt();
+        vlapic_timer_from_host(v);
+    }
     v->kicked = false;
 }
 
@@ -145,6 +148,7 @@ void vmx_run(struct vcpu *v)
     uint32_t reason;
 
     load(v);
+    vlapic_use_hv_timer(v, vmx_hv_timer_wanted(v->vm->config));
     report_first_entry();
     if (v->activity != WAIT_FOR_SIPI)
         start_tsc(v);
@@ -156,6 +160,8 @@ void vmx_run(struct vcpu *v)
                 break;
             vmx_prepare_entry(v);
         }
+        if (x->timer_deadline)
+            vmx_hv_timer_load(x);
         result = vmx_enter(&v->regs, x->launched);
         if (result != VMX_EXITED) {
             failed_entry(v, result);

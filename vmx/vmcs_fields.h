@@ -85,6 +85,7 @@
     F(guest_interruptibility, 0x4824)   \
     F(guest_activity, 0x4826)           \
     F(guest_sysenter_cs, 0x482a)        \
+    F(preemption_timer_value, 0x482e)   \
     F(host_sysenter_cs, 0x4c00)         \
     F(cr0_mask, 0x6000)                 \
     F(cr4_mask, 0x6002)                 \

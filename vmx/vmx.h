@@ -19,7 +19,8 @@ struct vmx_vcpu {
     void *vmcs; /* page */
     bool launched;
     bool interrupt_window, nmi_window;
-    uint32_t event; /* entry interruption info of the event to inject next, 0: none */
+    uint64_t timer_deadline; /* on the preemption timer: host TSC, 0: it is off */
+    uint32_t event;          /* entry interruption info of the event to inject next, 0: none */
     uint32_t event_error;
     uint32_t event_length;
     uint64_t cr4_allowed; /* bits the guest may set, by its CPUID */
@@ -94,6 +95,13 @@ void vmx_inject_exception(struct vcpu *v, unsigned vector);
 void vmx_inject_fault(struct vcpu *v, unsigned vector, uint32_t error); /* those with an error code */
 void vmx_reinject(struct vcpu *v);                                      /* what the exit interrupted */
 void vmx_prepare_entry(struct vcpu *v);                                 /* chooses what to inject */
+
+/* hv_timer.c: the guest's timer on the VMX preemption timer. */
+bool vmx_hv_timer_usable(void); /* the CPU has one without known errata */
+bool vmx_hv_timer_wanted(const struct vm_config *config);
+void vmx_hv_timer_follow(struct vcpu *v);         /* takes the deadline over from the local APIC */
+uint32_t vmx_hv_timer_count(uint64_t deadline, uint64_t now, unsigned shift);
+void vmx_hv_timer_load(const struct vmx_vcpu *x); /* before each entry with a deadline */
 
 /* cpuid.c */
 enum next vmx_handle_cpuid(struct vcpu *v);

@@ -22,7 +22,7 @@ UNIT_vlapic := apic/vioapic.c
 UNIT_vlapic_timer := apic/vioapic.c
 # These include the file they test, below a fake CPU (fake_cpu.h) or fake memory (fake_memory.h): caps, console,
 # memory, mtrr, paging, string, vlapic, vlapic_timer.
-UNIT_TESTS := acpi acpi_tables caps config console decode devices format load_linux load_multiboot memory mtrr multiboot2 \
+UNIT_TESTS := acpi acpi_tables caps config console decode devices format hv_timer load_linux load_multiboot memory mtrr multiboot2 \
     paging string vioapic vlapic vlapic_timer
 
 UNIT_CC ?= gcc

@@ -549,6 +549,40 @@ static void messages_to_several(void **state)
         assert_true(vlapic_take_nmi(&vcpus[i]));
 }
 
+/* INIT and SIPI reach exactly the addressed; the de-assert form of INIT does nothing. */
+static void init_and_startup(void **state)
+{
+    (void)state;
+    write_reg(0, LAPIC_ICR_HIGH, 2u << 24);
+    write_reg(0, LAPIC_ICR, ICR_INIT);
+    write_reg(0, LAPIC_ICR, ICR_STARTUP | 0x9a);
+    for (unsigned i = 0; i < CPUS; i++) {
+        assert_int_equal(vcpus[i].init, i == 2);
+        assert_int_equal(vcpus[i].startup, i == 2 ? 0x9a : NO_STARTUP);
+    }
+    vcpus[2].init = false;
+    write_reg(0, LAPIC_ICR, 0x8500); /* level-triggered, not asserted */
+    assert_false(vcpus[2].init);
+    write_reg(0, LAPIC_ICR, ICR_INIT | ICR_ALL_BUT_SELF);
+    for (unsigned i = 0; i < CPUS; i++)
+        assert_int_equal(vcpus[i].init, i != 0);
+}
+
+/* INIT brings the registers to their reset state and leaves ID and mode. */
+static void init_keeps_mode(void **state)
+{
+    (void)state;
+    to_x2apic(1);
+    assert_true(write_msr(1, 0x808, 0x40));
+    vlapic_post(&vcpus[1], 0x55, false);
+    vlapic_init(&vcpus[1]);
+    assert_int_equal(read_msr(1, 0x808), 0);
+    assert_int_equal(read_msr(1, 0x80f), 0xff);
+    assert_int_equal(read_msr(1, 0x802), 1);
+    assert_int_equal(vlapic_pending(&vcpus[1]), -1);
+    assert_true(read_msr(1, IA32_APIC_BASE) & APIC_BASE_X2APIC);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -579,6 +613,8 @@ int main(void)
         XAPIC(level_interrupt),
         XAPIC(broadcast_suppressed),
         XAPIC(messages_to_several),
+        XAPIC(init_and_startup),
+        XAPIC(init_keeps_mode),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

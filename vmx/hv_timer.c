@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The guest's timer on the VMX preemption timer while the guest runs (SDM volume 3, "VMX-preemption timer"):
+ * one exit a tick and no interrupt of the host. It counts the TSC shifted right by IA32_VMX_MISC bits 4:0 and
+ * starts from its VMCS field at each entry.
+ */
+#include "apic/vlapic.h"
+#include "arch/x86/cpu.h"
+#include "vmx/caps.h"
+#include "vmx/vmx.h"
+
+#define MISC_SHIFT   31
+#define CPUID_STABLE 0x0fff3fffu /* family, model, stepping */
+
+/* CPUs whose specification updates list errata of the timer: it may run at a wrong rate. */
+static bool known_broken(void)
+{
+    static const uint32_t signatures[] = {0x106a0, 0x106a1, 0x106a4, 0x106a5, 0x106e5,
+                                          0x20652, 0x20655, 0x206e6, 0x306a8};
+    uint32_t signature = cpuid(1, 0).eax & CPUID_STABLE;
+
+    for (unsigned i = 0; i < ARRAY_SIZE(signatures); i++) {
+        if (signature == signatures[i])
+            return true;
+    }
+    return false;
+}
+
+bool vmx_hv_timer_usable(void)
+{
+    return (vmx_caps.allowed1[WORD_PIN] & PIN_PREEMPTION_TIMER) && !known_broken();
+}
+
+bool vmx_hv_timer_wanted(const struct vm_config *config)
+{
+    return config->hv_timer && vmx_hv_timer_usable();
+}
+
+void vmx_hv_timer_follow(struct vcpu *v)
+{
+    struct vmx_vcpu *x = vmx_of(v);
+    uint64_t deadline = vlapic_backend_deadline(v), controls = vmx_caps.controls[WORD_PIN];
+
+    if (!deadline != !x->timer_deadline)
+        vmcs_write(vmcs_pin_controls, deadline ? controls | PIN_PREEMPTION_TIMER : controls);
+    x->timer_deadline = deadline;
+}
+
+/*
+ * Rounded up: an exit before the deadline would be in vain. A deadline beyond 32 bits only wakes us to look
+ * again; one in the past exits before the guest's next instruction.
+ */
+uint32_t vmx_hv_timer_count(uint64_t deadline, uint64_t now, unsigned shift)
+{
+    uint64_t ticks = deadline > now ? deadline - now : 0, count = ticks >> shift;
+
+    if (count << shift != ticks)
+        count++;
+    return (uint32_t)MIN(count, UINT32_MAX);
+}
+
+void vmx_hv_timer_load(const struct vmx_vcpu *x)
+{
+    vmcs_write(vmcs_preemption_timer_value,
+               vmx_hv_timer_count(x->timer_deadline, rdtsc(), vmx_caps.misc & MISC_SHIFT));
+}
