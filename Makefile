@@ -17,6 +17,9 @@ FOLDERS := boot arch/x86 core sched apic dev vmx hypercall
 include $(addsuffix /objects.mk,$(FOLDERS))
 OBJECTS := $(addprefix $(BUILD)/,$(objects))
 
+# What the compiler calls by itself must be there when the link-time optimiser looks for it.
+LTO       = $(if $(filter $(addprefix $(BUILD)/,core/panic.o arch/x86/string.o),$@),-fno-lto,-flto=auto)
+
 WARNINGS := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wundef -Wpointer-arith \
             -Wvla -Wwrite-strings -Wimplicit-fallthrough -Wframe-larger-than=2048
 # What runs at boot only is built for size, what runs on exits for speed.
@@ -26,9 +29,9 @@ OPTIMISE  = $(if $(filter $(addprefix $(BUILD)/,$(HOT)),$@),-O2,-Os)
 CFLAGS    = -std=gnu11 $(OPTIMISE) -g -ffreestanding -fno-pie -mcmodel=kernel -mno-red-zone -mgeneral-regs-only \
             -fno-omit-frame-pointer -fno-optimize-sibling-calls -fno-asynchronous-unwind-tables \
             -fstack-protector-strong -mstack-protector-guard=global -ffunction-sections -fdata-sections \
-            -fno-strict-aliasing -fcf-protection=none -ffile-prefix-map=$(CURDIR)=. $(WARNINGS) \
+            -fno-strict-aliasing $(LTO) -fcf-protection=none -ffile-prefix-map=$(CURDIR)=. $(WARNINGS) \
             -DSKERRY_VERSION='"$(VERSION)"' -I.
-LDFLAGS  := -nostdlib -static -no-pie -Wl,--build-id=none -Wl,--gc-sections -Wl,-z,max-page-size=0x1000 \
+LDFLAGS   = $(CFLAGS) -nostdlib -static -no-pie -Wl,--build-id=none -Wl,--gc-sections -Wl,-z,max-page-size=0x1000 \
             -Wl,-z,noexecstack -Wl,--no-warn-rwx-segments -T linker.ld
 NASMFLAGS := -f elf64 -Werror -w+all \
              --reproducible -I$(BUILD)/ -I./
@@ -63,7 +66,7 @@ $(BUILD)/offsets.inc: $(BUILD)/core/offsets.s
 
 $(BUILD)/core/offsets.s: core/offsets.c
 	@mkdir -p $(@D)
-	$(Q)$(CC) $(CFLAGS) -MMD -MP -S -o $@ $<
+	$(Q)$(CC) $(CFLAGS) -fno-lto -MMD -MP -S -o $@ $<
 
 # --- files of others, built into the image ---
 $(BUILD)/dev/dsdt.aml: dev/dsdt.asl
@@ -79,12 +82,12 @@ $(BUILD)/font.bin: tools/mkfont
 $(BUILD)/core/blobs.o: $(BUILD)/dev/dsdt.aml $(BUILD)/font.bin
 
 # --- one object each ---
-$(BUILD)/%.o: %.c
+$(BUILD)/%.o: %.c Makefile
 	@mkdir -p $(@D)
 	$(call say,CC,$<)
 	$(Q)$(CC) $(CFLAGS) -MMD -MP -c -o $@ $<
 
-$(BUILD)/%.o: %.asm $(BUILD)/offsets.inc
+$(BUILD)/%.o: %.asm $(BUILD)/offsets.inc Makefile
 	@mkdir -p $(@D)
 	$(call say,NASM,$<)
 	$(Q)$(NASM) $(NASMFLAGS) -MD $(@:.o=.d) -MP -o $@ $<
