@@ -35,6 +35,7 @@ static bool probe(const char **missing)
     }
     if (!vmx_caps_read(&vmx_caps, missing))
         return false;
+    vmx_cpuid_init();
     *missing = "two pages of memory for the I/O bitmaps";
     return vmx_io_bitmap_create();
 }

@@ -159,36 +159,55 @@ static void fix_extended_1(const struct vcpu *v UNUSED, uint32_t subleaf UNUSED,
 
 static const struct row {
     uint32_t leaf, subleaf;
-    struct cpuid mask;
+    struct cpuid mask; /* of what the machine's CPUID says */
     fixup *fix;
+    bool live; /* depends on the subleaf or on XCR0: the machine is asked each time */
 } rows[] = {
-    {0x00000000, ANY, {0, ALL, ALL, ALL}, fix_max},
-    {0x00000001, ANY, {ALL, 0xff00, LEAF1_ECX, LEAF1_EDX}, fix_features},
-    {0x00000002, ANY, {ALL, ALL, ALL, ALL}, NULL},
-    {0x00000004, ANY, {0x3ff, ALL, ALL, ALL}, fix_caches},
-    {0x00000006, ANY, {0x4, 0, 0, 0}, NULL}, /* ARAT */
-    {0x00000007, 0, {0, LEAF7_EBX, LEAF7_ECX, LEAF7_EDX}, fix_extended_features},
-    {0x0000000b, ANY, {0, 0, 0, 0}, fix_topology},
-    {0x0000000d, ANY, {ALL, ALL, ALL, ALL}, fix_xsave},
-    {0x00000015, ANY, {0, 0, 0, 0}, fix_crystal},
-    {0x00000016, ANY, {0, 0, 0, 0}, fix_frequency},
-    {SKERRY_CPUID_BASE, ANY, {0, 0, 0, 0}, fix_hypervisor},
-    {SKERRY_CPUID_ABI, ANY, {0, 0, 0, 0}, fix_abi},
-    {SKERRY_CPUID_KVM, ANY, {0, 0, 0, 0}, fix_kvm},
-    {0x80000000, ANY, {ALL, ALL, ALL, ALL}, fix_extended_max},
-    {0x80000001, ANY, {ALL, 0, LEAF80000001_ECX, LEAF80000001_EDX}, fix_extended_1},
-    {0x80000002, ANY, {ALL, ALL, ALL, ALL}, NULL},
-    {0x80000003, ANY, {ALL, ALL, ALL, ALL}, NULL},
-    {0x80000004, ANY, {ALL, ALL, ALL, ALL}, NULL},
-    {0x80000006, ANY, {0, 0, ALL, 0}, NULL},
-    {0x80000007, ANY, {0, 0, 0, 0x100}, NULL}, /* invariant TSC */
-    {0x80000008, ANY, {0xffff, 0, 0, 0}, NULL},
+    {0x00000000, ANY, {0, ALL, ALL, ALL}, fix_max, false},
+    {0x00000001, ANY, {ALL, 0xff00, LEAF1_ECX, LEAF1_EDX}, fix_features, false},
+    {0x00000002, ANY, {ALL, ALL, ALL, ALL}, NULL, false},
+    {0x00000004, ANY, {0x3ff, ALL, ALL, ALL}, fix_caches, true},
+    {0x00000006, ANY, {0x4, 0, 0, 0}, NULL, false}, /* ARAT */
+    {0x00000007, 0, {0, LEAF7_EBX, LEAF7_ECX, LEAF7_EDX}, fix_extended_features, false},
+    {0x0000000b, ANY, {0, 0, 0, 0}, fix_topology, false},
+    {0x0000000d, ANY, {ALL, ALL, ALL, ALL}, fix_xsave, true},
+    {0x00000015, ANY, {0, 0, 0, 0}, fix_crystal, false},
+    {0x00000016, ANY, {0, 0, 0, 0}, fix_frequency, false},
+    {SKERRY_CPUID_BASE, ANY, {0, 0, 0, 0}, fix_hypervisor, false},
+    {SKERRY_CPUID_ABI, ANY, {0, 0, 0, 0}, fix_abi, false},
+    {SKERRY_CPUID_KVM, ANY, {0, 0, 0, 0}, fix_kvm, false},
+    {0x80000000, ANY, {ALL, ALL, ALL, ALL}, fix_extended_max, false},
+    {0x80000001, ANY, {ALL, 0, LEAF80000001_ECX, LEAF80000001_EDX}, fix_extended_1, false},
+    {0x80000002, ANY, {ALL, ALL, ALL, ALL}, NULL, false},
+    {0x80000003, ANY, {ALL, ALL, ALL, ALL}, NULL, false},
+    {0x80000004, ANY, {ALL, ALL, ALL, ALL}, NULL, false},
+    {0x80000006, ANY, {0, 0, ALL, 0}, NULL, false},
+    {0x80000007, ANY, {0, 0, 0, 0x100}, NULL, false}, /* invariant TSC */
+    {0x80000008, ANY, {0xffff, 0, 0, 0}, NULL, false},
 };
 
 /* Beyond the last basic leaf, the processor answers with the data of that leaf. */
 static uint32_t effective_leaf(uint32_t leaf)
 {
     return leaf > MAX_BASIC && leaf < 0x40000000 ? MAX_BASIC : leaf;
+}
+
+static struct cpuid masked[ARRAY_SIZE(rows)]; /* of the rows that are not live: read once, CPUID is slow */
+
+static struct cpuid ask_machine(const struct row *row, uint32_t subleaf)
+{
+    const struct cpuid *m = &row->mask;
+    struct cpuid r = {0, 0, 0, 0};
+
+    if (cpuid(row->leaf & 0x80000000, 0).eax >= row->leaf && (m->eax | m->ebx | m->ecx | m->edx))
+        r = cpuid(row->leaf, subleaf);
+    return (struct cpuid){r.eax & m->eax, r.ebx & m->ebx, r.ecx & m->ecx, r.edx & m->edx};
+}
+
+void vmx_cpuid_init(void)
+{
+    for (unsigned i = 0; i < ARRAY_SIZE(rows); i++)
+        masked[i] = ask_machine(&rows[i], 0);
 }
 
 static struct cpuid guest_cpuid(const struct vcpu *v, uint32_t leaf, uint32_t subleaf)
@@ -198,15 +217,10 @@ static struct cpuid guest_cpuid(const struct vcpu *v, uint32_t leaf, uint32_t su
     leaf = effective_leaf(leaf);
     for (unsigned i = 0; i < ARRAY_SIZE(rows); i++) {
         const struct row *row = &rows[i];
-        const struct cpuid *m = &row->mask;
 
         if (row->leaf != leaf || (row->subleaf != ANY && row->subleaf != subleaf))
             continue;
-        if (m->eax | m->ebx | m->ecx | m->edx) {
-            if (cpuid(leaf & 0x80000000, 0).eax >= leaf)
-                r = cpuid(leaf, subleaf);
-            r = (struct cpuid){r.eax & m->eax, r.ebx & m->ebx, r.ecx & m->ecx, r.edx & m->edx};
-        }
+        r = row->live ? ask_machine(row, subleaf) : masked[i];
         if (row->fix)
             row->fix(v, subleaf, &r);
         break;

@@ -177,6 +177,11 @@ static exit_handler *const handlers[EXIT_REASONS] = {
     [EXIT_ENCLS] = handle_undefined,
 };
 
+/* Exits that can come in the middle of the delivery of an event, which then has to be delivered again. */
+#define DURING_DELIVERY                                                                              \
+    (BIT(EXIT_EXCEPTION) | BIT(EXIT_TASK_SWITCH) | BIT(EXIT_APIC_ACCESS) | BIT(EXIT_EPT_VIOLATION) | \
+     BIT(EXIT_EPT_MISCONFIG) | BIT(EXIT_PML_FULL))
+
 enum next vmx_handle_exit(struct vcpu *v, uint32_t reason)
 {
     unsigned basic = reason & 0xffff;
@@ -187,7 +192,7 @@ enum next vmx_handle_exit(struct vcpu *v, uint32_t reason)
         return crash(v, vmx_exit_name(basic));
     }
     v->exits[basic]++;
-    if (!(reason & EXIT_ENTRY_FAILED))
+    if (basic < 64 && (BIT(basic) & DURING_DELIVERY))
         vmx_reinject(v);
     return handler(v);
 }

@@ -104,6 +104,7 @@ uint32_t vmx_hv_timer_count(uint64_t deadline, uint64_t now, unsigned shift);
 void vmx_hv_timer_load(const struct vmx_vcpu *x); /* before each entry with a deadline */
 
 /* cpuid.c */
+void vmx_cpuid_init(void); /* once, before any guest runs */
 enum next vmx_handle_cpuid(struct vcpu *v);
 uint64_t vmx_cr4_allowed(const struct vcpu *v);
 uint64_t vmx_xcr0_allowed(void);
