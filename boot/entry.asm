@@ -15,6 +15,7 @@ CR4_PAE          equ 1 << 5
 MSR_EFER         equ 0xc0000080
 EFER_LME         equ 1 << 8
 CPUID_LM         equ 1 << 29
+COM1             equ 0x3f8
 
 extern boot_main, image_link_start
 
@@ -128,6 +129,18 @@ bits 64
 bits 32
 ; Without long mode there is no console driver: say it on the serial port and on the text screen, then stop.
 no_long_mode:
+    mov dx, COM1 + 3
+    mov al, 0x83
+    out dx, al
+    mov dx, COM1 + 1
+    xor al, al
+    out dx, al
+    dec dx
+    inc al
+    out dx, al                      ; divisor 1: 115200
+    mov dx, COM1 + 3
+    mov al, 3
+    out dx, al
     lea esi, [ebp + no_long_mode_text]
     mov edi, 0xb8000
 .next:
@@ -136,7 +149,14 @@ no_long_mode:
     jz hang
     mov ah, 7
     stosw
-    mov dx, 0x3f8
+    mov bl, al
+    mov dx, COM1 + 5
+.busy:
+    in al, dx
+    test al, 0x20
+    jz .busy
+    mov dx, COM1
+    mov al, bl
     out dx, al
     jmp .next
 hang:
