@@ -45,4 +45,19 @@ $(VMHOST_GUESTS): $(VMHOST)/%.elf: $(VMHOST)/obj/%.o $(VMHOST_COMMON) tests/gues
 	$(call say,GUESTLD,$@)
 	$(Q)ld $(GUEST_LDFLAGS) -o $@ $(filter %.o,$^)
 
+# --- the witness: Debian's kernel with its KVM, and a runner of two virtual CPUs ---
+# Without a network its tests are skipped, each with its reason.
+.PHONY: vmhost-witness
+vmhost-witness: $(VMHOST)/kvm-run
+	$(Q)tests/vmhost/witness/fetch || echo 'vmhost: no kernel of Debian trixie with KVM: its tests are skipped'
+
+$(VMHOST)/kvm-guest.bin: tests/vmhost/witness/guest.asm
+	@mkdir -p $(@D)
+	$(call say,GUESTAS,$<)
+	$(Q)nasm -f bin -Werror -w+all -o $@ $<
+
+$(VMHOST)/kvm-run: tests/vmhost/witness/kvm-run.c $(VMHOST)/kvm-guest.bin
+	$(call say,HOSTCC,$<)
+	$(Q)$(CC) -std=gnu11 -O2 -static -pthread -Wall -Wextra -Werror -DGUEST='"$(VMHOST)/kvm-guest.bin"' -o $@ $<
+
 -include $(wildcard $(VMHOST)/obj/*.d $(VMHOST)/obj/lib/*.d)

@@ -3,13 +3,15 @@
  */
 #include "lib/vmm.h"
 
-#define TIMER    0x61
-#define NOTIFY   0xf2
-#define LOW      0x41
-#define HIGH     0x50
-#define SPURIOUS 0xff
-#define SPINS    200000u
-#define SOON     5000u
+#define TIMER        0x61
+#define NOTIFY       0xf2
+#define LOW          0x41
+#define HIGH         0x50
+#define SPURIOUS     0xff
+#define NP           11
+#define GATE_PRESENT 0x80
+#define SPINS        200000u
+#define SOON         5000u
 
 const char guest_name[] = "vmx-events";
 
@@ -151,6 +153,35 @@ static void virtual_waits_for_if(uint32_t *pid)
           seen[HIGH], seen[LOW]);
 }
 
+static void guest_self(void)
+{
+    wrmsr(X2APIC_MSR + APIC_SELF_IPI / 16, HIGH);
+    __asm__ volatile("sti; nop; nop; cli");
+    vmcall();
+}
+
+/* The vector's gate is not present, and #NP exits. */
+static void delivery_cut_short(uint32_t *pid)
+{
+    struct {
+        uint16_t limit;
+        uint32_t base;
+    } __attribute__((packed)) idt;
+    volatile uint8_t *gate_type;
+    uint32_t reason;
+
+    __asm__("sidt %0" : "=m"(idt));
+    gate_type = (volatile uint8_t *)(idt.base + HIGH * 8 + 5);
+    prepare_posted(guest_self, pid);
+    vmwrite(F_EXCEPTIONS, BIT(NP));
+    *gate_type &= (uint8_t)~GATE_PRESENT;
+    reason = vmm_run(&vcpu);
+    *gate_type |= GATE_PRESENT;
+    check(reason == EXIT_EXCEPTION && vmread(F_VECTORING) == (BIT(31) | HIGH),
+          "an exit from the delivery of a virtual interrupt names it (reason %u, %x)", reason,
+          vmread(F_VECTORING));
+}
+
 static void guest_fault(void)
 {
     __asm__ volatile("ud2");
@@ -192,6 +223,7 @@ void guest_main(const struct boot_info *info)
         /* On whole pages, so that these two see nothing of that. */
         nothing_posted(descriptor_page);
         virtual_waits_for_if(descriptor_page);
+        delivery_cut_short(descriptor_page);
     }
     vmm_end();
 }

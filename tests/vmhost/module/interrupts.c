@@ -43,6 +43,15 @@ void hook_handle_external(struct cpu *cpu)
         cpu_evaluate_virtual(cpu);
 }
 
+/* A VM exit during the delivery names the event that is being delivered; the program leaves an older one
+ * there. */
+void hook_deliver_virtual(struct cpu *cpu)
+{
+    *cpu_vectoring_info(cpu) = *cpu_rvi(cpu); /* type 0: external interrupt */
+    *cpu_vectoring_error(cpu) = 0;
+    cpu_deliver_virtual(cpu);
+}
+
 /* The highest vector that is requested in the descriptor, or -1. */
 static int highest_posted(struct cpu *cpu)
 {

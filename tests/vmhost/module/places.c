@@ -16,6 +16,7 @@ const struct redirection redirections[] = {
     CALL(0x12c368, 0x13, 0xcc, 0x03, 0x00, hook_run_trace),         /* main loop of several CPUs */
     CALL(0x168fa3, 0x58, 0xfc, 0xff, 0xff, hook_icache_entry),      /* cpu_run_trace */
     CALL(0x16a08b, 0x10, 0xf9, 0xff, 0xff, hook_handle_external),   /* handleAsyncEvent */
+    JUMP(0x169a7e, 0xbd, 0x23, 0x10, 0x00, hook_deliver_virtual),   /* HandleExtInterrupt */
     CALL(0x169e30, 0x3b, 0xf9, 0xff, 0xff, hook_wait_for_event),    /* handleAsyncEvent */
     CALL(0x169ed3, 0x98, 0x21, 0x10, 0x00, hook_apic_access_trap),  /* handleAsyncEvent */
     CALL(0x169a01, 0x1a, 0x28, 0x10, 0x00, hook_posted_interrupt),  /* HandleExtInterrupt */

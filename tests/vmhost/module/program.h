@@ -36,6 +36,7 @@ void cpu_handle_external(struct cpu *) METHOD("_ZN8BX_CPU_C18HandleExtInterruptE
 bool cpu_posted_interrupt(struct cpu *, uint8_t vector)
     METHOD("_ZN8BX_CPU_C31VMX_Posted_Interrupt_ProcessingEh");
 void cpu_evaluate_virtual(struct cpu *) METHOD("_ZN8BX_CPU_C39VMX_Evaluate_Pending_Virtual_InterruptsEv");
+void cpu_deliver_virtual(struct cpu *) METHOD("_ZN8BX_CPU_C29VMX_Deliver_Virtual_InterruptEv");
 bool cpu_wait_for_event(struct cpu *) METHOD("_ZN8BX_CPU_C18handleWaitForEventEv");
 uint32_t cpu_read_apic_page(struct cpu *, uint32_t offset) METHOD("_ZN8BX_CPU_C21VMX_Read_Virtual_APICEj");
 void cpu_write_apic_page(struct cpu *, uint32_t offset, int size, const void *)
@@ -85,6 +86,8 @@ MEMBER(uint32_t, cpu_notification_vector, 0x8fac)
 MEMBER(uint64_t, cpu_posted_descriptor, 0x8fb0)
 MEMBER(uint64_t, cpu_ept_pointer, 0x8fb8)
 MEMBER(uint8_t, cpu_rvi, 0x8ff9)
+MEMBER(uint32_t, cpu_vectoring_info, 0x90a8) /* saved when a VM exit cuts the delivery of an event short */
+MEMBER(uint32_t, cpu_vectoring_error, 0x90ac)
 MEMBER(uint32_t, cpu_activity, 0x91d4)
 MEMBER(uint32_t, cpu_pending, 0x91d8)
 MEMBER(uint32_t, cpu_masked, 0x91dc)

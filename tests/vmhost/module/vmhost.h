@@ -47,6 +47,7 @@ uint32_t hook_check_guest_state(struct cpu *cpu, uint64_t *qualification);
 /* --- interrupts.c --- */
 void hook_inject_events(struct cpu *cpu);
 void hook_handle_external(struct cpu *cpu);
+void hook_deliver_virtual(struct cpu *cpu);
 bool hook_posted_interrupt(struct cpu *cpu, uint8_t vector);
 bool hook_wait_for_event(struct cpu *cpu);
 

@@ -143,6 +143,7 @@ static void write_guest(void (*function)(void))
     vmwrite(F_ACTIVITY, 0);
     vmwrite(F_INTERRUPTIBILITY, 0);
     vmwrite(F_CR3_TARGETS, 0);
+    vmwrite(F_EXCEPTIONS, 0);
     vmwrite64(F_LINK, NO_LINK);
 }
 

@@ -28,6 +28,7 @@ enum {
     F_LINK = 0x2800,
     F_PIN = 0x4000,
     F_PRIMARY = 0x4002,
+    F_EXCEPTIONS = 0x4004,
     F_CR3_TARGETS = 0x400a,
     F_EXIT = 0x400c,
     F_ENTRY = 0x4012,
@@ -35,6 +36,7 @@ enum {
     F_ERROR = 0x4400,
     F_REASON = 0x4402,
     F_EXIT_VECTOR = 0x4404,
+    F_VECTORING = 0x4408,
     F_LENGTH = 0x440c,
     F_GUEST_ES_LIMIT = 0x4800,
     F_GUEST_ES_ACCESS = 0x4814,
@@ -81,6 +83,7 @@ enum {
 #define EXIT_ACKNOWLEDGE    BIT(15)
 
 /* --- exits --- */
+#define EXIT_EXCEPTION   0
 #define EXIT_EXTERNAL    1
 #define EXIT_VMCALL      18
 #define EXIT_MTF         37
