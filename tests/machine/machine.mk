@@ -25,5 +25,5 @@ machine-linux:
 
 machine-files: $(GUEST_FILES) $(MACHINE_CONFIGS) $(MACHINE_LINKS)
 
-machine: $(BUILD)/skerry.elf machine-files machine-linux
+machine: $(BUILD)/skerry.elf machine-files machine-linux vmhost vmhost-guests vmhost-witness
 	$(Q)tests/machine/run --totals $(BUILD)/totals/machine
