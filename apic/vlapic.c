@@ -542,7 +542,7 @@ static void change_divide(struct vlapic *a, uint32_t value)
     a->period = (uint64_t)get(a, LAPIC_TIMER_ICR) << divide_shift(a);
 }
 
-enum access { NONE = 0, READ = 1, WRITE = 2, BOTH = 3, XAPIC_ONLY = 4 };
+enum access { NONE = 0, READ = 1, WRITE = 2, BOTH = 3 };
 
 /* What a register offset allows; everything else is an illegal register. */
 static unsigned allowed(const struct vlapic *a, unsigned reg)

@@ -10,7 +10,6 @@
 #include "core/vm.h"
 
 struct backend {
-    const char *name;
     /* Resolves the capabilities of the boot CPU. False: below the floor; *missing says which feature. */
     bool (*probe)(const char **missing);
     /* Rows of the explain page: what the processor offers, what is used. */

@@ -16,13 +16,6 @@ static uint8_t *owners;      /* one byte per page from address 0 */
 static uint64_t page_limit, total_pages, free_pages;
 static uint64_t first_free = LOW_MEMORY / PAGE_SIZE; /* no page below is free */
 
-const char *memory_kind_name(enum memory_kind kind)
-{
-    static const char *const names[MEMORY_KINDS] = {"ram", "ept", "vmcs", "state"};
-
-    return names[kind];
-}
-
 static void own(uint64_t first, uint64_t count, uint8_t owner)
 {
     memset(owners + first, owner, count);

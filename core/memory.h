@@ -17,8 +17,6 @@ struct account {
     uint64_t pages[MEMORY_KINDS];
 };
 
-const char *memory_kind_name(enum memory_kind kind);
-
 /* A range of usable physical memory; bytes outside whole pages are ignored. */
 struct memory_range {
     uint64_t base, size;

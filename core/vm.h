@@ -38,7 +38,6 @@ enum next {
 enum vm_end { VM_END_NONE, VM_END_OFF, VM_END_RESET, VM_END_CRASH };
 
 enum vcpu_event { /* counted per vCPU, beside the exits by reason */
-                  COUNT_ENTRIES,
                   COUNT_INJECTED,
                   COUNT_PORT_DENIED, /* reads as all ones, write ignored */
                   COUNT_MSR_DENIED,  /* #GP */

@@ -7,13 +7,10 @@
 #include "core/backend.h"
 #include "core/power.h"
 
-static void run(struct cpu *cpu, struct vcpu *v)
+static void run(struct vcpu *v)
 {
-    if (vm_begin_run(v->vm)) {
-        cpu->running = v;
+    if (vm_begin_run(v->vm))
         backend.run(v);
-        cpu->running = NULL;
-    }
     vm_end_run(v->vm);
 }
 
@@ -27,7 +24,7 @@ NORETURN void sched_loop(void)
         if (cpu->leave)
             power_leave();
         if (v && vm_may_run(v->vm))
-            run(cpu, v);
+            run(v);
         else if (vm_all_ended())
             power_off();
         else if (!console_pump())

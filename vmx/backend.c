@@ -102,7 +102,6 @@ static void cpu_disable(struct cpu *cpu)
 }
 
 const struct backend backend = {
-    .name = "Intel VMX",
     .probe = probe,
     .explain = explain,
     .explain_vm = explain_vm,

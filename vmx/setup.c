@@ -237,18 +237,17 @@ static void reset_vector_state(const struct vmx_vcpu *x)
 
 void vmx_load_guest_registers(struct vcpu *v)
 {
+    /* Open to the guest in the MSR bitmap, and 0 at reset. */
+    static const uint32_t guest_msrs[] = {IA32_STAR, IA32_LSTAR, IA32_CSTAR, IA32_FMASK, IA32_KERNEL_GS_BASE};
     const struct vmx_vcpu *x = vmx_of(v);
 
     reset_vector_state(x);
     if (feature_present(FEATURE_XSAVES))
         wrmsr(IA32_XSS, 0);
-    wrmsr(IA32_STAR, x->star);
-    wrmsr(IA32_LSTAR, x->lstar);
-    wrmsr(IA32_CSTAR, x->cstar);
-    wrmsr(IA32_FMASK, x->fmask);
-    wrmsr(IA32_KERNEL_GS_BASE, x->kernel_gs_base);
+    for (unsigned i = 0; i < ARRAY_SIZE(guest_msrs); i++)
+        wrmsr(guest_msrs[i], 0);
     if (feature_present(FEATURE_RDTSCP))
-        wrmsr(IA32_TSC_AUX, x->tsc_aux);
+        wrmsr(IA32_TSC_AUX, 0);
     write_cr2(0);
     write_dr0(0);
     write_dr1(0);

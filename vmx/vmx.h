@@ -30,8 +30,6 @@ struct vmx_vcpu {
     uint64_t tsc_adjust;
     uint64_t mtrr_def_type; /* the guest's own, kept but without effect */
     uint64_t misc_enable;
-    uint64_t star, lstar, cstar, fmask, kernel_gs_base,
-        tsc_aux; /* as at reset; live in the registers after */
 };
 
 static inline struct vmx_vcpu *vmx_of(const struct vcpu *v)
