@@ -6,7 +6,7 @@
 #include "core/format.h"
 
 #define MAX_REPORTS   20
-#define MAX_KEYS      16
+#define MAX_KEYS 32
 #define EXCERPT_MAX   40
 #define MAX_VCPUS     64
 #define ADDRESS_LIMIT (4 * GIB)
@@ -325,7 +325,7 @@ static const struct key host_keys[] = {
     {"log", set_choice, "log level", "info or debug", HOST(debug), 0, log_levels},
 };
 
-enum { KEY_LOAD, KEY_MODE, KEY_MODULE, VM_KEYS = 15 };
+enum { KEY_LOAD, KEY_MODE, KEY_MODULE, VM_KEYS = 19 };
 
 /* The first rows are those that other code names, in the order of the enum above. */
 static const struct key vm_keys[] = {
@@ -350,6 +350,10 @@ static const struct key vm_keys[] = {
     {"on-crash", set_choice, "action", "stop, restart or poweroff", VM(on_crash), 0, endings},
     {"x2apic", set_choice, "switch", "on or off", VM(x2apic), 0, switches},
     {"hv-timer", set_choice, "switch", "on or off", VM(hv_timer), 0, switches},
+    {"tpr-shadow", set_choice, "switch", "on or off", VM(tpr_shadow), 0, switches},
+    {"apicv", set_choice, "switch", "on or off", VM(apicv), 0, switches},
+    {"posted", set_choice, "switch", "on or off", VM(posted), 0, switches},
+    {"ipiv", set_choice, "switch", "on or off", VM(ipiv), 0, switches},
 };
 
 _Static_assert(ARRAY_SIZE(vm_keys) == VM_KEYS && VM_KEYS <= MAX_KEYS, "parser.given has a place per key");
@@ -514,7 +518,17 @@ static void begin_vm(struct parser *p, struct span name)
     p->section = SECTION_VM;
     p->vm = vm = &config->vms[config->vm_count++];
     *vm = (struct vm_config){
-        .line = p->line, .valid = true, .vcpus = 1, .mode = 32, .x2apic = true, .hv_timer = true};
+        .line = p->line,
+        .valid = true,
+        .vcpus = 1,
+        .mode = 32,
+        .x2apic = true,
+        .hv_timer = true,
+        .tpr_shadow = true,
+        .apicv = true,
+        .posted = true,
+        .ipiv = true,
+    };
     memcpy(vm->name, name.at, name.size);
 }
 

@@ -53,6 +53,7 @@ static void defaults(void **state)
     expect("[vm a]\nkernel = vmlinuz\nmemory = 64M\n", "");
     assert_int_equal(config.vm_count, 1);
     assert_true(vm->valid && vm->x2apic && vm->hv_timer);
+    assert_true(vm->tpr_shadow && vm->apicv && vm->posted && vm->ipiv);
     assert_string_equal(vm->name, "a");
     assert_string_equal(vm->kernel, "vmlinuz");
     assert_int_equal(vm->memory, 64 * MIB);
@@ -78,7 +79,8 @@ static void every_key(void **state)
            "\t[vm edge]   # comment\nkernel=k\ninitrd\t= i\nmodule = m1 a b\nmodule=m2\n"
            "cmdline = console=ttyS0 a#b x=\"#\" # gone\nformat = flat\nload = 0x8000\nmode=16\n"
            "memory = 1G\nvcpus = 3\ncpus = 0, 2-3,70\nsched = shared\non-exit = restart\n"
-           "on-crash=poweroff\nx2apic = off\nhv-timer = off",
+           "on-crash=poweroff\nx2apic = off\nhv-timer = off\n"
+           "tpr-shadow = off\napicv = off\nposted = off\nipiv = off",
            "");
     assert_string_equal(config.host.focus, "edge");
     assert_true(config.host.debug);
@@ -99,6 +101,7 @@ static void every_key(void **state)
     assert_int_equal(vm->on_crash, ENDING_POWEROFF);
     assert_int_equal(vm->format, IMAGE_FLAT);
     assert_false(vm->x2apic || vm->hv_timer);
+    assert_false(vm->tpr_shadow || vm->apicv || vm->posted || vm->ipiv);
 }
 
 static void mode_16_loads_at_7c00(void **state)
@@ -151,7 +154,7 @@ static void reports_outside(void **state)
 static const struct wrong settings[] = {
     {"memroy = 2M",
      "2: unknown key 'memroy' in [vm a], expected one of load mode module kernel initrd cmdline "
-     "format memory vcpus cpus sched on-exit on-crash x2apic hv-timer\n"},
+     "format memory vcpus cpus sched on-exit on-crash x2apic hv-timer tpr-shadow apicv posted ipiv\n"},
     {"cpus = 1-", "2: cpus = '1-' is no set of CPUs" CPUS_WANTED},
     {"cpus = -1", "2: cpus = '-1' is no set of CPUs" CPUS_WANTED},
     {"cpus = 3-1", "2: cpus = '3-1' is no set of CPUs" CPUS_WANTED},
