@@ -21,11 +21,10 @@
 
 const char guest_name[] = "cr-xcr";
 
-/* long_mode.asm: enters long mode on these tables and comes back */
-struct long_result {
+struct long_result { /* as long_mode.asm fills it */
     uint64_t cr8_read, efer, big, cr8_fault, cr4_fault, cr0_fault;
 };
-void long_mode(uint32_t cr3, struct long_result *result);
+extern const uint8_t long_mode_code[];
 
 static uint64_t pml4[512] ALIGNED(4096), pdpt[512] ALIGNED(4096), directory[512] ALIGNED(4096);
 
@@ -175,7 +174,7 @@ static void test_long_mode(void)
         directory[i] = i << 21 | 0x83;
     pdpt[0] = (uint32_t)directory | 3u;
     pml4[0] = (uint32_t)pdpt | 3u;
-    long_mode((uint32_t)pml4, &r);
+    long_call((uint32_t)pml4, long_mode_code, &r);
     check(r.big == UINT64_C(0x123456789abcdef1), "64-bit code ran");
     check((r.efer & (EFER_LME | EFER_LMA)) == (EFER_LME | EFER_LMA), "EFER there: %llx", r.efer);
     check(r.cr8_read == 5, "CR8 reads back %llu", r.cr8_read);

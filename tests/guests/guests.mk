@@ -5,7 +5,7 @@ BUILD ?= build
 GUESTS := $(BUILD)/tests/guests
 
 # GUEST_name: sources beside name.c and the common ones.
-GUEST_cr-xcr := long_mode.asm
+GUEST_cr-xcr := long_mode.asm lib/long_mode.asm
 GUEST_NAMES := apic-basic cli-loop cr-xcr exits flood hello impostor ioapic-uart msr-port-fuzz neighbour off-memory \
     reset triple-fault vmx-insn
 GUEST_FLAT := flat16 flat32

@@ -25,7 +25,7 @@ $(VMHOST)/skerry-vmhost.so: $(VMHOST_OBJECTS)
 # --- its guests: kernels that start VMs of their own, with the library of tests/guests ---
 VMHOST_NAMES := vmx-events vmx-ipiv vmx-knobs vmx-time
 VMHOST_COMMON := $(patsubst %,$(VMHOST)/obj/%.o,lib/vmm lib/vmm_asm lib/second) \
-    $(patsubst %,$(GUESTS)/obj/lib/%.o,start2 trap_stubs apic bootinfo console traps)
+    $(patsubst %,$(GUESTS)/obj/lib/%.o,start2 trap_stubs trampoline apic bootinfo console second_cpu traps)
 VMHOST_GUESTS := $(VMHOST_NAMES:%=$(VMHOST)/%.elf)
 
 .PHONY: vmhost-guests

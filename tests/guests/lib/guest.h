@@ -75,12 +75,19 @@ typedef void trap_function(void *argument);
 typedef void interrupt_handler(struct trap_frame *frame);
 
 void traps_setup(void);
+void traps_load(void); /* on a further CPU */
 /* Calls function in ring 0 or 3. The vector of the exception that ended it, or NO_TRAP. */
 int trap_call(trap_function *function, void *argument);
 int trap_call_user(trap_function *function, void *argument);
 extern struct trap_frame last_trap; /* of the latest exception that ended such a call */
 /* Vectors 32 to 255, and NMI. */
 void on_interrupt(unsigned vector, interrupt_handler *handler);
+/* A vector's code instead: entered by the processor, ends with IRET. */
+void on_interrupt_raw(unsigned vector, void (*code)(void));
+
+/* --- long_mode.asm: GUEST_name must list it --- */
+/* Calls 64-bit code with RDI = argument on these page tables, interrupts off, without traps. */
+void long_call(uint32_t cr3, const void *code, void *argument);
 
 /* --- apic.c --- */
 #define APIC_BASE_MSR    0x1b

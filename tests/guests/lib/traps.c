@@ -18,22 +18,37 @@ struct trap_frame last_trap;
 static struct gate idt[256] ALIGNED(8);
 static interrupt_handler *handlers[256];
 
-void traps_setup(void)
+static void set_gate(unsigned vector, uint32_t code)
+{
+    idt[vector] = (struct gate){(uint16_t)code, 0x08, vector == USER_RETURN ? GATE_USER : GATE,
+                                (uint16_t)(code >> 16)};
+}
+
+void traps_load(void)
 {
     struct {
         uint16_t limit;
         uint32_t base;
     } __attribute__((packed)) pointer = {sizeof(idt) - 1, (uint32_t)idt};
 
-    for (unsigned v = 0; v < 256; v++)
-        idt[v] = (struct gate){(uint16_t)trap_stubs[v], 0x08, v == USER_RETURN ? GATE_USER : GATE,
-                               (uint16_t)(trap_stubs[v] >> 16)};
     __asm__ volatile("lidt %0" : : "m"(pointer));
+}
+
+void traps_setup(void)
+{
+    for (unsigned v = 0; v < 256; v++)
+        set_gate(v, trap_stubs[v]);
+    traps_load();
 }
 
 void on_interrupt(unsigned vector, interrupt_handler *handler)
 {
     handlers[vector] = handler;
+}
+
+void on_interrupt_raw(unsigned vector, void (*code)(void))
+{
+    set_gate(vector, (uint32_t)code);
 }
 
 void trap_handle(struct trap_frame *frame)

@@ -1,13 +1,12 @@
 ; SPDX-License-Identifier: BSD-2-Clause
-; The way into the guest and back, and that of the second CPU.
+; The way into the guest and back.
 bits 32
 
 HOST_ESP equ 0x6c14
 HOST_EIP equ 0x6c16
 VCPU_LAUNCHED equ 28
 
-global vmm_enter, second_cpu_code, second_cpu_code_end
-extern gdt_pointer, second_cpu_main, second_cpu_stack_end, vmm_directory
+global vmm_enter
 
 section .text
 ; uint32_t vmm_enter(struct vcpu *): 0 after an exit, 1 VMfailValid, 2 VMfailInvalid
@@ -60,33 +59,3 @@ vmm_enter:
         pop ebx
         pop ebp
         ret
-
-; Copied to 8000h, where the second CPU begins in real mode.
-bits 16
-second_cpu_code:
-        cli
-        mov ax, cs
-        mov ds, ax
-        o32 lgdt [.gdt - second_cpu_code]
-        mov eax, cr0
-        or al, 1
-        mov cr0, eax
-        jmp dword 0x08:0x8000 + (.flat - second_cpu_code)
-bits 32
-.flat:
-        mov cx, 0x10
-        mov ds, cx
-        mov es, cx
-        mov ss, cx
-        mov esp, second_cpu_stack_end
-        mov eax, second_cpu_main
-        jmp eax
-align 8
-.gdt:   dw .gdt_end - .table - 1
-        dd 0x8000 + (.table - second_cpu_code)
-align 8
-.table: dq 0
-        dq 0x00cf9b000000ffff
-        dq 0x00cf93000000ffff
-.gdt_end:
-second_cpu_code_end:
