@@ -20,8 +20,8 @@ static interrupt_handler *handlers[256];
 
 static void set_gate(unsigned vector, uint32_t code)
 {
-    idt[vector] = (struct gate){(uint16_t)code, 0x08, vector == USER_RETURN ? GATE_USER : GATE,
-                                (uint16_t)(code >> 16)};
+    idt[vector] =
+        (struct gate){(uint16_t)code, 0x08, vector == USER_RETURN ? GATE_USER : GATE, (uint16_t)(code >> 16)};
 }
 
 void traps_load(void)
