@@ -23,7 +23,7 @@ LTO       = $(if $(filter $(addprefix $(BUILD)/,core/panic.o arch/x86/string.o),
 WARNINGS := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wundef -Wpointer-arith \
             -Wvla -Wwrite-strings -Wimplicit-fallthrough -Wframe-larger-than=2048
 # What runs at boot only is built for size, what runs on exits for speed.
-HOT      := apic/% hypercall/% sched/% core/guest.o arch/x86/lapic.o $(addprefix vmx/,cpuid.o cr.o event.o exits.o io.o \
+HOT      := apic/% hypercall/% sched/% core/guest.o arch/x86/lapic.o $(addprefix vmx/,apicv.o cpuid.o cr.o event.o exits.o io.o \
             mmio.o msr.o run.o walk.o) $(addprefix dev/,decode.o pc.o uart.o)
 OPTIMISE  = $(if $(filter $(addprefix $(BUILD)/,$(HOT)),$@),-O2,-Os)
 CFLAGS    = -std=gnu11 $(OPTIMISE) -g -ffreestanding -fno-pie -mcmodel=kernel -mno-red-zone -mgeneral-regs-only \

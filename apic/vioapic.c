@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "apic/vioapic.h"
 
+#include "apic/ipi.h"
 #include "arch/x86/string.h"
 #include "core/vm.h"
 
@@ -13,14 +14,14 @@
 #define REG_RED 0x10
 #define VERSION 0x20 /* has the EOI register */
 
-#define RED_VECTOR(r)  ((unsigned)(r)&0xff)
-#define RED_MODE(r)    ((unsigned)((r) >> 8) & 7)
-#define RED_LOGICAL    BIT(11)
-#define RED_REMOTE_IRR BIT(14)
-#define RED_LEVEL      BIT(15)
-#define RED_MASKED     BIT(16)
-#define RED_READ_ONLY  (BIT(12) | RED_REMOTE_IRR)
-#define RED_WRITABLE   (UINT64_C(0xff) << 56 | 0x1ffff)
+#define RED_VECTOR(r)       ((unsigned)(r)&0xff)
+#define RED_MODE_AND_VECTOR 0x7ff
+#define RED_LOGICAL         BIT(11)
+#define RED_REMOTE_IRR      BIT(14)
+#define RED_LEVEL           BIT(15)
+#define RED_MASKED          BIT(16)
+#define RED_READ_ONLY       (BIT(12) | RED_REMOTE_IRR)
+#define RED_WRITABLE        (UINT64_C(0xff) << 56 | 0x1ffff)
 
 void vioapic_reset(struct vioapic *io)
 {
@@ -29,15 +30,22 @@ void vioapic_reset(struct vioapic *io)
         io->redirection[i] = RED_MASKED;
 }
 
-/* Remote IRR stands for a local APIC that took the interrupt and owes an EOI. */
+/*
+ * What a pin sends is a message like any device's. Remote IRR stands for a local APIC that took the
+ * interrupt and owes an EOI.
+ */
 static void fire(struct vm *vm, struct vioapic *io, unsigned pin)
 {
     uint64_t *r = &io->redirection[pin];
     bool level = *r & RED_LEVEL;
+    struct msi message = {
+        .address = (uint32_t)(MSI_BASE | (*r >> 56) << 12 | (*r & RED_LOGICAL ? MSI_LOGICAL : 0)),
+        .data = (uint32_t)(MSI_ASSERT | (level ? MSI_LEVEL : 0) | (*r & RED_MODE_AND_VECTOR)),
+    };
 
     if ((*r & RED_MASKED) || (level && (*r & RED_REMOTE_IRR)))
         return;
-    if (vm_deliver(vm, (uint32_t)(*r >> 56), *r & RED_LOGICAL, RED_MODE(*r), RED_VECTOR(*r), level) && level)
+    if (vm_deliver_msi(vm, message) && level)
         *r |= RED_REMOTE_IRR;
 }
 

@@ -23,10 +23,3 @@ void vioapic_write(struct vm *vm, struct vioapic *io, unsigned offset, uint32_t 
 void vioapic_set_pin(struct vm *vm, struct vioapic *io, unsigned pin, bool level);
 /* A local APIC broadcast the end of interrupt of a level-triggered vector. */
 void vioapic_eoi(struct vm *vm, struct vioapic *io, unsigned vector);
-
-/*
- * Delivers a message as the redirection entry or MSI data says: to one or several vCPUs of the VM. True
- * when at least one took it.
- */
-bool vm_deliver(struct vm *vm, uint32_t destination, bool logical, unsigned mode, unsigned vector,
-                bool level);

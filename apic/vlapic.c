@@ -1,122 +1,44 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-#include "apic/vlapic.h"
-
-#include "apic/pid.h"
-#include "apic/vioapic.h"
+#include "apic/vlapic_state.h"
 #include "arch/x86/cpu.h"
-#include "arch/x86/lapic.h"
-#include "arch/x86/msr.h"
+#include "arch/x86/features.h"
+#include "arch/x86/layout.h"
 #include "arch/x86/string.h"
 #include "core/backend.h"
-#include "core/log.h"
 
-/* Registers beyond those the host driver uses. */
-#define REG_TPR       0x080u
-#define REG_PPR       0x0a0u
-#define REG_LDR       0x0d0u
-#define REG_DFR       0x0e0u
-#define REG_ISR       0x100u
-#define REG_TMR       0x180u
-#define REG_IRR       0x200u
-#define REG_ESR       0x280u
-#define REG_LVT_CMCI  0x2f0u
-#define REG_LVT_THERM 0x330u
-#define REG_LVT_PERF  0x340u
-#define REG_SELF_IPI  0x3f0u
-#define REG_END       0x400u
-
-#define VERSION_VALUE      0x01050014u /* integrated, 6 LVT entries, EOI broadcast suppression */
-#define SVR_ENABLED        0x100u
-#define SVR_NO_BROADCAST   0x1000u
-#define LVT_MASKED         0x10000u
-#define LVT_MODE           0x60000u
-#define LVT_PERIODIC       0x20000u
-#define LVT_DEADLINE       0x40000u
-#define LVT_VALID          0x107ffu /* delivery status is read-only */
-#define ESR_SEND_VECTOR    0x20u
-#define ESR_RECEIVE_VECTOR 0x40u
-#define ESR_REGISTER       0x80u
-#define FIRST_VECTOR       16
-
-#define ICR_VECTOR(x)    ((unsigned)(x)&0xff)
-#define ICR_MODE(x)      ((unsigned)((x) >> 8) & 7)
-#define ICR_LOGICAL      BIT(11)
-#define ICR_ASSERTED     BIT(14)
-#define ICR_LEVEL        BIT(15)
-#define ICR_TO_SELF      0x40000u
-#define ICR_SHORTHAND(x) ((unsigned)((x) >> 18) & 3)
-enum shorthand { TO_DESTINATION, TO_SELF, TO_ALL, TO_OTHERS };
-enum delivery { FIXED, LOWEST, SMI, RESERVED_MODE, NMI, INIT, STARTUP, EXTINT };
-
-struct vlapic {
-    uint8_t regs[PAGE_SIZE] ALIGNED(4096); /* the virtual-APIC page */
-    struct pid pid;
-    uint64_t level[4]; /* vectors posted as level-triggered, not yet seen by vlapic_update */
-    uint64_t base;     /* IA32_APIC_BASE */
-    uint64_t tsc_offset;
-    uint64_t deadline;    /* TSC-deadline mode: guest TSC, 0 disarmed */
-    uint64_t expires;     /* host TSC when the timer fires, in any mode; 0 disarmed */
-    uint64_t period;      /* TSC ticks, periodic mode */
-    uint32_t esr_pending; /* shown by the next write to ESR */
-    bool nmi;
-    bool hv_timer; /* the backend watches the deadline */
-};
-
-_Static_assert(offsetof(struct vlapic, regs) == 0, "the page comes first");
-
-static uint32_t get(const struct vlapic *a, unsigned reg)
-{
-    return *(const uint32_t *)(a->regs + reg);
-}
-
-static void set(struct vlapic *a, unsigned reg, uint32_t value)
-{
-    *(uint32_t *)(a->regs + reg) = value;
-}
-
-/* IRR, ISR and TMR: 32 bits in every 16 bytes. */
-static bool test_vector(const struct vlapic *a, unsigned base, unsigned vector)
-{
-    return get(a, base + vector / 32 * 16) >> vector % 32 & 1;
-}
-
-static void change_vector(struct vlapic *a, unsigned base, unsigned vector, bool on)
-{
-    unsigned reg = base + vector / 32 * 16;
-    uint32_t bit = (uint32_t)BIT(vector % 32);
-
-    set(a, reg, on ? get(a, reg) | bit : get(a, reg) & ~bit);
-}
-
-static int highest_vector(const struct vlapic *a, unsigned base)
-{
-    for (int i = 7; i >= 0; i--) {
-        uint32_t word = get(a, base + (unsigned)i * 16);
-
-        if (word)
-            return i * 32 + 31 - __builtin_clz(word);
-    }
-    return -1;
-}
-
-static bool x2apic_mode(const struct vlapic *a)
-{
-    return a->base & APIC_BASE_X2APIC;
-}
-
-static bool software_enabled(const struct vlapic *a)
-{
-    return (a->base & APIC_BASE_ENABLE) && (get(a, LAPIC_SVR) & SVR_ENABLED);
-}
+#define VERSION_VALUE 0x01050014u /* integrated, 6 LVT entries, EOI broadcast suppression */
+#define LVT_VALID     0x107ffu    /* delivery status is read-only */
+#define BASE_MODES    (APIC_BASE_ENABLE | APIC_BASE_X2APIC)
+#define ICR_BUSY      0x1000u /* delivery status: always idle again */
+#define ICR_TO_SELF   0x40000u
 
 bool vlapic_x2apic_allowed(const struct vcpu *v)
 {
     return v->vm->config->x2apic;
 }
 
-bool vlapic_hardware_enabled(const struct vcpu *v)
+enum vlapic_mode vlapic_mode(const struct vcpu *v)
 {
-    return v->lapic->base & APIC_BASE_ENABLE;
+    const struct vlapic *a = v->lapic;
+
+    if (!(a->base & APIC_BASE_ENABLE))
+        return VLAPIC_OFF;
+    return x2apic_mode(a) ? VLAPIC_X2APIC : VLAPIC_XAPIC;
+}
+
+gpa_t vlapic_base(const struct vcpu *v)
+{
+    return gpa(v->lapic->base & ~(PAGE_SIZE - 1));
+}
+
+hpa_t vlapic_page(const struct vcpu *v)
+{
+    return virt_to_phys(v->lapic->regs);
+}
+
+hpa_t vlapic_pid(const struct vcpu *v)
+{
+    return virt_to_phys(&v->lapic->pid);
 }
 
 static void update_ppr(struct vlapic *a)
@@ -129,12 +51,31 @@ static void update_ppr(struct vlapic *a)
 
 /* --- creation and reset --- */
 
+bool apic_create(struct vm *vm)
+{
+    _Static_assert(PID_TABLE_SIZE == VM_MAX_VCPUS, "an entry for each");
+    vm->pid_table = memory_alloc_zeroed(&vm->account, MEMORY_STATE, 1);
+    if (!vm->pid_table)
+        return false;
+    vm->pid_table->last = (uint16_t)(vm->config->vcpus - 1);
+    return true;
+}
+
 bool vlapic_create(struct vcpu *v)
 {
     uint64_t pages = ALIGN_UP(sizeof(struct vlapic), PAGE_SIZE) / PAGE_SIZE;
 
     v->lapic = memory_alloc_zeroed(&v->vm->account, MEMORY_STATE, pages);
     return v->lapic != NULL;
+}
+
+/* IPIs go straight into the mailbox as long as the local APIC takes them. */
+static void publish(const struct vcpu *v)
+{
+    if (software_enabled(v->lapic))
+        pid_table_set(v->vm->pid_table, v->apic_id, &v->lapic->pid);
+    else
+        pid_table_clear(v->vm->pid_table, v->apic_id);
 }
 
 static uint32_t x2apic_ldr(const struct vcpu *v)
@@ -151,7 +92,7 @@ static void set_mode_registers(const struct vcpu *v)
         set(a, REG_LDR, x2apic_ldr(v));
 }
 
-static void reset_registers(const struct vcpu *v)
+static void reset_registers(struct vcpu *v)
 {
     static const unsigned lvts[] = {REG_LVT_CMCI,    LAPIC_LVT_TIMER, REG_LVT_THERM,  REG_LVT_PERF,
                                     LAPIC_LVT_LINT0, LAPIC_LVT_LINT1, LAPIC_LVT_ERROR};
@@ -163,19 +104,18 @@ static void reset_registers(const struct vcpu *v)
     set(a, LAPIC_VERSION, VERSION_VALUE);
     set(a, LAPIC_SVR, 0xff);
     set(a, REG_DFR, UINT32_MAX);
-    a->deadline = a->expires = a->period = 0;
+    a->svr = 0xff;
     a->esr_pending = 0;
+    vlapic_timer_reset(v);
     set_mode_registers(v);
+    publish(v);
 }
 
 void vlapic_init(struct vcpu *v)
 {
-    uint64_t discarded[4];
-
-    pid_collect(&v->lapic->pid, discarded);
-    memset(v->lapic->level, 0, sizeof(v->lapic->level));
     v->lapic->nmi = false;
     reset_registers(v);
+    vlapic_discard_mail(v);
     lapic_timer_arm(0);
 }
 
@@ -184,39 +124,21 @@ void vlapic_reset(struct vcpu *v)
     struct vlapic *a = v->lapic;
 
     memset(a, 0, sizeof(*a));
+    a->vcpu = v;
     a->base = VLAPIC_BASE | APIC_BASE_ENABLE | (v->id ? 0 : APIC_BASE_BSP);
     reset_registers(v);
 }
 
-/* --- errors --- */
-
-/* "Error handling": the bit shows with the next write to the ESR; the LVT error entry interrupts at once. */
-static void set_error(struct vlapic *a, uint32_t bit)
+void vlapic_error(struct vlapic *a, uint32_t bit)
 {
     uint32_t lvt = get(a, LAPIC_LVT_ERROR);
 
     a->esr_pending |= bit;
-    if (!(lvt & LVT_MASKED) && ICR_VECTOR(lvt) >= FIRST_VECTOR && software_enabled(a))
-        change_vector(a, REG_IRR, ICR_VECTOR(lvt), true);
+    if (!(lvt & LVT_MASKED) && (lvt & 0xff) >= FIRST_VECTOR && software_enabled(a))
+        set_vector(a, REG_IRR, lvt & 0xff);
 }
 
 /* --- delivery --- */
-
-void vlapic_post(struct vcpu *v, unsigned vector, bool level)
-{
-    struct vlapic *a = v->lapic;
-
-    if (level)
-        __atomic_fetch_or(&a->level[vector / 64], BIT(vector % 64), __ATOMIC_RELEASE);
-    if (pid_post(&a->pid, vector))
-        vcpu_kick(v);
-}
-
-void vlapic_post_nmi(struct vcpu *v)
-{
-    __atomic_store_n(&v->lapic->nmi, true, __ATOMIC_RELEASE);
-    vcpu_kick(v);
-}
 
 bool vlapic_nmi_pending(const struct vcpu *v)
 {
@@ -228,265 +150,64 @@ bool vlapic_take_nmi(struct vcpu *v)
     return __atomic_exchange_n(&v->lapic->nmi, false, __ATOMIC_ACQ_REL);
 }
 
-static bool matches_xapic_logical(const struct vlapic *a, uint32_t destination)
-{
-    uint32_t id = get(a, REG_LDR) >> 24;
-
-    if (get(a, REG_DFR) >> 28 == 0xf)
-        return id & destination & 0xff;
-    return (id & 0xf0) == (destination & 0xf0) && (id & destination & 0xf);
-}
-
-bool vlapic_matches(const struct vcpu *v, uint32_t destination, bool logical)
-{
-    const struct vlapic *a = v->lapic;
-    uint32_t ldr;
-
-    if (!(a->base & APIC_BASE_ENABLE))
-        return false;
-    if (!x2apic_mode(a)) {
-        if (!logical)
-            return (destination & 0xff) == 0xff || (destination & 0xff) == v->apic_id;
-        return matches_xapic_logical(a, destination);
-    }
-    if (destination == UINT32_MAX)
-        return true;
-    if (!logical)
-        return destination == v->apic_id;
-    ldr = get(a, REG_LDR);
-    return ldr >> 16 == destination >> 16 && (ldr & destination & 0xffff);
-}
-
-/* True when the target took it. */
-static bool deliver_to(struct vcpu *target, unsigned mode, unsigned vector, bool level)
-{
-    switch (mode) {
-    case FIXED:
-    case LOWEST:
-        if (vector < FIRST_VECTOR)
-            target->lapic->esr_pending |= ESR_RECEIVE_VECTOR;
-        else if (software_enabled(target->lapic))
-            vlapic_post(target, vector, level);
-        return vector >= FIRST_VECTOR && software_enabled(target->lapic);
-    case NMI: vlapic_post_nmi(target); return true;
-    case INIT: vcpu_send_init(target); return true;
-    case STARTUP: vcpu_send_startup(target, vector); return true;
-    default: return false; /* SMI and ExtINT have no source here */
-    }
-}
-
-/* Among several, the one with the lowest processor priority. */
-static struct vcpu *lowest_priority(struct vm *vm, uint32_t destination, bool logical)
-{
-    struct vcpu *best = NULL;
-
-    for (unsigned i = 0; i < vm->vcpu_count; i++) {
-        struct vcpu *v = vm->vcpus[i];
-
-        if (!vlapic_matches(v, destination, logical) || !software_enabled(v->lapic))
-            continue;
-        if (!best || get(v->lapic, REG_PPR) < get(best->lapic, REG_PPR))
-            best = v;
-    }
-    return best;
-}
-
-bool vm_deliver(struct vm *vm, uint32_t destination, bool logical, unsigned mode, unsigned vector, bool level)
-{
-    bool taken = false;
-
-    if (mode == LOWEST) {
-        struct vcpu *target = lowest_priority(vm, destination, logical);
-
-        return target && deliver_to(target, mode, vector, level);
-    }
-    for (unsigned i = 0; i < vm->vcpu_count; i++) {
-        if (vlapic_matches(vm->vcpus[i], destination, logical))
-            taken |= deliver_to(vm->vcpus[i], mode, vector, level);
-    }
-    return taken;
-}
-
-static void send_ipi(struct vcpu *v, uint64_t icr)
-{
-    uint32_t destination = x2apic_mode(v->lapic) ? (uint32_t)(icr >> 32) : (uint32_t)(icr >> 56);
-    unsigned mode = ICR_MODE(icr), vector = ICR_VECTOR(icr);
-
-    if (mode == INIT && (icr & ICR_LEVEL) && !(icr & ICR_ASSERTED))
-        return; /* "INIT level de-assert" does nothing on processors of today */
-    if ((mode == FIXED || mode == LOWEST) && vector < FIRST_VECTOR) {
-        set_error(v->lapic, ESR_SEND_VECTOR);
-        return;
-    }
-    switch (ICR_SHORTHAND(icr)) {
-    case TO_DESTINATION: vm_deliver(v->vm, destination, icr & ICR_LOGICAL, mode, vector, false); break;
-    case TO_SELF: deliver_to(v, FIXED, vector, false); break;
-    default:
-        for (unsigned i = 0; i < v->vm->vcpu_count; i++) {
-            if (v->vm->vcpus[i] != v || ICR_SHORTHAND(icr) == TO_ALL)
-                deliver_to(v->vm->vcpus[i], mode, vector, false);
-        }
-    }
-}
-
-/* --- timer --- */
-
-static unsigned divide_shift(const struct vlapic *a)
-{
-    uint32_t dcr = get(a, LAPIC_TIMER_DCR);
-
-    return ((dcr & 3) | (dcr >> 1 & 4)) == 7 ? 0 : ((dcr & 3) | (dcr >> 1 & 4)) + 1;
-}
-
-/* The timer's input clock is the TSC: CPUID leaf 15h tells the guest so. */
-static void arm(struct vlapic *a, uint64_t host_tsc)
-{
-    a->expires = host_tsc;
-    if (!a->hv_timer)
-        lapic_timer_arm(host_tsc);
-}
-
-static bool deadline_mode(const struct vlapic *a)
-{
-    return (get(a, LAPIC_LVT_TIMER) & LVT_MODE) == LVT_DEADLINE;
-}
-
-static void start_count(struct vlapic *a)
-{
-    uint64_t ticks = (uint64_t)get(a, LAPIC_TIMER_ICR) << divide_shift(a);
-
-    a->period = ticks;
-    arm(a, ticks ? rdtsc() + ticks : 0);
-}
-
-static void set_deadline(struct vlapic *a, uint64_t guest_tsc)
-{
-    uint64_t now = rdtsc(), ahead = guest_tsc - (now + a->tsc_offset);
-
-    if (guest_tsc <= now + a->tsc_offset)
-        ahead = 0;
-    a->deadline = guest_tsc;
-    arm(a, guest_tsc ? now + MIN(ahead, UINT64_MAX - now) : 0);
-}
-
-static uint32_t current_count(const struct vlapic *a)
-{
-    uint64_t now = rdtsc();
-
-    if (deadline_mode(a) || !a->expires || a->expires <= now)
-        return 0;
-    return (uint32_t)((a->expires - now) >> divide_shift(a));
-}
-
-static void fire_timer(struct vcpu *v)
-{
-    struct vlapic *a = v->lapic;
-    uint32_t lvt = get(a, LAPIC_LVT_TIMER);
-    uint64_t now = rdtsc();
-
-    a->deadline = 0;
-    if ((lvt & LVT_MODE) == LVT_PERIODIC && a->period) {
-        uint64_t next = a->expires + a->period;
-
-        /* Ticks that nobody could take are not made up for. */
-        arm(a, next > now ? next : now + a->period - (now - a->expires) % a->period);
-    } else {
-        a->expires = 0;
-    }
-    if ((lvt & LVT_MASKED) || !software_enabled(a))
-        return;
-    if (ICR_VECTOR(lvt) < FIRST_VECTOR)
-        set_error(a, ESR_RECEIVE_VECTOR);
-    else
-        change_vector(a, REG_IRR, ICR_VECTOR(lvt), true);
-}
-
-static void fire_if_due(struct vcpu *v)
-{
-    if (v->lapic->expires && rdtsc() >= v->lapic->expires)
-        fire_timer(v);
-}
-
-void vlapic_use_hv_timer(struct vcpu *v, bool on)
-{
-    v->lapic->hv_timer = on;
-}
-
-uint64_t vlapic_backend_deadline(const struct vcpu *v)
-{
-    return v->lapic->hv_timer ? v->lapic->expires : 0;
-}
-
-void vlapic_timer_to_host(struct vcpu *v)
-{
-    if (v->lapic->hv_timer && v->lapic->expires)
-        lapic_timer_arm(v->lapic->expires);
-}
-
-void vlapic_timer_from_host(struct vcpu *v)
-{
-    if (v->lapic->hv_timer)
-        lapic_timer_arm(0);
-}
-
-void vlapic_set_tsc_offset(struct vcpu *v, uint64_t offset)
-{
-    struct vlapic *a = v->lapic;
-
-    a->tsc_offset = offset;
-    v->kicked = true;
-    if (deadline_mode(a) && a->deadline)
-        set_deadline(a, a->deadline);
-}
-
-static void collect_mail(struct vlapic *a)
-{
-    uint64_t mail[4];
-
-    pid_collect(&a->pid, mail);
-    for (unsigned i = 0; i < 4; i++) {
-        /* Only the flags of what is collected: another poster may have set its flag and not yet its PIR bit.
-         */
-        uint64_t level = mail[i] ? __atomic_fetch_and(&a->level[i], ~mail[i], __ATOMIC_ACQ_REL) & mail[i] : 0;
-
-        while (mail[i]) {
-            unsigned bit = (unsigned)__builtin_ctzll(mail[i]);
-
-            change_vector(a, REG_TMR, i * 64 + bit, level >> bit & 1);
-            change_vector(a, REG_IRR, i * 64 + bit, true);
-            mail[i] &= mail[i] - 1;
-        }
-    }
-}
-
 void vlapic_update(struct vcpu *v)
 {
-    struct vlapic *a = v->lapic;
+    vlapic_timer_fire_if_due(v);
+    if (vlapic_has_mail(v))
+        vlapic_collect(v);
+    if (v->lapic->tpr_shadow)
+        update_ppr(v->lapic);
+}
 
-    fire_if_due(v);
-    if (pid_has_mail(&a->pid))
-        collect_mail(a);
+int vlapic_requested(const struct vcpu *v)
+{
+    int vector = highest_vector(v->lapic, REG_IRR);
+
+    return vector < FIRST_VECTOR || !software_enabled(v->lapic) ? -1 : vector;
+}
+
+int vlapic_in_service(const struct vcpu *v)
+{
+    return highest_vector(v->lapic, REG_ISR);
 }
 
 int vlapic_pending(const struct vcpu *v)
 {
-    const struct vlapic *a = v->lapic;
-    int vector = highest_vector(a, REG_IRR);
+    int vector = vlapic_requested(v);
 
-    if (vector < FIRST_VECTOR || !software_enabled(a) ||
-        ((uint32_t)vector & 0xf0) <= (get(a, REG_PPR) & 0xf0))
-        return -1;
-    return vector;
+    return vector >= 0 && ((uint32_t)vector & 0xf0) > (get(v->lapic, REG_PPR) & 0xf0) ? vector : -1;
 }
 
 void vlapic_accept(struct vcpu *v, unsigned vector)
 {
-    change_vector(v->lapic, REG_IRR, vector, false);
-    change_vector(v->lapic, REG_ISR, vector, true);
+    clear_vector(v->lapic, REG_IRR, vector);
+    set_vector(v->lapic, REG_ISR, vector);
     update_ppr(v->lapic);
 }
 
+bool vlapic_level_vectors(struct vcpu *v, uint64_t out[4])
+{
+    bool changed = v->lapic->level_changed;
+
+    v->lapic->level_changed = false;
+    for (unsigned i = 0; i < 4; i++)
+        out[i] = *vector_word(v->lapic, REG_TMR, i * 64) |
+                 (uint64_t)*vector_word(v->lapic, REG_TMR, i * 64 + 32) << 32;
+    return changed;
+}
+
+void vlapic_use_tpr_shadow(struct vcpu *v, bool on)
+{
+    v->lapic->tpr_shadow = on;
+}
+
 /* --- registers --- */
+
+void vlapic_broadcast_eoi(struct vcpu *v, unsigned vector)
+{
+    if (test_vector(v->lapic, REG_TMR, vector) && !(v->lapic->svr & SVR_NO_BROADCAST))
+        pc_eoi(v->vm, vector);
+}
 
 static void end_of_interrupt(struct vcpu *v)
 {
@@ -495,16 +216,15 @@ static void end_of_interrupt(struct vcpu *v)
 
     if (vector < 0)
         return;
-    change_vector(a, REG_ISR, (unsigned)vector, false);
+    clear_vector(a, REG_ISR, (unsigned)vector);
     update_ppr(a);
     v->kicked = true;
-    if (test_vector(a, REG_TMR, (unsigned)vector) && !(get(a, LAPIC_SVR) & SVR_NO_BROADCAST))
-        pc_eoi(v->vm, (unsigned)vector);
+    vlapic_broadcast_eoi(v, (unsigned)vector);
 }
 
 static void write_lvt(struct vlapic *a, unsigned reg, uint32_t value)
 {
-    uint32_t valid = LVT_VALID, old = get(a, reg);
+    uint32_t valid = LVT_VALID;
 
     if (reg == LAPIC_LVT_TIMER)
         valid = 0x700ff;
@@ -516,30 +236,28 @@ static void write_lvt(struct vlapic *a, unsigned reg, uint32_t value)
     if (!software_enabled(a))
         value |= LVT_MASKED;
     set(a, reg, value);
-    if (reg == LAPIC_LVT_TIMER && ((old ^ value) & LVT_DEADLINE)) {
-        a->deadline = 0; /* "Local APIC timer modes": switching into or out of TSC-deadline mode disarms */
-        arm(a, 0);
-    }
+    if (reg == LAPIC_LVT_TIMER)
+        vlapic_timer_write_lvt(a, value);
 }
 
-static void write_svr(struct vlapic *a, uint32_t value)
+static void mask_lvt(struct vlapic *a, unsigned reg)
 {
-    set(a, LAPIC_SVR, value & 0x11ff);
+    set(a, reg, get(a, reg) | LVT_MASKED);
+}
+
+static void write_svr(struct vcpu *v, uint32_t value)
+{
+    struct vlapic *a = v->lapic;
+
+    a->svr = value & 0x11ff;
+    set(a, LAPIC_SVR, a->svr);
+    publish(v);
     if (value & SVR_ENABLED)
         return;
     for (unsigned reg = LAPIC_LVT_TIMER; reg <= LAPIC_LVT_ERROR; reg += 16)
-        set(a, reg, get(a, reg) | LVT_MASKED);
-    set(a, REG_LVT_CMCI, get(a, REG_LVT_CMCI) | LVT_MASKED);
-}
-
-static void change_divide(struct vlapic *a, uint32_t value)
-{
-    uint32_t left = current_count(a);
-
-    set(a, LAPIC_TIMER_DCR, value & 0xb);
-    if (left)
-        arm(a, rdtsc() + ((uint64_t)left << divide_shift(a)));
-    a->period = (uint64_t)get(a, LAPIC_TIMER_ICR) << divide_shift(a);
+        mask_lvt(a, reg);
+    mask_lvt(a, REG_LVT_CMCI);
+    a->lvt_timer |= LVT_MASKED;
 }
 
 enum access { NONE = 0, READ = 1, WRITE = 2, BOTH = 3 };
@@ -576,9 +294,11 @@ static unsigned allowed(const struct vlapic *a, unsigned reg)
     }
 }
 
-static uint32_t read_register(const struct vlapic *a, unsigned reg)
+static uint32_t read_register(struct vlapic *a, unsigned reg)
 {
-    return reg == LAPIC_TIMER_CCR ? current_count(a) : get(a, reg);
+    if (reg == REG_PPR && a->tpr_shadow)
+        update_ppr(a);
+    return reg == LAPIC_TIMER_CCR ? vlapic_timer_count(a) : get(a, reg);
 }
 
 static void write_register(struct vcpu *v, unsigned reg, uint32_t value)
@@ -586,7 +306,7 @@ static void write_register(struct vcpu *v, unsigned reg, uint32_t value)
     struct vlapic *a = v->lapic;
 
     switch (reg) {
-    case LAPIC_ID: break; /* the ID of a virtual CPU is fixed */
+    case LAPIC_ID: set_mode_registers(v); break; /* the ID of a virtual CPU is fixed */
     case REG_TPR:
         set(a, reg, value & 0xff);
         update_ppr(a);
@@ -594,28 +314,42 @@ static void write_register(struct vcpu *v, unsigned reg, uint32_t value)
     case LAPIC_EOI: end_of_interrupt(v); break;
     case REG_LDR: set(a, reg, value & 0xff000000); break;
     case REG_DFR: set(a, reg, value | 0x0fffffff); break;
-    case LAPIC_SVR: write_svr(a, value); break;
+    case LAPIC_SVR: write_svr(v, value); break;
     case REG_ESR:
         set(a, reg, a->esr_pending);
         a->esr_pending = 0;
         break;
     case LAPIC_ICR:
-        set(a, reg, value & ~0x1000u);
-        send_ipi(v, (uint64_t)get(a, LAPIC_ICR_HIGH) << 32 | value);
+        set(a, reg, value & ~ICR_BUSY);
+        vlapic_send_ipi(v, (uint64_t)get(a, LAPIC_ICR_HIGH) << 32 | (value & ~ICR_BUSY));
         break;
     case LAPIC_ICR_HIGH: set(a, reg, value & 0xff000000); break;
-    case LAPIC_TIMER_ICR:
-        if (deadline_mode(a))
-            break;
-        fire_if_due(v);
-        set(a, reg, value);
-        start_count(a);
-        break;
-    case LAPIC_TIMER_DCR: change_divide(a, value); break;
-    case REG_SELF_IPI: send_ipi(v, ICR_TO_SELF | (value & 0xff)); break;
+    case LAPIC_TIMER_ICR: vlapic_timer_write_initial(v, value); break;
+    case LAPIC_TIMER_DCR: vlapic_timer_write_divide(v, value); break;
+    case REG_SELF_IPI: vlapic_send_ipi(v, ICR_TO_SELF | (value & 0xff)); break;
     default: write_lvt(a, reg, value); break;
     }
     v->kicked = true;
+}
+
+/* In x2APIC mode the ICR is one register of 64 bits. */
+static uint64_t *wide_icr(struct vlapic *a)
+{
+    return (uint64_t *)(a->regs + LAPIC_ICR);
+}
+
+static void write_wide_icr(struct vcpu *v, uint64_t value)
+{
+    *wide_icr(v->lapic) = value & ~(uint64_t)ICR_BUSY;
+    vlapic_send_ipi(v, value & ~(uint64_t)ICR_BUSY);
+}
+
+void vlapic_page_written(struct vcpu *v, unsigned offset)
+{
+    if (x2apic_mode(v->lapic) && offset == LAPIC_ICR)
+        write_wide_icr(v, *wide_icr(v->lapic));
+    else if (allowed(v->lapic, offset) & WRITE)
+        write_register(v, offset, get(v->lapic, offset));
 }
 
 bool vlapic_mmio_enabled(const struct vcpu *v)
@@ -628,7 +362,7 @@ uint32_t vlapic_mmio_read(struct vcpu *v, unsigned offset)
     if (offset % 16 == 0 && (allowed(v->lapic, offset) & READ))
         return read_register(v->lapic, offset);
     if (offset % 16 == 0)
-        set_error(v->lapic, ESR_REGISTER);
+        vlapic_error(v->lapic, ESR_REGISTER);
     return 0;
 }
 
@@ -637,27 +371,32 @@ void vlapic_mmio_write(struct vcpu *v, unsigned offset, uint32_t value)
     if (offset % 16 == 0 && (allowed(v->lapic, offset) & WRITE))
         write_register(v, offset, value);
     else if (offset % 16 == 0)
-        set_error(v->lapic, ESR_REGISTER);
+        vlapic_error(v->lapic, ESR_REGISTER);
 }
 
 /* "x2APIC state transitions": from disabled to x2APIC, and from x2APIC back to xAPIC, are #GP. */
+static bool transition_allowed(const struct vcpu *v, uint64_t from, uint64_t to)
+{
+    if (to == APIC_BASE_X2APIC || ((to & APIC_BASE_X2APIC) && !vlapic_x2apic_allowed(v)))
+        return false;
+    return !(from == 0 && to == BASE_MODES) && !(from == BASE_MODES && to == APIC_BASE_ENABLE);
+}
+
 static bool write_base(struct vcpu *v, uint64_t value)
 {
     struct vlapic *a = v->lapic;
-    uint64_t modes = APIC_BASE_ENABLE | APIC_BASE_X2APIC, from = a->base & modes, to = value & modes;
+    uint64_t from = a->base & BASE_MODES, to = value & BASE_MODES;
+    uint64_t page = (BIT(cpu_physical_bits()) - 1) & ~(PAGE_SIZE - 1);
 
-    if ((value & ~(modes | APIC_BASE_BSP)) != VLAPIC_BASE || to == APIC_BASE_X2APIC)
+    if ((value & ~(BASE_MODES | APIC_BASE_BSP | page)) || !transition_allowed(v, from, to))
         return false;
-    if ((to & APIC_BASE_X2APIC) && !vlapic_x2apic_allowed(v))
-        return false;
-    if ((from == 0 && to == modes) || (from == modes && to == APIC_BASE_ENABLE))
-        return false;
-    a->base = VLAPIC_BASE | to | (a->base & APIC_BASE_BSP);
+    a->base = (value & page) | to | (a->base & APIC_BASE_BSP);
     if (from != to && !to) {
-        arm(a, 0);
+        vlapic_timer_disarm(a);
         reset_registers(v);
     } else if (from != to) {
         set_mode_registers(v);
+        publish(v);
     }
     return true;
 }
@@ -674,15 +413,12 @@ bool vlapic_read_msr(struct vcpu *v, uint32_t msr, uint64_t *value)
     unsigned reg;
 
     if (msr == IA32_APIC_BASE || msr == IA32_TSC_DEADLINE) {
-        vlapic_update(v);
-        *value = msr == IA32_APIC_BASE ? a->base : deadline_mode(a) ? a->deadline : 0;
+        *value = msr == IA32_APIC_BASE ? a->base : vlapic_timer_read_deadline(v);
         return true;
     }
     if (!x2apic_register(msr, &reg) || !x2apic_mode(a) || !(allowed(a, reg) & READ))
         return false;
-    *value = read_register(a, reg);
-    if (reg == LAPIC_ICR)
-        *value |= (uint64_t)get(a, LAPIC_ICR_HIGH) << 32;
+    *value = reg == LAPIC_ICR ? *wide_icr(a) : read_register(a, reg);
     return true;
 }
 
@@ -715,20 +451,14 @@ bool vlapic_write_msr(struct vcpu *v, uint32_t msr, uint64_t value)
     if (msr == IA32_APIC_BASE)
         return write_base(v, value);
     if (msr == IA32_TSC_DEADLINE) {
-        if (deadline_mode(a)) {
-            fire_if_due(v);
-            set_deadline(a, value);
-            v->kicked = true;
-        }
+        vlapic_timer_write_deadline(v, value);
         return true;
     }
     if (!x2apic_register(msr, &reg) || !x2apic_mode(a) || !(allowed(a, reg) & WRITE) ||
         reserved_set(reg, value))
         return false;
     if (reg == LAPIC_ICR) {
-        set(a, LAPIC_ICR_HIGH, (uint32_t)(value >> 32));
-        set(a, LAPIC_ICR, (uint32_t)value & ~0x1000u);
-        send_ipi(v, value);
+        write_wide_icr(v, value);
         return true;
     }
     write_register(v, reg, (uint32_t)value);

@@ -10,14 +10,22 @@
 
 struct vcpu;
 struct vlapic;
+struct guest_tsc;
 
 #define VLAPIC_BASE UINT64_C(0xfee00000)
 
+enum vlapic_mode { VLAPIC_OFF, VLAPIC_XAPIC, VLAPIC_X2APIC };
+enum vlapic_mode vlapic_mode(const struct vcpu *v);
+
+/* Where its registers are in xAPIC mode. */
+gpa_t vlapic_base(const struct vcpu *v);
+
+/* For the processor: the virtual-APIC page and the posted-interrupt descriptor. */
+hpa_t vlapic_page(const struct vcpu *v);
+hpa_t vlapic_pid(const struct vcpu *v);
+
 /* Whether this VM may use x2APIC mode. */
 bool vlapic_x2apic_allowed(const struct vcpu *v);
-
-/* IA32_APIC_BASE.EN. */
-bool vlapic_hardware_enabled(const struct vcpu *v);
 
 /* What INIT does to it: registers as at reset, ID and mode kept. On its vCPU's CPU. */
 void vlapic_init(struct vcpu *v);
@@ -36,8 +44,8 @@ bool vlapic_write_msr(struct vcpu *v, uint32_t msr, uint64_t value);
 unsigned vlapic_tpr_class(const struct vcpu *v);
 void vlapic_set_tpr_class(struct vcpu *v, unsigned priority_class);
 
-/* Guest TSC = host TSC + offset; deadlines move with it. */
-void vlapic_set_tsc_offset(struct vcpu *v, uint64_t offset);
+/* The line between host and guest TSC; deadlines move with it. */
+void vlapic_set_tsc(struct vcpu *v, const struct guest_tsc *tsc);
 
 /*
  * Who watches the clock while the vCPU runs: the host's timer, which arming it sets, or (on) the backend,
@@ -52,6 +60,9 @@ void vlapic_timer_from_host(struct vcpu *v);
 /* Fires the timer if it is due and collects the mailbox. */
 void vlapic_update(struct vcpu *v);
 
+/* The highest vector in IRR, or -1; in ISR, or -1. */
+int vlapic_requested(const struct vcpu *v);
+int vlapic_in_service(const struct vcpu *v);
 /* The vector that may be delivered now, by priority and enablement, or -1. */
 int vlapic_pending(const struct vcpu *v);
 /* Takes it into service: IRR to ISR. */
@@ -60,9 +71,30 @@ void vlapic_accept(struct vcpu *v, unsigned vector);
 bool vlapic_take_nmi(struct vcpu *v);
 bool vlapic_nmi_pending(const struct vcpu *v);
 
+/* --- what the processor does of it, after it did so --- */
+
+/* The backend lets the guest write the page at offset; this acts on what it wrote. */
+void vlapic_page_written(struct vcpu *v, unsigned offset);
+/* The processor ended the interrupt of a level-triggered vector. */
+void vlapic_broadcast_eoi(struct vcpu *v, unsigned vector);
+/* Which vectors those are, a bit each. False: none was added since the last call. */
+bool vlapic_level_vectors(struct vcpu *v, uint64_t out[4]);
+/* The guest changes its TPR in the page, without our doing. */
+void vlapic_use_tpr_shadow(struct vcpu *v, bool on);
+
+/* --- mailbox.c: mail, and who is told of it --- */
+
 /* Delivery from any CPU. level: remember to tell the I/O APIC at EOI. */
 void vlapic_post(struct vcpu *v, unsigned vector, bool level);
 void vlapic_post_nmi(struct vcpu *v);
+bool vlapic_has_mail(const struct vcpu *v);
 
-/* True when a message to this destination reaches v (logical or physical mode). */
-bool vlapic_matches(const struct vcpu *v, uint32_t destination, bool logical);
+/* Whether the processor collects the mail while v runs (VECTOR_POSTED), or a kick makes us do it. */
+void vlapic_use_posted(struct vcpu *v, bool on);
+/* v gets this CPU: from now on it is notified here, and what came meanwhile is collected. */
+void vlapic_schedule_in(struct vcpu *v);
+/* v loses its CPU but would run on: nobody is notified. */
+void vlapic_schedule_out(struct vcpu *v);
+/* v waits: mail wakes this CPU (VECTOR_WAKEUP). False: there is mail already, it must not wait. */
+bool vlapic_block(struct vcpu *v);
+void vlapic_unblock(struct vcpu *v);

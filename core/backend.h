@@ -40,6 +40,7 @@ void pc_eoi(struct vm *vm, unsigned vector); /* a local APIC ended a level-trigg
 bool pc_write_firmware(struct vm *vm, struct image *image);
 
 /* apic/vlapic.c */
+bool apic_create(struct vm *vm); /* what the local APICs of a VM share */
 bool vlapic_create(struct vcpu *v);
 void vlapic_reset(struct vcpu *v);
 

@@ -6,7 +6,7 @@
 #include "core/format.h"
 
 #define MAX_REPORTS   20
-#define MAX_KEYS 32
+#define MAX_KEYS      32
 #define EXCERPT_MAX   40
 #define MAX_VCPUS     64
 #define ADDRESS_LIMIT (4 * GIB)

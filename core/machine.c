@@ -274,20 +274,32 @@ static size_t word_length(const char *s)
     return n;
 }
 
-bool machine_option(const char *word)
+/* word and then rest, as one word of the boot command line. */
+static bool option(const char *word, const char *rest)
 {
     const char *s = machine.boot.cmdline;
+    size_t first = strlen(word), second = strlen(rest);
 
     while (*s) {
         size_t n = word_length(s);
 
-        if (n == strlen(word) && !strncmp(s, word, n))
+        if (n == first + second && !strncmp(s, word, first) && !strncmp(s + first, rest, second))
             return true;
         s += n;
         while (*s == ' ')
             s++;
     }
     return false;
+}
+
+bool machine_option(const char *word)
+{
+    return option(word, "");
+}
+
+bool machine_option_off(const char *name)
+{
+    return option(name, "=off");
 }
 
 const struct boot_module *machine_module(const char *name)

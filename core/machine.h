@@ -35,6 +35,8 @@ uint64_t machine_time(void);
 
 /* True when word stands on the boot command line. */
 bool machine_option(const char *word);
+/* True when NAME=off does. */
+bool machine_option_off(const char *name);
 
 /* The module that the boot loader gave this name (the first word of its string), or NULL. */
 const struct boot_module *machine_module(const char *name);

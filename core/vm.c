@@ -183,7 +183,7 @@ static bool create_vcpu(struct vm *vm, struct cpu *cpu)
 
 static bool create_parts(struct vm *vm, struct cpu *const picked[VM_MAX_VCPUS])
 {
-    if (!allocate_ram(vm) || !backend.vm_create(vm) || !pc_create(vm))
+    if (!allocate_ram(vm) || !apic_create(vm) || !backend.vm_create(vm) || !pc_create(vm))
         return false;
     for (unsigned i = 0; i < vm->config->vcpus; i++) {
         if (!create_vcpu(vm, picked[i]))

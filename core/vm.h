@@ -70,10 +70,11 @@ struct vm {
     const struct vm_config *config;
     unsigned id; /* from 0; VPIDs derive from it */
     struct account account;
-    uint64_t memory; /* bytes of RAM */
-    hpa_t *ram;      /* host address of each 2 MiB of RAM, in guest order without the hole */
-    void *backend;   /* struct vmx_vm */
-    struct pc *pc;   /* its devices */
+    uint64_t memory;             /* bytes of RAM */
+    hpa_t *ram;                  /* host address of each 2 MiB of RAM, in guest order without the hole */
+    void *backend;               /* struct vmx_vm */
+    struct pc *pc;               /* its devices */
+    struct pid_table *pid_table; /* the mailboxes of its vCPUs */
     struct vcpu *vcpus[VM_MAX_VCPUS];
     unsigned vcpu_count;
     volatile bool live; /* started and not ended */

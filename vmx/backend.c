@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* VMX on and off on a CPU, and the operations core/ reaches us through. */
+#include "apic/vlapic.h"
 #include "arch/x86/cpu.h"
 #include "arch/x86/features.h"
 #include "arch/x86/layout.h"
@@ -8,6 +9,7 @@
 #include "core/console.h"
 #include "core/log.h"
 #include "core/memory.h"
+#include "vmx/apicv.h"
 #include "vmx/caps.h"
 #include "vmx/vmx.h"
 
@@ -36,8 +38,8 @@ static bool probe(const char **missing)
     if (!vmx_caps_read(&vmx_caps, missing))
         return false;
     vmx_cpuid_init();
-    *missing = "two pages of memory for the I/O bitmaps";
-    return vmx_io_bitmap_create();
+    *missing = "three pages of memory for I/O bitmaps and local APIC";
+    return vmx_io_bitmap_create() && vmx_apicv_init();
 }
 
 static void explain(void)
@@ -49,8 +51,8 @@ static void explain(void)
 
 static void explain_vm(const struct vm_config *c)
 {
-    print("    interrupts by software local APIC (%s), timers by the %s, I/O and MSRs closed\n",
-          c->x2apic ? "xAPIC and x2APIC" : "xAPIC only",
+    vmx_rung_explain(c);
+    print("    timers by the %s, I/O and MSRs closed\n",
           vmx_hv_timer_wanted(c) ? "preemption timer" : "host timer");
 }
 
@@ -63,6 +65,23 @@ static void on_timer(void)
 
 static void on_kick(void)
 {
+    if (this_cpu()->vcpu)
+        this_cpu()->vcpu->kicked = true;
+}
+
+/* Behind the vCPU's back it became irrelevant: it was scheduled out or blocks, and looks at its mail itself.
+ */
+static void on_posted(void)
+{
+}
+
+/* wake */
+static void on_wakeup(void)
+{
+    struct vcpu *v = this_cpu()->vcpu;
+
+    if (v && vlapic_has_mail(v))
+        v->kicked = true;
 }
 
 static bool cpu_enable(struct cpu *cpu, const char **why)
@@ -74,6 +93,8 @@ static bool cpu_enable(struct cpu *cpu, const char **why)
         return false;
     interrupt_install(VECTOR_TIMER, on_timer);
     interrupt_install(VECTOR_KICK, on_kick);
+    interrupt_install(VECTOR_POSTED, on_posted);
+    interrupt_install(VECTOR_WAKEUP, on_wakeup);
     cpu->vmxon = memory_alloc_zeroed(&memory_host, MEMORY_VMCS, 1);
     *why = "no memory for its VMXON region";
     if (!cpu->vmxon)

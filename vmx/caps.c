@@ -9,13 +9,13 @@
 
 #define BASIC_TRUE_CONTROLS BIT(55)
 #define MISC_STORES_LMA     BIT(5)
-#define TERTIARY_IPI        BIT(4)
 
 struct vmx_caps vmx_caps;
 
-enum use { NEED, LIKE, SHOW };
+enum use { NEED, LIKE, LADDER, SHOW };
 
-/* One table for the resolution and for the explain page. NEED: the floor. SHOW: known, not used yet. */
+/* One table for the resolution and for the explain page. NEED: the floor. LADDER:
+ * for the VMs that stand so high (vmx/ladder.c). SHOW: known, not used yet. */
 static const struct control {
     enum control_word word;
     uint64_t bit;
@@ -53,11 +53,12 @@ static const struct control {
     {WORD_PROC2, PROC2_INVPCID, LIKE, "INVPCID in guests", "hidden from guests"},
     {WORD_PROC2, PROC2_XSAVES, LIKE, "XSAVES in guests", "hidden from guests"},
     {WORD_PROC2, PROC2_WBINVD, LIKE, "WBINVD exiting", "guests may flush the caches"},
-    {WORD_PROC, PROC_TPR_SHADOW, SHOW, "TPR shadow", "software local APIC"},
-    {WORD_PROC2, PROC2_APIC_REGISTER, SHOW, "APIC-register virtualization", "software local APIC"},
-    {WORD_PROC2, PROC2_VIRTUAL_DELIVERY, SHOW, "virtual-interrupt delivery", "software local APIC"},
-    {WORD_PROC2, PROC2_X2APIC, SHOW, "virtualize x2APIC mode", "software local APIC"},
-    {WORD_PIN, PIN_POSTED_INTERRUPTS, SHOW, "posted interrupts", "kick and injection"},
+    {WORD_PROC, PROC_TPR_SHADOW, LADDER, "TPR shadow", "software local APIC"},
+    {WORD_PROC2, PROC2_VIRTUALIZE_APIC, LADDER, "virtualize APIC accesses", "software local APIC"},
+    {WORD_PROC2, PROC2_APIC_REGISTER, LADDER, "APIC-register virtualization", "software registers"},
+    {WORD_PROC2, PROC2_VIRTUAL_DELIVERY, LADDER, "virtual-interrupt delivery", "injection"},
+    {WORD_PROC2, PROC2_X2APIC, LADDER, "virtualize x2APIC mode", "software x2APIC mode"},
+    {WORD_PIN, PIN_POSTED_INTERRUPTS, LADDER, "posted interrupts", "kick and injection"},
     {WORD_PROC2, PROC2_PAUSE_LOOP, SHOW, "PAUSE-loop exiting", "none"},
     {WORD_PROC2, PROC2_TSC_SCALING, SHOW, "TSC scaling", "guests see the host's TSC rate"},
 };
@@ -155,11 +156,22 @@ bool vmx_caps_read(struct vmx_caps *c, const char **missing)
 
 bool vmx_caps_match(const struct vmx_caps *boot, const struct vmx_caps *other, const char **why)
 {
+    uint64_t lacks = boot->tertiary_allowed1 & ~other->tertiary_allowed1;
+
     for (unsigned i = 0; i < WORD_COUNT; i++) {
         if (boot->controls[i] != other->controls[i]) {
             *why = "its VMX controls differ from the boot CPU's";
             return false;
         }
+    }
+    for (unsigned i = 0; i < WORD_COUNT; i++) {
+        uint32_t ladder = wanted((enum control_word)i, LADDER) & boot->allowed1[i];
+
+        lacks |= ladder & ~other->allowed1[i];
+    }
+    if (lacks) {
+        *why = "it lacks APIC virtualization that the boot CPU has";
+        return false;
     }
     if (boot->revision != other->revision || boot->ept_vpid != other->ept_vpid) {
         *why = "its VMCS revision or EPT capabilities differ from the boot CPU's";
@@ -179,7 +191,7 @@ void vmx_caps_explain(const struct vmx_caps *c)
         const struct control *k = &controls[i];
         bool present = c->allowed1[k->word] & k->bit;
 
-        if (k->use == LIKE)
+        if (k->use == LIKE || k->use == LADDER)
             row(k->name, present, present ? "used" : k->instead);
         else if (k->use == SHOW)
             row(k->name, present, present ? "not used yet" : k->instead);
@@ -189,7 +201,7 @@ void vmx_caps_explain(const struct vmx_caps *c)
         : c->allowed1[WORD_PIN] & PIN_PREEMPTION_TIMER ? "host timer: this CPU's is known to be broken"
                                                        : "host timer");
     row("IPI virtualization", c->tertiary_allowed1 & TERTIARY_IPI,
-        c->tertiary_allowed1 & TERTIARY_IPI ? "not used yet" : "software IPIs");
+        c->tertiary_allowed1 & TERTIARY_IPI ? "used" : "software IPIs");
     row("EPT 1 GiB pages", c->ept_vpid & EPT_PAGE_1G, c->ept_vpid & EPT_PAGE_1G ? "used" : "2 MiB pages");
     row("EPT 2 MiB pages", c->ept_vpid & EPT_PAGE_2M, c->ept_vpid & EPT_PAGE_2M ? "used" : "4 KiB pages");
 }

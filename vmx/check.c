@@ -44,7 +44,11 @@ static bool physical_page(uint64_t address)
 /* The bits that Skerry switches at run time are not among those it always sets. */
 static bool control_ok(enum control_word word, uint64_t value)
 {
-    return !(value & ~(uint64_t)vmx_caps.allowed1[word]) && !(vmx_caps.controls[word] & ~value);
+    uint64_t must = vmx_caps.controls[word];
+
+    if (word == WORD_PROC && (value & PROC_TPR_SHADOW))
+        must &= ~(PROC_CR8_LOAD | PROC_CR8_STORE);
+    return !(value & ~(uint64_t)vmx_caps.allowed1[word]) && !(must & ~value);
 }
 
 static void check_controls(void)

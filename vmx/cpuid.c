@@ -53,7 +53,7 @@ static void fix_features(const struct vcpu *v, uint32_t subleaf UNUSED, struct c
 {
     r->ebx = (r->ebx & 0xffff) | v->vm->vcpu_count << 16 | v->apic_id << 24;
     r->ecx |= LEAF1_ECX_HYPERVISOR | LEAF1_ECX_DEADLINE;
-    if (!vlapic_hardware_enabled(v))
+    if (vlapic_mode(v) == VLAPIC_OFF)
         r->edx &= ~LEAF1_EDX_APIC;
     if (vlapic_x2apic_allowed(v))
         r->ecx |= LEAF1_ECX_X2APIC;

@@ -4,8 +4,9 @@
 #include "arch/x86/layout.h"
 #include "arch/x86/string.h"
 #include "core/machine.h"
+#include "apic/vlapic.h"
+#include "vmx/apicv.h"
 #include "vmx/caps.h"
-#include "vmx/vmx.h"
 
 #define EPT_RWX        UINT64_C(7)
 #define EPT_TYPE_SHIFT 3
@@ -72,6 +73,49 @@ static bool map_ram(struct vm *vm, struct page_table *t)
     return true;
 }
 
+static uint64_t ept_pointer(const struct page_table *t)
+{
+    return virt_to_phys(t->root).value | EPTP_WB | EPTP_WALK_4;
+}
+
+/*
+ * The same memory with the page of the local APIC, for vCPUs in xAPIC mode: in the others' view nothing is
+ * there. The two views share all tables below the top two, as RAM leaves out the GiB with that page
+ * (core/guest.c).
+ */
+static bool map_apic_page(struct vm *vm, struct vmx_vm *x)
+{
+    struct page_table view = x->ept;
+    uint64_t *top, *next;
+
+    top = view.root = table_page(&vm->account);
+    next = table_page(&vm->account);
+    if (!top || !next)
+        return false;
+    memcpy(top, x->ept.root, PAGE_SIZE);
+    memcpy(next, phys_to_virt(hpa(top[0] & ~(PAGE_SIZE - 1))), PAGE_SIZE);
+    top[0] = virt_to_phys(next).value | EPT_RWX;
+    x->ept_pointer_apic = ept_pointer(&view);
+    return paging_map(&view, VLAPIC_BASE, vmx_apic_access_page().value, PAGE_SIZE,
+                      EPT_RWX | CACHE_WB << EPT_TYPE_SHIFT);
+}
+
+static bool create_msr_bitmaps(struct vm *vm, struct vmx_vm *x)
+{
+    x->msr_bitmap = memory_alloc_zeroed(&vm->account, MEMORY_VMCS, 1);
+    if (!x->msr_bitmap)
+        return false;
+    vmx_msr_bitmap_init(x->msr_bitmap);
+    if (x->rung < RUNG_X2APIC || !vm->config->x2apic)
+        return true;
+    x->msr_bitmap_x2apic = memory_alloc_zeroed(&vm->account, MEMORY_VMCS, 1);
+    if (!x->msr_bitmap_x2apic)
+        return false;
+    vmx_msr_bitmap_init(x->msr_bitmap_x2apic);
+    vmx_apicv_open_msrs(x->msr_bitmap_x2apic, x->rung);
+    return true;
+}
+
 bool vmx_vm_create(struct vm *vm)
 {
     struct vmx_vm *x = memory_alloc_zeroed(&vm->account, MEMORY_STATE, 1);
@@ -90,10 +134,11 @@ bool vmx_vm_create(struct vm *vm)
         .alloc = table_page,
         .context = &vm->account,
     };
-    x->msr_bitmap = memory_alloc_zeroed(&vm->account, MEMORY_VMCS, 1);
-    if (!x->ept.root || !x->msr_bitmap || !map_ram(vm, &x->ept))
+    if (!x->ept.root || !map_ram(vm, &x->ept))
         return false;
-    x->ept_pointer = virt_to_phys(x->ept.root).value | EPTP_WB | EPTP_WALK_4;
-    vmx_msr_bitmap_init(x->msr_bitmap);
-    return true;
+    x->ept_pointer = ept_pointer(&x->ept);
+    x->rung = vmx_rung(vm->config);
+    if (x->rung >= RUNG_TPR_SHADOW && !map_apic_page(vm, x))
+        return false;
+    return create_msr_bitmaps(vm, x);
 }

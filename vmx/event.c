@@ -2,7 +2,7 @@
 /* What is delivered to the guest at the next VM entry (SDM volume 3, "Event injection"). */
 #include "apic/vlapic.h"
 #include "arch/x86/cpu.h"
-#include "vmx/caps.h"
+#include "vmx/apicv.h"
 #include "vmx/vmx.h"
 
 enum class { BENIGN, CONTRIBUTORY, PAGE_FAULT, DOUBLE_FAULT };
@@ -78,7 +78,7 @@ static void write_event(struct vmx_vcpu *x)
 
 static void set_windows(struct vmx_vcpu *x, bool interrupt, bool nmi)
 {
-    uint64_t controls = vmx_caps.controls[WORD_PROC];
+    uint64_t controls = x->proc;
 
     if (interrupt == x->interrupt_window && nmi == x->nmi_window)
         return;
@@ -98,13 +98,29 @@ static bool nmi_allowed(uint64_t blocking)
     return !(blocking & (BLOCKING_NMI | BLOCKING_STI | BLOCKING_MOV_SS));
 }
 
+/* Interrupts without the processor's help: the next one is injected, or a window asked for. */
+static bool deliver_interrupt(struct vcpu *v, bool busy, uint64_t blocking)
+{
+    int vector = vlapic_pending(v);
+
+    if (vector >= 0 && !busy && interruptible(blocking)) {
+        vlapic_accept(v, (unsigned)vector);
+        vmcs_write(vmcs_entry_interruption_info, EVENT_VALID | EVENT_EXTERNAL << 8 | (unsigned)vector);
+        v->counts[COUNT_INJECTED]++;
+        vector = vlapic_pending(v);
+    }
+    if (vmx_of(v)->tpr_shadow)
+        vmx_apicv_set_threshold(v, vector < 0 ? vlapic_requested(v) : -1);
+    return vector >= 0;
+}
+
 /* Exceptions and interrupted deliveries first, then NMI, then interrupts; windows for what has to wait. */
 void vmx_prepare_entry(struct vcpu *v)
 {
     struct vmx_vcpu *x = vmx_of(v);
     bool busy = x->event, nmi = vlapic_nmi_pending(v);
+    bool waiting = false;
     uint64_t blocking = vmcs_read(vmcs_guest_interruptibility);
-    int vector;
 
     vlapic_update(v);
     if (busy) {
@@ -115,13 +131,10 @@ void vmx_prepare_entry(struct vcpu *v)
         busy = true;
         vmcs_write(vmcs_entry_interruption_info, EVENT_VALID | EVENT_NMI << 8 | VECTOR_NMI);
     }
-    vector = vlapic_pending(v);
-    if (vector >= 0 && !busy && interruptible(blocking)) {
-        vlapic_accept(v, (unsigned)vector);
-        vmcs_write(vmcs_entry_interruption_info, EVENT_VALID | EVENT_EXTERNAL << 8 | (unsigned)vector);
-        v->counts[COUNT_INJECTED]++;
-        vector = vlapic_pending(v);
-    }
-    set_windows(x, vector >= 0, nmi);
+    if (x->virtual_delivery)
+        vmx_apicv_sync(v);
+    else
+        waiting = deliver_interrupt(v, busy, blocking);
+    set_windows(x, waiting, nmi);
     vmx_hv_timer_follow(v);
 }

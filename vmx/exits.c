@@ -6,7 +6,7 @@
 #include "core/console.h"
 #include "core/panic.h"
 #include "hypercall/hypercall.h"
-#include "vmx/vmx.h"
+#include "vmx/apicv.h"
 
 typedef enum next exit_handler(struct vcpu *v);
 
@@ -166,6 +166,10 @@ static exit_handler *const handlers[EXIT_REASONS] = {
     [EXIT_MSR_LOADING] = handle_bad_entry,
     [EXIT_MWAIT] = handle_undefined, /* CPUID hides MONITOR and MWAIT */
     [EXIT_MONITOR] = handle_undefined,
+    [EXIT_TPR_BELOW] = handle_window,
+    [EXIT_APIC_ACCESS] = vmx_handle_apic_access,
+    [EXIT_VIRTUAL_EOI] = vmx_handle_virtual_eoi,
+    [EXIT_APIC_WRITE] = vmx_handle_apic_write,
     [EXIT_EPT_VIOLATION] = vmx_handle_ept_violation,
     [EXIT_EPT_MISCONFIG] = handle_ept_misconfig,
     [EXIT_PREEMPTION_TIMER] = handle_timer,

@@ -39,10 +39,11 @@ bool vmx_hv_timer_wanted(const struct vm_config *config)
 void vmx_hv_timer_follow(struct vcpu *v)
 {
     struct vmx_vcpu *x = vmx_of(v);
-    uint64_t deadline = vlapic_backend_deadline(v), controls = vmx_caps.controls[WORD_PIN];
+    uint64_t deadline = vlapic_backend_deadline(v);
 
-    if (!deadline != !x->timer_deadline)
-        vmcs_write(vmcs_pin_controls, deadline ? controls | PIN_PREEMPTION_TIMER : controls);
+    /* The control stays on: without a deadline the timer starts from its longest time at each entry. */
+    if (!deadline && x->timer_deadline)
+        vmcs_write(vmcs_preemption_timer_value, UINT32_MAX);
     x->timer_deadline = deadline;
 }
 

@@ -42,7 +42,7 @@ static unsigned fetch(const struct vcpu *v, unsigned mode, uint8_t *bytes)
 
 static bool is_lapic(const struct vcpu *v, gpa_t at, unsigned size)
 {
-    return ALIGN_DOWN(at.value, PAGE_SIZE) == VLAPIC_BASE && vlapic_mmio_enabled(v) && size == 4;
+    return vlapic_mmio_enabled(v) && ALIGN_DOWN(at.value, PAGE_SIZE) == vlapic_base(v).value && size == 4;
 }
 
 static uint64_t device_read(struct vcpu *v, gpa_t at, unsigned size)
@@ -124,6 +124,10 @@ static enum next access(struct vcpu *v, const struct mmio_insn *insn, gpa_t at)
 
 static enum next give_up(struct vcpu *v, gpa_t at, const char *what, const uint8_t *bytes, unsigned count)
 {
+    static const uint8_t none[4];
+
+    if (!bytes)
+        bytes = none;
     vm_request_end(
         v->vm, VM_END_CRASH,
         "%s at guest-physical %llx, which is no RAM, rip %llx (vcpu %u), code %02x %02x %02x %02x (%u bytes)",
@@ -141,24 +145,45 @@ static enum next skip(const struct mmio_insn *insn, enum next next)
     return NEXT_RESUME;
 }
 
-enum next vmx_handle_ept_violation(struct vcpu *v)
+static enum next emulate(struct vcpu *v, gpa_t at)
 {
-    gpa_t at = gpa(vmcs_read(vmcs_guest_physical_address));
-    uint64_t qualification = vmcs_read(vmcs_exit_qualification);
     uint8_t bytes[MAX_INSTRUCTION] = {0};
     struct mmio_insn insn;
     unsigned mode = code_mode(), count;
 
-    if (qualification & QUALIFIED_FETCH)
-        return give_up(v, at, "instruction fetch", bytes, 0);
-    if (vmx_of(v)->event)
-        return give_up(v, at, "delivery of an exception or interrupt", bytes, 0);
-    if ((qualification & QUALIFIED_LINEAR) && !(qualification & QUALIFIED_FINAL))
-        return give_up(v, at, "page-table walk", bytes, 0);
     count = fetch(v, mode, bytes);
     if (!mmio_decode(bytes, count, mode, &insn))
         return give_up(v, at, "access by an instruction that is not emulated", bytes, count);
     if (insn.op == MMIO_STOS || insn.op == MMIO_MOVS)
         return skip(&insn, string_store(v, &insn, mode));
     return skip(&insn, access(v, &insn, at));
+}
+
+enum next vmx_handle_ept_violation(struct vcpu *v)
+{
+    gpa_t at = gpa(vmcs_read(vmcs_guest_physical_address));
+    uint64_t qualification = vmcs_read(vmcs_exit_qualification);
+
+    if (qualification & QUALIFIED_FETCH)
+        return give_up(v, at, "instruction fetch", NULL, 0);
+    if (vmx_of(v)->event)
+        return give_up(v, at, "delivery of an exception or interrupt", NULL, 0);
+    if ((qualification & QUALIFIED_LINEAR) && !(qualification & QUALIFIED_FINAL))
+        return give_up(v, at, "page-table walk", NULL, 0);
+    return emulate(v, at);
+}
+
+/* An access to the local APIC's page that the processor leaves to us. */
+enum next vmx_handle_apic_access(struct vcpu *v)
+{
+    uint64_t qualification = vmcs_read(vmcs_exit_qualification);
+    gpa_t at = gpa(VLAPIC_BASE + (qualification & 0xfff));
+
+    switch (qualification >> 12 & 15) {
+    case 0:                        /* read, */
+    case 1: return emulate(v, at); /* write by a linear address */
+    case 2: return give_up(v, at, "instruction fetch", NULL, 0);
+    case 3: return give_up(v, at, "delivery of an exception or interrupt", NULL, 0);
+    default: return give_up(v, at, "page-table walk", NULL, 0);
+    }
 }

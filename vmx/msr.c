@@ -8,6 +8,7 @@
 #include "arch/x86/mtrr.h"
 #include "arch/x86/msr.h"
 #include "arch/x86/string.h"
+#include "vmx/apicv.h"
 #include "vmx/caps.h"
 #include "vmx/vmx.h"
 
@@ -16,9 +17,7 @@
 #define MTRRCAP_WC   BIT(10) /* no fixed and no variable ranges: all memory is of the default type */
 #define EFER_GUEST   (EFER_SCE | EFER_LME | EFER_LMA | EFER_NXE)
 
-enum rights { OPEN_READ = 1, OPEN_WRITE = 2, OPEN_BOTH = 3 };
-
-static void open_msr(uint8_t *bitmap, uint32_t msr, enum rights rights)
+void vmx_msr_open(uint8_t *bitmap, uint32_t msr, enum msr_rights rights)
 {
     unsigned offset = (msr >> 31 ? BITMAP_HIGH : 0) + (msr & 0x1fff) / 8;
     uint8_t keep = (uint8_t)~BIT(msr & 7);
@@ -33,7 +32,7 @@ void vmx_msr_bitmap_init(uint8_t *bitmap)
 {
     static const struct {
         uint32_t msr;
-        enum rights rights;
+        enum msr_rights rights;
     } open[] = {
         {IA32_TSC, OPEN_READ},          {IA32_SYSENTER_CS, OPEN_BOTH}, {IA32_SYSENTER_ESP, OPEN_BOTH},
         {IA32_SYSENTER_EIP, OPEN_BOTH}, {IA32_EFER, OPEN_READ},        {IA32_STAR, OPEN_BOTH},
@@ -43,9 +42,9 @@ void vmx_msr_bitmap_init(uint8_t *bitmap)
 
     memset(bitmap, 0xff, PAGE_SIZE);
     for (unsigned i = 0; i < ARRAY_SIZE(open); i++)
-        open_msr(bitmap, open[i].msr, open[i].rights);
+        vmx_msr_open(bitmap, open[i].msr, open[i].rights);
     if (vmx_has(WORD_PROC2, PROC2_RDTSCP))
-        open_msr(bitmap, IA32_TSC_AUX, OPEN_BOTH);
+        vmx_msr_open(bitmap, IA32_TSC_AUX, OPEN_BOTH);
 }
 
 /* --- MSRs with a row; false is #GP --- */
@@ -74,18 +73,20 @@ static bool read_feature_control(struct vcpu *v UNUSED, uint32_t msr UNUSED, uin
 
 void vmx_set_tsc_offset(struct vcpu *v, uint64_t offset)
 {
-    vmx_of(v)->tsc_offset = offset;
+    struct vmx_vcpu *x = vmx_of(v);
+
+    x->tsc.offset = offset;
     vmcs_write(vmcs_tsc_offset, offset);
-    vlapic_set_tsc_offset(v, offset);
+    vlapic_set_tsc(v, &x->tsc);
 }
 
 /* A write to the TSC moves IA32_TSC_ADJUST by the same amount, and the other way round. */
 static bool write_tsc(struct vcpu *v, uint32_t msr UNUSED, uint64_t value)
 {
     struct vmx_vcpu *x = vmx_of(v);
-    uint64_t offset = value - rdtsc();
+    uint64_t offset = value - guest_tsc_scale(&x->tsc, rdtsc());
 
-    x->tsc_adjust += offset - x->tsc_offset;
+    x->tsc_adjust += offset - x->tsc.offset;
     vmx_set_tsc_offset(v, offset);
     return true;
 }
@@ -100,7 +101,7 @@ static bool write_tsc_adjust(struct vcpu *v, uint32_t msr UNUSED, uint64_t value
 {
     struct vmx_vcpu *x = vmx_of(v);
 
-    vmx_set_tsc_offset(v, x->tsc_offset + (value - x->tsc_adjust));
+    vmx_set_tsc_offset(v, x->tsc.offset + (value - x->tsc_adjust));
     x->tsc_adjust = value;
     return true;
 }
@@ -197,6 +198,14 @@ static bool read_xss(struct vcpu *v UNUSED, uint32_t msr UNUSED, uint64_t *value
     return vmx_has(WORD_PROC2, PROC2_XSAVES);
 }
 
+static bool write_apic_base(struct vcpu *v, uint32_t msr, uint64_t value)
+{
+    if (!vlapic_write_msr(v, msr, value))
+        return false;
+    vmx_apicv_configure(v);
+    return true;
+}
+
 static const struct row {
     uint32_t first, last;
     bool (*read)(struct vcpu *v, uint32_t msr, uint64_t *value);
@@ -204,7 +213,7 @@ static const struct row {
 } rows[] = {
     {IA32_TSC, IA32_TSC, NULL, write_tsc},
     {0x017, 0x017, read_zero, NULL}, /* IA32_PLATFORM_ID */
-    {IA32_APIC_BASE, IA32_APIC_BASE, vlapic_read_msr, vlapic_write_msr},
+    {IA32_APIC_BASE, IA32_APIC_BASE, vlapic_read_msr, write_apic_base},
     {IA32_FEATURE_CONTROL, IA32_FEATURE_CONTROL, read_feature_control, NULL},
     {IA32_TSC_ADJUST, IA32_TSC_ADJUST, read_tsc_adjust, write_tsc_adjust},
     {IA32_BIOS_UPDT_TRIG, IA32_BIOS_UPDT_TRIG, NULL, ignore},

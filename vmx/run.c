@@ -29,17 +29,18 @@ static void start_tsc(struct vcpu *v)
         if (vm->tsc_started)
             return;
         vm->tsc_started = true;
-        vm->tsc_offset = -rdtsc();
+        vm->tsc_offset = -guest_tsc_scale(&vmx_of(v)->tsc, rdtsc());
     }
     vmx_set_tsc_offset(v, vm->tsc_offset);
 }
 
 static void idle(struct vcpu *v)
 {
-    if (!v->kicked && !console_pump()) {
+    if (!v->kicked && !console_pump() && vlapic_block(v)) {
         vlapic_timer_to_host(v);
         wait_for_interrupt();
         vlapic_timer_from_host(v);
+        vlapic_unblock(v);
     }
     v->kicked = false;
 }
@@ -101,8 +102,10 @@ static bool take_init_and_startup(struct vcpu *v)
     if (v->init)
         take_init(v);
     while (v->activity == WAIT_FOR_SIPI) {
-        int vector = __atomic_exchange_n(&v->startup, NO_STARTUP, __ATOMIC_SEQ_CST);
+        int vector;
 
+        v->init = false; /* INIT means nothing to a CPU that waits for SIPI */
+        vector = __atomic_exchange_n(&v->startup, NO_STARTUP, __ATOMIC_SEQ_CST);
         if (must_leave(v))
             return false;
         if (vector != NO_STARTUP) {
@@ -149,6 +152,9 @@ void vmx_run(struct vcpu *v)
 
     load(v);
     vlapic_use_hv_timer(v, vmx_hv_timer_wanted(v->vm->config));
+    if (vmx_of(v)->pin & PIN_PREEMPTION_TIMER)
+        vmcs_write(vmcs_preemption_timer_value, UINT32_MAX);
+    vlapic_schedule_in(v);
     report_first_entry();
     if (v->activity != WAIT_FOR_SIPI)
         start_tsc(v);
@@ -174,6 +180,7 @@ void vmx_run(struct vcpu *v)
     }
     if (v->vm->ending == VM_END_CRASH)
         vmx_dump_guest(v);
+    vlapic_schedule_out(v);
     vmx_vmclear(x->vmcs);
     x->launched = false;
 }

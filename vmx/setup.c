@@ -7,6 +7,7 @@
 #include "arch/x86/selectors.h"
 #include "arch/x86/string.h"
 #include "core/memory.h"
+#include "vmx/apicv.h"
 #include "vmx/caps.h"
 #include "vmx/vmx.h"
 
@@ -48,9 +49,6 @@ static void write_controls(const struct vcpu *v)
     const struct vmx_vm *vm = v->vm->backend;
     const struct vmx_vcpu *x = vmx_of(v);
 
-    vmcs_write(vmcs_pin_controls, vmx_caps.controls[WORD_PIN]);
-    vmcs_write(vmcs_proc_controls, vmx_caps.controls[WORD_PROC]);
-    vmcs_write(vmcs_proc2_controls, vmx_caps.controls[WORD_PROC2]);
     vmcs_write(vmcs_exit_controls, vmx_caps.controls[WORD_EXIT]);
     /* Reflected to the guest: both can loop in the processor's event delivery and would stall the CPU. */
     vmcs_write(vmcs_exception_bitmap, BIT(VECTOR_DB) | BIT(VECTOR_AC) | BIT(VECTOR_MC));
@@ -63,8 +61,6 @@ static void write_controls(const struct vcpu *v)
     vmcs_write(vmcs_entry_interruption_info, 0);
     vmcs_write(vmcs_io_bitmap_a, vmx_io_bitmap().value);
     vmcs_write(vmcs_io_bitmap_b, vmx_io_bitmap().value + PAGE_SIZE);
-    vmcs_write(vmcs_msr_bitmap, virt_to_phys(vm->msr_bitmap).value);
-    vmcs_write(vmcs_ept_pointer, vm->ept_pointer);
     vmcs_write(vmcs_vpid, vm->first_vpid + v->id);
     if (vmx_has(WORD_PROC2, PROC2_XSAVES))
         vmcs_write(vmcs_xss_exiting_bitmap, 0);
@@ -212,6 +208,7 @@ void vmx_vcpu_reset(struct vcpu *v, const struct start_state *start)
     vmx_vmclear(vmcs);
     vmx_vmptrld(vmcs);
     write_controls(v);
+    vmx_apicv_configure(v);
     write_segments(start->mode);
     write_control_registers(start);
     write_guest_rest(start);

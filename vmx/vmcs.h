@@ -84,6 +84,9 @@ failed:
 #define PROC2_XSAVES           BIT(20)
 #define PROC2_TSC_SCALING      BIT(25)
 
+/* Tertiary processor-based controls: 64 bits. */
+#define TERTIARY_IPI BIT(4)
+
 /* VM-exit and VM-entry controls. */
 #define EXIT_SAVE_DEBUG    BIT(2)
 #define EXIT_HOST_64       BIT(9)

@@ -2,23 +2,31 @@
 /* What vmx/ keeps per VM and per vCPU, and what its files offer each other. */
 #pragma once
 
+#include "apic/guest_tsc.h"
 #include "arch/x86/paging.h"
 #include "core/backend.h"
 #include "vmx/vmcs.h"
 
 struct vmx_vm {
     struct page_table ept;
-    uint64_t ept_pointer;
-    uint8_t *msr_bitmap; /* SDM volume 3, "MSR-bitmap address" */
+    uint64_t ept_pointer,
+        ept_pointer_apic; /* with the page of the local APIC: for xAPIC mode on upper rungs */
+    uint8_t *msr_bitmap, *msr_bitmap_x2apic; /* SDM volume 3, "MSR-bitmap address" */
+    unsigned rung;                           /* enum vmx_rung (vmx/apicv.h) */
     uint16_t first_vpid;
-    bool tsc_started;    /* the guests' TSC counts from the first entry of vCPU 0 */
-    uint64_t tsc_offset; /* with which every vCPU of the VM starts */
+    bool tsc_started;        /* the guests' TSC counts from the first entry of vCPU 0 */
+    uint64_t tsc_offset;     /* with which every vCPU of the VM starts */
+    uint64_t tsc_multiplier; /* 0: no scaling */
 };
 
 struct vmx_vcpu {
     void *vmcs; /* page */
     bool launched;
+    uint64_t pin, proc; /* controls, without those that come and go */
     bool interrupt_window, nmi_window;
+    bool tpr_shadow, virtual_delivery; /* in the current mode of the local APIC */
+    bool eoi_exits_written;
+    uint8_t tpr_threshold;
     uint64_t timer_deadline; /* on the preemption timer: host TSC, 0: it is off */
     uint32_t event;          /* entry interruption info of the event to inject next, 0: none */
     uint32_t event_error;
@@ -26,7 +34,7 @@ struct vmx_vcpu {
     uint64_t cr4_allowed; /* bits the guest may set, by its CPUID */
     uint64_t xcr0_allowed;
     uint64_t xcr0; /* the guest's; loaded in the register while it is on the CPU */
-    uint64_t tsc_offset;
+    struct guest_tsc tsc;
     uint64_t tsc_adjust;
     uint64_t mtrr_def_type; /* the guest's own, kept but without effect */
     uint64_t misc_enable;
@@ -112,6 +120,8 @@ enum next vmx_handle_cr(struct vcpu *v);
 enum next vmx_handle_xsetbv(struct vcpu *v);
 
 /* msr.c */
+enum msr_rights { OPEN_READ = 1, OPEN_WRITE = 2, OPEN_BOTH = 3 };
+void vmx_msr_open(uint8_t *bitmap, uint32_t msr, enum msr_rights rights);
 void vmx_msr_bitmap_init(uint8_t *bitmap);
 void vmx_set_tsc_offset(struct vcpu *v, uint64_t offset); /* of the current VMCS, and of the timer */
 enum next vmx_handle_rdmsr(struct vcpu *v);
@@ -124,6 +134,7 @@ hpa_t vmx_io_bitmap(void);       /* two pages, shared by all VMs: everything exi
 
 /* mmio.c */
 enum next vmx_handle_ept_violation(struct vcpu *v);
+enum next vmx_handle_apic_access(struct vcpu *v);
 
 /* walk.c: the guest's own paging. */
 struct walk {

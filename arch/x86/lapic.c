@@ -36,6 +36,11 @@ void lapic_setup(void *registers)
     tsc_deadline = cpuid(1, 0).ecx & BIT(24);
 }
 
+bool lapic_in_x2apic_mode(void)
+{
+    return x2apic;
+}
+
 bool lapic_has_tsc_deadline(void)
 {
     return tsc_deadline;

@@ -28,6 +28,9 @@
 /* registers: where the xAPIC page is mapped. Once, on the boot CPU. */
 void lapic_setup(void *registers);
 
+/* Whether the physical local APICs are in x2APIC mode. */
+bool lapic_in_x2apic_mode(void);
+
 /* Enables this CPU's local APIC with its timer masked; returns its ID. */
 uint32_t lapic_enable(void);
 

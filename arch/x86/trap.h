@@ -15,6 +15,8 @@ struct trap_frame {
 #define VECTOR_CONSOLE  0x30 /* host serial port */
 #define VECTOR_TIMER    0xf0 /* host local APIC timer */
 #define VECTOR_KICK     0xf1 /* another CPU wants this one to look at its requests */
+#define VECTOR_POSTED   0xf2 /* mail for the vCPU that runs here: the processor collects it without an exit */
+#define VECTOR_WAKEUP   0xf3 /* mail for a vCPU that waits on this CPU */
 #define VECTOR_SPURIOUS 0xff
 
 typedef void interrupt_handler(void);

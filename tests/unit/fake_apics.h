@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * A VM of four local APICs and an I/O APIC, with a clock and a host timer that the test looks at. Includes
- * apic/vlapic.c; link with apic/vioapic.c.
+ * apic/vlapic.c and the files beside it; link with apic/vioapic.c and apic/pid_table.c.
  */
 #pragma once
 
@@ -9,7 +9,11 @@
 
 #include "tests/unit/fake_cpu.h"
 
+#include "apic/ipi.c"
+#include "apic/mailbox.c"
+#include "apic/vioapic.h"
 #include "apic/vlapic.c"
+#include "apic/vlapic_timer.c"
 
 #include <string.h>
 
@@ -19,17 +23,25 @@
 #define LOGICAL 0x800u
 
 static struct vlapic apics[CPUS];
+static struct pid_table table;
+static struct cpu physical[CPUS]; /* vCPU n is on CPU n */
 static struct vcpu vcpus[CPUS];
 static struct vm_config config;
 static struct vm vm;
 static struct vioapic ioapic;
 static uint64_t armed;
-static unsigned kicks, broadcasts;
+static unsigned kicks, broadcasts, ipis;
+static uint32_t ipi_to, ipi_icr; /* the last one */
+static bool physical_x2apic;
 
 void *memory_alloc_zeroed(struct account *account, enum memory_kind kind, uint64_t count)
 {
     assert_ptr_equal(account, &vm.account);
     assert_int_equal(kind, MEMORY_STATE);
+    if (!vm.pid_table) {
+        memset(&table, 0, sizeof(table));
+        return &table;
+    }
     assert_true(count * PAGE_SIZE >= sizeof(struct vlapic));
     return &apics[vm.vcpu_count++];
 }
@@ -59,6 +71,23 @@ void pc_eoi(struct vm *of, unsigned vector)
 void lapic_timer_arm(uint64_t tsc)
 {
     armed = tsc;
+}
+
+void lapic_ipi(uint32_t apic_id, uint32_t icr)
+{
+    ipi_to = apic_id;
+    ipi_icr = icr;
+    ipis++;
+}
+
+bool lapic_in_x2apic_mode(void)
+{
+    return physical_x2apic;
+}
+
+unsigned cpu_physical_bits(void)
+{
+    return 40;
 }
 
 static inline void write_reg(unsigned cpu, unsigned reg, uint32_t value)
@@ -96,10 +125,12 @@ static inline int set_up(void **state)
     (void)state;
     memset(apics, 0xee, sizeof(apics));
     memset(vcpus, 0, sizeof(vcpus));
-    config = (struct vm_config){.x2apic = true};
+    config = (struct vm_config){.x2apic = true, .vcpus = CPUS};
     vm = (struct vm){.config = &config};
+    assert_true(apic_create(&vm));
+    physical_x2apic = false;
     fake_tsc = 1000000;
-    armed = kicks = broadcasts = 0;
+    armed = kicks = broadcasts = ipis = 0;
     vioapic_reset(&ioapic);
     for (unsigned i = 0; i < CPUS; i++) {
         vcpus[i].vm = &vm;
@@ -108,9 +139,25 @@ static inline int set_up(void **state)
         vm.vcpus[i] = &vcpus[i];
         assert_true(vlapic_create(&vcpus[i]));
         vlapic_reset(&vcpus[i]);
+        physical[i].apic_id = i;
+        fake_this_cpu = &physical[i];
+        vlapic_schedule_in(&vcpus[i]);
         write_reg(i, LAPIC_SVR, ENABLED);
     }
+    fake_this_cpu = &physical[0];
     return 0;
+}
+
+static inline void deliver_message(uint32_t destination, unsigned mode, unsigned vector)
+{
+    vm_deliver_msi(&vm, (struct msi){MSI_BASE | destination << 12, mode << 8 | vector});
+}
+
+static inline void set_tsc_offset(unsigned cpu, uint64_t offset)
+{
+    struct guest_tsc tsc = {apics[cpu].tsc.multiplier, offset};
+
+    vlapic_set_tsc(&vcpus[cpu], &tsc);
 }
 
 static inline void to_x2apic(unsigned cpu)

@@ -5,18 +5,27 @@
  */
 #pragma once
 
-#define cpuid real_cpuid
-#define rdmsr real_rdmsr
-#define rdtsc real_rdtsc
+#define cpuid    real_cpuid
+#define rdmsr    real_rdmsr
+#define rdtsc    real_rdtsc
+#define this_cpu real_this_cpu
 #include "arch/x86/cpu.h"
+#include "arch/x86/percpu.h"
 #undef cpuid
 #undef rdmsr
 #undef rdtsc
+#undef this_cpu
 
 #include <stdio.h>
 #include <stdlib.h>
 
 static uint64_t fake_tsc;
+static struct cpu *fake_this_cpu;
+
+static inline struct cpu *this_cpu(void)
+{
+    return fake_this_cpu;
+}
 
 static inline uint64_t rdtsc(void)
 {

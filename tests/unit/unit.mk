@@ -18,8 +18,8 @@ UNIT_LOADERS := core/loader.c core/load_linux.c core/load_multiboot.c core/load_
 UNIT_load_linux := $(UNIT_LOADERS)
 UNIT_load_multiboot := $(UNIT_LOADERS)
 UNIT_vioapic := apic/vioapic.c
-UNIT_vlapic := apic/vioapic.c
-UNIT_vlapic_timer := apic/vioapic.c
+UNIT_vlapic := apic/vioapic.c apic/pid_table.c
+UNIT_vlapic_timer := apic/vioapic.c apic/pid_table.c
 # These include the file they test, below a fake CPU (fake_cpu.h) or fake memory (fake_memory.h): caps, console,
 # memory, mtrr, paging, string, vlapic, vlapic_timer.
 UNIT_TESTS := acpi acpi_tables caps config console decode devices format hv_timer load_linux load_multiboot memory mtrr multiboot2 \

@@ -2,6 +2,7 @@
 /* The virtual I/O APIC by itself: registers, edge and level pins, remote IRR. */
 #include "tests/unit/unit.h"
 
+#include "apic/ipi.h"
 #include "apic/vioapic.h"
 #include "core/vm.h"
 
@@ -18,14 +19,16 @@ static struct {
     unsigned mode, vector, count;
 } delivered;
 
-bool vm_deliver(struct vm *to, uint32_t destination, bool logical, unsigned mode, unsigned vector, bool level)
+bool vm_deliver_msi(struct vm *to, struct msi msi)
 {
     assert_ptr_equal(to, &vm);
-    delivered.destination = destination;
-    delivered.logical = logical;
-    delivered.mode = mode;
-    delivered.vector = vector;
-    delivered.level = level;
+    assert_int_equal(msi.address >> 20, 0xfee);
+    assert_true(msi.data & MSI_ASSERT);
+    delivered.destination = msi.address >> 12 & 0xff;
+    delivered.logical = msi.address & MSI_LOGICAL;
+    delivered.mode = msi.data >> 8 & 7;
+    delivered.vector = msi.data & 0xff;
+    delivered.level = msi.data & MSI_LEVEL;
     delivered.count++;
     return taken;
 }

@@ -91,7 +91,7 @@ static void tsc_deadline(void **state)
     const uint64_t offset = -UINT64_C(400000);
 
     (void)state;
-    vlapic_set_tsc_offset(&vcpus[0], offset);
+    set_tsc_offset(0, offset);
     assert_true(write_msr(0, IA32_TSC_DEADLINE, 700000)); /* another mode: ignored */
     assert_int_equal(read_msr(0, IA32_TSC_DEADLINE), 0);
     write_reg(0, TIMER, LVT_DEADLINE | 0x40);
@@ -124,7 +124,7 @@ static void deadline_follows_the_guest_tsc(void **state)
     write_reg(0, TIMER, LVT_DEADLINE | 0x40);
     assert_true(write_msr(0, IA32_TSC_DEADLINE, 2000000));
     assert_int_equal(armed, 2000000);
-    vlapic_set_tsc_offset(&vcpus[0], 300000);
+    set_tsc_offset(0, 300000);
     assert_int_equal(armed, 1700000);
     assert_int_equal(read_msr(0, IA32_TSC_DEADLINE), 2000000);
 }
@@ -165,7 +165,7 @@ static void expiry_before_rearming(void **state)
 static void deadlines_at_the_end_of_time(void **state)
 {
     (void)state;
-    vlapic_set_tsc_offset(&vcpus[0], -fake_tsc);
+    set_tsc_offset(0, -fake_tsc);
     write_reg(0, TIMER, LVT_DEADLINE | 0x40);
     assert_true(write_msr(0, IA32_TSC_DEADLINE, UINT64_MAX));
     assert_int_equal(armed, UINT64_MAX);

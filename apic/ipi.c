@@ -1,0 +1,144 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "apic/ipi.h"
+
+#include "apic/vlapic_state.h"
+
+#define ICR_VECTOR(x) ((unsigned)(x)&0xff)
+#define ICR_MODE(x)   ((unsigned)((x) >> 8) & 7)
+#define ICR_LOGICAL   BIT(11)
+#define ICR_PENDING   BIT(12)
+#define ICR_ASSERTED  BIT(14)
+#define ICR_LEVEL     BIT(15)
+/* Reserved bits, shorthand, trigger, destination and delivery mode. */
+#define ICR_NOT_PLAIN    (UINT64_C(0xfff32000) | 3 << 18 | ICR_LEVEL | ICR_LOGICAL | 7 << 8)
+#define ICR_SHORTHAND(x) ((unsigned)((x) >> 18) & 3)
+enum shorthand { TO_DESTINATION, TO_SELF, TO_ALL, TO_OTHERS };
+
+static bool matches_xapic_logical(const struct vlapic *a, uint32_t destination)
+{
+    uint32_t id = get(a, REG_LDR) >> 24;
+
+    if (get(a, REG_DFR) >> 28 == 0xf)
+        return id & destination & 0xff;
+    return (id & 0xf0) == (destination & 0xf0) && (id & destination & 0xf);
+}
+
+bool vlapic_matches(const struct vcpu *v, uint32_t destination, bool logical)
+{
+    const struct vlapic *a = v->lapic;
+    uint32_t ldr;
+
+    if (!(a->base & APIC_BASE_ENABLE))
+        return false;
+    if (!x2apic_mode(a)) {
+        if (!logical)
+            return (destination & 0xff) == 0xff || (destination & 0xff) == v->apic_id;
+        return matches_xapic_logical(a, destination);
+    }
+    if (destination == UINT32_MAX)
+        return true;
+    if (!logical)
+        return destination == v->apic_id;
+    ldr = get(a, REG_LDR);
+    return ldr >> 16 == destination >> 16 && (ldr & destination & 0xffff);
+}
+
+/* True when the target took it. */
+static bool deliver_to(struct vcpu *target, unsigned mode, unsigned vector, bool level)
+{
+    switch (mode) {
+    case FIXED:
+    case LOWEST:
+        if (vector < FIRST_VECTOR)
+            target->lapic->esr_pending |= ESR_RECEIVE_VECTOR;
+        else if (software_enabled(target->lapic))
+            vlapic_post(target, vector, level);
+        return vector >= FIRST_VECTOR && software_enabled(target->lapic);
+    case NMI: vlapic_post_nmi(target); return true;
+    case INIT: vcpu_send_init(target); return true;
+    case STARTUP: vcpu_send_startup(target, vector); return true;
+    default: return false; /* SMI and ExtINT have no source here */
+    }
+}
+
+/* Among several, the one with the lowest processor priority. */
+static struct vcpu *lowest_priority(struct vm *vm, uint32_t destination, bool logical)
+{
+    struct vcpu *best = NULL;
+
+    for (unsigned i = 0; i < vm->vcpu_count; i++) {
+        struct vcpu *v = vm->vcpus[i];
+
+        if (!vlapic_matches(v, destination, logical) || !software_enabled(v->lapic))
+            continue;
+        if (!best || get(v->lapic, REG_PPR) < get(best->lapic, REG_PPR))
+            best = v;
+    }
+    return best;
+}
+
+static bool deliver(struct vm *vm, uint32_t destination, bool logical, unsigned mode, unsigned vector,
+                    bool level)
+{
+    bool taken = false;
+
+    if (mode == LOWEST) {
+        struct vcpu *target = lowest_priority(vm, destination, logical);
+
+        return target && deliver_to(target, mode, vector, level);
+    }
+    for (unsigned i = 0; i < vm->vcpu_count; i++) {
+        if (vlapic_matches(vm->vcpus[i], destination, logical))
+            taken |= deliver_to(vm->vcpus[i], mode, vector, level);
+    }
+    return taken;
+}
+
+bool vm_deliver_msi(struct vm *vm, struct msi msi)
+{
+    return deliver(vm, msi.address >> 12 & 0xff, msi.address & MSI_LOGICAL, ICR_MODE(msi.data),
+                   ICR_VECTOR(msi.data), msi.data & MSI_LEVEL);
+}
+
+/* --- the ICR --- */
+
+bool icr_is_virtualized(bool x2apic, uint64_t icr)
+{
+    if (!x2apic && (icr & ICR_PENDING))
+        return false;
+    return !(icr & ICR_NOT_PLAIN) && ICR_VECTOR(icr) >= FIRST_VECTOR;
+}
+
+static void send_general(struct vcpu *v, uint64_t icr, uint32_t destination)
+{
+    unsigned mode = ICR_MODE(icr), vector = ICR_VECTOR(icr);
+
+    if (mode == INIT && (icr & ICR_LEVEL) && !(icr & ICR_ASSERTED))
+        return; /* "INIT level de-assert" does nothing on processors of today */
+    if ((mode == FIXED || mode == LOWEST) && vector < FIRST_VECTOR) {
+        vlapic_error(v->lapic, ESR_SEND_VECTOR);
+        return;
+    }
+    switch (ICR_SHORTHAND(icr)) {
+    case TO_DESTINATION: deliver(v->vm, destination, icr & ICR_LOGICAL, mode, vector, false); break;
+    case TO_SELF: deliver_to(v, FIXED, vector, false); break;
+    default:
+        for (unsigned i = 0; i < v->vm->vcpu_count; i++) {
+            if (v->vm->vcpus[i] != v || ICR_SHORTHAND(icr) == TO_ALL)
+                deliver_to(v->vm->vcpus[i], mode, vector, false);
+        }
+    }
+}
+
+/* By the table where the processor would do so; else by looking at every local APIC. */
+void vlapic_send_ipi(struct vcpu *v, uint64_t icr)
+{
+    bool x2apic = x2apic_mode(v->lapic);
+    uint32_t destination = (uint32_t)(icr >> (x2apic ? 32 : 56));
+    struct pid *pid = icr_is_virtualized(x2apic, icr) ? pid_table_find(v->vm->pid_table, destination) : NULL;
+
+    if (pid)
+        vlapic_post_edge(pid, ICR_VECTOR(icr));
+    else
+        send_general(v, icr, destination);
+}

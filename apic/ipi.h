@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Messages between the APICs of a VM: from I/O APIC and devices, and from one vCPU to others. */
+#pragma once
+
+#include "arch/x86/types.h"
+
+struct vm;
+struct vcpu;
+
+enum delivery { FIXED, LOWEST, SMI, RESERVED_MODE, NMI, INIT, STARTUP, EXTINT };
+
+/* A message-signalled interrupt (SDM volume 3, "Message signalled interrupts"). */
+struct msi {
+    uint32_t address; /* FEEh in bits 31:20, destination in 19:12, bit 3 redirection hint, bit 2 logical */
+    uint32_t data;    /* vector, delivery mode in bits 10:8, bit 14 assert, bit 15 level */
+};
+
+#define MSI_BASE    0xfee00000u
+#define MSI_LOGICAL BIT(2)
+#define MSI_ASSERT  BIT(14)
+#define MSI_LEVEL   BIT(15)
+
+/* Delivers it to one or several vCPUs, from any CPU. True when at least one took it. */
+bool vm_deliver_msi(struct vm *vm, struct msi msi);
+
+/* True when a message to this destination reaches v (logical or physical mode). */
+bool vlapic_matches(const struct vcpu *v, uint32_t destination, bool logical);
+
+/*
+ * Whether the processor itself sends what this ICR value asks for, given a valid entry in the PID-pointer
+ * table: a fixed, edge-triggered interrupt to one physical destination (SDM volume 3, "IPI virtualization").
+ */
+bool icr_is_virtualized(bool x2apic, uint64_t icr);

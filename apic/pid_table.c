@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "apic/pid_table.h"
+
+#include "arch/x86/layout.h"
+
+#define ENTRY_RESERVED UINT64_C(0x3e)
+
+static void store(struct pid_table *t, uint32_t apic_id, uint64_t entry)
+{
+    __atomic_store_n(&t->entries[apic_id], entry, __ATOMIC_SEQ_CST);
+}
+
+void pid_table_set(struct pid_table *t, uint32_t apic_id, const struct pid *pid)
+{
+    store(t, apic_id, virt_to_phys(pid).value | PID_ENTRY_VALID);
+}
+
+void pid_table_clear(struct pid_table *t, uint32_t apic_id)
+{
+    store(t, apic_id, 0);
+}
+
+struct pid *pid_table_find(const struct pid_table *t, uint32_t apic_id)
+{
+    uint64_t entry;
+
+    if (apic_id > t->last)
+        return NULL;
+    entry = __atomic_load_n(&t->entries[apic_id], __ATOMIC_RELAXED);
+    if ((entry & (PID_ENTRY_VALID | ENTRY_RESERVED)) != PID_ENTRY_VALID)
+        return NULL;
+    return phys_to_virt(hpa(entry & ~PID_ENTRY_VALID));
+}

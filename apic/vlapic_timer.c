@@ -1,0 +1,188 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The local APIC's timer (SDM volume 3, "APIC timer"). Its input clock is the guest's TSC: CPUID 15h says so.
+ */
+#include "apic/vlapic_state.h"
+#include "arch/x86/cpu.h"
+
+static unsigned divide_shift(uint32_t dcr)
+{
+    unsigned code = (dcr & 3) | (dcr >> 1 & 4);
+
+    return code == 7 ? 0 : code + 1;
+}
+
+static void arm(struct vlapic *a, uint64_t host_tsc)
+{
+    a->expires = host_tsc;
+    if (!a->hv_timer)
+        lapic_timer_arm(host_tsc);
+}
+
+void vlapic_timer_disarm(struct vlapic *a)
+{
+    a->deadline = 0;
+    arm(a, 0);
+}
+
+void vlapic_timer_reset(struct vcpu *v)
+{
+    struct vlapic *a = v->lapic;
+
+    a->deadline = a->expires = a->period = 0;
+    a->lvt_timer = get(a, LAPIC_LVT_TIMER);
+    a->divide = get(a, LAPIC_TIMER_DCR);
+}
+
+static bool deadline_mode(const struct vlapic *a)
+{
+    return (a->lvt_timer & LVT_MODE) == LVT_DEADLINE;
+}
+
+/* now + ticks, as late as can be said. */
+static uint64_t after(uint64_t now, uint64_t ticks)
+{
+    return now + MIN(ticks, UINT64_MAX - now);
+}
+
+static uint64_t host_ticks(const struct vlapic *a, uint32_t count)
+{
+    return guest_tsc_unscale(&a->tsc, (uint64_t)count << divide_shift(a->divide));
+}
+
+static void set_deadline(struct vlapic *a, uint64_t guest_tsc)
+{
+    uint64_t now = rdtsc(), guest_now = guest_tsc_at(&a->tsc, now);
+    uint64_t ahead = guest_tsc > guest_now ? guest_tsc_unscale(&a->tsc, guest_tsc - guest_now) : 0;
+
+    a->deadline = guest_tsc;
+    arm(a, guest_tsc ? after(now, ahead) : 0);
+}
+
+uint32_t vlapic_timer_count(const struct vlapic *a)
+{
+    uint64_t now = rdtsc();
+
+    if (deadline_mode(a) || !a->expires || a->expires <= now)
+        return 0;
+    return (uint32_t)(guest_tsc_scale(&a->tsc, a->expires - now) >> divide_shift(a->divide));
+}
+
+static void fire(struct vcpu *v)
+{
+    struct vlapic *a = v->lapic;
+    uint32_t lvt = a->lvt_timer;
+    uint64_t now = rdtsc();
+
+    a->deadline = 0;
+    if ((lvt & LVT_MODE) == LVT_PERIODIC && a->period) {
+        uint64_t next = a->expires + a->period;
+
+        /* Ticks that nobody could take are not made up for. */
+        arm(a, next > now ? next : now + a->period - (now - a->expires) % a->period);
+    } else {
+        a->expires = 0;
+    }
+    if ((lvt & LVT_MASKED) || !software_enabled(a))
+        return;
+    if ((lvt & 0xff) < FIRST_VECTOR)
+        vlapic_error(a, ESR_RECEIVE_VECTOR);
+    else
+        set_vector(a, REG_IRR, lvt & 0xff);
+}
+
+void vlapic_timer_fire_if_due(struct vcpu *v)
+{
+    if (v->lapic->expires && rdtsc() >= v->lapic->expires)
+        fire(v);
+}
+
+/* --- registers --- */
+
+void vlapic_timer_write_initial(struct vcpu *v, uint32_t value)
+{
+    struct vlapic *a = v->lapic;
+
+    if (deadline_mode(a)) {
+        set(a, LAPIC_TIMER_ICR, 0);
+        return;
+    }
+    vlapic_timer_fire_if_due(v);
+    set(a, LAPIC_TIMER_ICR, value);
+    a->period = host_ticks(a, value);
+    arm(a, value ? after(rdtsc(), a->period) : 0);
+}
+
+void vlapic_timer_write_divide(struct vcpu *v, uint32_t value)
+{
+    struct vlapic *a = v->lapic;
+    uint32_t left;
+
+    vlapic_timer_fire_if_due(v);
+    left = vlapic_timer_count(a);
+    a->divide = value & 0xb;
+    set(a, LAPIC_TIMER_DCR, a->divide);
+    a->period = host_ticks(a, get(a, LAPIC_TIMER_ICR));
+    if (left)
+        arm(a, after(rdtsc(), host_ticks(a, left)));
+}
+
+void vlapic_timer_write_lvt(struct vlapic *a, uint32_t value)
+{
+    bool disarm = (a->lvt_timer ^ value) & LVT_DEADLINE;
+
+    a->lvt_timer = value;
+    if (!disarm)
+        return;
+    /* "Local APIC timer modes": switching into or out of TSC-deadline mode disarms */
+    set(a, LAPIC_TIMER_ICR, 0);
+    vlapic_timer_disarm(a);
+}
+
+uint64_t vlapic_timer_read_deadline(struct vcpu *v)
+{
+    vlapic_timer_fire_if_due(v);
+    return deadline_mode(v->lapic) ? v->lapic->deadline : 0;
+}
+
+void vlapic_timer_write_deadline(struct vcpu *v, uint64_t guest_tsc)
+{
+    if (!deadline_mode(v->lapic))
+        return;
+    vlapic_timer_fire_if_due(v);
+    set_deadline(v->lapic, guest_tsc);
+    v->kicked = true;
+}
+
+/* --- who watches the clock --- */
+
+void vlapic_use_hv_timer(struct vcpu *v, bool on)
+{
+    v->lapic->hv_timer = on;
+}
+
+uint64_t vlapic_backend_deadline(const struct vcpu *v)
+{
+    return v->lapic->hv_timer ? v->lapic->expires : 0;
+}
+
+void vlapic_timer_to_host(struct vcpu *v)
+{
+    if (v->lapic->hv_timer && v->lapic->expires)
+        lapic_timer_arm(v->lapic->expires);
+}
+
+void vlapic_timer_from_host(struct vcpu *v)
+{
+    if (v->lapic->hv_timer)
+        lapic_timer_arm(0);
+}
+
+void vlapic_set_tsc(struct vcpu *v, const struct guest_tsc *tsc)
+{
+    struct vlapic *a = v->lapic;
+
+    a->tsc = *tsc;
+    v->kicked = true;
+    if (deadline_mode(a) && a->deadline)
+        set_deadline(a, a->deadline);
+}

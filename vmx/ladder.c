@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * How much of a guest's local APIC the processor does: a ladder, each rung on top of the one below. A VM
+ * stands on the highest that the CPU has and neither its configuration nor the boot command line switches
+ * off.
+ */
+#include "core/log.h"
+#include "core/machine.h"
+#include "vmx/apicv.h"
+#include "vmx/caps.h"
+
+#define TERTIARY_CONTROL(bit) WORD_COUNT, bit
+
+struct need {
+    enum control_word word; /* WORD_COUNT: a tertiary control */
+    uint64_t bits;
+};
+
+static const struct rung {
+    const char *name;
+    const char *key; /* of the configuration, and of the boot option KEY=off; NULL: none of its own */
+    size_t field;    /* of struct vm_config */
+    struct need needs[2];
+} rungs[RUNG_COUNT] = {
+    [RUNG_SOFTWARE] = {"software local APIC", NULL, 0, {{WORD_PIN, 0}, {WORD_PIN, 0}}},
+    [RUNG_TPR_SHADOW] = {"TPR shadow",
+                         "tpr-shadow",
+                         offsetof(struct vm_config, tpr_shadow),
+                         {{WORD_PROC, PROC_TPR_SHADOW}, {WORD_PROC2, PROC2_VIRTUALIZE_APIC}}},
+    [RUNG_APICV] = {"virtual-interrupt delivery",
+                    "apicv",
+                    offsetof(struct vm_config, apicv),
+                    {{WORD_PROC2, PROC2_APIC_REGISTER | PROC2_VIRTUAL_DELIVERY}, {WORD_PIN, 0}}},
+    [RUNG_X2APIC] = {"x2APIC virtualization", NULL, 0, {{WORD_PROC2, PROC2_X2APIC}, {WORD_PIN, 0}}},
+    [RUNG_POSTED] = {"posted interrupts",
+                     "posted",
+                     offsetof(struct vm_config, posted),
+                     {{WORD_PIN, PIN_POSTED_INTERRUPTS}, {WORD_PIN, 0}}},
+    [RUNG_IPIV] = {"IPI virtualization",
+                   "ipiv",
+                   offsetof(struct vm_config, ipiv),
+                   {{WORD_PROC, PROC_TERTIARY}, {TERTIARY_CONTROL(TERTIARY_IPI)}}},
+};
+
+static bool present(const struct rung *r, const struct vm_config *c)
+{
+    if (r == &rungs[RUNG_X2APIC] && !c->x2apic)
+        return true; /* nothing to virtualize */
+    for (unsigned i = 0; i < ARRAY_SIZE(r->needs); i++) {
+        const struct need *n = &r->needs[i];
+        uint64_t allowed = n->word == WORD_COUNT ? vmx_caps.tertiary_allowed1 : vmx_caps.allowed1[n->word];
+
+        if ((allowed & n->bits) != n->bits)
+            return false;
+    }
+    return true;
+}
+
+static bool configured(const struct rung *r, const struct vm_config *c)
+{
+    return !r->key || *((const bool *)c + r->field);
+}
+
+static bool forbidden_at_boot(const struct rung *r)
+{
+    return r->key && machine_option_off(r->key);
+}
+
+enum vmx_rung vmx_rung(const struct vm_config *c)
+{
+    enum vmx_rung at = RUNG_SOFTWARE;
+
+    while (at + 1 < RUNG_COUNT && present(&rungs[at + 1], c) && configured(&rungs[at + 1], c) &&
+           !forbidden_at_boot(&rungs[at + 1]))
+        at++;
+    return at;
+}
+
+void vmx_rung_explain(const struct vm_config *c)
+{
+    enum vmx_rung at = vmx_rung(c);
+    const struct rung *next = &rungs[at + 1];
+
+    const char *modes = c->x2apic ? "xAPIC and x2APIC" : "xAPIC only";
+
+    if (at + 1 == RUNG_COUNT)
+        print("    interrupts by %s (%s)\n", rungs[at].name, modes);
+    else if (!present(next, c))
+        print("    interrupts by %s (%s), not %s: this CPU has none\n", rungs[at].name, modes, next->name);
+    else
+        print("    interrupts by %s (%s), not %s: %s%s=off\n", rungs[at].name, modes, next->name,
+              configured(next, c) ? "boot option " : "", next->key);
+}
