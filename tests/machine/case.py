@@ -12,7 +12,7 @@ sys.path.insert(0, str(REPO / "tools"))
 from skerrylib.common import ToolError  # noqa: E402
 
 KEYS = {"also", "config", "host", "cpu", "smp", "memory", "firmware", "append", "timeout", "expect", "forbid", "input",
-        "status", "needs", "lenient", "until", "kernel", "vmhost", "cpu-knobs"}
+        "status", "needs", "lenient", "until", "kernel", "vmhost", "cpu-knobs", "set"}
 PASSED_ON = ("host", "cpu", "smp", "memory", "firmware", "append", "until", "kernel", "vmhost", "cpu-knobs")
 
 
@@ -62,6 +62,7 @@ def make_case(where, name, values):
         except re.error as error:
             raise ToolError(f"{where}: '{pattern}': expected a regular expression: {error}") from error
     options = [word for key in PASSED_ON if key in values for word in (f"--{key}={values[key]}",)]
+    options += [f"--set={line}" for line in lines_of(values.get("set", ""))]
     if values.get("lenient") == "yes":
         options.append("--lenient")
     return Case(name=name, config=values["config"], timeout=float(values.get("timeout", 120)),

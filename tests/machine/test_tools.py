@@ -65,6 +65,22 @@ class Configuration(Folder):
         self.assertEqual([(r.name, r.line, r.path) for r in references],
                          [("k", 2, self.folder / "k"), ("/abs", 5, Path("/abs"))])
 
+    def test_settings(self):
+        text = "[host]\nfocus = a\n[vm a] # one\r\nkernel = k\n x2apic = on\nmemory = 2M\n[vm b]\nkernel = k"
+        self.assertEqual(config.with_settings(text, ["x2apic=off", "vcpus = 2 "]),
+                         "[host]\nfocus = a\n[vm a] # one\r\nx2apic = off\nvcpus = 2\nkernel = k\nmemory = 2M\n"
+                         "[vm b]\nx2apic = off\nvcpus = 2\nkernel = k")
+        self.assertEqual(config.with_settings("\xff[vm\n\n", []), "\xff[vm\n\n")
+        for wrong in ("x2apic", "=off", "x2apic="):
+            with self.assertRaisesRegex(ToolError, "expected KEY=VALUE"):
+                config.with_settings(text, [wrong])
+
+    def test_settings_reach_the_medium(self):
+        path = self.write("a.cfg", "[vm a]\nkernel = k\n# \xe4")
+        data, (reference,) = config.read(path, ["kernel = other"])
+        self.assertEqual(data.decode(), "[vm a]\nkernel = other\n# \xe4")
+        self.assertEqual((reference.name, reference.line), ("other", 2))
+
     def test_no_file(self):
         with self.assertRaisesRegex(ToolError, "none.cfg: cannot read"):
             config.read(self.folder / "none.cfg")
@@ -324,8 +340,8 @@ class MachineTests(Folder):
 
     def test_case(self):
         (case,) = self.read("[a]\nconfig = c\nhost = tcg\nsmp = 3\nappend = a b\nstatus = 3\n"
-                            "expect =\n    ^one$\n    two\ninput =\n    alpha# -> ls\\r\n")
-        self.assertEqual(case.options, ["--host=tcg", "--smp=3", "--append=a b"])
+                            "set =\n    x = 1\n    y = 2\nexpect =\n    ^one$\n    two\ninput =\n    alpha# -> ls\\r\n")
+        self.assertEqual(case.options, ["--host=tcg", "--smp=3", "--append=a b", "--set=x = 1", "--set=y = 2"])
         self.assertEqual((case.expect, case.status), (["^one$", "two"], 3))
         self.assertEqual(case.steps, [("alpha#", b"ls\r")])
 

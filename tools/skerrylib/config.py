@@ -46,11 +46,32 @@ def file_names(text):
     return names
 
 
-def read(path):
-    """The bytes of a configuration and the files that it names, each name once."""
+def with_settings(text, settings):
+    """The text with each setting (`KEY=VALUE`) in every [vm NAME] section, in place of what it has there."""
+    wanted = {}
+    for setting in settings:
+        key, equals, value = (part.strip() for part in setting.partition("="))
+        if not (key and equals and value):
+            raise ToolError(f"--set {setting}: expected KEY=VALUE, as in a [vm NAME] section")
+        wanted[key] = f"{key} = {value}"
+    lines, in_vm = [], False
+    for raw in text.split("\n") if wanted else [text]:
+        line = strip_comment(raw)
+        if in_vm and line.partition("=")[0].strip() in wanted:
+            continue
+        lines.append(raw)
+        if line.startswith("["):
+            in_vm = re.match(r"\[\s*vm\s", line) is not None
+            lines += wanted.values() if in_vm else []
+    return "\n".join(lines)
+
+
+def read(path, settings=()):
+    """The bytes of a configuration, with these settings in every VM, and the files that it names, each name once."""
     path = Path(path)
     try:
-        data = path.read_bytes()
+        # A byte is a character, as what is not text is for the hypervisor to refuse.
+        data = with_settings(path.read_bytes().decode("latin-1"), settings).encode("latin-1")
     except OSError as error:
         raise ToolError(f"{path}: cannot read the configuration: {error.strerror}") from error
     references = {}

@@ -69,9 +69,9 @@ def present_files(config_path, references, lenient):
     return found
 
 
-def stage(tree, config_path, append, kernel, lenient):
+def stage(tree, config_path, append, kernel, lenient, settings=()):
     """Fill the folder that becomes the medium."""
-    data, references = config.read(config_path)
+    data, references = config.read(config_path, settings)
     references = present_files(config_path, references, lenient)
     if not Path(kernel).is_file():
         raise ToolError(f"{kernel}: hypervisor not found: expected it from 'make'")
@@ -106,7 +106,7 @@ def make_rescue(tree, output, modules=GRUB_MODULES):
         raise ToolError(f"grub-mkrescue could not make {output}: {lines[-1] if lines else done.returncode}")
 
 
-def make(config_path, output, append="", kernel=None, lenient=False):
+def make(config_path, output, append="", kernel=None, lenient=False, settings=()):
     """Write the image OUTPUT; it appears whole or not at all."""
     output = Path(output)
     try:
@@ -116,6 +116,6 @@ def make(config_path, output, append="", kernel=None, lenient=False):
         raise ToolError(f"{output}: cannot write there: {error.strerror}") from error
     with work as name:
         tree = Path(name) / "tree"
-        stage(tree, config_path, append, kernel or KERNEL, lenient)
+        stage(tree, config_path, append, kernel or KERNEL, lenient, settings)
         make_rescue(tree, Path(name) / "image.iso")
         os.replace(Path(name) / "image.iso", output)

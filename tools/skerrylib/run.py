@@ -131,11 +131,12 @@ def prepare_medium(options, folder):
     if source.suffix == ".iso":
         if not source.is_file():
             raise ToolError(f"{source}: image not found: expected one made by 'tools/skerry image'")
-        if options.append or options.kernel:
-            raise ToolError(f"{source}: --append and --kernel are for configurations: an image has its own inside")
+        if options.append or options.kernel or options.settings:
+            raise ToolError(f"{source}: --append, --kernel and --set are for configurations: "
+                            "an image has its own inside")
         return source.resolve()
     medium = folder / "image.iso"
-    image.make(source, medium, options.append, options.kernel, options.lenient)
+    image.make(source, medium, options.append, options.kernel, options.lenient, options.settings)
     return medium
 
 
@@ -147,8 +148,21 @@ def stop_on_signals():
         signal.signal(number, interrupt)
 
 
+def spare_stock_bochs(options):
+    """Without the module, Bochs delivers virtual interrupts where the guest forbids them (docs/testhost.md)."""
+    if vmhost.choose(bochs.find(), options.vmhost, options.cpu_knobs):
+        return
+    if Path(options.source).suffix == ".iso":
+        say("Bochs without its CPU module: guests need apicv = off or the boot option apicv=off in the image")
+    elif not options.kernel:
+        options.append = f"{options.append} apicv=off".strip() if options.append else "apicv=off"
+        say("Bochs without its CPU module ('make vmhost'): boot option apicv=off")
+
+
 def boot(options, host, folder):
     """One run, from medium to verdict."""
+    if host == "bochs":
+        spare_stock_bochs(options)
     medium = prepare_medium(options, folder)
     transcript = verdict.Transcript(options.until or "")
     serial_log = Path(options.log) if options.log else folder / "serial.log"
