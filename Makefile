@@ -104,7 +104,7 @@ DEMO := $(BUILD)/examples/two-linux/skerry.cfg
 
 run:
 	@tools/setup build
-	$(Q)$(MAKE) --no-print-directory all
+	$(Q)$(MAKE) --no-print-directory all vmhost
 	@examples/two-linux/prepare
 	@tools/skerry run $(DEMO)
 
@@ -121,6 +121,6 @@ test:
 
 bench:
 	@tools/setup build
-	$(Q)$(MAKE) --no-print-directory all guests
+	$(Q)$(MAKE) --no-print-directory all guests vmhost
 	@examples/two-linux/prepare
 	@tools/bench
