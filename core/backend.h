@@ -18,6 +18,8 @@ struct backend {
     /* Turns virtualization on on this CPU, after checking that it can what the boot CPU can; off again. */
     bool (*cpu_enable)(struct cpu *cpu, const char **why);
     void (*cpu_disable)(struct cpu *cpu);
+    /* False when the processor cannot run such a VM: *why, and the line of the key that asks for it. */
+    bool (*can_run)(const struct vm_config *config, unsigned *line, const char **why);
     /* Second-level tables for the VM's RAM and other per-VM state; per-vCPU state. False: out of memory. */
     bool (*vm_create)(struct vm *vm);
     bool (*vcpu_create)(struct vcpu *v);

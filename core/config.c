@@ -7,6 +7,8 @@
 
 #define MAX_REPORTS   20
 #define MAX_KEYS      32
+#define MIN_TSC_KHZ   1000
+#define MAX_TSC_KHZ   20000000
 #define EXCERPT_MAX   40
 #define MAX_VCPUS     64
 #define ADDRESS_LIMIT (4 * GIB)
@@ -218,6 +220,17 @@ static bool set_count(const struct key *key, struct span value, void *field)
     return true;
 }
 
+static bool set_khz(const struct key *key, struct span value, void *field)
+{
+    uint64_t khz;
+
+    (void)key;
+    if (!take_number(&value, &khz) || value.size != 0 || khz < MIN_TSC_KHZ || khz > MAX_TSC_KHZ)
+        return false;
+    *(unsigned *)field = (unsigned)khz;
+    return true;
+}
+
 static bool set_text(const struct key *key, struct span value, void *field)
 {
     char *text = field;
@@ -325,7 +338,7 @@ static const struct key host_keys[] = {
     {"log", set_choice, "log level", "info or debug", HOST(debug), 0, log_levels},
 };
 
-enum { KEY_LOAD, KEY_MODE, KEY_MODULE, VM_KEYS = 19 };
+enum { KEY_LOAD, KEY_MODE, KEY_MODULE, VM_KEYS = 20 };
 
 /* The first rows are those that other code names, in the order of the enum above. */
 static const struct key vm_keys[] = {
@@ -348,6 +361,7 @@ static const struct key vm_keys[] = {
     {"sched", set_choice, "scheduling class", "dedicated or shared", VM(sched), 0, classes},
     {"on-exit", set_choice, "action", "stop, restart or poweroff", VM(on_exit), 0, endings},
     {"on-crash", set_choice, "action", "stop, restart or poweroff", VM(on_crash), 0, endings},
+    {"tsc-khz", set_khz, "TSC rate", "1000 to 20000000 kHz", VM(tsc_khz), VM_AT(tsc_khz_line), NULL},
     {"x2apic", set_choice, "switch", "on or off", VM(x2apic), 0, switches},
     {"hv-timer", set_choice, "switch", "on or off", VM(hv_timer), 0, switches},
     {"tpr-shadow", set_choice, "switch", "on or off", VM(tpr_shadow), 0, switches},

@@ -42,7 +42,8 @@ struct vm_config {
     bool hv_timer; /* guest timers on the VMX preemption timer, where there is one; default on */
     /* Rungs of the interrupt ladder that the VM may stand on where the CPU has them; default on. */
     bool tpr_shadow, apicv, posted, ipiv;
-    unsigned kernel_line, initrd_line, memory_line, cpus_line,
+    unsigned tsc_khz; /* rate of the guest's TSC; 0: the machine's */
+    unsigned kernel_line, initrd_line, memory_line, cpus_line, tsc_khz_line,
         vcpus_line; /* for later checks; 0: not given */
     unsigned module_lines[IMAGE_MAX_MODULES];
 };

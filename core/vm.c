@@ -72,6 +72,17 @@ static bool check_cpus(const struct vm_config *c, struct cpu *picked[VM_MAX_VCPU
     return false;
 }
 
+static bool check_processor(const struct vm_config *c)
+{
+    const char *why;
+    unsigned line;
+
+    if (backend.can_run(c, &line, &why))
+        return true;
+    refuse(line, "[vm %s] %s", c->name, why);
+    return false;
+}
+
 static bool check_memory(const struct vm_config *c)
 {
     uint64_t pages = c->memory / PAGE_SIZE;
@@ -227,7 +238,7 @@ struct vm *vm_build(const struct vm_config *c)
     struct image image;
     struct vm *vm;
 
-    if (!find_images(c, &image) || !check_cpus(c, picked) || !check_memory(c))
+    if (!find_images(c, &image) || !check_processor(c) || !check_cpus(c, picked) || !check_memory(c))
         return NULL;
     vm = memory_alloc_zeroed(&account, MEMORY_STATE, ALIGN_UP(sizeof(*vm), PAGE_SIZE) / PAGE_SIZE);
     if (!vm) {

@@ -93,6 +93,8 @@ void vmx_apicv_configure(struct vcpu *v)
         x->pin |= vm->rung >= RUNG_POSTED ? PIN_POSTED_INTERRUPTS : 0;
         tertiary = vm->rung >= RUNG_IPIV ? TERTIARY_IPI : 0;
     }
+    if (vm->tsc_multiplier)
+        proc2 |= PROC2_TSC_SCALING;
     if (tertiary)
         x->proc |= PROC_TERTIARY;
     x->interrupt_window = x->nmi_window = false;

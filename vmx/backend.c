@@ -56,6 +56,13 @@ static void explain_vm(const struct vm_config *c)
           vmx_hv_timer_wanted(c) ? "preemption timer" : "host timer");
 }
 
+static bool can_run(const struct vm_config *c, unsigned *line, const char **why)
+{
+    *line = c->tsc_khz_line;
+    *why = "tsc-khz needs TSC scaling, which this CPU does not have, expected the machine's own rate";
+    return !c->tsc_khz || (vmx_caps.allowed1[WORD_PROC2] & PROC2_TSC_SCALING);
+}
+
 static void on_timer(void)
 {
     if (this_cpu()->vcpu)
@@ -128,6 +135,7 @@ const struct backend backend = {
     .explain_vm = explain_vm,
     .cpu_enable = cpu_enable,
     .cpu_disable = cpu_disable,
+    .can_run = can_run,
     .vm_create = vmx_vm_create,
     .vcpu_create = vmx_vcpu_create,
     .vcpu_reset = vmx_vcpu_reset,

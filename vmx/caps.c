@@ -12,10 +12,10 @@
 
 struct vmx_caps vmx_caps;
 
-enum use { NEED, LIKE, LADDER, SHOW };
+enum use { NEED, LIKE, PER_VM, SHOW };
 
-/* One table for the resolution and for the explain page. NEED: the floor. LADDER:
- * for the VMs that stand so high (vmx/ladder.c). SHOW: known, not used yet. */
+/* One table for the resolution and for the explain page. NEED: the floor. PER_VM:
+ * for those VMs that want it. SHOW: known, not used yet. */
 static const struct control {
     enum control_word word;
     uint64_t bit;
@@ -53,14 +53,14 @@ static const struct control {
     {WORD_PROC2, PROC2_INVPCID, LIKE, "INVPCID in guests", "hidden from guests"},
     {WORD_PROC2, PROC2_XSAVES, LIKE, "XSAVES in guests", "hidden from guests"},
     {WORD_PROC2, PROC2_WBINVD, LIKE, "WBINVD exiting", "guests may flush the caches"},
-    {WORD_PROC, PROC_TPR_SHADOW, LADDER, "TPR shadow", "software local APIC"},
-    {WORD_PROC2, PROC2_VIRTUALIZE_APIC, LADDER, "virtualize APIC accesses", "software local APIC"},
-    {WORD_PROC2, PROC2_APIC_REGISTER, LADDER, "APIC-register virtualization", "software registers"},
-    {WORD_PROC2, PROC2_VIRTUAL_DELIVERY, LADDER, "virtual-interrupt delivery", "injection"},
-    {WORD_PROC2, PROC2_X2APIC, LADDER, "virtualize x2APIC mode", "software x2APIC mode"},
-    {WORD_PIN, PIN_POSTED_INTERRUPTS, LADDER, "posted interrupts", "kick and injection"},
+    {WORD_PROC, PROC_TPR_SHADOW, PER_VM, "TPR shadow", "software local APIC"},
+    {WORD_PROC2, PROC2_VIRTUALIZE_APIC, PER_VM, "virtualize APIC accesses", "software local APIC"},
+    {WORD_PROC2, PROC2_APIC_REGISTER, PER_VM, "APIC-register virtualization", "software registers"},
+    {WORD_PROC2, PROC2_VIRTUAL_DELIVERY, PER_VM, "virtual-interrupt delivery", "injection"},
+    {WORD_PROC2, PROC2_X2APIC, PER_VM, "virtualize x2APIC mode", "software x2APIC mode"},
+    {WORD_PIN, PIN_POSTED_INTERRUPTS, PER_VM, "posted interrupts", "kick and injection"},
     {WORD_PROC2, PROC2_PAUSE_LOOP, SHOW, "PAUSE-loop exiting", "none"},
-    {WORD_PROC2, PROC2_TSC_SCALING, SHOW, "TSC scaling", "guests see the host's TSC rate"},
+    {WORD_PROC2, PROC2_TSC_SCALING, PER_VM, "TSC scaling", "guests see the host's TSC rate"},
 };
 
 /* Bits that are switched while a guest runs: they must be allowed both ways. */
@@ -165,12 +165,12 @@ bool vmx_caps_match(const struct vmx_caps *boot, const struct vmx_caps *other, c
         }
     }
     for (unsigned i = 0; i < WORD_COUNT; i++) {
-        uint32_t ladder = wanted((enum control_word)i, LADDER) & boot->allowed1[i];
+        uint32_t per_vm = wanted((enum control_word)i, PER_VM) & boot->allowed1[i];
 
-        lacks |= ladder & ~other->allowed1[i];
+        lacks |= per_vm & ~other->allowed1[i];
     }
     if (lacks) {
-        *why = "it lacks APIC virtualization that the boot CPU has";
+        *why = "it lacks controls that the boot CPU has";
         return false;
     }
     if (boot->revision != other->revision || boot->ept_vpid != other->ept_vpid) {
@@ -191,7 +191,7 @@ void vmx_caps_explain(const struct vmx_caps *c)
         const struct control *k = &controls[i];
         bool present = c->allowed1[k->word] & k->bit;
 
-        if (k->use == LIKE || k->use == LADDER)
+        if (k->use == LIKE || k->use == PER_VM)
             row(k->name, present, present ? "used" : k->instead);
         else if (k->use == SHOW)
             row(k->name, present, present ? "not used yet" : k->instead);

@@ -12,7 +12,7 @@
 
 #define ALL          UINT32_MAX
 #define ANY          UINT32_MAX /* subleaf */
-#define MAX_BASIC    0x16u
+#define MAX_BASIC    0x1fu
 #define MAX_EXTENDED 0x80000008u
 
 /* Leaf 1 ECX: SSE3 PCLMUL SSSE3 FMA CX16 PCID SSE4.1 SSE4.2 x2APIC MOVBE POPCNT TSC-deadline AES XSAVE AVX
@@ -114,19 +114,24 @@ static void fix_xsave(const struct vcpu *v, uint32_t subleaf, struct cpuid *r)
     }
 }
 
-/* The local APIC's timer is clocked by the "crystal", and both run at the TSC's rate: see apic/vlapic.c. */
-static void fix_crystal(const struct vcpu *v UNUSED, uint32_t subleaf UNUSED, struct cpuid *r)
+uint64_t vmx_tsc_hz(const struct vm *vm)
 {
-    *r = (struct cpuid){1, 1, (uint32_t)machine.tsc_hz, 0};
-    if (machine.tsc_hz > UINT32_MAX) {
-        r->ebx = 4;
-        r->ecx = (uint32_t)(machine.tsc_hz / 4);
-    }
+    return vm->config->tsc_khz ? (uint64_t)vm->config->tsc_khz * 1000 : machine.tsc_hz;
 }
 
-static void fix_frequency(const struct vcpu *v UNUSED, uint32_t subleaf UNUSED, struct cpuid *r)
+/* The local APIC's timer is clocked by the "crystal", and both run at the TSC's rate: see
+ * apic/vlapic_timer.c. */
+static void fix_crystal(const struct vcpu *v, uint32_t subleaf UNUSED, struct cpuid *r)
 {
-    uint32_t mhz = (uint32_t)(machine.tsc_hz / 1000000);
+    uint64_t hz = vmx_tsc_hz(v->vm);
+    uint32_t times = hz > UINT32_MAX ? 8 : 1;
+
+    *r = (struct cpuid){1, times, (uint32_t)(hz / times), 0};
+}
+
+static void fix_frequency(const struct vcpu *v, uint32_t subleaf UNUSED, struct cpuid *r)
+{
+    uint32_t mhz = (uint32_t)(vmx_tsc_hz(v->vm) / 1000000);
 
     *r = (struct cpuid){mhz, mhz, 100, 0};
 }
@@ -173,6 +178,7 @@ static const struct row {
     {0x0000000d, ANY, {ALL, ALL, ALL, ALL}, fix_xsave, true},
     {0x00000015, ANY, {0, 0, 0, 0}, fix_crystal, false},
     {0x00000016, ANY, {0, 0, 0, 0}, fix_frequency, false},
+    {0x0000001f, ANY, {0, 0, 0, 0}, fix_topology, false},
     {SKERRY_CPUID_BASE, ANY, {0, 0, 0, 0}, fix_hypervisor, false},
     {SKERRY_CPUID_ABI, ANY, {0, 0, 0, 0}, fix_abi, false},
     {SKERRY_CPUID_KVM, ANY, {0, 0, 0, 0}, fix_kvm, false},

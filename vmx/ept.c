@@ -138,6 +138,8 @@ bool vmx_vm_create(struct vm *vm)
         return false;
     x->ept_pointer = ept_pointer(&x->ept);
     x->rung = vmx_rung(vm->config);
+    if (vm->config->tsc_khz)
+        x->tsc_multiplier = guest_tsc_divide(vmx_tsc_hz(vm), machine.tsc_hz);
     if (x->rung >= RUNG_TPR_SHADOW && !map_apic_page(vm, x))
         return false;
     return create_msr_bitmaps(vm, x);

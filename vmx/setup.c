@@ -62,6 +62,8 @@ static void write_controls(const struct vcpu *v)
     vmcs_write(vmcs_io_bitmap_a, vmx_io_bitmap().value);
     vmcs_write(vmcs_io_bitmap_b, vmx_io_bitmap().value + PAGE_SIZE);
     vmcs_write(vmcs_vpid, vm->first_vpid + v->id);
+    if (vm->tsc_multiplier)
+        vmcs_write(vmcs_tsc_multiplier, vm->tsc_multiplier);
     if (vmx_has(WORD_PROC2, PROC2_XSAVES))
         vmcs_write(vmcs_xss_exiting_bitmap, 0);
     vmcs_write(vmcs_cr0_mask, CR0_OWNED);
@@ -191,6 +193,7 @@ void vmx_vcpu_reset(struct vcpu *v, const struct start_state *start)
     x->vmcs = vmcs;
     if (start)
         ((struct vmx_vm *)v->vm->backend)->tsc_started = false;
+    x->tsc.multiplier = ((const struct vmx_vm *)v->vm->backend)->tsc_multiplier;
     x->xcr0_allowed = vmx_xcr0_allowed();
     x->cr4_allowed = vmx_cr4_allowed(v);
     x->xcr0 = 1;

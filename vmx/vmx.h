@@ -114,6 +114,7 @@ void vmx_cpuid_init(void); /* once, before any guest runs */
 enum next vmx_handle_cpuid(struct vcpu *v);
 uint64_t vmx_cr4_allowed(const struct vcpu *v);
 uint64_t vmx_xcr0_allowed(void);
+uint64_t vmx_tsc_hz(const struct vm *vm); /* of its guest's TSC */
 
 /* cr.c */
 enum next vmx_handle_cr(struct vcpu *v);

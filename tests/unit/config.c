@@ -80,7 +80,7 @@ static void every_key(void **state)
            "cmdline = console=ttyS0 a#b x=\"#\" # gone\nformat = flat\nload = 0x8000\nmode=16\n"
            "memory = 1G\nvcpus = 3\ncpus = 0, 2-3,70\nsched = shared\non-exit = restart\n"
            "on-crash=poweroff\nx2apic = off\nhv-timer = off\n"
-           "tpr-shadow = off\napicv = off\nposted = off\nipiv = off",
+           "tsc-khz = 2400000\ntpr-shadow = off\napicv = off\nposted = off\nipiv = off",
            "");
     assert_string_equal(config.host.focus, "edge");
     assert_true(config.host.debug);
@@ -100,6 +100,7 @@ static void every_key(void **state)
     assert_int_equal(vm->on_exit, ENDING_RESTART);
     assert_int_equal(vm->on_crash, ENDING_POWEROFF);
     assert_int_equal(vm->format, IMAGE_FLAT);
+    assert_int_equal(vm->tsc_khz, 2400000);
     assert_false(vm->x2apic || vm->hv_timer);
     assert_false(vm->tpr_shadow || vm->apicv || vm->posted || vm->ipiv);
 }
@@ -154,7 +155,8 @@ static void reports_outside(void **state)
 static const struct wrong settings[] = {
     {"memroy = 2M",
      "2: unknown key 'memroy' in [vm a], expected one of load mode module kernel initrd cmdline "
-     "format memory vcpus cpus sched on-exit on-crash x2apic hv-timer tpr-shadow apicv posted ipiv\n"},
+     "format memory vcpus cpus sched on-exit on-crash tsc-khz x2apic hv-timer tpr-shadow apicv posted "
+     "ipiv\n"},
     {"cpus = 1-", "2: cpus = '1-' is no set of CPUs" CPUS_WANTED},
     {"cpus = -1", "2: cpus = '-1' is no set of CPUs" CPUS_WANTED},
     {"cpus = 3-1", "2: cpus = '3-1' is no set of CPUs" CPUS_WANTED},
