@@ -17,7 +17,8 @@ REPO = Path(__file__).resolve().parent.parent.parent
 sys.path.insert(0, str(REPO / "tools"))
 sys.path.insert(0, str(REPO / "tests/machine"))
 import case as cases  # noqa: E402
-from skerrylib import aptbox, bare, bochs, config, console, count, cpio, figures, image, qemu, run, verdict  # noqa: E402
+from skerrylib import (aptbox, bare, bochs, config, console, count, cpio, figures, image, interrupts,  # noqa: E402
+                       qemu, run, verdict)
 from skerrylib.common import ToolError  # noqa: E402
 
 SKERRY = [sys.executable, str(REPO / "tools/skerry")]
@@ -401,6 +402,18 @@ class Counting(Folder):
         self.assertEqual(figures.userspace(text, "linux"), 99)
         with self.assertRaisesRegex(ToolError, "the console lacks"):
             figures.first_entry("")
+
+    def test_measurements(self):
+        text = "vm: up\na-b: x_y min 1 average 2 median 3 p99 4 max 5 of 6\na-b: histogram x_y 1 4\n" \
+               "a-b: histogram x_y 5 2\na-b: done, 3 ok\n"
+        self.assertEqual(interrupts.parse(text), {"x_y": {
+            "min": 1, "average": 2, "value": 3, "p99": 4, "max": 5, "of": 6, "histogram": [(1, 4), (5, 2)]}})
+
+    def test_aims(self):
+        row = interrupts.Operation("guest", "key", "name", (900, 19, 2))
+        self.assertEqual([row.aim(rung) for rung in ("bare", *interrupts.RUNGS)], [None, 900, 900, 19, 19, 2])
+        self.assertEqual((interrupts.shown(19, 19), interrupts.shown(1020, 19), interrupts.shown(None, 1)),
+                         ("19 ", "1,020!", "-"))
 
 
 class Doctor(unittest.TestCase):

@@ -13,8 +13,9 @@ DEMO = BUILD / "examples/two-linux"
 GUESTS = BUILD / "tests/guests"
 
 
-def boot(name, config, files, cpu, timeout, until=None):
-    """Boot a configuration with one CPU; returns what the console showed."""
+def boot(name, config, files, cpu, timeout, *words):
+    """Boot a configuration, on one CPU unless WORDS, further words for `skerry run`, say otherwise; returns what the
+    console showed."""
     BENCH.mkdir(parents=True, exist_ok=True)
     for stored, source in files.items():
         if not Path(source).is_file():
@@ -25,9 +26,7 @@ def boot(name, config, files, cpu, timeout, until=None):
     source, log = BENCH / f"{name}.cfg", BENCH / f"{name}.log"
     source.write_text(config, encoding="ascii")
     command = [sys.executable, str(REPO / "tools/skerry"), "run", str(source), "--host=bochs", f"--cpu={cpu}",
-               "--smp=1", "--memory=512M", f"--timeout={timeout}", f"--log={log}"]
-    if until:
-        command.append(f"--until={until}")
+               "--smp=1", "--memory=512M", f"--timeout={timeout}", f"--log={log}", *words]
     done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
     if done.returncode:
         last = (done.stderr.splitlines() or ["no word"])[-1]
