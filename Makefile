@@ -23,12 +23,12 @@ LTO       = $(if $(filter $(addprefix $(BUILD)/,core/panic.o arch/x86/string.o),
 WARNINGS := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wundef -Wpointer-arith \
             -Wvla -Wwrite-strings -Wimplicit-fallthrough -Wframe-larger-than=2048
 # What runs at boot only is built for size, what runs on exits for speed.
-HOT      := apic/% hypercall/% sched/% core/guest.o arch/x86/lapic.o $(addprefix vmx/,apicv.o cpuid.o cr.o event.o exits.o io.o \
+HOT      := apic/% hypercall/% sched/% core/guest.o arch/x86/lapic.o $(addprefix vmx/,apicv.o cpuid.o cr.o event.o exits.o hv_timer.o io.o \
             mmio.o msr.o run.o walk.o) $(addprefix dev/,decode.o pc.o uart.o)
-OPTIMISE  = $(if $(filter $(addprefix $(BUILD)/,$(HOT)),$@),-O2,-Os)
+OPTIMISE  = $(if $(filter $(addprefix $(BUILD)/,$(HOT)),$@),-O2 -momit-leaf-frame-pointer -fstack-protector,-Os -fno-optimize-sibling-calls -fstack-protector-strong)
 CFLAGS    = -std=gnu11 $(OPTIMISE) -g -ffreestanding -fno-pie -mcmodel=kernel -mno-red-zone -mgeneral-regs-only \
-            -fno-omit-frame-pointer -fno-optimize-sibling-calls -fno-asynchronous-unwind-tables \
-            -fstack-protector-strong -mstack-protector-guard=global -ffunction-sections -fdata-sections \
+            -fno-omit-frame-pointer -fno-asynchronous-unwind-tables \
+            -mstack-protector-guard=global -ffunction-sections -fdata-sections \
             -fno-strict-aliasing $(LTO) -fcf-protection=none -ffile-prefix-map=$(CURDIR)=. $(WARNINGS) \
             -DSKERRY_VERSION='"$(VERSION)"' -I.
 LDFLAGS   = $(CFLAGS) -nostdlib -static -no-pie -Wl,--build-id=none -Wl,--gc-sections -Wl,-z,max-page-size=0x1000 \

@@ -382,7 +382,12 @@ static bool transition_allowed(const struct vcpu *v, uint64_t from, uint64_t to)
     return !(from == 0 && to == BASE_MODES) && !(from == BASE_MODES && to == APIC_BASE_ENABLE);
 }
 
-static bool write_base(struct vcpu *v, uint64_t value)
+uint64_t vlapic_read_base(const struct vcpu *v)
+{
+    return v->lapic->base;
+}
+
+bool vlapic_write_base(struct vcpu *v, uint64_t value)
 {
     struct vlapic *a = v->lapic;
     uint64_t from = a->base & BASE_MODES, to = value & BASE_MODES;
@@ -407,15 +412,11 @@ static bool x2apic_register(uint32_t msr, unsigned *reg)
     return msr >= IA32_X2APIC_BASE && *reg < REG_END;
 }
 
-bool vlapic_read_msr(struct vcpu *v, uint32_t msr, uint64_t *value)
+bool vlapic_read_x2apic(struct vcpu *v, uint32_t msr, uint64_t *value)
 {
     struct vlapic *a = v->lapic;
     unsigned reg;
 
-    if (msr == IA32_APIC_BASE || msr == IA32_TSC_DEADLINE) {
-        *value = msr == IA32_APIC_BASE ? a->base : vlapic_timer_read_deadline(v);
-        return true;
-    }
     if (!x2apic_register(msr, &reg) || !x2apic_mode(a) || !(allowed(a, reg) & READ))
         return false;
     *value = reg == LAPIC_ICR ? *wide_icr(a) : read_register(a, reg);
@@ -443,17 +444,11 @@ static bool reserved_set(unsigned reg, uint64_t value)
     }
 }
 
-bool vlapic_write_msr(struct vcpu *v, uint32_t msr, uint64_t value)
+bool vlapic_write_x2apic(struct vcpu *v, uint32_t msr, uint64_t value)
 {
     struct vlapic *a = v->lapic;
     unsigned reg;
 
-    if (msr == IA32_APIC_BASE)
-        return write_base(v, value);
-    if (msr == IA32_TSC_DEADLINE) {
-        vlapic_timer_write_deadline(v, value);
-        return true;
-    }
     if (!x2apic_register(msr, &reg) || !x2apic_mode(a) || !(allowed(a, reg) & WRITE) ||
         reserved_set(reg, value))
         return false;

@@ -36,9 +36,15 @@ void vlapic_mmio_write(struct vcpu *v, unsigned offset, uint32_t value);
 /* False while the guest is not in xAPIC mode: its page is then ordinary absent memory. */
 bool vlapic_mmio_enabled(const struct vcpu *v);
 
-/* MSRs 800h-8ffh, IA32_APIC_BASE and IA32_TSC_DEADLINE: false is #GP. */
-bool vlapic_read_msr(struct vcpu *v, uint32_t msr, uint64_t *value);
-bool vlapic_write_msr(struct vcpu *v, uint32_t msr, uint64_t value);
+/* MSRs 800h-8ffh: false is #GP. */
+bool vlapic_read_x2apic(struct vcpu *v, uint32_t msr, uint64_t *value);
+bool vlapic_write_x2apic(struct vcpu *v, uint32_t msr, uint64_t value);
+
+/* IA32_APIC_BASE (false is #GP) and IA32_TSC_DEADLINE. */
+uint64_t vlapic_read_base(const struct vcpu *v);
+bool vlapic_write_base(struct vcpu *v, uint64_t value);
+uint64_t vlapic_read_deadline(struct vcpu *v);
+void vlapic_write_deadline(struct vcpu *v, uint64_t guest_tsc);
 
 /* CR8. */
 unsigned vlapic_tpr_class(const struct vcpu *v);

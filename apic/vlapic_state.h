@@ -130,5 +130,3 @@ void vlapic_timer_write_initial(struct vcpu *v, uint32_t value);
 void vlapic_timer_write_divide(struct vcpu *v, uint32_t value);
 void vlapic_timer_write_lvt(struct vlapic *a, uint32_t value); /* the page has it already */
 uint32_t vlapic_timer_count(const struct vlapic *a);
-uint64_t vlapic_timer_read_deadline(struct vcpu *v);
-void vlapic_timer_write_deadline(struct vcpu *v, uint64_t guest_tsc);

@@ -88,6 +88,7 @@ static void fire(struct vcpu *v)
         vlapic_error(a, ESR_RECEIVE_VECTOR);
     else
         set_vector(a, REG_IRR, lvt & 0xff);
+    v->kicked = true;
 }
 
 void vlapic_timer_fire_if_due(struct vcpu *v)
@@ -138,19 +139,19 @@ void vlapic_timer_write_lvt(struct vlapic *a, uint32_t value)
     vlapic_timer_disarm(a);
 }
 
-uint64_t vlapic_timer_read_deadline(struct vcpu *v)
+uint64_t vlapic_read_deadline(struct vcpu *v)
 {
     vlapic_timer_fire_if_due(v);
     return deadline_mode(v->lapic) ? v->lapic->deadline : 0;
 }
 
-void vlapic_timer_write_deadline(struct vcpu *v, uint64_t guest_tsc)
+void vlapic_write_deadline(struct vcpu *v, uint64_t guest_tsc)
 {
     if (!deadline_mode(v->lapic))
         return;
     vlapic_timer_fire_if_due(v);
     set_deadline(v->lapic, guest_tsc);
-    v->kicked = true;
+    vlapic_timer_fire_if_due(v); /* a deadline in the past */
 }
 
 /* --- who watches the clock --- */

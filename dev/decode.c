@@ -252,12 +252,41 @@ static void set_direction(struct mmio_insn *i, uint16_t flags)
     i->writes = !(flags & TO_REG) && !compare;
 }
 
+/* MOV between a 32-bit register and memory without prefix or SIB byte: what nearly every driver is compiled
+ * to. */
+static bool decode_plain_mov(const uint8_t *bytes, unsigned count, unsigned mode, struct mmio_insn *out)
+{
+    static const uint8_t lengths[3] = {2, 3, 6}; /* by ModRM.mod */
+    unsigned mod, rm;
+
+    if (count < 6 || mode == 16 || (bytes[0] != 0x8b && bytes[0] != 0x89))
+        return false;
+    mod = bytes[1] >> 6;
+    rm = bytes[1] & 7;
+    if (mod == 3 || rm == 4)
+        return false;
+    *out = (struct mmio_insn){
+        .length = mod == 0 && rm == 5 ? 6 : lengths[mod],
+        .op = bytes[0] == 0x8b ? MMIO_LOAD : MMIO_STORE,
+        .size = 4,
+        .address_size = (uint8_t)(mode / 8),
+        .reg = bytes[1] >> 3 & 7,
+        .reg_size = 4,
+        .to_register = bytes[0] == 0x8b,
+        .reads = bytes[0] == 0x8b,
+        .writes = bytes[0] == 0x89,
+    };
+    return true;
+}
+
 bool mmio_decode(const uint8_t *bytes, unsigned count, unsigned mode, struct mmio_insn *out)
 {
     struct cursor c = {.bytes = bytes, .count = MIN(count, MAX_LENGTH), .mode = mode};
     struct opcode o;
     uint8_t first;
 
+    if (decode_plain_mov(bytes, count, mode, out))
+        return true;
     *out = (struct mmio_insn){0};
     first = take_prefixes(&c, out);
     set_sizes(&c, out);

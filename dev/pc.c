@@ -106,69 +106,81 @@ bool pc_write_firmware(struct vm *vm, struct image *image)
 
 /* --- I/O ports --- */
 
-static bool is_uart(uint16_t port)
+enum device { NOBODY, UART, CLOCK, POWER };
+
+static enum device device_at(uint16_t port)
 {
-    return port >= UART_BASE && port < UART_BASE + UART_PORTS;
+    switch (port) {
+    case UART_BASE ... UART_BASE + UART_PORTS - 1: return UART;
+    case RTC_INDEX:
+    case RTC_DATA: return CLOCK;
+    case POWER_PORT_SLEEP:
+    case POWER_PORT_STATUS:
+    case POWER_PORT_RESET:
+    case POWER_PORT_KEYBOARD: return POWER;
+    default: return NOBODY;
+    }
 }
 
-static bool is_rtc(uint16_t port)
+static uint8_t read_byte(struct vm *vm, enum device device, uint16_t port)
 {
-    return port == RTC_INDEX || port == RTC_DATA;
+    struct pc *pc = vm->pc;
+    uint8_t byte;
+
+    switch (device) {
+    case UART:
+        byte = uart_read(&pc->uart, port - UART_BASE);
+        pc_input_ready(vm);
+        return byte;
+    case CLOCK: return rtc_read(&pc->rtc, port - RTC_INDEX, machine_time());
+    default: return power_read(&pc->power, port);
+    }
 }
 
 bool pc_port_read(struct vm *vm, uint16_t port, unsigned size, uint32_t *value)
 {
-    struct pc *pc = vm->pc;
-    bool found = true;
-    uint8_t byte;
+    enum device device = device_at(port);
 
     *value = UINT32_MAX >> (32 - 8 * size);
-    if (size != 1)
+    if (device == NOBODY || size != 1)
         return false; /* none of the devices is wider */
     spin_lock(&vm->lock);
-    if (is_uart(port)) {
-        *value = uart_read(&pc->uart, port - UART_BASE);
-        pc_input_ready(vm);
-    } else if (is_rtc(port)) {
-        *value = rtc_read(&pc->rtc, port - RTC_INDEX, machine_time());
-    } else if (power_read(&pc->power, port, &byte)) {
-        *value = byte;
-    } else {
-        found = false;
-    }
+    *value = read_byte(vm, device, port);
     spin_unlock(&vm->lock);
-    return found;
+    return true;
 }
 
-static bool write_power(struct vm *vm, uint16_t port, uint8_t value)
+static void write_power(struct vm *vm, uint16_t port, uint8_t value)
 {
-    enum power_event event;
+    enum power_event event = power_write(&vm->pc->power, port, value);
 
-    if (!power_write(&vm->pc->power, port, value, &event))
-        return false;
     if (event == POWER_OFF)
         vm_request_end(vm, VM_END_OFF, "has powered off");
     else if (event == POWER_RESET)
         vm_request_end(vm, VM_END_RESET, "has reset itself");
-    return true;
+}
+
+static void write_byte(struct vm *vm, enum device device, uint16_t port, uint8_t value)
+{
+    struct pc *pc = vm->pc;
+
+    switch (device) {
+    case UART: uart_write(&pc->uart, port - UART_BASE, value); break;
+    case CLOCK: rtc_write(&pc->rtc, port - RTC_INDEX, value, machine_time()); break;
+    default: write_power(vm, port, value); break;
+    }
 }
 
 bool pc_port_write(struct vm *vm, uint16_t port, unsigned size, uint32_t value)
 {
-    struct pc *pc = vm->pc;
-    bool found = true;
+    enum device device = device_at(port);
 
-    if (size != 1)
+    if (device == NOBODY || size != 1)
         return false;
     spin_lock(&vm->lock);
-    if (is_uart(port))
-        uart_write(&pc->uart, port - UART_BASE, (uint8_t)value);
-    else if (is_rtc(port))
-        rtc_write(&pc->rtc, port - RTC_INDEX, (uint8_t)value, machine_time());
-    else
-        found = write_power(vm, port, (uint8_t)value);
+    write_byte(vm, device, port, (uint8_t)value);
     spin_unlock(&vm->lock);
-    return found;
+    return true;
 }
 
 /* --- memory-mapped registers --- */

@@ -9,31 +9,24 @@ void power_reset(struct power *p)
     p->reset_control = 0;
 }
 
-bool power_read(const struct power *p, uint16_t port, uint8_t *value)
+uint8_t power_read(const struct power *p, uint16_t port)
 {
     switch (port) {
-    case POWER_PORT_SLEEP:
-    case POWER_PORT_STATUS: *value = 0; return true;
-    case POWER_PORT_RESET: *value = p->reset_control; return true;
-    case POWER_PORT_KEYBOARD:
-        *value = ABSENT;
-        return true; /* drivers take all ones for "none" and do not wait */
-    default: return false;
+    case POWER_PORT_RESET: return p->reset_control;
+    case POWER_PORT_KEYBOARD: return ABSENT; /* drivers take all ones for "none" and do not wait */
+    default: return 0;
     }
 }
 
-bool power_write(struct power *p, uint16_t port, uint8_t value, enum power_event *event)
+enum power_event power_write(struct power *p, uint16_t port, uint8_t value)
 {
-    bool off = (value & SLEEP_ENABLE) && (value >> 2 & 7) == POWER_S5;
-
     switch (port) {
-    case POWER_PORT_SLEEP: *event = off ? POWER_OFF : POWER_NONE; return true;
-    case POWER_PORT_STATUS: *event = POWER_NONE; return true;
+    case POWER_PORT_SLEEP:
+        return (value & SLEEP_ENABLE) && (value >> 2 & 7) == POWER_S5 ? POWER_OFF : POWER_NONE;
     case POWER_PORT_RESET:
-        *event = value & RESET_NOW ? POWER_RESET : POWER_NONE;
         p->reset_control = value & RESET_KEPT;
-        return true;
-    case POWER_PORT_KEYBOARD: *event = value == PULSE_RESET ? POWER_RESET : POWER_NONE; return true;
-    default: return false;
+        return value & RESET_NOW ? POWER_RESET : POWER_NONE;
+    case POWER_PORT_KEYBOARD: return value == PULSE_RESET ? POWER_RESET : POWER_NONE;
+    default: return POWER_NONE;
     }
 }

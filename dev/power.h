@@ -27,6 +27,6 @@ struct power {
 
 void power_reset(struct power *p);
 
-/* False, with nothing done, for other ports than these four. *event is set when true. */
-bool power_read(const struct power *p, uint16_t port, uint8_t *value);
-bool power_write(struct power *p, uint16_t port, uint8_t value, enum power_event *event);
+/* port: one of these four. */
+uint8_t power_read(const struct power *p, uint16_t port);
+enum power_event power_write(struct power *p, uint16_t port, uint8_t value);

@@ -4,9 +4,7 @@
 #include "hypercall/abi.h"
 
 /* No call is offered yet; what answers is the rule for wrong ones, which guests probe with. */
-void hypercall_dispatch(struct vcpu *v, bool user, bool wide)
+void hypercall_dispatch(struct vcpu *v, bool user)
 {
-    int64_t result = user ? SKERRY_EPERM : SKERRY_ENOSYS;
-
-    v->regs.rax = wide ? (uint64_t)result : (uint32_t)result;
+    v->regs.rax = (uint64_t)(user ? SKERRY_EPERM : SKERRY_ENOSYS);
 }

@@ -4,5 +4,5 @@
 
 #include "core/vm.h"
 
-/* user: the caller's CPL is not 0. wide: 64-bit code; otherwise only the low halves of registers count. */
-void hypercall_dispatch(struct vcpu *v, bool user, bool wide);
+/* user: the caller's CPL is not 0. */
+void hypercall_dispatch(struct vcpu *v, bool user);

@@ -38,6 +38,7 @@ static bool probe(const char **missing)
     if (!vmx_caps_read(&vmx_caps, missing))
         return false;
     vmx_cpuid_init();
+    vmx_msr_init();
     *missing = "three pages of memory for I/O bitmaps and local APIC";
     return vmx_io_bitmap_create() && vmx_apicv_init();
 }

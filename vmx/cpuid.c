@@ -162,34 +162,40 @@ static void fix_extended_1(const struct vcpu *v UNUSED, uint32_t subleaf UNUSED,
         r->edx &= ~LEAFE1_EDX_RDTSCP;
 }
 
+enum when {
+    ONCE,     /* the same for all vCPUs: fixed up when the machine is read */
+    PER_VCPU, /* depends on the vCPU */
+    LIVE,     /* on the subleaf or on XCR0, too: the machine is asked each time */
+};
+
 static const struct row {
     uint32_t leaf, subleaf;
     struct cpuid mask; /* of what the machine's CPUID says */
     fixup *fix;
-    bool live; /* depends on the subleaf or on XCR0: the machine is asked each time */
+    enum when when;
 } rows[] = {
-    {0x00000000, ANY, {0, ALL, ALL, ALL}, fix_max, false},
-    {0x00000001, ANY, {ALL, 0xff00, LEAF1_ECX, LEAF1_EDX}, fix_features, false},
-    {0x00000002, ANY, {ALL, ALL, ALL, ALL}, NULL, false},
-    {0x00000004, ANY, {0x3ff, ALL, ALL, ALL}, fix_caches, true},
-    {0x00000006, ANY, {0x4, 0, 0, 0}, NULL, false}, /* ARAT */
-    {0x00000007, 0, {0, LEAF7_EBX, LEAF7_ECX, LEAF7_EDX}, fix_extended_features, false},
-    {0x0000000b, ANY, {0, 0, 0, 0}, fix_topology, false},
-    {0x0000000d, ANY, {ALL, ALL, ALL, ALL}, fix_xsave, true},
-    {0x00000015, ANY, {0, 0, 0, 0}, fix_crystal, false},
-    {0x00000016, ANY, {0, 0, 0, 0}, fix_frequency, false},
-    {0x0000001f, ANY, {0, 0, 0, 0}, fix_topology, false},
-    {SKERRY_CPUID_BASE, ANY, {0, 0, 0, 0}, fix_hypervisor, false},
-    {SKERRY_CPUID_ABI, ANY, {0, 0, 0, 0}, fix_abi, false},
-    {SKERRY_CPUID_KVM, ANY, {0, 0, 0, 0}, fix_kvm, false},
-    {0x80000000, ANY, {ALL, ALL, ALL, ALL}, fix_extended_max, false},
-    {0x80000001, ANY, {ALL, 0, LEAF80000001_ECX, LEAF80000001_EDX}, fix_extended_1, false},
-    {0x80000002, ANY, {ALL, ALL, ALL, ALL}, NULL, false},
-    {0x80000003, ANY, {ALL, ALL, ALL, ALL}, NULL, false},
-    {0x80000004, ANY, {ALL, ALL, ALL, ALL}, NULL, false},
-    {0x80000006, ANY, {0, 0, ALL, 0}, NULL, false},
-    {0x80000007, ANY, {0, 0, 0, 0x100}, NULL, false}, /* invariant TSC */
-    {0x80000008, ANY, {0xffff, 0, 0, 0}, NULL, false},
+    {0x00000000, ANY, {0, ALL, ALL, ALL}, fix_max, ONCE},
+    {0x00000001, ANY, {ALL, 0xff00, LEAF1_ECX, LEAF1_EDX}, fix_features, PER_VCPU},
+    {0x00000002, ANY, {ALL, ALL, ALL, ALL}, NULL, ONCE},
+    {0x00000004, ANY, {0x3ff, ALL, ALL, ALL}, fix_caches, LIVE},
+    {0x00000006, ANY, {0x4, 0, 0, 0}, NULL, ONCE}, /* ARAT */
+    {0x00000007, 0, {0, LEAF7_EBX, LEAF7_ECX, LEAF7_EDX}, fix_extended_features, ONCE},
+    {0x0000000b, ANY, {0, 0, 0, 0}, fix_topology, PER_VCPU},
+    {0x0000000d, ANY, {ALL, ALL, ALL, ALL}, fix_xsave, LIVE},
+    {0x00000015, ANY, {0, 0, 0, 0}, fix_crystal, PER_VCPU},
+    {0x00000016, ANY, {0, 0, 0, 0}, fix_frequency, PER_VCPU},
+    {0x0000001f, ANY, {0, 0, 0, 0}, fix_topology, PER_VCPU},
+    {SKERRY_CPUID_BASE, ANY, {0, 0, 0, 0}, fix_hypervisor, ONCE},
+    {SKERRY_CPUID_ABI, ANY, {0, 0, 0, 0}, fix_abi, ONCE},
+    {SKERRY_CPUID_KVM, ANY, {0, 0, 0, 0}, fix_kvm, ONCE},
+    {0x80000000, ANY, {ALL, ALL, ALL, ALL}, fix_extended_max, ONCE},
+    {0x80000001, ANY, {ALL, 0, LEAF80000001_ECX, LEAF80000001_EDX}, fix_extended_1, ONCE},
+    {0x80000002, ANY, {ALL, ALL, ALL, ALL}, NULL, ONCE},
+    {0x80000003, ANY, {ALL, ALL, ALL, ALL}, NULL, ONCE},
+    {0x80000004, ANY, {ALL, ALL, ALL, ALL}, NULL, ONCE},
+    {0x80000006, ANY, {0, 0, ALL, 0}, NULL, ONCE},
+    {0x80000007, ANY, {0, 0, 0, 0x100}, NULL, ONCE}, /* invariant TSC */
+    {0x80000008, ANY, {0xffff, 0, 0, 0}, NULL, ONCE},
 };
 
 /* Beyond the last basic leaf, the processor answers with the data of that leaf. */
@@ -198,7 +204,13 @@ static uint32_t effective_leaf(uint32_t leaf)
     return leaf > MAX_BASIC && leaf < 0x40000000 ? MAX_BASIC : leaf;
 }
 
-static struct cpuid masked[ARRAY_SIZE(rows)]; /* of the rows that are not live: read once, CPUID is slow */
+static struct cpuid known[ARRAY_SIZE(rows)]; /* of the rows that are not live: read once, CPUID is slow */
+
+/* The answers for low leaves that are the same for all vCPUs and subleaves: most of what guests ask. */
+static struct {
+    struct cpuid answer;
+    bool complete;
+} low_leaves[MAX_BASIC + 1];
 
 static struct cpuid ask_machine(const struct row *row, uint32_t subleaf)
 {
@@ -212,37 +224,62 @@ static struct cpuid ask_machine(const struct row *row, uint32_t subleaf)
 
 void vmx_cpuid_init(void)
 {
-    for (unsigned i = 0; i < ARRAY_SIZE(rows); i++)
-        masked[i] = ask_machine(&rows[i], 0);
+    for (unsigned leaf = 0; leaf <= MAX_BASIC; leaf++)
+        low_leaves[leaf].complete = true; /* without a row: zeros */
+    for (unsigned i = 0; i < ARRAY_SIZE(rows); i++) {
+        const struct row *row = &rows[i];
+        bool complete = row->when == ONCE && row->subleaf == ANY;
+
+        known[i] = ask_machine(row, 0);
+        if (row->when == ONCE && row->fix)
+            row->fix(NULL, 0, &known[i]);
+        if (row->leaf <= MAX_BASIC) {
+            low_leaves[row->leaf].answer = known[i];
+            low_leaves[row->leaf].complete = complete;
+        }
+    }
 }
 
-static struct cpuid guest_cpuid(const struct vcpu *v, uint32_t leaf, uint32_t subleaf)
+static NOINLINE struct cpuid look_up(const struct vcpu *v, uint32_t leaf, uint32_t subleaf)
 {
-    struct cpuid r = {0, 0, 0, 0};
-
     leaf = effective_leaf(leaf);
     for (unsigned i = 0; i < ARRAY_SIZE(rows); i++) {
         const struct row *row = &rows[i];
+        struct cpuid r;
 
         if (row->leaf != leaf || (row->subleaf != ANY && row->subleaf != subleaf))
             continue;
-        r = row->live ? ask_machine(row, subleaf) : masked[i];
-        if (row->fix)
+        r = row->when == LIVE ? ask_machine(row, subleaf) : known[i];
+        if (row->when != ONCE && row->fix)
             row->fix(v, subleaf, &r);
-        break;
+        return r;
     }
-    return r;
+    return (struct cpuid){0, 0, 0, 0};
+}
+
+static enum next answer(struct vcpu *v, const struct cpuid *r)
+{
+    v->regs.rax = r->eax;
+    v->regs.rbx = r->ebx;
+    v->regs.rcx = r->ecx;
+    v->regs.rdx = r->edx;
+    return NEXT_SKIP_AND_RESUME;
+}
+
+static NOINLINE enum next answer_by_row(struct vcpu *v)
+{
+    struct cpuid r = look_up(v, (uint32_t)v->regs.rax, (uint32_t)v->regs.rcx);
+
+    return answer(v, &r);
 }
 
 enum next vmx_handle_cpuid(struct vcpu *v)
 {
-    struct cpuid r = guest_cpuid(v, (uint32_t)v->regs.rax, (uint32_t)v->regs.rcx);
+    uint32_t leaf = (uint32_t)v->regs.rax;
 
-    v->regs.rax = r.eax;
-    v->regs.rbx = r.ebx;
-    v->regs.rcx = r.ecx;
-    v->regs.rdx = r.edx;
-    return NEXT_SKIP_AND_RESUME;
+    if (leaf <= MAX_BASIC && low_leaves[leaf].complete)
+        return answer(v, &low_leaves[leaf].answer);
+    return answer_by_row(v);
 }
 
 uint64_t vmx_xcr0_allowed(void)

@@ -1,13 +1,14 @@
 ; SPDX-License-Identifier: BSD-2-Clause
 ; The one way into a guest and back.
 ;
-; enum vmx_entry vmx_enter(struct guest_regs *regs, bool launched)
-;   in:  interrupts off, VMCS current, HOST_RSP = &regs->host_rsp, HOST_RIP = vmx_exit_point
+; enum vmx_entry vmx_enter(struct vcpu *v, bool launched, bool (*exited)(struct vcpu *v))
+;   in:  interrupts off, VMCS current, HOST_RSP = &v->regs.host_rsp, HOST_RIP = vmx_exit_point
 ;   out: eax; callee-saved registers kept, no register holds a value of the guest's
 ;
-; A failed VMLAUNCH or VMRESUME goes on with the guest's registers: there only RSP, which is still ours, is
-; trusted. An exit finds RSP at the end of struct guest_regs and pushes the registers right into it; NMI, #DF
-; and #MC have stacks of their own, and other interrupts are off.
+; Runs the guest, and again for as long as exited() says so. A failed VMLAUNCH or VMRESUME goes on with the
+; guest's registers: there only RSP, which is still ours, is trusted. An exit finds RSP at the end of struct
+; guest_regs and pushes the registers right into it; NMI, #DF and #MC have stacks of their own, and other
+; interrupts are off.
 
 %include "offsets.inc"
 
@@ -15,41 +16,16 @@ VMX_EXITED       equ 0
 VMX_FAIL_INVALID equ 1
 VMX_FAIL_VALID   equ 2
 
+; Our frame while the guest runs.
+FRAME_VCPU   equ 0
+FRAME_EXITED equ 8
+FRAME_SIZE   equ 24                     ; keeps RSP aligned at the call
+
 section .text
 bits 64
 
-%macro LEAVE_HOST 0
-    pop r15
-    pop r14
-    pop r13
-    pop r12
-    pop rbx
-    pop rbp
-    ret
-%endmacro
-
-; What C may find in volatile registers is ours, not the guest's.
-%macro CLEAR_VOLATILE 0
-    xor ecx, ecx
-    xor edx, edx
-    xor esi, esi
-    xor edi, edi
-    xor r8d, r8d
-    xor r9d, r9d
-    xor r10d, r10d
-    xor r11d, r11d
-%endmacro
-
-global vmx_enter, vmx_exit_point
-vmx_enter:
-    push rbp
-    push rbx
-    push r12
-    push r13
-    push r14
-    push r15
-    mov [rdi + REGS_HOST_RSP], rsp
-    cmp sil, 0
+; RDI = the vCPU; leaves flags alone.
+%macro LOAD_GUEST 0
     mov rax, [rdi + REGS_RAX]
     mov rcx, [rdi + REGS_RCX]
     mov rdx, [rdi + REGS_RDX]
@@ -65,17 +41,60 @@ vmx_enter:
     mov r14, [rdi + REGS_R14]
     mov r15, [rdi + REGS_R15]
     mov rdi, [rdi + REGS_RDI]
-    je .launch
-    vmresume
-    jmp .failed
-.launch:
+%endmacro
+
+; What C may find in registers is ours, not the guest's. All but RAX, RDI and RSP.
+%macro CLEAR_GUEST 0
+    xor ecx, ecx
+    xor edx, edx
+    xor ebx, ebx
+    xor ebp, ebp
+    xor esi, esi
+    xor r8d, r8d
+    xor r9d, r9d
+    xor r10d, r10d
+    xor r11d, r11d
+    xor r12d, r12d
+    xor r13d, r13d
+    xor r14d, r14d
+    xor r15d, r15d
+%endmacro
+
+global vmx_enter, vmx_exit_point
+vmx_enter:
+    push rbp
+    push rbx
+    push r12
+    push r13
+    push r14
+    push r15
+    sub rsp, FRAME_SIZE
+    mov [rsp + FRAME_VCPU], rdi
+    mov [rsp + FRAME_EXITED], rdx
+    mov [rdi + REGS_HOST_RSP], rsp
+    cmp sil, 0
+    jne resume
+    LOAD_GUEST
     vmlaunch
-.failed:
+    jmp failed
+resume:
+    LOAD_GUEST
+    vmresume
+failed:
     mov eax, VMX_FAIL_INVALID
     mov ecx, VMX_FAIL_VALID
     cmovz eax, ecx
-    CLEAR_VOLATILE
-    LEAVE_HOST
+    xor edi, edi
+    CLEAR_GUEST
+leave_guest:
+    add rsp, FRAME_SIZE
+    pop r15
+    pop r14
+    pop r13
+    pop r12
+    pop rbx
+    pop rbp
+    ret
 
 align 16
 vmx_exit_point:
@@ -97,5 +116,11 @@ vmx_exit_point:
     push rax
     mov rsp, [rsp + REGS_HOST_RSP]
     xor eax, eax
-    CLEAR_VOLATILE
-    LEAVE_HOST
+    mov rdi, [rsp + FRAME_VCPU]
+    CLEAR_GUEST
+    call [rsp + FRAME_EXITED]
+    mov rdi, [rsp + FRAME_VCPU]
+    test al, al
+    jnz resume
+    xor eax, eax                    ; VMX_EXITED
+    jmp leave_guest

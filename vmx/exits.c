@@ -26,7 +26,7 @@ void vmx_skip(uint64_t length)
         vmcs_write(vmcs_guest_pending_debug, vmcs_read(vmcs_guest_pending_debug) | PENDING_STEP);
 }
 
-static enum next crash(struct vcpu *v, const char *what)
+static COLD enum next crash(struct vcpu *v, const char *what)
 {
     vm_request_end(v->vm, VM_END_CRASH, "%s at rip %llx (vcpu %u, cs %llx, cr3 %llx, qualification %llx)",
                    what, (unsigned long long)vmcs_read(vmcs_guest_rip), v->id,
@@ -42,6 +42,7 @@ static enum next handle_exception(struct vcpu *v)
     uint32_t info = (uint32_t)vmcs_read(vmcs_exit_interruption_info);
     unsigned vector = EVENT_VECTOR(info);
 
+    vmx_reinject(v);
     if (EVENT_TYPE(info) == EVENT_NMI) {
         __asm__ volatile("int $2"); /* the host's own NMI */
         return NEXT_RESUME;
@@ -114,10 +115,7 @@ static enum next handle_nothing(struct vcpu *v UNUSED)
 
 static enum next handle_vmcall(struct vcpu *v)
 {
-    bool user = (vmcs_read(vmcs_guest_ss_rights) >> 5 & 3) != 0;
-    bool wide = vmcs_read(vmcs_guest_efer) & BIT(10) && vmcs_read(vmcs_guest_cs_rights) & BIT(13);
-
-    hypercall_dispatch(v, user, wide);
+    hypercall_dispatch(v, vmcs_read(vmcs_guest_ss_rights) >> 5 & 3);
     return NEXT_SKIP_AND_RESUME;
 }
 
@@ -134,7 +132,15 @@ static enum next handle_ept_misconfig(struct vcpu *v)
     (void)v;
 }
 
+static enum next handle_unexpected(struct vcpu *v)
+{
+    return crash(v, vmx_exit_name((unsigned)vmcs_read(vmcs_exit_reason) & 0xffff));
+}
+
+/* Later rows replace the first. */
+#pragma GCC diagnostic ignored "-Woverride-init"
 static exit_handler *const handlers[EXIT_REASONS] = {
+    [0 ... EXIT_REASONS - 1] = handle_unexpected,
     [EXIT_EXCEPTION] = handle_exception,
     [EXIT_EXTERNAL_INTERRUPT] = handle_external_interrupt,
     [EXIT_TRIPLE_FAULT] = handle_triple_fault,
@@ -181,24 +187,14 @@ static exit_handler *const handlers[EXIT_REASONS] = {
     [EXIT_ENCLS] = handle_undefined,
 };
 
-/* Exits that can come in the middle of the delivery of an event, which then has to be delivered again. */
-#define DURING_DELIVERY                                                                              \
-    (BIT(EXIT_EXCEPTION) | BIT(EXIT_TASK_SWITCH) | BIT(EXIT_APIC_ACCESS) | BIT(EXIT_EPT_VIOLATION) | \
-     BIT(EXIT_EPT_MISCONFIG) | BIT(EXIT_PML_FULL))
-
-enum next vmx_handle_exit(struct vcpu *v, uint32_t reason)
+enum next vmx_handle_exit(struct vcpu *v)
 {
-    unsigned basic = reason & 0xffff;
-    exit_handler *handler = basic < ARRAY_SIZE(handlers) ? handlers[basic] : NULL;
+    unsigned basic = (uint16_t)vmcs_read(vmcs_exit_reason);
 
-    if (!handler) {
-        v->exits[0]++;
-        return crash(v, vmx_exit_name(basic));
-    }
+    if (unlikely(basic >= ARRAY_SIZE(handlers)))
+        return handle_unexpected(v);
     v->exits[basic]++;
-    if (basic < 64 && (BIT(basic) & DURING_DELIVERY))
-        vmx_reinject(v);
-    return handler(v);
+    return handlers[basic](v);
 }
 
 const char *vmx_exit_name(unsigned reason)

@@ -10,6 +10,7 @@
 #define QUALIFIED_LINEAR BIT(7) /* there is a linear address, */
 #define QUALIFIED_FINAL  BIT(8) /* and this is its translation, not a paging-structure entry */
 #define MAX_INSTRUCTION  15
+#define FETCH_SIZE       16
 #define CS_LONG          BIT(13)
 #define CS_DEFAULT_32    BIT(14)
 #define RFLAGS_DF        BIT(10)
@@ -23,15 +24,29 @@ static unsigned code_mode(void)
     return rights & CS_DEFAULT_32 && (vmcs_read(vmcs_guest_cr0) & CR0_PE) ? 32 : 16;
 }
 
-/* As many bytes at RIP as can be had; the instruction may end right before a page that is not there. */
-static unsigned fetch(const struct vcpu *v, unsigned mode, uint8_t *bytes)
+/*
+ * As many bytes at RIP as can be had; the instruction may end right before a page that is not there. They are
+ * copied first: another vCPU may be writing to them.
+ */
+static unsigned fetch(const struct vcpu *v, unsigned mode, uint8_t bytes[FETCH_SIZE])
 {
     uint64_t linear = vmcs_read(vmcs_guest_rip) + (mode == 64 ? 0 : vmcs_read(vmcs_guest_cs_base));
+    const uint64_t *quads;
     unsigned got = 0;
+    struct walk w;
 
+    if (!vmx_translate(v, linear, false, &w))
+        return 0;
+    if (linear % PAGE_SIZE <= PAGE_SIZE - FETCH_SIZE) {
+        quads = guest_map(v->vm, w.at, FETCH_SIZE);
+        if (!quads)
+            return 0;
+        ((uint64_t *)bytes)[0] = quads[0];
+        ((uint64_t *)bytes)[1] = quads[1];
+        return MAX_INSTRUCTION;
+    }
     while (got < MAX_INSTRUCTION) {
         unsigned step = (unsigned)MIN(MAX_INSTRUCTION - got, PAGE_SIZE - (linear + got) % PAGE_SIZE);
-        struct walk w;
 
         if (!vmx_translate(v, linear + got, false, &w) || !guest_read(v->vm, w.at, bytes + got, step))
             break;
@@ -147,7 +162,7 @@ static enum next skip(const struct mmio_insn *insn, enum next next)
 
 static enum next emulate(struct vcpu *v, gpa_t at)
 {
-    uint8_t bytes[MAX_INSTRUCTION] = {0};
+    uint8_t bytes[FETCH_SIZE] ALIGNED(8) = {0};
     struct mmio_insn insn;
     unsigned mode = code_mode(), count;
 
@@ -164,6 +179,7 @@ enum next vmx_handle_ept_violation(struct vcpu *v)
     gpa_t at = gpa(vmcs_read(vmcs_guest_physical_address));
     uint64_t qualification = vmcs_read(vmcs_exit_qualification);
 
+    vmx_reinject(v);
     if (qualification & QUALIFIED_FETCH)
         return give_up(v, at, "instruction fetch", NULL, 0);
     if (vmx_of(v)->event)
@@ -179,6 +195,7 @@ enum next vmx_handle_apic_access(struct vcpu *v)
     uint64_t qualification = vmcs_read(vmcs_exit_qualification);
     gpa_t at = gpa(VLAPIC_BASE + (qualification & 0xfff));
 
+    vmx_reinject(v);
     switch (qualification >> 12 & 15) {
     case 0:                        /* read, */
     case 1: return emulate(v, at); /* write by a linear address */

@@ -15,6 +15,7 @@
 #define BITMAP_HIGH  1024 /* offset of MSRs c0000000h-c0001fffh; 2048 further for writes */
 #define BITMAP_WRITE 2048
 #define MTRRCAP_WC   BIT(10) /* no fixed and no variable ranges: all memory is of the default type */
+#define LOW_MSRS     0x1000
 #define EFER_GUEST   (EFER_SCE | EFER_LME | EFER_LMA | EFER_NXE)
 
 void vmx_msr_open(uint8_t *bitmap, uint32_t msr, enum msr_rights rights)
@@ -198,9 +199,29 @@ static bool read_xss(struct vcpu *v UNUSED, uint32_t msr UNUSED, uint64_t *value
     return vmx_has(WORD_PROC2, PROC2_XSAVES);
 }
 
-static bool write_apic_base(struct vcpu *v, uint32_t msr, uint64_t value)
+/* A new deadline goes right into the preemption timer. */
+static bool write_deadline(struct vcpu *v, uint32_t msr UNUSED, uint64_t value)
 {
-    if (!vlapic_write_msr(v, msr, value))
+    vlapic_write_deadline(v, value);
+    vmx_hv_timer_follow(v);
+    return true;
+}
+
+static bool read_deadline(struct vcpu *v, uint32_t msr UNUSED, uint64_t *value)
+{
+    *value = vlapic_read_deadline(v);
+    return true;
+}
+
+static bool read_apic_base(struct vcpu *v, uint32_t msr UNUSED, uint64_t *value)
+{
+    *value = vlapic_read_base(v);
+    return true;
+}
+
+static bool write_apic_base(struct vcpu *v, uint32_t msr UNUSED, uint64_t value)
+{
+    if (!vlapic_write_base(v, value))
         return false;
     vmx_apicv_configure(v);
     return true;
@@ -213,7 +234,7 @@ static const struct row {
 } rows[] = {
     {IA32_TSC, IA32_TSC, NULL, write_tsc},
     {0x017, 0x017, read_zero, NULL}, /* IA32_PLATFORM_ID */
-    {IA32_APIC_BASE, IA32_APIC_BASE, vlapic_read_msr, write_apic_base},
+    {IA32_APIC_BASE, IA32_APIC_BASE, read_apic_base, write_apic_base},
     {IA32_FEATURE_CONTROL, IA32_FEATURE_CONTROL, read_feature_control, NULL},
     {IA32_TSC_ADJUST, IA32_TSC_ADJUST, read_tsc_adjust, write_tsc_adjust},
     {IA32_BIOS_UPDT_TRIG, IA32_BIOS_UPDT_TRIG, NULL, ignore},
@@ -225,13 +246,25 @@ static const struct row {
     {0x1d9, 0x1d9, read_debugctl, write_debugctl}, /* IA32_DEBUGCTL */
     {IA32_PAT, IA32_PAT, read_pat, write_pat},
     {IA32_MTRR_DEF_TYPE, IA32_MTRR_DEF_TYPE, read_mtrr_default, write_mtrr_default},
-    {IA32_TSC_DEADLINE, IA32_TSC_DEADLINE, vlapic_read_msr, vlapic_write_msr},
-    {IA32_X2APIC_BASE, IA32_X2APIC_LAST, vlapic_read_msr, vlapic_write_msr},
+    {IA32_TSC_DEADLINE, IA32_TSC_DEADLINE, read_deadline, write_deadline},
+    {IA32_X2APIC_BASE, IA32_X2APIC_LAST, vlapic_read_x2apic, vlapic_write_x2apic},
     {IA32_XSS, IA32_XSS, read_xss, write_xss},
     {IA32_EFER, IA32_EFER, NULL, write_efer},
 };
 
-static const struct row *find(uint32_t msr)
+/* The rows of low MSRs by number, 0: none, else its place + 1. Most exits are for these and the local APIC.
+ */
+static uint8_t low[LOW_MSRS];
+
+void vmx_msr_init(void)
+{
+    for (unsigned i = 0; i < ARRAY_SIZE(rows); i++) {
+        for (uint32_t msr = rows[i].first; msr <= rows[i].last && msr < LOW_MSRS; msr++)
+            low[msr] = (uint8_t)(i + 1);
+    }
+}
+
+static const struct row *find_high(uint32_t msr)
 {
     for (unsigned i = 0; i < ARRAY_SIZE(rows); i++) {
         if (msr >= rows[i].first && msr <= rows[i].last)
@@ -240,7 +273,14 @@ static const struct row *find(uint32_t msr)
     return NULL;
 }
 
-static enum next deny(struct vcpu *v)
+static inline const struct row *find(uint32_t msr)
+{
+    if (likely(msr < LOW_MSRS))
+        return low[msr] ? &rows[low[msr] - 1] : NULL;
+    return find_high(msr);
+}
+
+static COLD enum next deny(struct vcpu *v)
 {
     v->counts[COUNT_MSR_DENIED]++;
     vmx_inject_fault(v, VECTOR_GP, 0);

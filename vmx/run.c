@@ -60,7 +60,7 @@ static bool wait_for_event(struct vcpu *v, bool interrupts)
     return false;
 }
 
-static bool halt(struct vcpu *v)
+static COLD bool halt(struct vcpu *v)
 {
     bool go_on;
 
@@ -89,7 +89,7 @@ static void take_init(struct vcpu *v)
         vm_request_end(v->vm, VM_END_RESET, "has reset itself by INIT");
         return;
     }
-    vmx_vmclear(vmx_of(v)->vmcs);
+    vmx_vmclear(vmx_of(v)->vmcs); /* the reset forgets that it was launched */
     vlapic_init(v);
     vmx_vcpu_reset(v, NULL);
     load(v);
@@ -123,15 +123,35 @@ static bool take_init_and_startup(struct vcpu *v)
     return !must_leave(v);
 }
 
-/* Acts on what the handler said; false: back to the scheduler. */
-static bool after_exit(struct vcpu *v, enum next next)
+/* What has to be done before the next entry, if anything. False: back to the scheduler. */
+static NOINLINE bool prepare(struct vcpu *v)
 {
-    switch (next) {
-    case NEXT_RESUME: return true;
-    case NEXT_SKIP_AND_RESUME: vmx_skip_instruction(); return true;
-    case NEXT_HALT: return halt(v);
-    default: return false;
-    }
+    if (!v->kicked)
+        return true;
+    v->kicked = false;
+    if (must_leave(v) || !take_init_and_startup(v))
+        return false;
+    vmx_prepare_entry(v);
+    return true;
+}
+
+/* Every exit. True: the guest goes on right away. */
+static bool exited(struct vcpu *v)
+{
+    struct vmx_vcpu *x = vmx_of(v);
+    enum next next;
+
+    x->launched = true;
+    next = vmx_handle_exit(v);
+    if (likely(next == NEXT_SKIP_AND_RESUME))
+        vmx_skip_instruction();
+    else if (next == NEXT_LEAVE || (next == NEXT_HALT && !halt(v)))
+        return false;
+    if (v->kicked && !prepare(v))
+        return false;
+    if (x->timer_deadline)
+        vmx_hv_timer_load(x);
+    return x->launched; /* INIT clears the VMCS */
 }
 
 static void report_first_entry(void)
@@ -147,37 +167,23 @@ static void report_first_entry(void)
 void vmx_run(struct vcpu *v)
 {
     struct vmx_vcpu *x = vmx_of(v);
-    enum vmx_entry result;
-    uint32_t reason;
+    enum vmx_entry result = VMX_EXITED;
 
     load(v);
     vlapic_use_hv_timer(v, vmx_hv_timer_wanted(v->vm->config));
-    if (vmx_of(v)->pin & PIN_PREEMPTION_TIMER)
+    if (x->pin & PIN_PREEMPTION_TIMER)
         vmcs_write(vmcs_preemption_timer_value, UINT32_MAX);
     vlapic_schedule_in(v);
     report_first_entry();
     if (v->activity != WAIT_FOR_SIPI)
         start_tsc(v);
-    v->kicked = true;
-    for (;;) {
-        if (v->kicked) {
-            v->kicked = false;
-            if (must_leave(v) || !take_init_and_startup(v))
-                break;
-            vmx_prepare_entry(v);
-        }
+    for (v->kicked = true; result == VMX_EXITED && prepare(v); v->kicked = true) {
         if (x->timer_deadline)
             vmx_hv_timer_load(x);
-        result = vmx_enter(&v->regs, x->launched);
-        if (result != VMX_EXITED) {
-            failed_entry(v, result);
-            break;
-        }
-        reason = (uint32_t)vmcs_read(vmcs_exit_reason);
-        x->launched |= !(reason & EXIT_ENTRY_FAILED);
-        if (!after_exit(v, vmx_handle_exit(v, reason)))
-            break;
+        result = vmx_enter(v, x->launched, exited);
     }
+    if (result != VMX_EXITED)
+        failed_entry(v, result);
     if (v->vm->ending == VM_END_CRASH)
         vmx_dump_guest(v);
     vlapic_schedule_out(v);

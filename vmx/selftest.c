@@ -21,13 +21,18 @@ static void fill_registers(struct vcpu *v)
 }
 
 /* Enters with known callee-saved values around the stub; panics when one is lost. */
+static bool stop(struct vcpu *v UNUSED)
+{
+    return false;
+}
+
 static enum vmx_entry enter(struct vcpu *v, bool launched)
 {
     register uint64_t rbx __asm__("rbx") = 0x11, r12 __asm__("r12") = 0x12, r15 __asm__("r15") = 0x15;
     enum vmx_entry result;
 
     __asm__ volatile("" : "+r"(rbx), "+r"(r12), "+r"(r15));
-    result = vmx_enter(&v->regs, launched);
+    result = vmx_enter(v, launched, stop);
     __asm__ volatile("" : "+r"(rbx), "+r"(r12), "+r"(r15));
     ASSERT(rbx == 0x11 && r12 == 0x12 && r15 == 0x15);
     return result;

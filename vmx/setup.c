@@ -210,6 +210,7 @@ void vmx_vcpu_reset(struct vcpu *v, const struct start_state *start)
     store_le(vmcs, vmx_caps.revision, 4);
     vmx_vmclear(vmcs);
     vmx_vmptrld(vmcs);
+    vmx_verify_fields();
     write_controls(v);
     vmx_apicv_configure(v);
     write_segments(start->mode);

@@ -23,9 +23,35 @@ const char *vmcs_field_name(struct vmcs_field f)
     return "unknown field";
 }
 
-void vmcs_access_failed(struct vmcs_field f, bool write)
+/* Fields that come with a control ("Field encoding in VMCS"): used only where the control is. */
+static bool optional(uint32_t encoding)
 {
-    panic("%s of VMCS field %s (%04x) failed", write ? "VMWRITE" : "VMREAD", vmcs_field_name(f), f.encoding);
+    static const struct vmcs_field fields[] = {
+        vmcs_posted_interrupt_vector, vmcs_last_pid_index,     vmcs_guest_interrupt_status,
+        vmcs_virtual_apic_page,       vmcs_apic_access_page,   vmcs_posted_interrupt_descriptor,
+        vmcs_eoi_exit_bitmap0,        vmcs_eoi_exit_bitmap1,   vmcs_eoi_exit_bitmap2,
+        vmcs_eoi_exit_bitmap3,        vmcs_xss_exiting_bitmap, vmcs_tsc_multiplier,
+        vmcs_tertiary_controls,       vmcs_pid_table,          vmcs_tpr_threshold,
+        vmcs_preemption_timer_value,
+    };
+
+    for (unsigned i = 0; i < ARRAY_SIZE(fields); i++) {
+        if (fields[i].encoding == encoding)
+            return true;
+    }
+    return false;
+}
+
+void vmx_verify_fields(void)
+{
+    for (unsigned i = 0; i < ARRAY_SIZE(names); i++) {
+        uint64_t value;
+        bool failed;
+
+        __asm__ volatile("vmread %q2, %0" : "=r"(value), "=@ccbe"(failed) : "r"((uint64_t)names[i].encoding));
+        if (failed && !optional(names[i].encoding))
+            panic("VMCS field %s (%04x) cannot be read", names[i].name, names[i].encoding);
+    }
 }
 
 #define POINTER_INSTRUCTION(instruction, page)                                      \

@@ -61,15 +61,16 @@ static inline void vmx_write_gpr(struct vcpu *v, unsigned number, uint64_t value
 
 /* entry.asm */
 enum vmx_entry { VMX_EXITED, VMX_FAIL_INVALID, VMX_FAIL_VALID };
-enum vmx_entry vmx_enter(struct guest_regs *regs, bool launched);
+enum vmx_entry vmx_enter(struct vcpu *v, bool launched, bool (*exited)(struct vcpu *v));
 extern char vmx_exit_point[]; /* HOST_RIP */
 
-/* vmcs.c: VMXON, VMCLEAR, VMPTRLD. */
+/* vmcs.c: every field that we use is there, or we say which is not; VMXON, VMCLEAR, VMPTRLD. */
 bool vmx_vmxon(void *region);
 void vmx_vmxoff(void);
 void vmx_vmclear(void *vmcs);
 void vmx_vmptrld(void *vmcs);
-void vmx_flush_tlb(void); /* INVEPT and INVVPID, all contexts */
+void vmx_verify_fields(void); /* of the current VMCS */
+void vmx_flush_tlb(void);     /* INVEPT and INVVPID, all contexts */
 
 /* setup.c */
 bool vmx_vcpu_create(struct vcpu *v);
@@ -85,7 +86,7 @@ bool vmx_vm_create(struct vm *vm);
 void vmx_run(struct vcpu *v);
 
 /* exits.c */
-enum next vmx_handle_exit(struct vcpu *v, uint32_t reason);
+enum next vmx_handle_exit(struct vcpu *v);
 const char *vmx_exit_name(unsigned reason);
 void vmx_skip_instruction(void);
 void vmx_skip(uint64_t length); /* where the processor does not tell the length */
@@ -122,6 +123,7 @@ enum next vmx_handle_xsetbv(struct vcpu *v);
 
 /* msr.c */
 enum msr_rights { OPEN_READ = 1, OPEN_WRITE = 2, OPEN_BOTH = 3 };
+void vmx_msr_init(void); /* once */
 void vmx_msr_open(uint8_t *bitmap, uint32_t msr, enum msr_rights rights);
 void vmx_msr_bitmap_init(uint8_t *bitmap);
 void vmx_set_tsc_offset(struct vcpu *v, uint64_t offset); /* of the current VMCS, and of the timer */

@@ -46,6 +46,10 @@ static inline hpa_t hpa(uint64_t value)
 #define NORETURN          __attribute__((noreturn))
 #define PRINTF_LIKE(f, a) __attribute__((format(printf, f, a)))
 #define UNUSED            __attribute__((unused))
+#define NOINLINE          __attribute__((noinline))
+#define COLD              __attribute__((cold, noinline))
+#define likely(x)         __builtin_expect(!!(x), 1)
+#define unlikely(x)       __builtin_expect(!!(x), 0)
 
 /* Reads n bytes of little-endian data from anywhere, aligned or not. */
 static inline uint64_t load_le(const void *from, unsigned n)

@@ -265,39 +265,24 @@ static void rtc_set(void **state)
 
 /* --- power --- */
 
-static enum power_event write_power(struct power *p, uint16_t port, uint8_t value)
-{
-    enum power_event event;
-
-    assert_true(power_write(p, port, value, &event));
-    return event;
-}
-
 static void power_ports(void **state)
 {
     struct power p;
-    enum power_event event;
-    uint8_t value;
 
     (void)state;
     power_reset(&p);
-    assert_int_equal(write_power(&p, 0x600, 0x34), POWER_OFF);
-    assert_int_equal(write_power(&p, 0x600, 0x14), POWER_NONE);
-    assert_int_equal(write_power(&p, 0x600, 0x30), POWER_NONE);
-    assert_int_equal(write_power(&p, 0x601, 0x34), POWER_NONE);
-    assert_int_equal(write_power(&p, 0xcf9, 0x02), POWER_NONE);
-    assert_true(power_read(&p, 0xcf9, &value));
-    assert_int_equal(value, 2);
-    assert_int_equal(write_power(&p, 0xcf9, 0x06), POWER_RESET);
-    assert_int_equal(write_power(&p, 0xcf9, 0x0e), POWER_RESET);
-    assert_int_equal(write_power(&p, 0x64, 0xfe), POWER_RESET);
-    assert_int_equal(write_power(&p, 0x64, 0xaa), POWER_NONE);
-    assert_true(power_read(&p, 0x64, &value));
-    assert_int_equal(value, 0xff);
-    assert_true(power_read(&p, 0x600, &value));
-    assert_int_equal(value, 0);
-    assert_false(power_read(&p, 0x60, &value));
-    assert_false(power_write(&p, 0x602, 0x34, &event));
+    assert_int_equal(power_write(&p, 0x600, 0x34), POWER_OFF);
+    assert_int_equal(power_write(&p, 0x600, 0x14), POWER_NONE);
+    assert_int_equal(power_write(&p, 0x600, 0x30), POWER_NONE);
+    assert_int_equal(power_write(&p, 0x601, 0x34), POWER_NONE);
+    assert_int_equal(power_write(&p, 0xcf9, 0x02), POWER_NONE);
+    assert_int_equal(power_read(&p, 0xcf9), 2);
+    assert_int_equal(power_write(&p, 0xcf9, 0x06), POWER_RESET);
+    assert_int_equal(power_write(&p, 0xcf9, 0x0e), POWER_RESET);
+    assert_int_equal(power_write(&p, 0x64, 0xfe), POWER_RESET);
+    assert_int_equal(power_write(&p, 0x64, 0xaa), POWER_NONE);
+    assert_int_equal(power_read(&p, 0x64), 0xff);
+    assert_int_equal(power_read(&p, 0x600), 0);
 }
 
 int main(void)

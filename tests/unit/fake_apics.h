@@ -102,14 +102,23 @@ static inline uint32_t read_reg(unsigned cpu, unsigned reg)
 
 static inline bool write_msr(unsigned cpu, uint32_t msr, uint64_t value)
 {
-    return vlapic_write_msr(&vcpus[cpu], msr, value);
+    if (msr == IA32_APIC_BASE)
+        return vlapic_write_base(&vcpus[cpu], value);
+    if (msr != IA32_TSC_DEADLINE)
+        return vlapic_write_x2apic(&vcpus[cpu], msr, value);
+    vlapic_write_deadline(&vcpus[cpu], value);
+    return true;
 }
 
 static inline uint64_t read_msr(unsigned cpu, uint32_t msr)
 {
     uint64_t value;
 
-    assert_true(vlapic_read_msr(&vcpus[cpu], msr, &value));
+    if (msr == IA32_APIC_BASE)
+        return vlapic_read_base(&vcpus[cpu]);
+    if (msr == IA32_TSC_DEADLINE)
+        return vlapic_read_deadline(&vcpus[cpu]);
+    assert_true(vlapic_read_x2apic(&vcpus[cpu], msr, &value));
     return value;
 }
 
@@ -117,7 +126,7 @@ static inline bool can_read_msr(uint32_t msr)
 {
     uint64_t value;
 
-    return vlapic_read_msr(&vcpus[0], msr, &value);
+    return vlapic_read_x2apic(&vcpus[0], msr, &value);
 }
 
 static inline int set_up(void **state)
