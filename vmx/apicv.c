@@ -91,7 +91,7 @@ void vmx_apicv_configure(struct vcpu *v)
     if (x->virtual_delivery) {
         proc2 |= PROC2_APIC_REGISTER | PROC2_VIRTUAL_DELIVERY | (mode == VLAPIC_X2APIC ? PROC2_X2APIC : 0);
         x->pin |= vm->rung >= RUNG_POSTED ? PIN_POSTED_INTERRUPTS : 0;
-        tertiary = vm->rung >= RUNG_IPIV ? TERTIARY_IPI : 0;
+        tertiary = vm->rung >= RUNG_IPIV ? PROC3_IPI : 0;
     }
     if (vm->tsc_multiplier)
         proc2 |= PROC2_TSC_SCALING;

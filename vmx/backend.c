@@ -61,7 +61,7 @@ static bool can_run(const struct vm_config *c, unsigned *line, const char **why)
 {
     *line = c->tsc_khz_line;
     *why = "tsc-khz needs TSC scaling, which this CPU does not have, expected the machine's own rate";
-    return !c->tsc_khz || (vmx_caps.allowed1[WORD_PROC2] & PROC2_TSC_SCALING);
+    return !c->tsc_khz || vmx_can(WORD_PROC2, PROC2_TSC_SCALING);
 }
 
 static void on_timer(void)

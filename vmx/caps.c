@@ -3,6 +3,7 @@
 
 #include "arch/x86/cpu.h"
 #include "arch/x86/msr.h"
+#include "core/format.h"
 #include "core/log.h"
 #include "vmx/vmcs.h"
 #include "vmx/vmx.h"
@@ -59,6 +60,9 @@ static const struct control {
     {WORD_PROC2, PROC2_VIRTUAL_DELIVERY, PER_VM, "virtual-interrupt delivery", "injection"},
     {WORD_PROC2, PROC2_X2APIC, PER_VM, "virtualize x2APIC mode", "software x2APIC mode"},
     {WORD_PIN, PIN_POSTED_INTERRUPTS, PER_VM, "posted interrupts", "kick and injection"},
+    {WORD_PIN, PIN_PREEMPTION_TIMER, PER_VM, "preemption timer", "host timer"},
+    {WORD_PROC, PROC_TERTIARY, PER_VM, "tertiary controls", "none"},
+    {WORD_PROC3, PROC3_IPI, PER_VM, "IPI virtualization", "software IPIs"},
     {WORD_PROC2, PROC2_PAUSE_LOOP, SHOW, "PAUSE-loop exiting", "none"},
     {WORD_PROC2, PROC2_TSC_SCALING, PER_VM, "TSC scaling", "guests see the host's TSC rate"},
 };
@@ -75,18 +79,18 @@ bool vmx_control_resolve(uint32_t allowed0, uint32_t allowed1, uint32_t need, ui
     return (need & ~allowed1) == 0;
 }
 
-static uint32_t wanted(enum control_word word, enum use use)
+static uint64_t wanted(enum control_word word, enum use use)
 {
-    uint32_t bits = 0;
+    uint64_t bits = 0;
 
     for (unsigned i = 0; i < ARRAY_SIZE(controls); i++) {
         if (controls[i].word == word && controls[i].use == use)
-            bits |= (uint32_t)controls[i].bit;
+            bits |= controls[i].bit;
     }
     return bits;
 }
 
-static const char *missing_name(enum control_word word, uint32_t allowed1)
+static const char *missing_name(enum control_word word, uint64_t allowed1)
 {
     for (unsigned i = 0; i < ARRAY_SIZE(controls); i++) {
         if (controls[i].word == word && controls[i].use == NEED && !(controls[i].bit & allowed1))
@@ -98,10 +102,14 @@ static const char *missing_name(enum control_word word, uint32_t allowed1)
 static bool resolve_word(struct vmx_caps *caps, enum control_word word, uint32_t msr, const char **missing)
 {
     uint64_t value = rdmsr(msr);
+    uint32_t resolved;
+    bool complete =
+        vmx_control_resolve((uint32_t)value, (uint32_t)(value >> 32), (uint32_t)wanted(word, NEED),
+                            (uint32_t)wanted(word, LIKE), &resolved);
 
-    caps->allowed1[word] = (uint32_t)(value >> 32);
-    if (vmx_control_resolve((uint32_t)value, caps->allowed1[word], wanted(word, NEED), wanted(word, LIKE),
-                            &caps->controls[word]))
+    caps->allowed1[word] = value >> 32;
+    caps->controls[word] = resolved;
+    if (complete)
         return true;
     *missing = missing_name(word, caps->allowed1[word]);
     return false;
@@ -150,13 +158,13 @@ bool vmx_caps_read(struct vmx_caps *c, const char **missing)
         return false;
     c->ept_vpid = rdmsr(IA32_VMX_EPT_VPID);
     if (c->allowed1[WORD_PROC] & PROC_TERTIARY)
-        c->tertiary_allowed1 = rdmsr(IA32_VMX_PROCBASED3);
+        c->allowed1[WORD_PROC3] = rdmsr(IA32_VMX_PROCBASED3);
     return check_rest(c, missing);
 }
 
 bool vmx_caps_match(const struct vmx_caps *boot, const struct vmx_caps *other, const char **why)
 {
-    uint64_t lacks = boot->tertiary_allowed1 & ~other->tertiary_allowed1;
+    uint64_t lacks = 0;
 
     for (unsigned i = 0; i < WORD_COUNT; i++) {
         if (boot->controls[i] != other->controls[i]) {
@@ -165,9 +173,7 @@ bool vmx_caps_match(const struct vmx_caps *boot, const struct vmx_caps *other, c
         }
     }
     for (unsigned i = 0; i < WORD_COUNT; i++) {
-        uint32_t per_vm = wanted((enum control_word)i, PER_VM) & boot->allowed1[i];
-
-        lacks |= per_vm & ~other->allowed1[i];
+        lacks |= wanted((enum control_word)i, PER_VM) & boot->allowed1[i] & ~other->allowed1[i];
     }
     if (lacks) {
         *why = "it lacks controls that the boot CPU has";
@@ -178,6 +184,25 @@ bool vmx_caps_match(const struct vmx_caps *boot, const struct vmx_caps *other, c
         return false;
     }
     return true;
+}
+
+void vmx_controls_print(enum control_word word, uint64_t value)
+{
+    static const char *const names[WORD_COUNT] = {"pin-based", "primary",  "secondary",
+                                                  "VM-exit",   "VM-entry", "tertiary"};
+
+    char text[512];
+    size_t n =
+        (size_t)format(text, sizeof(text), "  %s controls %llx:", names[word], (unsigned long long)value);
+
+    for (unsigned i = 0; i < ARRAY_SIZE(controls); i++) {
+        if (controls[i].word == word && (value & controls[i].bit)) {
+            n += (size_t)format(text + n, sizeof(text) - n, " %s,", controls[i].name);
+            n = MIN(n, sizeof(text) - 1);
+            value &= ~controls[i].bit;
+        }
+    }
+    print("%s others %llx\n", text, (unsigned long long)value);
 }
 
 static void row(const char *name, bool present, const char *used)
@@ -191,17 +216,13 @@ void vmx_caps_explain(const struct vmx_caps *c)
         const struct control *k = &controls[i];
         bool present = c->allowed1[k->word] & k->bit;
 
-        if (k->use == LIKE || k->use == PER_VM)
+        if (k->bit == PIN_PREEMPTION_TIMER && k->word == WORD_PIN && present && !vmx_hv_timer_usable())
+            row(k->name, present, "host timer: this CPU's is known to be broken");
+        else if (k->use == LIKE || k->use == PER_VM)
             row(k->name, present, present ? "used" : k->instead);
         else if (k->use == SHOW)
             row(k->name, present, present ? "not used yet" : k->instead);
     }
-    row("preemption timer", c->allowed1[WORD_PIN] & PIN_PREEMPTION_TIMER,
-        vmx_hv_timer_usable()                          ? "used"
-        : c->allowed1[WORD_PIN] & PIN_PREEMPTION_TIMER ? "host timer: this CPU's is known to be broken"
-                                                       : "host timer");
-    row("IPI virtualization", c->tertiary_allowed1 & TERTIARY_IPI,
-        c->tertiary_allowed1 & TERTIARY_IPI ? "used" : "software IPIs");
     row("EPT 1 GiB pages", c->ept_vpid & EPT_PAGE_1G, c->ept_vpid & EPT_PAGE_1G ? "used" : "2 MiB pages");
     row("EPT 2 MiB pages", c->ept_vpid & EPT_PAGE_2M, c->ept_vpid & EPT_PAGE_2M ? "used" : "4 KiB pages");
 }

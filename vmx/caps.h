@@ -7,15 +7,15 @@
 
 #include "arch/x86/types.h"
 
-enum control_word { WORD_PIN, WORD_PROC, WORD_PROC2, WORD_EXIT, WORD_ENTRY, WORD_COUNT };
+enum control_word { WORD_PIN, WORD_PROC, WORD_PROC2, WORD_EXIT, WORD_ENTRY, WORD_PROC3, WORD_COUNT };
 
 struct vmx_caps {
-    uint32_t revision;             /* of VMCS regions */
-    uint32_t allowed1[WORD_COUNT]; /* bits that may be 1 */
-    uint32_t controls[WORD_COUNT]; /* the value for a VMCS: must-be-one, needed and liked bits */
+    uint32_t revision; /* of VMCS regions */
+    uint64_t
+        allowed1[WORD_COUNT]; /* bits that may be 1; WORD_PROC3, the tertiary controls, is all 64 bits wide */
+    uint64_t controls[WORD_COUNT]; /* the value for a VMCS: must-be-one, needed and liked bits */
     uint64_t ept_vpid, misc;
     uint64_t cr0_fixed0, cr0_fixed1, cr4_fixed0, cr4_fixed1;
-    uint64_t tertiary_allowed1; /* 0 where there are no tertiary controls */
 };
 
 extern struct vmx_caps vmx_caps; /* of the boot CPU */
@@ -30,8 +30,17 @@ bool vmx_caps_match(const struct vmx_caps *boot, const struct vmx_caps *other, c
  * allowed. */
 bool vmx_control_resolve(uint32_t allowed0, uint32_t allowed1, uint32_t need, uint32_t like, uint32_t *out);
 
+/* Prints the names of the bits that are set, a line per word; those without a name by number. */
+void vmx_controls_print(enum control_word word, uint64_t value);
+
 /* Prints one row per control that the explain page shows. */
 void vmx_caps_explain(const struct vmx_caps *caps);
+
+/* This CPU may set all of bits. */
+static inline bool vmx_can(enum control_word word, uint64_t bits)
+{
+    return (vmx_caps.allowed1[word] & bits) == bits;
+}
 
 static inline bool vmx_has(enum control_word word, uint64_t bit)
 {

@@ -48,7 +48,7 @@ static bool control_ok(enum control_word word, uint64_t value)
 
     if (word == WORD_PROC && (value & PROC_TPR_SHADOW))
         must &= ~(PROC_CR8_LOAD | PROC_CR8_STORE);
-    return !(value & ~(uint64_t)vmx_caps.allowed1[word]) && !(must & ~value);
+    return !(value & ~vmx_caps.allowed1[word]) && !(must & ~value);
 }
 
 static void check_controls(void)
@@ -73,6 +73,60 @@ static void check_controls(void)
     CHECK(entry_interruption_info,
           !(x & EVENT_VALID) || EVENT_TYPE(x) != EVENT_EXCEPTION || EVENT_VECTOR(x) <= 31,
           "an exception has a vector up to 31");
+}
+
+/* "VM-Execution Control Fields": what the controls of APIC virtualization ask of each other. */
+static void check_apic_controls(void)
+{
+    uint64_t pin = vmcs_read(vmcs_pin_controls), proc = vmcs_read(vmcs_proc_controls);
+    bool shadow = proc & PROC_TPR_SHADOW, posted = pin & PIN_POSTED_INTERRUPTS;
+    const uint64_t needs_shadow = PROC2_X2APIC | PROC2_APIC_REGISTER | PROC2_VIRTUAL_DELIVERY;
+
+    CHECK(proc2_controls, shadow || !(x & needs_shadow),
+          "x2APIC mode, APIC registers and virtual delivery need the TPR shadow");
+    CHECK(proc2_controls, !(x & PROC2_VIRTUALIZE_APIC) || !(x & PROC2_X2APIC),
+          "APIC accesses and x2APIC mode are virtualized one or the other");
+    CHECK(proc2_controls, !(x & PROC2_VIRTUAL_DELIVERY) || (pin & PIN_EXTERNAL_INTERRUPT),
+          "virtual delivery needs external-interrupt exiting");
+    CHECK(proc2_controls, !posted || (x & PROC2_VIRTUAL_DELIVERY), "posted interrupts need virtual delivery");
+    CHECK(exit_controls, !posted || (x & EXIT_ACK_INTERRUPT),
+          "posted interrupts need acknowledge interrupt on exit");
+    if (shadow) {
+        CHECK(virtual_apic_page, physical_page(x), "must be a page address");
+        CHECK(tpr_threshold, !(x >> 4), "bits 31:4 must be 0");
+    }
+    if (vmcs_read(vmcs_proc2_controls) & PROC2_VIRTUALIZE_APIC)
+        CHECK(apic_access_page, physical_page(x), "must be a page address");
+    if (posted) {
+        CHECK(posted_interrupt_descriptor, x % 64 == 0 && !(x >> cpu_physical_bits()),
+              "must be a multiple of 64");
+        CHECK(posted_interrupt_vector, x <= 255, "must be a vector");
+    }
+    if (!(proc & PROC_TERTIARY))
+        return;
+    CHECK(tertiary_controls, !(x & ~vmx_caps.allowed1[WORD_PROC3]),
+          "bits must be allowed by IA32_VMX_PROCBASED_CTLS3");
+    CHECK(tertiary_controls, !(x & PROC3_IPI) || shadow, "IPI virtualization needs the TPR shadow");
+    if (vmcs_read(vmcs_tertiary_controls) & PROC3_IPI)
+        CHECK(pid_table, x % 8 == 0 && !((x + 8 * vmcs_read(vmcs_last_pid_index)) >> cpu_physical_bits()),
+              "must be a multiple of 8, and its last entry an address");
+}
+
+static void print_controls(void)
+{
+    static const struct {
+        enum control_word word;
+        struct vmcs_field field;
+    } words[] = {{WORD_PIN, vmcs_pin_controls},
+                 {WORD_PROC, vmcs_proc_controls},
+                 {WORD_PROC2, vmcs_proc2_controls},
+                 {WORD_EXIT, vmcs_exit_controls},
+                 {WORD_ENTRY, vmcs_entry_controls}};
+
+    for (unsigned i = 0; i < ARRAY_SIZE(words); i++)
+        vmx_controls_print(words[i].word, vmcs_read(words[i].field));
+    if (vmcs_read(vmcs_proc_controls) & PROC_TERTIARY)
+        vmx_controls_print(WORD_PROC3, vmcs_read(vmcs_tertiary_controls));
 }
 
 static void check_host(void)
@@ -181,7 +235,9 @@ unsigned vmx_explain_failed_entry(const struct vcpu *v, uint32_t error, uint32_t
               v->vm->config->name, v->id, error, reason,
               reason ? (unsigned long long)vmcs_read(vmcs_exit_qualification) : 0);
     broken = 0;
+    print_controls();
     check_controls();
+    check_apic_controls();
     check_host();
     check_control_registers(long_mode);
     check_segments(long_mode);

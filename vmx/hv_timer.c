@@ -28,7 +28,7 @@ static bool known_broken(void)
 
 bool vmx_hv_timer_usable(void)
 {
-    return (vmx_caps.allowed1[WORD_PIN] & PIN_PREEMPTION_TIMER) && !known_broken();
+    return vmx_can(WORD_PIN, PIN_PREEMPTION_TIMER) && !known_broken();
 }
 
 bool vmx_hv_timer_wanted(const struct vm_config *config)

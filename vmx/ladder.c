@@ -9,10 +9,8 @@
 #include "vmx/apicv.h"
 #include "vmx/caps.h"
 
-#define TERTIARY_CONTROL(bit) WORD_COUNT, bit
-
 struct need {
-    enum control_word word; /* WORD_COUNT: a tertiary control */
+    enum control_word word;
     uint64_t bits;
 };
 
@@ -39,7 +37,7 @@ static const struct rung {
     [RUNG_IPIV] = {"IPI virtualization",
                    "ipiv",
                    offsetof(struct vm_config, ipiv),
-                   {{WORD_PROC, PROC_TERTIARY}, {TERTIARY_CONTROL(TERTIARY_IPI)}}},
+                   {{WORD_PROC, PROC_TERTIARY}, {WORD_PROC3, PROC3_IPI}}},
 };
 
 static bool present(const struct rung *r, const struct vm_config *c)
@@ -47,10 +45,7 @@ static bool present(const struct rung *r, const struct vm_config *c)
     if (r == &rungs[RUNG_X2APIC] && !c->x2apic)
         return true; /* nothing to virtualize */
     for (unsigned i = 0; i < ARRAY_SIZE(r->needs); i++) {
-        const struct need *n = &r->needs[i];
-        uint64_t allowed = n->word == WORD_COUNT ? vmx_caps.tertiary_allowed1 : vmx_caps.allowed1[n->word];
-
-        if ((allowed & n->bits) != n->bits)
+        if (!vmx_can(r->needs[i].word, r->needs[i].bits))
             return false;
     }
     return true;

@@ -135,13 +135,13 @@ static void write_segments(unsigned mode)
 static void write_control_registers(const struct start_state *s)
 {
     uint64_t cr0 = CR0_ET | (s->mode == 16 ? 0 : CR0_PE), cr4 = 0, efer = 0;
-    uint32_t entry = vmx_caps.controls[WORD_ENTRY];
+    uint64_t entry = vmx_caps.controls[WORD_ENTRY];
 
     if (s->mode == 64) {
         cr0 |= CR0_PG;
         cr4 = CR4_PAE;
         efer = EFER_LME | EFER_LMA;
-        entry |= (uint32_t)ENTRY_IA32E;
+        entry |= ENTRY_IA32E;
     }
     vmcs_write(vmcs_cr0_shadow, cr0);
     vmcs_write(vmcs_guest_cr0, cr0 | CR0_NE);

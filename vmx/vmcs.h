@@ -73,7 +73,7 @@ static inline void vmcs_write(struct vmcs_field f, uint64_t value)
 #define PROC2_TSC_SCALING      BIT(25)
 
 /* Tertiary processor-based controls: 64 bits. */
-#define TERTIARY_IPI BIT(4)
+#define PROC3_IPI BIT(4)
 
 /* VM-exit and VM-entry controls. */
 #define EXIT_SAVE_DEBUG    BIT(2)

@@ -6,6 +6,7 @@ BUILD ?= build
 UNIT := $(BUILD)/unit
 
 UNIT_acpi_tables := dev/acpi_tables.c arch/x86/acpi.c
+UNIT_caps := core/format.c
 UNIT_config := core/config.c core/format.c
 UNIT_decode := dev/decode.c
 UNIT_LIBS_decode := -lZydis
