@@ -17,8 +17,8 @@ REPO = Path(__file__).resolve().parent.parent.parent
 sys.path.insert(0, str(REPO / "tools"))
 sys.path.insert(0, str(REPO / "tests/machine"))
 import case as cases  # noqa: E402
-from skerrylib import (aptbox, bare, bochs, config, console, count, cpio, figures, image, interrupts,  # noqa: E402
-                       qemu, run, verdict)
+from skerrylib import (aptbox, bare, bochs, config, console, count, cpio, cyclictest, figures,  # noqa: E402
+                       image, interrupts, qemu, run, verdict)
 from skerrylib.common import ToolError  # noqa: E402
 
 SKERRY = [sys.executable, str(REPO / "tools/skerry")]
@@ -296,6 +296,7 @@ class Archives(unittest.TestCase):
                 made.file(name, name.encode() * 3)
             made.folder("d")
             made.character_device("d/c", 5, 1)
+            made.file("e/f/g", b"")
             return made
         one, two = archive(["a", "b"]), archive(["b", "a"])
         self.assertEqual(one.to_gzip(), two.to_gzip())
@@ -303,7 +304,7 @@ class Archives(unittest.TestCase):
         self.assertEqual(len(data) % 4, 0)
         with tempfile.TemporaryDirectory() as folder:
             done = subprocess.run(["busybox", "cpio", "-t"], input=data, cwd=folder, capture_output=True, check=False)
-        self.assertEqual(done.stdout.split(), [b"a", b"b", b"d", b"d/c"])
+        self.assertEqual(done.stdout.split(), [b"a", b"b", b"d", b"d/c", b"e", b"e/f", b"e/f/g"])
 
     def test_mirror(self):
         targets = "http://x.example/tools bookworm main\nhttp://s.example/debian-security bookworm-security main\n" \
@@ -408,6 +409,16 @@ class Counting(Folder):
                "a-b: histogram x_y 5 2\na-b: done, 3 ok\n"
         self.assertEqual(interrupts.parse(text), {"x_y": {
             "min": 1, "average": 2, "value": 3, "p99": 4, "max": 5, "of": 6, "histogram": [(1, 4), (5, 2)]}})
+
+    def test_cyclictest(self):
+        text = "cyclictest: status 0\ncyclictest| 000003 000000\ncyclictest| 000004 000098\ncyclictest| 000009 000001\n" \
+               "cyclictest| 000012 000001\ncyclictest| # Min Latencies: 00004\ncyclictest| # Avg Latencies: 00005\n" \
+               "cyclictest| # Max Latencies: 00012\n"
+        result = cyclictest.parse(text)
+        self.assertEqual(result, cyclictest.Result(((4, 98), (9, 1), (12, 1)), 4, 5, 12))
+        self.assertEqual([result.percentile(p) for p in (50, 98, 99, 100)], [4, 4, 9, 12])
+        with self.assertRaisesRegex(ToolError, "did not come to its end"):
+            cyclictest.parse(text.replace("status 0", "status 1"))
 
     def test_aims(self):
         row = interrupts.Operation("guest", "key", "name", (900, 19, 2))

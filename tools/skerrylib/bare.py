@@ -79,8 +79,8 @@ def parse(text):
     return Boot(int(entry.group(1), 16), int(userspace.group(1)))
 
 
-def measure(kernel, initrd, cpu=bochs.DEFAULT_MODEL, memory="128M", cmdline=CMDLINE, timeout=300):
-    """Boot KERNEL with INITRD on one CPU in Bochs; returns a Boot."""
+def boot(kernel, initrd, cmdline, until, cpu=bochs.DEFAULT_MODEL, memory="128M", timeout=300):
+    """Boot KERNEL with INITRD on one CPU in Bochs, up to the text UNTIL; returns what the console showed."""
     for path in (kernel, initrd):
         if not Path(path).is_file():
             raise ToolError(f"{path}: not found: expected it from 'examples/two-linux/prepare'")
@@ -90,9 +90,14 @@ def measure(kernel, initrd, cpu=bochs.DEFAULT_MODEL, memory="128M", cmdline=CMDL
         make_image(Path(kernel), Path(initrd), cmdline, medium)
         done = subprocess.run([sys.executable, str(REPO / "tools/skerry"), "run", str(medium), "--host", "bochs",
                                "--cpu", cpu, "--smp", "1", "--memory", memory, "--timeout", str(timeout),
-                               "--until", REACHED, "--log", str(log)],
+                               "--until", until, "--log", str(log)],
                               stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
         if done.returncode:
             last = (done.stderr.splitlines() or ["no word"])[-1]
             raise ToolError(f"bare boot on {cpu} failed: {last}")
-        return parse(log.read_text(encoding="utf-8", errors="replace").replace("\r", ""))
+        return log.read_text(encoding="utf-8", errors="replace").replace("\r", "")
+
+
+def measure(kernel, initrd, cpu=bochs.DEFAULT_MODEL, memory="128M"):
+    """The way of KERNEL with INITRD to user space; returns a Boot."""
+    return parse(boot(kernel, initrd, CMDLINE, REACHED, cpu, memory))

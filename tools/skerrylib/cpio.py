@@ -7,6 +7,7 @@ inode numbers are ours to fix.
 
 import gzip
 import stat
+from pathlib import PurePosixPath
 
 
 class Archive:
@@ -19,6 +20,9 @@ class Archive:
         self._entries[path] = (stat.S_IFDIR | 0o755, b"", (0, 0))
 
     def file(self, path, data, mode=0o644):
+        """A file, and the folders above it: the kernel makes none by itself."""
+        for folder in PurePosixPath(path).parents[:-1]:
+            self.folder(str(folder))
         self._entries[path] = (stat.S_IFREG | mode, data, (0, 0))
 
     def link(self, path, target):
