@@ -41,6 +41,20 @@ hpa_t vlapic_pid(const struct vcpu *v)
     return virt_to_phys(&v->lapic->pid);
 }
 
+NOINLINE int highest_vector(const struct vlapic *a, unsigned base)
+{
+    const uint8_t *words = a->regs + base;
+
+#pragma GCC unroll 8
+    for (unsigned i = 8; i-- > 0;) {
+        uint32_t word = *(const uint32_t *)(words + i * 16);
+
+        if (word)
+            return (int)(i * 32 + 31) - __builtin_clz(word);
+    }
+    return -1;
+}
+
 static void update_ppr(struct vlapic *a)
 {
     int in_service = highest_vector(a, REG_ISR);
@@ -136,6 +150,7 @@ void vlapic_error(struct vlapic *a, uint32_t bit)
     a->esr_pending |= bit;
     if (!(lvt & LVT_MASKED) && (lvt & 0xff) >= FIRST_VECTOR && software_enabled(a))
         set_vector(a, REG_IRR, lvt & 0xff);
+    a->vcpu->kicked = true;
 }
 
 /* --- delivery --- */
@@ -185,15 +200,17 @@ void vlapic_accept(struct vcpu *v, unsigned vector)
     update_ppr(v->lapic);
 }
 
-bool vlapic_level_vectors(struct vcpu *v, uint64_t out[4])
+bool vlapic_level_changed(const struct vcpu *v)
 {
-    bool changed = v->lapic->level_changed;
+    return v->lapic->level_changed;
+}
 
+void vlapic_level_vectors(struct vcpu *v, uint64_t out[4])
+{
     v->lapic->level_changed = false;
     for (unsigned i = 0; i < 4; i++)
         out[i] = *vector_word(v->lapic, REG_TMR, i * 64) |
                  (uint64_t)*vector_word(v->lapic, REG_TMR, i * 64 + 32) << 32;
-    return changed;
 }
 
 void vlapic_use_tpr_shadow(struct vcpu *v, bool on)
@@ -310,11 +327,15 @@ static void write_register(struct vcpu *v, unsigned reg, uint32_t value)
     case REG_TPR:
         set(a, reg, value & 0xff);
         update_ppr(a);
+        v->kicked = true;
         break;
     case LAPIC_EOI: end_of_interrupt(v); break;
     case REG_LDR: set(a, reg, value & 0xff000000); break;
     case REG_DFR: set(a, reg, value | 0x0fffffff); break;
-    case LAPIC_SVR: write_svr(v, value); break;
+    case LAPIC_SVR:
+        write_svr(v, value);
+        v->kicked = true;
+        break;
     case REG_ESR:
         set(a, reg, a->esr_pending);
         a->esr_pending = 0;
@@ -329,7 +350,6 @@ static void write_register(struct vcpu *v, unsigned reg, uint32_t value)
     case REG_SELF_IPI: vlapic_send_ipi(v, ICR_TO_SELF | (value & 0xff)); break;
     default: write_lvt(a, reg, value); break;
     }
-    v->kicked = true;
 }
 
 /* In x2APIC mode the ICR is one register of 64 bits. */
@@ -409,7 +429,7 @@ bool vlapic_write_base(struct vcpu *v, uint64_t value)
 static bool x2apic_register(uint32_t msr, unsigned *reg)
 {
     *reg = (msr - IA32_X2APIC_BASE) * 16;
-    return msr >= IA32_X2APIC_BASE && *reg < REG_END;
+    return *reg < REG_END;
 }
 
 bool vlapic_read_x2apic(struct vcpu *v, uint32_t msr, uint64_t *value)
@@ -427,8 +447,9 @@ bool vlapic_read_x2apic(struct vcpu *v, uint32_t msr, uint64_t *value)
  */
 static bool reserved_set(unsigned reg, uint64_t value)
 {
+    if (reg == LAPIC_ICR)
+        return value & UINT64_C(0xfff32000);
     switch (reg) {
-    case LAPIC_ICR: return value & UINT64_C(0xfff32000);
     case REG_TPR:
     case REG_SELF_IPI: return value & ~UINT64_C(0xff);
     case LAPIC_EOI:
@@ -449,13 +470,14 @@ bool vlapic_write_x2apic(struct vcpu *v, uint32_t msr, uint64_t value)
     struct vlapic *a = v->lapic;
     unsigned reg;
 
-    if (!x2apic_register(msr, &reg) || !x2apic_mode(a) || !(allowed(a, reg) & WRITE) ||
-        reserved_set(reg, value))
+    if (!x2apic_register(msr, &reg) || !x2apic_mode(a) || reserved_set(reg, value))
         return false;
     if (reg == LAPIC_ICR) {
         write_wide_icr(v, value);
         return true;
     }
+    if (!(allowed(a, reg) & WRITE))
+        return false;
     write_register(v, reg, (uint32_t)value);
     return true;
 }

@@ -63,6 +63,9 @@ uint64_t vlapic_backend_deadline(const struct vcpu *v);
 void vlapic_timer_to_host(struct vcpu *v);
 void vlapic_timer_from_host(struct vcpu *v);
 
+/* Fires the timer if it is due: the vector that is now requested, or 0. */
+unsigned vlapic_timer_expire(struct vcpu *v);
+
 /* Fires the timer if it is due and collects the mailbox. */
 void vlapic_update(struct vcpu *v);
 
@@ -83,8 +86,9 @@ bool vlapic_nmi_pending(const struct vcpu *v);
 void vlapic_page_written(struct vcpu *v, unsigned offset);
 /* The processor ended the interrupt of a level-triggered vector. */
 void vlapic_broadcast_eoi(struct vcpu *v, unsigned vector);
-/* Which vectors those are, a bit each. False: none was added since the last call. */
-bool vlapic_level_vectors(struct vcpu *v, uint64_t out[4]);
+/* Which vectors those are, a bit each; and whether one was added since they were asked for. */
+void vlapic_level_vectors(struct vcpu *v, uint64_t out[4]);
+bool vlapic_level_changed(const struct vcpu *v);
 /* The guest changes its TPR in the page, without our doing. */
 void vlapic_use_tpr_shadow(struct vcpu *v, bool on);
 

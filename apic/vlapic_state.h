@@ -90,16 +90,7 @@ static inline void clear_vector(struct vlapic *a, unsigned base, unsigned vector
 }
 
 /* The highest vector that is set, or -1. */
-static inline int highest_vector(const struct vlapic *a, unsigned base)
-{
-    for (int i = 7; i >= 0; i--) {
-        uint32_t word = *vector_word(a, base, (unsigned)i * 32);
-
-        if (word)
-            return i * 32 + 31 - __builtin_clz(word);
-    }
-    return -1;
-}
+int highest_vector(const struct vlapic *a, unsigned base);
 
 static inline bool x2apic_mode(const struct vlapic *a)
 {

@@ -67,11 +67,10 @@ uint32_t vlapic_timer_count(const struct vlapic *a)
     return (uint32_t)(guest_tsc_scale(&a->tsc, a->expires - now) >> divide_shift(a->divide));
 }
 
-static void fire(struct vcpu *v)
+static unsigned fire(struct vcpu *v, uint64_t now)
 {
     struct vlapic *a = v->lapic;
     uint32_t lvt = a->lvt_timer;
-    uint64_t now = rdtsc();
 
     a->deadline = 0;
     if ((lvt & LVT_MODE) == LVT_PERIODIC && a->period) {
@@ -83,18 +82,26 @@ static void fire(struct vcpu *v)
         a->expires = 0;
     }
     if ((lvt & LVT_MASKED) || !software_enabled(a))
-        return;
-    if ((lvt & 0xff) < FIRST_VECTOR)
+        return 0;
+    if ((lvt & 0xff) < FIRST_VECTOR) {
         vlapic_error(a, ESR_RECEIVE_VECTOR);
-    else
-        set_vector(a, REG_IRR, lvt & 0xff);
-    v->kicked = true;
+        return 0;
+    }
+    set_vector(a, REG_IRR, lvt & 0xff);
+    return lvt & 0xff;
+}
+
+unsigned vlapic_timer_expire(struct vcpu *v)
+{
+    uint64_t now = rdtsc();
+
+    return v->lapic->expires && now >= v->lapic->expires ? fire(v, now) : 0;
 }
 
 void vlapic_timer_fire_if_due(struct vcpu *v)
 {
-    if (v->lapic->expires && rdtsc() >= v->lapic->expires)
-        fire(v);
+    if (v->lapic->expires && vlapic_timer_expire(v))
+        v->kicked = true;
 }
 
 /* --- registers --- */
@@ -111,6 +118,7 @@ void vlapic_timer_write_initial(struct vcpu *v, uint32_t value)
     set(a, LAPIC_TIMER_ICR, value);
     a->period = host_ticks(a, value);
     arm(a, value ? after(rdtsc(), a->period) : 0);
+    v->kicked = true;
 }
 
 void vlapic_timer_write_divide(struct vcpu *v, uint32_t value)
@@ -125,6 +133,7 @@ void vlapic_timer_write_divide(struct vcpu *v, uint32_t value)
     a->period = host_ticks(a, get(a, LAPIC_TIMER_ICR));
     if (left)
         arm(a, after(rdtsc(), host_ticks(a, left)));
+    v->kicked = true;
 }
 
 void vlapic_timer_write_lvt(struct vlapic *a, uint32_t value)
@@ -137,6 +146,7 @@ void vlapic_timer_write_lvt(struct vlapic *a, uint32_t value)
     /* "Local APIC timer modes": switching into or out of TSC-deadline mode disarms */
     set(a, LAPIC_TIMER_ICR, 0);
     vlapic_timer_disarm(a);
+    a->vcpu->kicked = true;
 }
 
 uint64_t vlapic_read_deadline(struct vcpu *v)

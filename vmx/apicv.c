@@ -109,29 +109,40 @@ void vmx_apicv_configure(struct vcpu *v)
     write_pointers(v, vm);
     vlapic_use_tpr_shadow(v, shadow && !x->virtual_delivery);
     vlapic_use_posted(v, x->pin & PIN_POSTED_INTERRUPTS);
-    x->eoi_exits_written = false;
+    x->handed_over = false;
     v->kicked = true;
 }
 
 /* --- before an entry --- */
 
-static void write_eoi_exits(struct vcpu *v, struct vmx_vcpu *x)
+static NOINLINE void write_eoi_exits(struct vcpu *v)
 {
     uint64_t level[4];
 
-    if (!vlapic_level_vectors(v, level) && x->eoi_exits_written)
-        return;
-    x->eoi_exits_written = true;
+    vlapic_level_vectors(v, level);
     for (unsigned i = 0; i < 4; i++)
         vmcs_write((struct vmcs_field){vmcs_eoi_exit_bitmap0.encoding + 2 * i}, level[i]);
 }
 
 void vmx_apicv_sync(struct vcpu *v)
 {
-    int requested = vlapic_requested(v), in_service = vlapic_in_service(v);
+    struct vmx_vcpu *x = vmx_of(v);
+    uint64_t status = vmcs_read(vmcs_guest_interrupt_status);
 
-    write_eoi_exits(v, vmx_of(v));
-    vmcs_write(vmcs_guest_interrupt_status, (uint64_t)MAX(in_service, 0) << 8 | (uint64_t)MAX(requested, 0));
+    if (unlikely(vlapic_level_changed(v) || !x->handed_over))
+        write_eoi_exits(v);
+    if (unlikely(!x->handed_over))
+        status = (uint64_t)MAX(vlapic_in_service(v), 0) << 8;
+    x->handed_over = true;
+    vmcs_write(vmcs_guest_interrupt_status, (status & 0xff00) | (uint64_t)MAX(vlapic_requested(v), 0));
+}
+
+void vmx_apicv_request(unsigned vector)
+{
+    uint64_t status = vmcs_read(vmcs_guest_interrupt_status);
+
+    if (vector > (status & 0xff))
+        vmcs_write(vmcs_guest_interrupt_status, (status & 0xff00) | vector);
 }
 
 void vmx_apicv_set_threshold(struct vcpu *v, int vector)

@@ -35,6 +35,9 @@ void vmx_apicv_configure(struct vcpu *v);
  */
 void vmx_apicv_sync(struct vcpu *v);
 
+/* One more vector is in IRR. */
+void vmx_apicv_request(unsigned vector);
+
 /* Makes the processor exit once the guest's TPR lets vector through; -1: never. With TPR shadow only. */
 void vmx_apicv_set_threshold(struct vcpu *v, int vector);
 

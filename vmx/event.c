@@ -114,27 +114,57 @@ static bool deliver_interrupt(struct vcpu *v, bool busy, uint64_t blocking)
     return vector >= 0;
 }
 
-/* Exceptions and interrupted deliveries first, then NMI, then interrupts; windows for what has to wait. */
+/* Exceptions and interrupted deliveries first, then NMI. True when one is injected. */
+static COLD bool inject_event(struct vcpu *v, struct vmx_vcpu *x, uint64_t blocking, bool *nmi)
+{
+    if (x->event) {
+        write_event(x);
+        return true;
+    }
+    if (!*nmi || !nmi_allowed(blocking))
+        return false;
+    vlapic_take_nmi(v);
+    *nmi = false;
+    vmcs_write(vmcs_entry_interruption_info, EVENT_VALID | EVENT_NMI << 8 | VECTOR_NMI);
+    return true;
+}
+
+/* Then interrupts; windows for what has to wait. */
+static NOINLINE void prepare_event(struct vcpu *v, struct vmx_vcpu *x)
+{
+    bool busy = false, waiting = false, nmi = vlapic_nmi_pending(v);
+    uint64_t blocking = vmcs_read(vmcs_guest_interruptibility);
+
+    if (nmi || x->event)
+        busy = inject_event(v, x, blocking, &nmi);
+    if (!x->virtual_delivery)
+        waiting = deliver_interrupt(v, busy, blocking);
+    set_windows(x, waiting, nmi);
+}
+
 void vmx_prepare_entry(struct vcpu *v)
 {
     struct vmx_vcpu *x = vmx_of(v);
-    bool busy = x->event, nmi = vlapic_nmi_pending(v);
-    bool waiting = false;
-    uint64_t blocking = vmcs_read(vmcs_guest_interruptibility);
 
     vlapic_update(v);
-    if (busy) {
-        write_event(x);
-    } else if (nmi && nmi_allowed(blocking)) {
-        vlapic_take_nmi(v);
-        nmi = false;
-        busy = true;
-        vmcs_write(vmcs_entry_interruption_info, EVENT_VALID | EVENT_NMI << 8 | VECTOR_NMI);
-    }
     if (x->virtual_delivery)
         vmx_apicv_sync(v);
-    else
-        waiting = deliver_interrupt(v, busy, blocking);
-    set_windows(x, waiting, nmi);
+    if (!x->virtual_delivery || x->event || x->nmi_window || vlapic_nmi_pending(v))
+        prepare_event(v, x);
+    vmx_hv_timer_follow(v);
+}
+
+/* The shortest way from the guest's timer to its handler. */
+void vmx_timer_expired(struct vcpu *v)
+{
+    unsigned vector;
+
+    if (!vmx_of(v)->virtual_delivery) {
+        v->kicked = true; /* vmx_prepare_entry() finds it due */
+        return;
+    }
+    vector = vlapic_timer_expire(v);
+    if (vector)
+        vmx_apicv_request(vector);
     vmx_hv_timer_follow(v);
 }

@@ -82,7 +82,7 @@ static enum next handle_window(struct vcpu *v)
 static enum next handle_timer(struct vcpu *v)
 {
     console_pump();
-    v->kicked = true; /* vmx_prepare_entry finds the guest's timer due */
+    vmx_timer_expired(v);
     return NEXT_RESUME;
 }
 

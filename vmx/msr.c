@@ -227,11 +227,14 @@ static bool write_apic_base(struct vcpu *v, uint32_t msr UNUSED, uint64_t value)
     return true;
 }
 
+enum { ROW_X2APIC };
+
 static const struct row {
     uint32_t first, last;
     bool (*read)(struct vcpu *v, uint32_t msr, uint64_t *value);
     bool (*write)(struct vcpu *v, uint32_t msr, uint64_t value);
 } rows[] = {
+    [ROW_X2APIC] = {IA32_X2APIC_BASE, IA32_X2APIC_LAST, vlapic_read_x2apic, vlapic_write_x2apic},
     {IA32_TSC, IA32_TSC, NULL, write_tsc},
     {0x017, 0x017, read_zero, NULL}, /* IA32_PLATFORM_ID */
     {IA32_APIC_BASE, IA32_APIC_BASE, read_apic_base, write_apic_base},
@@ -247,7 +250,6 @@ static const struct row {
     {IA32_PAT, IA32_PAT, read_pat, write_pat},
     {IA32_MTRR_DEF_TYPE, IA32_MTRR_DEF_TYPE, read_mtrr_default, write_mtrr_default},
     {IA32_TSC_DEADLINE, IA32_TSC_DEADLINE, read_deadline, write_deadline},
-    {IA32_X2APIC_BASE, IA32_X2APIC_LAST, vlapic_read_x2apic, vlapic_write_x2apic},
     {IA32_XSS, IA32_XSS, read_xss, write_xss},
     {IA32_EFER, IA32_EFER, NULL, write_efer},
 };
@@ -266,6 +268,8 @@ void vmx_msr_init(void)
 
 static const struct row *find_high(uint32_t msr)
 {
+    if (msr >= IA32_X2APIC_BASE && msr <= IA32_X2APIC_LAST)
+        return &rows[ROW_X2APIC];
     for (unsigned i = 0; i < ARRAY_SIZE(rows); i++) {
         if (msr >= rows[i].first && msr <= rows[i].last)
             return &rows[i];

@@ -60,7 +60,7 @@ static bool wait_for_event(struct vcpu *v, bool interrupts)
     return false;
 }
 
-static COLD bool halt(struct vcpu *v)
+static NOINLINE bool halt(struct vcpu *v)
 {
     bool go_on;
 
@@ -97,7 +97,7 @@ static void take_init(struct vcpu *v)
 }
 
 /* INIT, and the wait for SIPI behind it. False when the vCPU must leave. */
-static bool take_init_and_startup(struct vcpu *v)
+static COLD bool take_init_and_startup(struct vcpu *v)
 {
     if (v->init)
         take_init(v);
@@ -119,7 +119,6 @@ static bool take_init_and_startup(struct vcpu *v)
             idle(v);
         }
     }
-    v->startup = NO_STARTUP; /* SIPI means nothing to a running CPU */
     return !must_leave(v);
 }
 
@@ -129,7 +128,7 @@ static NOINLINE bool prepare(struct vcpu *v)
     if (!v->kicked)
         return true;
     v->kicked = false;
-    if (must_leave(v) || !take_init_and_startup(v))
+    if (must_leave(v) || ((v->init || v->activity == WAIT_FOR_SIPI) && !take_init_and_startup(v)))
         return false;
     vmx_prepare_entry(v);
     return true;

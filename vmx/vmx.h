@@ -25,7 +25,7 @@ struct vmx_vcpu {
     uint64_t pin, proc; /* controls, without those that come and go */
     bool interrupt_window, nmi_window;
     bool tpr_shadow, virtual_delivery; /* in the current mode of the local APIC */
-    bool eoi_exits_written;
+    bool handed_over;                  /* SVI and the EOI-exit bitmap are those of the page */
     uint8_t tpr_threshold;
     uint64_t timer_deadline; /* on the preemption timer: host TSC, 0: it is off */
     uint32_t event;          /* entry interruption info of the event to inject next, 0: none */
@@ -102,6 +102,7 @@ void vmx_inject_exception(struct vcpu *v, unsigned vector);
 void vmx_inject_fault(struct vcpu *v, unsigned vector, uint32_t error); /* those with an error code */
 void vmx_reinject(struct vcpu *v);                                      /* what the exit interrupted */
 void vmx_prepare_entry(struct vcpu *v);                                 /* chooses what to inject */
+void vmx_timer_expired(struct vcpu *v);                                 /* the preemption timer says so */
 
 /* hv_timer.c: the guest's timer on the VMX preemption timer. */
 bool vmx_hv_timer_usable(void); /* the CPU has one without known errata */
