@@ -98,7 +98,7 @@ clean:
 	$(Q)rm -rf $(BUILD)
 
 # --- running and testing: each says what it installs, if anything is missing ---
-include tests/unit/unit.mk tests/fuzz/fuzz.mk tests/lint.mk tests/guests/guests.mk tests/vmhost/vmhost.mk tests/machine/machine.mk
+include tests/unit/unit.mk tests/model/model.mk tests/fuzz/fuzz.mk tests/lint.mk tests/guests/guests.mk tests/vmhost/vmhost.mk tests/machine/machine.mk
 
 DEMO := $(BUILD)/examples/two-linux/skerry.cfg
 
@@ -114,10 +114,11 @@ test:
 	$(Q)$(MAKE) --no-print-directory all
 	-@$(MAKE) --no-print-directory lint
 	-@$(MAKE) --no-print-directory unit
+	-@$(MAKE) --no-print-directory model
 	-@tests/reproducible $(BUILD)
 	-@$(MAKE) --no-print-directory fuzz
 	-@$(MAKE) --no-print-directory machine
-	@tests/summary $(BUILD) lint unit reproducible fuzz machine
+	@tests/summary $(BUILD) lint unit model reproducible fuzz machine
 
 bench:
 	@tools/setup build
