@@ -37,8 +37,9 @@ enum next {
 /* Why a VM is being ended. */
 enum vm_end { VM_END_NONE, VM_END_OFF, VM_END_RESET, VM_END_CRASH };
 
-enum vcpu_event { /* counted per vCPU, beside the exits by reason */
-                  COUNT_INJECTED,
+enum vcpu_event {                    /* counted per vCPU, beside the exits by reason */
+                  COUNT_INJECTED,    /* interrupts that we injected, not the processor */
+                  COUNT_IPI,         /* writes to the ICR that exited */
                   COUNT_PORT_DENIED, /* reads as all ones, write ignored */
                   COUNT_MSR_DENIED,  /* #GP */
                   COUNT_KINDS
