@@ -22,7 +22,8 @@ const char guest_name[] = "ipi-cost";
 static struct samples samples, delays;
 static unsigned tries, long_tries;
 static uint32_t empty, empty_wait;
-static uint32_t came; /* interrupts, in the latest measurement */
+static uint32_t came;  /* interrupts, in the latest measurement */
+static uint32_t early; /* of them by the clock of who took it, before they were sent */
 
 /* --- the second CPU does one job after the other --- */
 
@@ -118,7 +119,7 @@ static void measure_one_way(bool halted, uint32_t idle, unsigned count, timed_fu
     uint32_t first = arrived, at;
     bool ok = true;
 
-    samples.count = delays.count = 0;
+    samples.count = delays.count = early = 0;
     start_job(halted ? halt_job : spin_job);
     for (unsigned i = 0; ok && i < count; i++) {
         uint32_t before = arrived, took;
@@ -128,6 +129,7 @@ static void measure_one_way(bool halted, uint32_t idle, unsigned count, timed_fu
         ok = await(before);
         samples_add_net(&samples, took, empty);
         samples_add(&delays, (uint32_t)arrival - at);
+        early += (int32_t)((uint32_t)arrival - at) < 0;
     }
     pass(GAP);
     came = arrived - first;
@@ -140,7 +142,8 @@ static void measure_one_way(bool halted, uint32_t idle, unsigned count, timed_fu
 static void report_delays(const char *prefix, const char *key, unsigned count)
 {
     samples_report(&delays, prefix, key);
-    check(came == count, "%s%s: %u of %u arrived", prefix, key, (unsigned)came, count);
+    check(came == count && !early, "%s%s: %u of %u arrived, %u before they were sent", prefix, key,
+          (unsigned)came, count, (unsigned)early);
 }
 
 static void measure_round_trip(const char *prefix, timed_function *ping)

@@ -13,7 +13,8 @@
 #define SPREAD       8192u
 #define LONG_AHEAD   1000000u
 #define LONG_TRIES   50
-#define LOOP         10000u /* turns of two instructions */
+#define TURNS        "10000" /* of a loop of two instructions */
+#define HALF         10000u  /* of its ticks */
 
 const char guest_name[] = "timer-lateness";
 
@@ -79,8 +80,8 @@ static void measure_lateness(const char *key, void (*wait)(uint32_t seen), uint3
 
 /* --- a loop with and without a shot in it --- */
 
-TIMED_FUNCTION(loop_quiet, "movl $10000, %%edi", "1: decl %%edi\n\tjnz 1b", "")
-TIMED_FUNCTION(loop_open, "movl $10000, %%edi\n\tsti", "1: decl %%edi\n\tjnz 1b", "cli")
+TIMED_FUNCTION(loop_quiet, "movl $" TURNS ", %%edi", "1: decl %%edi\n\tjnz 1b", "")
+TIMED_FUNCTION(loop_open, "movl $" TURNS ", %%edi\n\tsti", "1: decl %%edi\n\tjnz 1b", "cli")
 
 static void measure_lost(void)
 {
@@ -89,7 +90,7 @@ static void measure_lost(void)
     samples.count = 0;
     for (unsigned i = 0; i < tries; i++) {
         uint32_t before = arrived, at;
-        uint64_t due = rdtsc() + LOOP + i * 7919 % SPREAD;
+        uint64_t due = rdtsc() + HALF + i * 7919 % SPREAD;
 
         wrmsr(TSC_DEADLINE_MSR, due);
         samples_add_net(&samples, loop_open(0, &at), alone);
