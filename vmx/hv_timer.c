@@ -6,6 +6,7 @@
  */
 #include "apic/vlapic.h"
 #include "arch/x86/cpu.h"
+#include "core/machine.h"
 #include "vmx/caps.h"
 #include "vmx/vmx.h"
 
@@ -33,7 +34,7 @@ bool vmx_hv_timer_usable(void)
 
 bool vmx_hv_timer_wanted(const struct vm_config *config)
 {
-    return config->hv_timer && vmx_hv_timer_usable();
+    return config->hv_timer && vmx_hv_timer_usable() && !machine_option_off("hv-timer");
 }
 
 void vmx_hv_timer_follow(struct vcpu *v)
