@@ -49,9 +49,9 @@ static uint64_t host_ticks(const struct vlapic *a, uint32_t count)
     return guest_tsc_unscale(&a->tsc, (uint64_t)count << divide_shift(a->divide));
 }
 
-static void set_deadline(struct vlapic *a, uint64_t guest_tsc)
+static void set_deadline(struct vlapic *a, uint64_t guest_tsc, uint64_t now)
 {
-    uint64_t now = rdtsc(), guest_now = guest_tsc_at(&a->tsc, now);
+    uint64_t guest_now = guest_tsc_at(&a->tsc, now);
     uint64_t ahead = guest_tsc > guest_now ? guest_tsc_unscale(&a->tsc, guest_tsc - guest_now) : 0;
 
     a->deadline = guest_tsc;
@@ -91,11 +91,14 @@ static unsigned fire(struct vcpu *v, uint64_t now)
     return lvt & 0xff;
 }
 
+static unsigned expire(struct vcpu *v, uint64_t now)
+{
+    return v->lapic->expires && now >= v->lapic->expires ? fire(v, now) : 0;
+}
+
 unsigned vlapic_timer_expire(struct vcpu *v)
 {
-    uint64_t now = rdtsc();
-
-    return v->lapic->expires && now >= v->lapic->expires ? fire(v, now) : 0;
+    return expire(v, rdtsc());
 }
 
 void vlapic_timer_fire_if_due(struct vcpu *v)
@@ -157,11 +160,13 @@ uint64_t vlapic_read_deadline(struct vcpu *v)
 
 void vlapic_write_deadline(struct vcpu *v, uint64_t guest_tsc)
 {
+    uint64_t now = rdtsc();
+
     if (!deadline_mode(v->lapic))
         return;
-    vlapic_timer_fire_if_due(v);
-    set_deadline(v->lapic, guest_tsc);
-    vlapic_timer_fire_if_due(v); /* a deadline in the past */
+    v->kicked |= expire(v, now) != 0;
+    set_deadline(v->lapic, guest_tsc, now);
+    v->kicked |= expire(v, now) != 0; /* a deadline in the past */
 }
 
 /* --- who watches the clock --- */
@@ -195,5 +200,5 @@ void vlapic_set_tsc(struct vcpu *v, const struct guest_tsc *tsc)
     a->tsc = *tsc;
     v->kicked = true;
     if (deadline_mode(a) && a->deadline)
-        set_deadline(a, a->deadline);
+        set_deadline(a, a->deadline, rdtsc());
 }

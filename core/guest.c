@@ -21,9 +21,13 @@ unsigned guest_ranges(const struct vm *vm, struct guest_range ranges[GUEST_MAX_R
 static bool ram_offset(const struct vm *vm, gpa_t at, uint64_t n, uint64_t *offset)
 {
     struct guest_range ranges[GUEST_MAX_RANGES];
-    unsigned count = guest_ranges(vm, ranges);
+    unsigned count;
     uint64_t before = 0;
 
+    if (at.value >= HOLE_START &&
+        at.value < HOLE_END) /* device registers: what most of these accesses are for */
+        return false;
+    count = guest_ranges(vm, ranges);
     for (unsigned i = 0; i < count; i++) {
         uint64_t into = at.value - ranges[i].base.value;
 

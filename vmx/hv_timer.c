@@ -37,6 +37,12 @@ bool vmx_hv_timer_wanted(const struct vm_config *config)
     return config->hv_timer && vmx_hv_timer_usable() && !machine_option_off("hv-timer");
 }
 
+void vmx_hv_timer_reset(const struct vmx_vcpu *x)
+{
+    if (x->pin & PIN_PREEMPTION_TIMER)
+        vmcs_write(vmcs_preemption_timer_value, UINT32_MAX);
+}
+
 void vmx_hv_timer_follow(struct vcpu *v)
 {
     struct vmx_vcpu *x = vmx_of(v);

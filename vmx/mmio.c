@@ -57,7 +57,7 @@ static unsigned fetch(const struct vcpu *v, unsigned mode, uint8_t bytes[FETCH_S
 
 static bool is_lapic(const struct vcpu *v, gpa_t at, unsigned size)
 {
-    return vlapic_mmio_enabled(v) && ALIGN_DOWN(at.value, PAGE_SIZE) == vlapic_base(v).value && size == 4;
+    return ALIGN_DOWN(at.value, PAGE_SIZE) == vlapic_base(v).value && vlapic_mmio_enabled(v) && size == 4;
 }
 
 static uint64_t device_read(struct vcpu *v, gpa_t at, unsigned size)

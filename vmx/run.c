@@ -170,8 +170,6 @@ void vmx_run(struct vcpu *v)
 
     load(v);
     vlapic_use_hv_timer(v, vmx_hv_timer_wanted(v->vm->config));
-    if (x->pin & PIN_PREEMPTION_TIMER)
-        vmcs_write(vmcs_preemption_timer_value, UINT32_MAX);
     vlapic_schedule_in(v);
     report_first_entry();
     if (v->activity != WAIT_FOR_SIPI)

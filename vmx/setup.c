@@ -213,6 +213,7 @@ void vmx_vcpu_reset(struct vcpu *v, const struct start_state *start)
     vmx_verify_fields();
     write_controls(v);
     vmx_apicv_configure(v);
+    vmx_hv_timer_reset(x);
     write_segments(start->mode);
     write_control_registers(start);
     write_guest_rest(start);

@@ -42,17 +42,19 @@ static bool large_allowed(const struct format *f, unsigned level, uint64_t cr4)
 
 bool vmx_translate(const struct vcpu *v, uint64_t linear, bool write, struct walk *out)
 {
-    uint64_t cr0 = vmcs_read(vmcs_guest_cr0), cr4 = vmcs_read(vmcs_guest_cr4),
-             table = vmcs_read(vmcs_guest_cr3);
-    struct format f = guest_format(cr4, vmcs_read(vmcs_guest_efer));
-    uint64_t rights = ENTRY_W | ENTRY_U;
-    bool user = user_mode();
+    uint64_t cr0 = vmcs_read(vmcs_guest_cr0), rights = ENTRY_W | ENTRY_U, cr4, table;
+    struct format f;
+    bool user;
 
-    out->error = (write ? ERROR_W : 0) | (user ? ERROR_U : 0);
     if (!(cr0 & CR0_PG)) {
         out->at = gpa(linear & UINT32_MAX);
         return true;
     }
+    cr4 = vmcs_read(vmcs_guest_cr4);
+    table = vmcs_read(vmcs_guest_cr3);
+    f = guest_format(cr4, vmcs_read(vmcs_guest_efer));
+    user = user_mode();
+    out->error = (write ? ERROR_W : 0) | (user ? ERROR_U : 0);
     table &= f.levels == 3 ? UINT64_C(0xffffffe0) : f.address;
     for (unsigned level = f.levels; level > 0; level--) {
         unsigned shift = PAGE_SHIFT + f.bits * (level - 1);
