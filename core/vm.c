@@ -223,8 +223,8 @@ static bool load(struct vm *vm)
         struct vcpu *v = vm->vcpus[i];
 
         v->activity = i ? WAIT_FOR_SIPI : ACTIVE;
-        v->dead = v->init = false;
-        v->startup = NO_STARTUP;
+        v->dead = false;
+        v->request = 0;
         vlapic_reset(v);
         backend.vcpu_reset(v, i ? NULL : &start);
     }
@@ -413,7 +413,7 @@ void vcpu_dead(struct vcpu *v)
     for (unsigned i = 0; i < vm->vcpu_count; i++) {
         const struct vcpu *other = vm->vcpus[i];
 
-        if (!other->dead || other->init || other->startup != NO_STARTUP)
+        if (!other->dead || other->request)
             return;
     }
     vm_request_end(vm, VM_END_OFF, "has halted with interrupts off");
@@ -421,14 +421,17 @@ void vcpu_dead(struct vcpu *v)
 
 void vcpu_send_init(struct vcpu *v)
 {
-    v->startup = NO_STARTUP;
-    __atomic_store_n(&v->init, true, __ATOMIC_SEQ_CST);
+    __atomic_store_n(&v->request, REQUEST_INIT, __ATOMIC_SEQ_CST);
     vcpu_kick(v);
 }
 
 void vcpu_send_startup(struct vcpu *v, unsigned vector)
 {
-    __atomic_store_n(&v->startup, (int)vector, __ATOMIC_SEQ_CST);
+    unsigned old = v->request;
+
+    while (!__atomic_compare_exchange_n(&v->request, &old, (old & REQUEST_INIT) | REQUEST_STARTUP | vector,
+                                        false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST))
+        ;
     vcpu_kick(v);
 }
 

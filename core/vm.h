@@ -46,7 +46,12 @@ enum vcpu_event {                    /* counted per vCPU, beside the exits by re
 };
 
 #define EXIT_REASONS 80
-#define NO_STARTUP   (-1)
+
+/* What another vCPU asked of this one: INIT, then SIPI with its vector in bits 7:0. One word, so that their
+ * order is kept. */
+#define REQUEST_INIT      0x200u
+#define REQUEST_STARTUP   0x100u
+#define REQUEST_VECTOR(r) ((r)&0xff)
 
 enum activity { ACTIVE, HALTED, WAIT_FOR_SIPI };
 
@@ -59,10 +64,9 @@ struct vcpu {
     void *backend;    /* struct vmx_vcpu */
     struct vlapic *lapic;
     volatile enum activity activity;
-    volatile bool dead;   /* nothing but INIT, SIPI or NMI can wake it */
-    volatile bool init;   /* an INIT was sent to it */
-    volatile int startup; /* vector of a SIPI sent to it, or NO_STARTUP */
-    volatile bool kicked; /* a request or mail came since the flag was cleared */
+    volatile bool dead;        /* nothing but INIT, SIPI or NMI can wake it */
+    volatile unsigned request; /* INIT and SIPI, or 0 */
+    volatile bool kicked;      /* a request or mail came since the flag was cleared */
     uint64_t exits[EXIT_REASONS];
     uint64_t counts[COUNT_KINDS];
 };

@@ -50,7 +50,7 @@ static bool wait_for_event(struct vcpu *v, bool interrupts)
 {
     while (!must_leave(v)) {
         vlapic_update(v);
-        if ((interrupts && vlapic_pending(v) >= 0) || vlapic_nmi_pending(v) || v->init)
+        if ((interrupts && vlapic_pending(v) >= 0) || vlapic_nmi_pending(v) || (v->request & REQUEST_INIT))
             return true;
         if (!interrupts && !v->dead)
             vcpu_dead(v);
@@ -84,7 +84,8 @@ static void load(struct vcpu *v)
 
 static void take_init(struct vcpu *v)
 {
-    v->init = false;
+    if (v->activity == WAIT_FOR_SIPI)
+        return; /* there it means nothing */
     if (v->id == 0) {
         vm_request_end(v->vm, VM_END_RESET, "has reset itself by INIT");
         return;
@@ -99,17 +100,17 @@ static void take_init(struct vcpu *v)
 /* INIT, and the wait for SIPI behind it. False when the vCPU must leave. */
 static COLD bool take_init_and_startup(struct vcpu *v)
 {
-    if (v->init)
-        take_init(v);
-    while (v->activity == WAIT_FOR_SIPI) {
-        int vector;
+    do {
+        unsigned request = __atomic_exchange_n(&v->request, 0, __ATOMIC_SEQ_CST);
 
-        v->init = false; /* INIT means nothing to a CPU that waits for SIPI */
-        vector = __atomic_exchange_n(&v->startup, NO_STARTUP, __ATOMIC_SEQ_CST);
+        if (request & REQUEST_INIT)
+            take_init(v);
         if (must_leave(v))
             return false;
-        if (vector != NO_STARTUP) {
-            vmx_vcpu_startup((unsigned)vector);
+        if (v->activity != WAIT_FOR_SIPI)
+            break; /* to a CPU that runs SIPI means nothing */
+        if (request & REQUEST_STARTUP) {
+            vmx_vcpu_startup(REQUEST_VECTOR(request));
             start_tsc(v);
             v->dead = false;
             v->activity = ACTIVE;
@@ -118,8 +119,8 @@ static COLD bool take_init_and_startup(struct vcpu *v)
         } else {
             idle(v);
         }
-    }
-    return !must_leave(v);
+    } while (v->activity == WAIT_FOR_SIPI);
+    return true;
 }
 
 /* What has to be done before the next entry, if anything. False: back to the scheduler. */
@@ -128,7 +129,7 @@ static NOINLINE bool prepare(struct vcpu *v)
     if (!v->kicked)
         return true;
     v->kicked = false;
-    if (must_leave(v) || ((v->init || v->activity == WAIT_FOR_SIPI) && !take_init_and_startup(v)))
+    if (must_leave(v) || ((v->request || v->activity == WAIT_FOR_SIPI) && !take_init_and_startup(v)))
         return false;
     vmx_prepare_entry(v);
     return true;

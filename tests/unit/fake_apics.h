@@ -54,12 +54,12 @@ void vcpu_kick(struct vcpu *v)
 
 void vcpu_send_init(struct vcpu *v)
 {
-    v->init = true;
+    v->request = REQUEST_INIT;
 }
 
 void vcpu_send_startup(struct vcpu *v, unsigned vector)
 {
-    v->startup = (int)vector;
+    v->request |= REQUEST_STARTUP | vector;
 }
 
 void pc_eoi(struct vm *of, unsigned vector)
@@ -143,7 +143,6 @@ static inline int set_up(void **state)
     vioapic_reset(&ioapic);
     for (unsigned i = 0; i < CPUS; i++) {
         vcpus[i].vm = &vm;
-        vcpus[i].startup = NO_STARTUP;
         vcpus[i].id = vcpus[i].apic_id = i;
         vm.vcpus[i] = &vcpus[i];
         assert_true(vlapic_create(&vcpus[i]));

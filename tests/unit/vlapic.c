@@ -560,15 +560,14 @@ static void init_and_startup(void **state)
     write_reg(0, LAPIC_ICR, ICR_INIT);
     write_reg(0, LAPIC_ICR, ICR_STARTUP | 0x9a);
     for (unsigned i = 0; i < CPUS; i++) {
-        assert_int_equal(vcpus[i].init, i == 2);
-        assert_int_equal(vcpus[i].startup, i == 2 ? 0x9a : NO_STARTUP);
+        assert_int_equal(vcpus[i].request, i == 2 ? REQUEST_INIT | REQUEST_STARTUP | 0x9a : 0);
     }
-    vcpus[2].init = false;
+    vcpus[2].request = 0;
     write_reg(0, LAPIC_ICR, 0x8500); /* level-triggered, not asserted */
-    assert_false(vcpus[2].init);
+    assert_int_equal(vcpus[2].request, 0);
     write_reg(0, LAPIC_ICR, ICR_INIT | ICR_ALL_BUT_SELF);
     for (unsigned i = 0; i < CPUS; i++)
-        assert_int_equal(vcpus[i].init, i != 0);
+        assert_int_equal(vcpus[i].request, i != 0 ? REQUEST_INIT : 0);
 }
 
 /* INIT brings the registers to their reset state and leaves ID and mode. */
