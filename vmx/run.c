@@ -73,15 +73,6 @@ static NOINLINE bool halt(struct vcpu *v)
     return go_on;
 }
 
-/* Makes the vCPU's VMCS current on this CPU and loads what no VMCS holds. */
-static void load(struct vcpu *v)
-{
-    vmx_vmptrld(vmx_of(v)->vmcs);
-    vmx_load_host_state();
-    vmx_load_guest_registers(v);
-    vmx_flush_tlb(); /* what an earlier life of this VPID left behind */
-}
-
 static void take_init(struct vcpu *v)
 {
     if (v->activity == WAIT_FOR_SIPI)
@@ -90,10 +81,10 @@ static void take_init(struct vcpu *v)
         vm_request_end(v->vm, VM_END_RESET, "has reset itself by INIT");
         return;
     }
-    vmx_vmclear(vmx_of(v)->vmcs); /* the reset forgets that it was launched */
+    vmx_switch_out(v);
     vlapic_init(v);
     vmx_vcpu_reset(v, NULL);
-    load(v);
+    vmx_switch_in(v);
     v->activity = WAIT_FOR_SIPI;
 }
 
@@ -169,7 +160,7 @@ void vmx_run(struct vcpu *v)
     struct vmx_vcpu *x = vmx_of(v);
     enum vmx_entry result = VMX_EXITED;
 
-    load(v);
+    vmx_switch_in(v);
     vlapic_use_hv_timer(v, vmx_hv_timer_wanted(v->vm->config));
     vlapic_schedule_in(v);
     report_first_entry();
@@ -185,6 +176,5 @@ void vmx_run(struct vcpu *v)
     if (v->vm->ending == VM_END_CRASH)
         vmx_dump_guest(v);
     vlapic_schedule_out(v);
-    vmx_vmclear(x->vmcs);
-    x->launched = false;
+    vmx_switch_out(v);
 }

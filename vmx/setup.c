@@ -21,12 +21,8 @@
 #define START_CODE      0x10u
 #define START_DATA      0x18u
 #define DR7_RESET       0x400u
-#define DR6_RESET       0xffff0ff0u
 #define PAT_RESET       UINT64_C(0x0007040600070406)
 #define NO_LINK         UINT64_MAX
-#define FPU_CONTROL     0x37fu
-#define XSAVE_AREA      2688 /* standard format up to AVX-512 */
-#define MXCSR_RESET     0x1f80u
 #define MISC_ENABLE     UINT64_C(0x1801) /* fast strings; no BTS, no PEBS */
 
 /* CR0 bits the guest may not change by itself: NE must stay 1; CD and NW are the machine's caches. */
@@ -191,6 +187,8 @@ void vmx_vcpu_reset(struct vcpu *v, const struct start_state *start)
     memset(&v->regs, 0, sizeof(v->regs));
     memset(x, 0, sizeof(*x));
     x->vmcs = vmcs;
+    x->flush = true; /* what an earlier life of this VPID left behind */
+    vmx_reset_context(x);
     if (start)
         ((struct vmx_vm *)v->vm->backend)->tsc_started = false;
     x->tsc.multiplier = ((const struct vmx_vm *)v->vm->backend)->tsc_multiplier;
@@ -219,41 +217,4 @@ void vmx_vcpu_reset(struct vcpu *v, const struct start_state *start)
     write_guest_rest(start);
     vmcs_write(vmcs_host_rsp, (uint64_t)&v->regs.host_rsp);
     vmx_vmclear(vmcs); /* it may run on another CPU */
-}
-
-/* FNINIT, and for every component XRSTOR of an area whose header says "all in their initial state". */
-static void reset_vector_state(const struct vmx_vcpu *x)
-{
-    static const uint8_t area[XSAVE_AREA] ALIGNED(64) = {
-        [0] = FPU_CONTROL & 0xff, [1] = FPU_CONTROL >> 8, [24] = MXCSR_RESET & 0xff, [25] = MXCSR_RESET >> 8};
-
-    if (!feature_present(FEATURE_XSAVE)) {
-        __asm__ volatile("fxrstor %0" ::"m"(area));
-        return;
-    }
-    xsetbv(0, x->xcr0_allowed);
-    __asm__ volatile("xrstor %0" ::"m"(area), "a"((uint32_t)x->xcr0_allowed),
-                     "d"((uint32_t)(x->xcr0_allowed >> 32)));
-    xsetbv(0, x->xcr0);
-}
-
-void vmx_load_guest_registers(struct vcpu *v)
-{
-    /* Open to the guest in the MSR bitmap, and 0 at reset. */
-    static const uint32_t guest_msrs[] = {IA32_STAR, IA32_LSTAR, IA32_CSTAR, IA32_FMASK, IA32_KERNEL_GS_BASE};
-    const struct vmx_vcpu *x = vmx_of(v);
-
-    reset_vector_state(x);
-    if (feature_present(FEATURE_XSAVES))
-        wrmsr(IA32_XSS, 0);
-    for (unsigned i = 0; i < ARRAY_SIZE(guest_msrs); i++)
-        wrmsr(guest_msrs[i], 0);
-    if (feature_present(FEATURE_RDTSCP))
-        wrmsr(IA32_TSC_AUX, 0);
-    write_cr2(0);
-    write_dr0(0);
-    write_dr1(0);
-    write_dr2(0);
-    write_dr3(0);
-    write_dr6(DR6_RESET);
 }

@@ -19,8 +19,23 @@ struct vmx_vm {
     uint64_t tsc_multiplier; /* 0: no scaling */
 };
 
+#define GUEST_MSRS 6
+#define XSAVE_AREA 2688 /* standard format up to AVX-512 */
+
+/* Registers that are the guest's while it has a CPU (switch.c). */
+struct guest_context {
+    uint8_t vector[XSAVE_AREA] ALIGNED(64);
+    uint64_t msrs[GUEST_MSRS];
+    uint64_t cr2, dr[4], dr6;
+};
+
 struct vmx_vcpu {
-    void *vmcs; /* page */
+    struct guest_context context;
+    void *vmcs;            /* page */
+    struct cpu *active_on; /* whose current VMCS this is; NULL: it is clear */
+    struct cpu *last_cpu;  /* that the host state in the VMCS is of */
+    struct cpu *loaded_on; /* where the context went into registers, if nobody else's came behind it */
+    bool flush;            /* translations must go before the next entry */
     bool launched;
     uint64_t pin, proc; /* controls, without those that come and go */
     bool interrupt_window, nmi_window;
@@ -75,9 +90,13 @@ void vmx_flush_tlb(void);     /* INVEPT and INVVPID, all contexts */
 /* setup.c */
 bool vmx_vcpu_create(struct vcpu *v);
 void vmx_vcpu_reset(struct vcpu *v, const struct start_state *start); /* NULL: as INIT leaves it */
-void vmx_vcpu_startup(unsigned vector);        /* SIPI: where the current VMCS starts in real mode */
-void vmx_load_host_state(void);                /* into the current VMCS, for this CPU */
-void vmx_load_guest_registers(struct vcpu *v); /* state that neither VMCS nor stub switches */
+void vmx_vcpu_startup(unsigned vector); /* SIPI: where the current VMCS starts in real mode */
+void vmx_load_host_state(void);         /* into the current VMCS, for this CPU */
+
+/* switch.c: the vCPU comes to this CPU, and goes. */
+void vmx_reset_context(struct vmx_vcpu *x);
+void vmx_switch_in(struct vcpu *v);
+void vmx_switch_out(struct vcpu *v);
 
 /* ept.c */
 bool vmx_vm_create(struct vm *vm);
@@ -108,7 +127,7 @@ void vmx_timer_expired(struct vcpu *v);                                 /* the p
 bool vmx_hv_timer_usable(void); /* the CPU has one without known errata */
 bool vmx_hv_timer_wanted(const struct vm_config *config);
 void vmx_hv_timer_reset(const struct vmx_vcpu *x); /* of a new VMCS, whose controls are written */
-void vmx_hv_timer_follow(struct vcpu *v); /* takes the deadline over from the local APIC */
+void vmx_hv_timer_follow(struct vcpu *v);          /* takes the deadline over from the local APIC */
 uint32_t vmx_hv_timer_count(uint64_t deadline, uint64_t now, unsigned shift);
 void vmx_hv_timer_load(const struct vmx_vcpu *x); /* before each entry with a deadline */
 

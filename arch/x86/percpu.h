@@ -27,8 +27,10 @@ struct cpu {
     volatile bool online;
     volatile bool leave; /* set by another CPU: give the machine back (core/power.c) */
     volatile bool left;
-    struct vcpu *vcpu; /* assigned to this CPU, or NULL */
-    void *vmxon;       /* the backend's page for this CPU */
+    struct vcpu *vcpu;       /* assigned to this CPU, or NULL */
+    struct vcpu *active;     /* whose state the backend has loaded, or NULL */
+    struct vcpu *context_of; /* whose registers were loaded last */
+    void *vmxon;             /* the backend's page for this CPU */
     uint64_t gdt[5] ALIGNED(16);
     struct tss tss ALIGNED(16);
 };
