@@ -12,6 +12,7 @@ UNIT_decode := dev/decode.c
 UNIT_LIBS_decode := -lZydis
 UNIT_devices := dev/uart.c dev/rtc.c dev/power.c
 UNIT_format := core/format.c
+UNIT_ipiv := apic/vioapic.c
 UNIT_acpi := arch/x86/acpi.c
 UNIT_multiboot2 := arch/x86/multiboot2.c
 UNIT_LOADERS := core/loader.c core/load_linux.c core/load_multiboot.c core/load_multiboot2.c core/load_flat.c core/elf.c core/format.c \
@@ -22,8 +23,8 @@ UNIT_vioapic := apic/vioapic.c
 UNIT_vlapic := apic/vioapic.c apic/pid_table.c
 UNIT_vlapic_timer := apic/vioapic.c apic/pid_table.c
 # These include the file they test, below a fake CPU (fake_cpu.h) or fake memory (fake_memory.h): caps, console,
-# memory, mtrr, paging, string, vlapic, vlapic_timer.
-UNIT_TESTS := acpi acpi_tables caps config console decode devices format hv_timer load_linux load_multiboot memory mtrr multiboot2 \
+# ipiv, memory, mtrr, paging, string, vlapic, vlapic_timer.
+UNIT_TESTS := acpi acpi_tables caps config console decode devices format hv_timer ipiv load_linux load_multiboot memory mtrr multiboot2 \
     paging string vioapic vlapic vlapic_timer
 
 UNIT_CC ?= gcc
