@@ -22,7 +22,7 @@
 #define FAIR_DEFAULT_WEIGHT 100
 #define FAIR_MAX_SLICE      (UINT64_C(1) << 34) /* ticks */
 
-/* fair_slice of somebody whom nobody waits for. */
+/* fair_slice() of somebody whom nobody waits for. */
 #define FAIR_NO_LIMIT UINT64_MAX
 
 /* Virtual time: FAIR_UNIT / weight for each tick. Wide enough to never wrap; the low half is used to compare.
@@ -63,8 +63,9 @@ struct fair_slot {
 /* One per CPU that schedules. count, load and running may be read. */
 struct fair_queue {
     fair_clock clock;
+    int64_t gap;                 /* how far the hindmost is ahead of the clock */
     struct fair_entity *running; /* NULL: idle */
-    uint64_t charged;            /* up to when running has been charged */
+    uint64_t now;                /* latest time it was told; up to then running has been charged */
     uint64_t load;               /* sum of the weights, waiting and running */
     unsigned count;              /* of those who wait */
     struct fair_slot heap[FAIR_MAX];

@@ -1,0 +1,334 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Weighted fair sharing by virtual time: a binary heap of those who wait, by when they are due.
+ *
+ * Virtual times are compared by the sign of their difference in 64 bits, so that they may wrap. That is sound
+ * as long as all that take part lie within 2^63 of each other: nobody gets more than LEAD_MAX ahead of the
+ * clock, who waits is behind it by a slice at most, and who sleeps is kept as a distance from the clock,
+ * which itself has 128 bits.
+ */
+#include "sched/fair.h"
+
+#include "core/panic.h"
+
+#define UNIT_SHIFT 19
+#define RATE_SHIFT 32
+#define LEAD_MAX   ((int64_t)1 << 61)
+#define CHARGE_MAX (UINT64_C(1) << 40) /* ticks at a time; a multiple of any slice */
+
+/* One that uses up its credit is left alone for this part of its slice by others with credit. */
+#define PROTECTED(slice) ((slice) / 8)
+
+static bool before(uint64_t a, uint64_t b)
+{
+    return (int64_t)(a - b) < 0;
+}
+
+static uint64_t earlier(uint64_t a, uint64_t b)
+{
+    return before(a, b) ? a : b;
+}
+
+static uint64_t later(uint64_t a, uint64_t b)
+{
+    return before(a, b) ? b : a;
+}
+
+static uint64_t clock_of(const struct fair_queue *q)
+{
+    return (uint64_t)q->clock;
+}
+
+static uint64_t virtual_time(const struct fair_entity *e, uint64_t ticks)
+{
+    return (uint64_t)((fair_clock)MIN(ticks, CHARGE_MAX) * e->rate >> RATE_SHIFT);
+}
+
+/* Ticks until an entity that runs is at a virtual time, not too early. */
+static uint64_t ticks_until(const struct fair_entity *e, uint64_t vruntime)
+{
+    if (!before(e->vruntime, vruntime))
+        return 0;
+    return (uint64_t)((fair_clock)(vruntime - e->vruntime) * e->weight >> UNIT_SHIFT) + 1;
+}
+
+/* --- the heap --- */
+
+static void sift_up(struct fair_queue *q, unsigned at, struct fair_slot slot)
+{
+    while (at && before(slot.due, q->heap[(at - 1) / 2].due)) {
+        q->heap[at] = q->heap[(at - 1) / 2];
+        at = (at - 1) / 2;
+    }
+    q->heap[at] = slot;
+}
+
+static void push(struct fair_queue *q, struct fair_entity *e, uint64_t due)
+{
+    ASSERT(q->count < FAIR_MAX);
+    sift_up(q, q->count++, (struct fair_slot){due, e});
+}
+
+/*
+ * Takes out a slot. The hole sinks to the bottom, where the last slot, which belongs down there, fills it:
+ * one comparison a level instead of two.
+ */
+static struct fair_entity *take(struct fair_queue *q, unsigned at)
+{
+    struct fair_entity *taken = q->heap[at].entity;
+    unsigned last = --q->count, child;
+
+    while ((child = 2 * at + 1) < last) {
+        if (child + 1 < last && before(q->heap[child + 1].due, q->heap[child].due))
+            child++;
+        q->heap[at] = q->heap[child];
+        at = child;
+    }
+    sift_up(q, at, q->heap[last]);
+    return taken;
+}
+
+static unsigned find(const struct fair_queue *q, const struct fair_entity *e)
+{
+    unsigned at = 0;
+
+    while (at < q->count && q->heap[at].entity != e)
+        at++;
+    ASSERT(at < q->count);
+    return at;
+}
+
+/* --- time --- */
+
+static void clock_at_least(struct fair_queue *q, uint64_t due)
+{
+    if (before(clock_of(q), due))
+        q->clock += due - clock_of(q);
+}
+
+/* The hindmost of those who run or wait, as far ahead of the clock as it is; INT64_MAX: there is none. */
+static int64_t hindmost_lead(const struct fair_queue *q)
+{
+    int64_t lead = INT64_MAX;
+
+    if (q->running)
+        lead = (int64_t)(q->running->vruntime - clock_of(q));
+    if (q->count)
+        lead = MIN(lead, (int64_t)(q->heap[0].due - clock_of(q)));
+    return lead;
+}
+
+/* The clock goes where the hindmost goes, by the gap behind it. Not back for one that uses up credit. */
+static void follow(struct fair_queue *q)
+{
+    int64_t lead = hindmost_lead(q);
+
+    if (lead > q->gap)
+        q->clock += (uint64_t)(lead - q->gap);
+    else
+        q->gap = MAX(lead, 0);
+}
+
+/*
+ * Somebody left the front. The clock does not jump to the next one: what that one owes, as it ran before its
+ * time, it would owe no longer, and the one who left may be back at once.
+ */
+static void keep_clock(struct fair_queue *q)
+{
+    q->gap = INT64_MAX;
+    follow(q);
+}
+
+static int64_t bounded_lead(const struct fair_entity *e, int64_t lead)
+{
+    return MAX(-(int64_t)e->credit, MIN(lead, LEAD_MAX));
+}
+
+/* Puts the entity no further behind the clock than its credit. */
+static void bound(const struct fair_queue *q, struct fair_entity *e)
+{
+    e->vruntime = clock_of(q) + (uint64_t)bounded_lead(e, (int64_t)(e->vruntime - clock_of(q)));
+}
+
+/* Charges the running entity for its time up to now. */
+static void advance(struct fair_queue *q, uint64_t now)
+{
+    uint64_t ticks = now > q->now ? now - q->now : 0;
+    struct fair_entity *e = q->running;
+
+    q->now += ticks;
+    if (!e)
+        return;
+    e->ran += ticks;
+    e->vruntime += virtual_time(e, ticks);
+    bound(q, e);
+    follow(q);
+}
+
+/* How far a sleeping entity is ahead by now: the clock went on, here, without it. */
+static int64_t lead_now(const struct fair_queue *q, const struct fair_entity *e)
+{
+    fair_clock passed = e->queue ? q->clock - e->slept_at : 0;
+
+    return bounded_lead(e, passed < (fair_clock)LEAD_MAX * 2 ? e->lead - (int64_t)passed : INT64_MIN);
+}
+
+/* --- states --- */
+
+static void await_turn(struct fair_queue *q, struct fair_entity *e, uint64_t due)
+{
+    e->state = FAIR_WAITING;
+    e->since = q->now;
+    push(q, e, due);
+}
+
+static void fall_asleep(struct fair_queue *q, struct fair_entity *e)
+{
+    e->state = FAIR_ASLEEP;
+    e->lead = (int64_t)(e->vruntime - clock_of(q));
+    e->slept_at = q->clock;
+    q->load -= e->weight;
+}
+
+/*
+ * Nobody runs who is more than a slice ahead of the clock, or it would have to wait for ever longer. Where
+ * one that yielded comes next, all others have been served up to there; it catches up at most a slice.
+ */
+static void run_first(struct fair_queue *q)
+{
+    uint64_t due = q->heap[0].due;
+    struct fair_entity *e = take(q, 0);
+
+    e->waited += q->now - e->since;
+    e->state = FAIR_RUNNING;
+    e->since = q->now;
+    q->running = e;
+    clock_at_least(q, before(e->vruntime, due) ? due : due - e->credit);
+    bound(q, e);
+}
+
+void fair_queue_init(struct fair_queue *q)
+{
+    *q = (struct fair_queue){.gap = INT64_MAX};
+}
+
+void fair_entity_init(struct fair_entity *e, unsigned weight, uint64_t slice_ticks)
+{
+    *e = (struct fair_entity){
+        .weight = MAX(FAIR_MIN_WEIGHT, MIN(weight, FAIR_MAX_WEIGHT)),
+        .slice = MAX(1, MIN(slice_ticks, FAIR_MAX_SLICE)),
+    };
+    e->rate = (UINT64_C(1) << (UNIT_SHIFT + RATE_SHIFT)) / e->weight;
+    e->credit = virtual_time(e, e->slice);
+}
+
+/*
+ * While its turn lasts the running one gives way to credit only. After that it goes on until it is no longer
+ * the hindmost.
+ */
+uint64_t fair_slice(struct fair_queue *q, uint64_t now)
+{
+    struct fair_entity *e = q->running;
+    uint64_t due, ran, turn, alone;
+
+    advance(q, now);
+    if (!e || !q->count)
+        return q->count ? 0 : FAIR_NO_LIMIT;
+    due = q->heap[0].due;
+    ran = q->now - e->since;
+    turn = MAX(e->slice - MIN(ran, e->slice), ticks_until(e, due));
+    if (!before(due, clock_of(q)))
+        return turn;
+    alone = MAX(PROTECTED(e->slice) - MIN(ran, PROTECTED(e->slice)), ticks_until(e, due + 1));
+    return MIN(turn, MIN(alone, ticks_until(e, clock_of(q))));
+}
+
+bool fair_add(struct fair_queue *q, struct fair_entity *e, uint64_t now)
+{
+    uint64_t slice = fair_slice(q, now);
+
+    ASSERT(e->state == FAIR_ASLEEP && (!e->queue || e->queue == q));
+    e->vruntime = clock_of(q) + (uint64_t)lead_now(q, e);
+    e->queue = q;
+    q->load += e->weight;
+    await_turn(q, e, e->vruntime);
+    follow(q);
+    return !q->running || fair_slice(q, now) < slice;
+}
+
+/* Somebody else first, whoever that is; and then those who are due before it would have run a slice. */
+static void give_way(struct fair_queue *q, struct fair_entity *e)
+{
+    bound(q, e);
+    await_turn(q, e, later(e->vruntime, clock_of(q)) + e->credit);
+}
+
+struct fair_entity *fair_next(struct fair_queue *q, enum fair_stop why, uint64_t now)
+{
+    uint64_t slice = fair_slice(q, now);
+    struct fair_entity *old = q->running;
+
+    if (old && (why == FAIR_PREEMPTED ? slice > 0 : why == FAIR_YIELDED && !q->count))
+        return old;
+    q->running = NULL;
+    if (old && why == FAIR_PREEMPTED)
+        await_turn(q, old, old->vruntime);
+    if (old && why == FAIR_BLOCKED)
+        fall_asleep(q, old);
+    if (q->count)
+        run_first(q);
+    if (old && why == FAIR_YIELDED)
+        give_way(q, old);
+    keep_clock(q);
+    return q->running;
+}
+
+bool fair_favour(struct fair_queue *q, struct fair_entity *e, uint64_t now)
+{
+    uint64_t slice = fair_slice(q, now);
+
+    if (e->queue != q || e->state != FAIR_WAITING || before(clock_of(q) + 2 * e->credit, e->vruntime))
+        return false;
+    take(q, find(q, e));
+    push(q, e, (q->count ? earlier(q->heap[0].due, clock_of(q)) : clock_of(q)) - 1);
+    return !q->running || fair_slice(q, now) < slice;
+}
+
+/* Out of the heap and of the queue. */
+static struct fair_entity *detach(struct fair_queue *q, unsigned at)
+{
+    struct fair_entity *e = take(q, at);
+
+    e->waited += q->now - e->since;
+    fall_asleep(q, e);
+    e->queue = NULL;
+    keep_clock(q);
+    return e;
+}
+
+void fair_remove(struct fair_queue *q, struct fair_entity *e, uint64_t now)
+{
+    advance(q, now);
+    ASSERT(e->queue == q && e->state != FAIR_RUNNING);
+    if (e->state == FAIR_WAITING) {
+        detach(q, find(q, e));
+        return;
+    }
+    e->lead = lead_now(q, e);
+    e->queue = NULL;
+}
+
+struct fair_entity *fair_steal(struct fair_queue *from, bool (*allowed)(struct fair_entity *e, void *context),
+                               void *context, uint64_t now)
+{
+    unsigned best = FAIR_MAX;
+
+    advance(from, now);
+    for (unsigned at = 0; at < from->count; at++) {
+        if (best != FAIR_MAX && !before(from->heap[at].due, from->heap[best].due))
+            continue;
+        if (allowed(from->heap[at].entity, context))
+            best = at;
+    }
+    return best == FAIR_MAX ? NULL : detach(from, best);
+}
