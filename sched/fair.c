@@ -56,9 +56,11 @@ static uint64_t ticks_until(const struct fair_entity *e, uint64_t vruntime)
 
 static void sift_up(struct fair_queue *q, unsigned at, struct fair_slot slot)
 {
-    while (at && before(slot.due, q->heap[(at - 1) / 2].due)) {
-        q->heap[at] = q->heap[(at - 1) / 2];
-        at = (at - 1) / 2;
+    for (unsigned parent; at > 0; at = parent) {
+        parent = (at - 1) / 2;
+        if (!before(slot.due, q->heap[parent].due))
+            break;
+        q->heap[at] = q->heap[parent];
     }
     q->heap[at] = slot;
 }
