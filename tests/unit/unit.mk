@@ -12,6 +12,8 @@ UNIT_decode := dev/decode.c
 UNIT_LIBS_decode := -lZydis
 UNIT_devices := dev/uart.c dev/rtc.c dev/power.c
 UNIT_format := core/format.c
+UNIT_guest_tsc := apic/vioapic.c apic/pid_table.c
+UNIT_mailbox := apic/vioapic.c apic/pid_table.c
 UNIT_ipiv := apic/vioapic.c
 UNIT_acpi := arch/x86/acpi.c
 UNIT_multiboot2 := arch/x86/multiboot2.c
@@ -23,9 +25,9 @@ UNIT_vioapic := apic/vioapic.c
 UNIT_vlapic := apic/vioapic.c apic/pid_table.c
 UNIT_vlapic_timer := apic/vioapic.c apic/pid_table.c
 # These include the file they test, below a fake CPU (fake_cpu.h) or fake memory (fake_memory.h): caps, console,
-# ipiv, memory, mtrr, paging, string, vlapic, vlapic_timer.
-UNIT_TESTS := acpi acpi_tables caps config console decode devices format hv_timer ipiv load_linux load_multiboot memory mtrr multiboot2 \
-    paging string vioapic vlapic vlapic_timer
+# guest_tsc, ipiv, ladder, mailbox, memory, mtrr, paging, string, vlapic, vlapic_timer.
+UNIT_TESTS := acpi acpi_tables caps config console decode devices format guest_tsc hv_timer ipiv ladder \
+    load_linux load_multiboot mailbox memory mtrr multiboot2 paging string vioapic vlapic vlapic_timer
 
 UNIT_CC ?= gcc
 UNIT_CFLAGS := -std=gnu11 -I. -DBUILD='"$(BUILD)"' -g -O1 -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes \
