@@ -1,10 +1,16 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Weighted fair sharing by virtual time: a binary heap of those who wait, by when they are due.
+ * Weighted fair sharing by virtual time: a binary heap of those who wait, by when they are due. That is their
+ * virtual runtime, but for those who wake, yield or are favoured.
+ *
+ * Two marks on the line of virtual time: the clock, behind which nobody is who has not slept, and the mean of
+ * all who run or wait, weighted, which is where everybody would be if time could be shared without slices.
+ * Who wakes behind the mean has had less than its share: it is urgent, that is due before the clock, and
+ * gives way to nobody but others like it.
  *
  * Virtual times are compared by the sign of their difference in 64 bits, so that they may wrap. That is sound
- * as long as all that take part lie within 2^63 of each other: nobody gets more than LEAD_MAX ahead of the
- * clock, who waits is behind it by a slice at most, and who sleeps is kept as a distance from the clock,
+ * as long as all that take part lie within 2^63 of each other: nobody gets more than OWED_MAX ahead of the
+ * clock, who waits is behind it by two slices at most, and who sleeps is kept as a distance from the clock,
  * which itself has 128 bits.
  */
 #include "sched/fair.h"
@@ -13,10 +19,9 @@
 
 #define UNIT_SHIFT 19
 #define RATE_SHIFT 32
-#define LEAD_MAX   ((int64_t)1 << 61)
-#define CHARGE_MAX (UINT64_C(1) << 40) /* ticks at a time; a multiple of any slice */
+#define OWED_MAX   (UINT64_C(1) << 36) /* ticks; what one ran before its time beyond that is forgiven */
 
-/* One that uses up its credit is left alone for this part of its slice by others with credit. */
+/* One that is urgent is left alone by others that are for so long. */
 #define PROTECTED(slice) ((slice) / 8)
 
 static bool before(uint64_t a, uint64_t b)
@@ -41,7 +46,7 @@ static uint64_t clock_of(const struct fair_queue *q)
 
 static uint64_t virtual_time(const struct fair_entity *e, uint64_t ticks)
 {
-    return (uint64_t)((fair_clock)MIN(ticks, CHARGE_MAX) * e->rate >> RATE_SHIFT);
+    return (uint64_t)((fair_clock)MIN(ticks, OWED_MAX) * e->rate >> RATE_SHIFT);
 }
 
 /* Ticks until an entity that runs is at a virtual time, not too early. */
@@ -100,35 +105,67 @@ static unsigned find(const struct fair_queue *q, const struct fair_entity *e)
     return at;
 }
 
-/* --- time --- */
+/* --- clock and mean: surplus is the sum of weight times lead, modulo 2^64, of all who run or wait --- */
 
-static void clock_at_least(struct fair_queue *q, uint64_t due)
+static int64_t lead(const struct fair_queue *q, uint64_t vruntime)
 {
-    if (before(clock_of(q), due))
-        q->clock += due - clock_of(q);
+    return (int64_t)(vruntime - clock_of(q));
+}
+
+static void set_clock(struct fair_queue *q, uint64_t to)
+{
+    uint64_t by = to - clock_of(q);
+
+    q->clock += by;
+    q->surplus -= q->load * by;
+}
+
+static void clock_at_least(struct fair_queue *q, uint64_t to)
+{
+    if (before(clock_of(q), to))
+        set_clock(q, to);
+}
+
+static void set_vruntime(struct fair_queue *q, struct fair_entity *e, uint64_t to)
+{
+    q->surplus += e->weight * (to - e->vruntime);
+    e->vruntime = to;
+}
+
+static void join(struct fair_queue *q, struct fair_entity *e)
+{
+    q->load += e->weight;
+    q->surplus += e->weight * (e->vruntime - clock_of(q));
+}
+
+static void leave(struct fair_queue *q, struct fair_entity *e)
+{
+    q->load -= e->weight;
+    q->surplus -= e->weight * (e->vruntime - clock_of(q));
+}
+
+static uint64_t mean(const struct fair_queue *q)
+{
+    return q->load ? clock_of(q) + (uint64_t)((int64_t)q->surplus / (int64_t)q->load) : clock_of(q);
 }
 
 /* The hindmost of those who run or wait, as far ahead of the clock as it is; INT64_MAX: there is none. */
 static int64_t hindmost_lead(const struct fair_queue *q)
 {
-    int64_t lead = INT64_MAX;
+    int64_t hindmost = q->running ? lead(q, q->running->vruntime) : INT64_MAX;
 
-    if (q->running)
-        lead = (int64_t)(q->running->vruntime - clock_of(q));
-    if (q->count)
-        lead = MIN(lead, (int64_t)(q->heap[0].due - clock_of(q)));
-    return lead;
+    return q->count ? MIN(hindmost, lead(q, q->heap[0].due)) : hindmost;
 }
 
-/* The clock goes where the hindmost goes, by the gap behind it. Not back for one that uses up credit. */
+/* The clock goes where the hindmost goes, by the gap behind it. Not back for one that is urgent. */
 static void follow(struct fair_queue *q)
 {
-    int64_t lead = hindmost_lead(q);
+    int64_t hindmost = hindmost_lead(q);
 
-    if (lead > q->gap)
-        q->clock += (uint64_t)(lead - q->gap);
+    if (hindmost > q->gap)
+        set_clock(q, clock_of(q) + (uint64_t)(hindmost - q->gap));
     else
-        q->gap = MAX(lead, 0);
+        q->gap = MAX(hindmost, 0);
 }
 
 /*
@@ -141,29 +178,29 @@ static void keep_clock(struct fair_queue *q)
     follow(q);
 }
 
-static int64_t bounded_lead(const struct fair_entity *e, int64_t lead)
+/* At most a slice behind the clock: that is all that can be saved up. */
+static int64_t bounded_lead(const struct fair_entity *e, int64_t ahead)
 {
-    return MAX(-(int64_t)e->credit, MIN(lead, LEAD_MAX));
+    return MAX(-(int64_t)e->credit, MIN(ahead, (int64_t)virtual_time(e, OWED_MAX)));
 }
 
-/* Puts the entity no further behind the clock than its credit. */
-static void bound(const struct fair_queue *q, struct fair_entity *e)
+/* An entity that runs, or would run, is now there. */
+static void advance_to(struct fair_queue *q, struct fair_entity *e, uint64_t vruntime)
 {
-    e->vruntime = clock_of(q) + (uint64_t)bounded_lead(e, (int64_t)(e->vruntime - clock_of(q)));
+    set_vruntime(q, e, clock_of(q) + (uint64_t)bounded_lead(e, lead(q, vruntime)));
 }
 
 /* Charges the running entity for its time up to now. */
-static void advance(struct fair_queue *q, uint64_t now)
+static void charge(struct fair_queue *q, uint64_t now)
 {
     uint64_t ticks = now > q->now ? now - q->now : 0;
     struct fair_entity *e = q->running;
 
     q->now += ticks;
-    if (!e)
+    if (!e || !ticks)
         return;
     e->ran += ticks;
-    e->vruntime += virtual_time(e, ticks);
-    bound(q, e);
+    advance_to(q, e, e->vruntime + virtual_time(e, ticks));
     follow(q);
 }
 
@@ -172,7 +209,7 @@ static int64_t lead_now(const struct fair_queue *q, const struct fair_entity *e)
 {
     fair_clock passed = e->queue ? q->clock - e->slept_at : 0;
 
-    return bounded_lead(e, passed < (fair_clock)LEAD_MAX * 2 ? e->lead - (int64_t)passed : INT64_MIN);
+    return bounded_lead(e, passed < (fair_clock)1 << 62 ? e->lead - (int64_t)passed : INT64_MIN);
 }
 
 /* --- states --- */
@@ -187,9 +224,9 @@ static void await_turn(struct fair_queue *q, struct fair_entity *e, uint64_t due
 static void fall_asleep(struct fair_queue *q, struct fair_entity *e)
 {
     e->state = FAIR_ASLEEP;
-    e->lead = (int64_t)(e->vruntime - clock_of(q));
+    e->lead = lead(q, e->vruntime);
     e->slept_at = q->clock;
-    q->load -= e->weight;
+    leave(q, e);
 }
 
 /*
@@ -200,13 +237,34 @@ static void run_first(struct fair_queue *q)
 {
     uint64_t due = q->heap[0].due;
     struct fair_entity *e = take(q, 0);
+    bool yielded = before(e->vruntime, due);
 
     e->waited += q->now - e->since;
     e->state = FAIR_RUNNING;
     e->since = q->now;
     q->running = e;
-    clock_at_least(q, before(e->vruntime, due) ? due : due - e->credit);
-    bound(q, e);
+    q->urgent = before(due, clock_of(q));
+    q->urgency = q->urgent && !yielded ? e->vruntime - due : 0;
+    clock_at_least(q, yielded ? due : due - e->credit);
+    advance_to(q, e, e->vruntime);
+}
+
+/* One that was urgent is so until it has used that up, or its slice. */
+static void preempt(struct fair_queue *q, struct fair_entity *e)
+{
+    uint64_t due = e->vruntime - q->urgency;
+    bool urgent = before(due, clock_of(q)) && q->now - e->since < e->slice;
+
+    await_turn(q, e, urgent ? due : e->vruntime);
+}
+
+/* Somebody else first, whoever that is; and then those who would be if it had run its whole slice. */
+static void give_way(struct fair_queue *q, struct fair_entity *e)
+{
+    uint64_t ran = virtual_time(e, MIN(q->now - e->since, e->slice));
+
+    advance_to(q, e, e->vruntime);
+    await_turn(q, e, later(e->vruntime - ran, clock_of(q)) + e->credit);
 }
 
 void fair_queue_init(struct fair_queue *q)
@@ -225,15 +283,15 @@ void fair_entity_init(struct fair_entity *e, unsigned weight, uint64_t slice_tic
 }
 
 /*
- * While its turn lasts the running one gives way to credit only. After that it goes on until it is no longer
- * the hindmost.
+ * While its turn lasts the running one gives way to those who are urgent only. After that it goes on until it
+ * is no longer the hindmost.
  */
 uint64_t fair_slice(struct fair_queue *q, uint64_t now)
 {
     struct fair_entity *e = q->running;
-    uint64_t due, ran, turn, alone;
+    uint64_t due, ran, turn, limit;
 
-    advance(q, now);
+    charge(q, now);
     if (!e || !q->count)
         return q->count ? 0 : FAIR_NO_LIMIT;
     due = q->heap[0].due;
@@ -241,28 +299,25 @@ uint64_t fair_slice(struct fair_queue *q, uint64_t now)
     turn = MAX(e->slice - MIN(ran, e->slice), ticks_until(e, due));
     if (!before(due, clock_of(q)))
         return turn;
-    alone = MAX(PROTECTED(e->slice) - MIN(ran, PROTECTED(e->slice)), ticks_until(e, due + 1));
-    return MIN(turn, MIN(alone, ticks_until(e, clock_of(q))));
+    limit = ticks_until(e, due + q->urgency + 1);
+    if (q->urgent)
+        limit = MAX(limit, PROTECTED(e->slice) - MIN(ran, PROTECTED(e->slice)));
+    return MIN(turn, limit);
 }
 
 bool fair_add(struct fair_queue *q, struct fair_entity *e, uint64_t now)
 {
-    uint64_t slice = fair_slice(q, now);
+    uint64_t slice = fair_slice(q, now), share = mean(q);
 
     ASSERT(e->state == FAIR_ASLEEP && (!e->queue || e->queue == q));
     e->vruntime = clock_of(q) + (uint64_t)lead_now(q, e);
     e->queue = q;
-    q->load += e->weight;
-    await_turn(q, e, e->vruntime);
+    join(q, e);
+    await_turn(q, e,
+               before(e->vruntime, share) ? earlier(e->vruntime, clock_of(q) - (share - e->vruntime))
+                                          : e->vruntime);
     follow(q);
     return !q->running || fair_slice(q, now) < slice;
-}
-
-/* Somebody else first, whoever that is; and then those who are due before it would have run a slice. */
-static void give_way(struct fair_queue *q, struct fair_entity *e)
-{
-    bound(q, e);
-    await_turn(q, e, later(e->vruntime, clock_of(q)) + e->credit);
 }
 
 struct fair_entity *fair_next(struct fair_queue *q, enum fair_stop why, uint64_t now)
@@ -274,7 +329,7 @@ struct fair_entity *fair_next(struct fair_queue *q, enum fair_stop why, uint64_t
         return old;
     q->running = NULL;
     if (old && why == FAIR_PREEMPTED)
-        await_turn(q, old, old->vruntime);
+        preempt(q, old);
     if (old && why == FAIR_BLOCKED)
         fall_asleep(q, old);
     if (q->count)
@@ -310,7 +365,7 @@ static struct fair_entity *detach(struct fair_queue *q, unsigned at)
 
 void fair_remove(struct fair_queue *q, struct fair_entity *e, uint64_t now)
 {
-    advance(q, now);
+    charge(q, now);
     ASSERT(e->queue == q && e->state != FAIR_RUNNING);
     if (e->state == FAIR_WAITING) {
         detach(q, find(q, e));
@@ -325,7 +380,7 @@ struct fair_entity *fair_steal(struct fair_queue *from, bool (*allowed)(struct f
 {
     unsigned best = FAIR_MAX;
 
-    advance(from, now);
+    charge(from, now);
     for (unsigned at = 0; at < from->count; at++) {
         if (best != FAIR_MAX && !before(from->heap[at].due, from->heap[best].due))
             continue;

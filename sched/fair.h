@@ -65,6 +65,9 @@ struct fair_queue {
     fair_clock clock;
     int64_t gap;                 /* how far the hindmost is ahead of the clock */
     struct fair_entity *running; /* NULL: idle */
+    bool urgent;                 /* running was due before the clock ... */
+    uint64_t urgency;            /* ... and so much before its virtual runtime */
+    uint64_t surplus;            /* sum of weight times lead over the clock, waiting and running */
     uint64_t now;                /* latest time it was told; up to then running has been charged */
     uint64_t load;               /* sum of the weights, waiting and running */
     unsigned count;              /* of those who wait */
