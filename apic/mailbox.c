@@ -19,7 +19,10 @@ static void notify(struct vcpu *v, uint64_t control)
     unsigned vector = PID_VECTOR(control);
 
     if (cpu == this_cpu()->apic_id) {
-        v->kicked = true;
+        if (vector == VECTOR_WAKEUP)
+            vcpu_kick(v); /* somebody else runs here meanwhile */
+        else
+            v->kicked = true;
         return;
     }
     if (vector != VECTOR_POSTED) /* spares the target an exit when it is in root mode anyway */
@@ -140,7 +143,7 @@ bool vlapic_block(struct vcpu *v)
 {
     v->lapic->running = false;
     direct(v->lapic, VECTOR_WAKEUP, false);
-    if (!pid_has_mail(&v->lapic->pid))
+    if (!pid_any_mail(&v->lapic->pid))
         return true;
     vlapic_unblock(v);
     return false;

@@ -56,6 +56,12 @@ static inline bool pid_has_mail(const struct pid *p)
     return __atomic_load_n(&p->control, __ATOMIC_SEQ_CST) & PID_ON;
 }
 
+/* Also what was posted while SN kept ON clear. */
+static inline bool pid_any_mail(const struct pid *p)
+{
+    return pid_has_mail(p) || p->pir[0] || p->pir[1] || p->pir[2] || p->pir[3];
+}
+
 /* Empties the mailbox into out: ON first, so that a later post notifies again. */
 static inline void pid_collect(struct pid *p, uint64_t out[4])
 {

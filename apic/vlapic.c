@@ -130,7 +130,7 @@ void vlapic_init(struct vcpu *v)
     v->lapic->nmi = false;
     reset_registers(v);
     vlapic_discard_mail(v);
-    lapic_timer_arm(0);
+    lapic_timer_set(TIMER_GUEST, 0);
 }
 
 void vlapic_reset(struct vcpu *v)

@@ -60,6 +60,7 @@ void vlapic_set_tsc(struct vcpu *v, const struct guest_tsc *tsc);
  */
 void vlapic_use_hv_timer(struct vcpu *v, bool on);
 uint64_t vlapic_backend_deadline(const struct vcpu *v);
+uint64_t vlapic_expires(const struct vcpu *v); /* whoever watches */
 void vlapic_timer_to_host(struct vcpu *v);
 void vlapic_timer_from_host(struct vcpu *v);
 

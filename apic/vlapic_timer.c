@@ -15,7 +15,7 @@ static void arm(struct vlapic *a, uint64_t host_tsc)
 {
     a->expires = host_tsc;
     if (!a->hv_timer)
-        lapic_timer_arm(host_tsc);
+        lapic_timer_set(TIMER_GUEST, host_tsc);
 }
 
 void vlapic_timer_disarm(struct vlapic *a)
@@ -173,7 +173,18 @@ void vlapic_write_deadline(struct vcpu *v, uint64_t guest_tsc)
 
 void vlapic_use_hv_timer(struct vcpu *v, bool on)
 {
-    v->lapic->hv_timer = on;
+    struct vlapic *a = v->lapic;
+
+    if (on && !a->hv_timer)
+        lapic_timer_set(TIMER_GUEST, 0);
+    a->hv_timer = on;
+    if (!on)
+        lapic_timer_set(TIMER_GUEST, a->expires);
+}
+
+uint64_t vlapic_expires(const struct vcpu *v)
+{
+    return v->lapic->expires;
 }
 
 uint64_t vlapic_backend_deadline(const struct vcpu *v)
@@ -184,13 +195,13 @@ uint64_t vlapic_backend_deadline(const struct vcpu *v)
 void vlapic_timer_to_host(struct vcpu *v)
 {
     if (v->lapic->hv_timer && v->lapic->expires)
-        lapic_timer_arm(v->lapic->expires);
+        lapic_timer_set(TIMER_GUEST, v->lapic->expires);
 }
 
 void vlapic_timer_from_host(struct vcpu *v)
 {
     if (v->lapic->hv_timer)
-        lapic_timer_arm(0);
+        lapic_timer_set(TIMER_GUEST, 0);
 }
 
 void vlapic_set_tsc(struct vcpu *v, const struct guest_tsc *tsc)

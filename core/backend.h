@@ -9,6 +9,15 @@
 #include "core/loader.h"
 #include "core/vm.h"
 
+#define SCHED_MAX_SHARED 240 /* vCPUs with sched = shared, in all VMs */
+
+enum run_end {
+    RUN_LEFT,      /* the VM has ended, or the machine is given back */
+    RUN_BLOCKED,   /* it waits for an interrupt, INIT or SIPI */
+    RUN_PREEMPTED, /* cpu->resched */
+    RUN_YIELDED,   /* it spins for somebody else */
+};
+
 struct backend {
     /* Resolves the capabilities of the boot CPU. False: below the floor; *missing says which feature. */
     bool (*probe)(const char **missing);
@@ -24,8 +33,8 @@ struct backend {
     bool (*vm_create)(struct vm *vm);
     bool (*vcpu_create)(struct vcpu *v);
     void (*vcpu_reset)(struct vcpu *v, const struct start_state *start);
-    /* Runs v on this CPU until a handler says NEXT_LEAVE. */
-    void (*run)(struct vcpu *v);
+    /* Runs v on this CPU until something ends that. */
+    enum run_end (*run)(struct vcpu *v);
     const char *(*exit_name)(unsigned reason);
     /* Breaks VM entries of v on purpose and checks that each failure is survived and explained. */
     void (*self_test)(struct vcpu *v);
@@ -48,3 +57,12 @@ void vlapic_reset(struct vcpu *v);
 
 /* sched/sched.c: the loop of every CPU once the VMs are built. */
 NORETURN void sched_loop(void);
+/* Places in the run queues of these CPUs, after the vCPUs were created. False: out of memory. */
+bool sched_create(struct vm *vm, struct cpu *const cpus[], unsigned count);
+void sched_start(struct vm *vm); /* its vCPUs may run */
+void sched_stop(
+    struct vm *vm); /* when it returns, none of them does or will; on a CPU that ran the last of them */
+void sched_kick(struct vcpu *v); /* v->kicked is set: wake or interrupt it */
+void sched_mail(void);           /* VECTOR_WAKEUP: mail for somebody who waits on this CPU */
+bool sched_look(void);           /* cpu->resched is set: true when the vCPU that runs must give way */
+void sched_event(void);          /* cpu->next_event has come; in root mode */

@@ -9,6 +9,9 @@
 #define MAX_KEYS      32
 #define MIN_TSC_KHZ   1000
 #define MAX_TSC_KHZ   20000000
+#define MIN_SLICE_US  100
+#define MAX_SLICE_US  1000000
+#define MAX_WEIGHT    10000
 #define EXCERPT_MAX   40
 #define MAX_VCPUS     64
 #define ADDRESS_LIMIT (4 * GIB)
@@ -231,6 +234,33 @@ static bool set_khz(const struct key *key, struct span value, void *field)
     return true;
 }
 
+/* "500us" or "2ms", into microseconds. */
+static bool set_slice(const struct key *key, struct span value, void *field)
+{
+    uint64_t number;
+    unsigned factor;
+
+    (void)key;
+    if (!take_number(&value, &number) || number > MAX_SLICE_US)
+        return false;
+    factor = equals(value, "ms") ? 1000 : equals(value, "us") ? 1 : 0;
+    if (number * factor < MIN_SLICE_US || number * factor > MAX_SLICE_US)
+        return false;
+    *(unsigned *)field = (unsigned)(number * factor);
+    return true;
+}
+
+static bool set_weight(const struct key *key, struct span value, void *field)
+{
+    uint64_t weight;
+
+    (void)key;
+    if (!take_number(&value, &weight) || value.size != 0 || weight < 1 || weight > MAX_WEIGHT)
+        return false;
+    *(unsigned *)field = (unsigned)weight;
+    return true;
+}
+
 static bool set_text(const struct key *key, struct span value, void *field)
 {
     char *text = field;
@@ -338,7 +368,7 @@ static const struct key host_keys[] = {
     {"log", set_choice, "log level", "info or debug", HOST(debug), 0, log_levels},
 };
 
-enum { KEY_LOAD, KEY_MODE, KEY_MODULE, VM_KEYS = 20 };
+enum { KEY_LOAD, KEY_MODE, KEY_MODULE, VM_KEYS = 22 };
 
 /* The first rows are those that other code names, in the order of the enum above. */
 static const struct key vm_keys[] = {
@@ -359,6 +389,8 @@ static const struct key vm_keys[] = {
     {"cpus", set_cpus, "set of CPUs", "numbers from 0 to 255 as in 1-2 or 0,2-3, none twice", VM(cpus),
      VM_AT(cpus_line), NULL},
     {"sched", set_choice, "scheduling class", "dedicated or shared", VM(sched), 0, classes},
+    {"weight", set_weight, "weight", "1 to 10000", VM(weight), 0, NULL},
+    {"slice", set_slice, "slice", "100us to 1000ms", VM(slice_us), 0, NULL},
     {"on-exit", set_choice, "action", "stop, restart or poweroff", VM(on_exit), 0, endings},
     {"on-crash", set_choice, "action", "stop, restart or poweroff", VM(on_crash), 0, endings},
     {"tsc-khz", set_khz, "TSC rate", "1000 to 20000000 kHz", VM(tsc_khz), VM_AT(tsc_khz_line), NULL},
@@ -536,6 +568,8 @@ static void begin_vm(struct parser *p, struct span name)
         .valid = true,
         .vcpus = 1,
         .mode = 32,
+        .weight = 100,
+        .slice_us = 1000,
         .x2apic = true,
         .hv_timer = true,
         .tpr_shadow = true,

@@ -37,6 +37,7 @@ struct vm_config {
     unsigned vcpus;
     struct cpu_set cpus; /* physical CPUs for the vCPUs, pinned in ascending order; empty: any free ones */
     enum sched_class sched;
+    unsigned weight, slice_us; /* sched = shared: share of the CPUs, and how long it runs at a time */
     enum ending on_exit, on_crash;
     bool x2apic;   /* offer x2APIC mode; default on */
     bool hv_timer; /* guest timers on the VMX preemption timer, where there is one; default on */

@@ -5,6 +5,7 @@
 #include "arch/x86/lapic.h"
 #include "arch/x86/percpu.h"
 #include "core/backend.h"
+#include "core/format.h"
 #include "core/log.h"
 #include "core/machine.h"
 #include "core/memory.h"
@@ -54,9 +55,20 @@ static void explain_chipset(void)
 /* The CPUs that were given to a VM, as far as it was built. */
 static void explain_placement(const struct vm_config *c)
 {
+    char list[64] = "";
+    size_t n = 0;
+
+    if (c->sched == SCHED_SHARED) {
+        for (unsigned i = 0; i < cpu_count && n < sizeof(list) - 5; i++) {
+            if (cpus[i]->queue && (!c->cpus_line || cpu_set_has(&c->cpus, i)))
+                n += (size_t)format(list + n, sizeof(list) - n, " %u", i);
+        }
+        print("    vcpus share CPU%s, weight %u, slices of %u us\n", list, c->weight, c->slice_us);
+        return;
+    }
     for (unsigned i = 0; i < vm_count; i++) {
-        for (unsigned n = 0; vms[i]->config == c && n < vms[i]->vcpu_count; n++)
-            print("    vcpu %u alone on CPU %u\n", n, vms[i]->vcpus[n]->cpu->id);
+        for (unsigned k = 0; vms[i]->config == c && k < vms[i]->vcpu_count; k++)
+            print("    vcpu %u alone on CPU %u\n", k, vms[i]->vcpus[k]->cpu->id);
     }
 }
 

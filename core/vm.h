@@ -31,6 +31,7 @@ enum next {
     NEXT_RESUME,          /* enter the guest again */
     NEXT_SKIP_AND_RESUME, /* first step over the instruction that exited */
     NEXT_HALT,            /* step over it and wait for an interrupt */
+    NEXT_YIELD,           /* step over it and let others run: it spins for one of them */
     NEXT_LEAVE,           /* the VM has ended or a request is pending: back to the scheduler */
 };
 
@@ -39,6 +40,7 @@ enum vm_end { VM_END_NONE, VM_END_OFF, VM_END_RESET, VM_END_CRASH };
 
 enum vcpu_event {                    /* counted per vCPU, beside the exits by reason */
                   COUNT_INJECTED,    /* interrupts that we injected, not the processor */
+                  COUNT_SWITCH,      /* it was given a CPU */
                   COUNT_IPI,         /* writes to the ICR that exited */
                   COUNT_PORT_DENIED, /* reads as all ones, write ignored */
                   COUNT_MSR_DENIED,  /* #GP */
@@ -58,10 +60,11 @@ enum activity { ACTIVE, HALTED, WAIT_FOR_SIPI };
 struct vcpu {
     struct guest_regs regs ALIGNED(16); /* first: NASM finds it at the vCPU's address */
     struct vm *vm;
-    unsigned id;      /* from 0 within the VM */
-    uint32_t apic_id; /* virtual */
-    struct cpu *cpu;  /* pinned to */
-    void *backend;    /* struct vmx_vcpu */
+    unsigned id;              /* from 0 within the VM */
+    uint32_t apic_id;         /* virtual */
+    struct cpu *cpu;          /* its own, or where it runs or ran last */
+    struct sched_vcpu *sched; /* NULL: it owns its CPU */
+    void *backend;            /* struct vmx_vcpu */
     struct vlapic *lapic;
     volatile enum activity activity;
     volatile bool dead;        /* nothing but INIT, SIPI or NMI can wake it */
@@ -101,6 +104,10 @@ extern unsigned vm_count;
  * reporting the reason as a configuration error.
  */
 struct vm *vm_build(const struct vm_config *config);
+
+/* Brings it to the state of a machine just switched on, with its images in memory. False after reporting why.
+ */
+bool vm_load(struct vm *vm);
 
 /* Lets its vCPUs run. */
 void vm_start(struct vm *vm);

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: BSD-2-Clause
-objects += sched/sched.o
+objects += $(addprefix sched/,fair.o sched.o)

@@ -1,17 +1,388 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The loop of every CPU: run the vCPU pinned here, act on how it ended, or idle. One vCPU a CPU for now, so
- * there is nothing to choose.
+ * The loop of every CPU. A CPU belongs to one dedicated vCPU, which halts in place and is never scheduled
+ * out, or has a run queue for all that share it; who is next is a matter of sched/fair.c. A vCPU waits on the
+ * CPU on which it halted. The steps around the mailbox are those of tests/model/mailbox.pml.
  */
+#include "apic/vlapic.h"
 #include "arch/x86/cpu.h"
+#include "arch/x86/lapic.h"
+#include "arch/x86/spinlock.h"
 #include "core/backend.h"
+#include "core/machine.h"
 #include "core/power.h"
+#include "core/smp.h"
+#include "sched/fair.h"
 
-static void run(struct vcpu *v)
+struct sched_vcpu {
+    struct fair_entity fair; /* first: the queue hands these out. Asleep: it waits, or may not run */
+    struct vcpu *v;
+    struct run_queue *home; /* whose lock guards this; where it waits, runs, or ran last */
+    bool waits;             /* in the list of the queue, for an interrupt, INIT or SIPI */
+    uint64_t wake_at;       /* TSC; 0: no timer */
+    struct sched_vcpu *next, **link;
+};
+
+_Static_assert(offsetof(struct sched_vcpu, fair) == 0, "for of()");
+_Static_assert(SCHED_MAX_SHARED <= FAIR_MAX, "all may wait for one CPU");
+
+struct run_queue {
+    struct fair_queue fair;
+    struct spinlock lock;
+    struct cpu *cpu;
+    struct sched_vcpu *waiting;
+};
+
+static struct sched_vcpu *of(struct fair_entity *e)
 {
+    return (struct sched_vcpu *)e;
+}
+
+/* --- with the lock of the queue --- */
+
+/* When this CPU wants to be back: the slice ends, or the timer of somebody who waits fires. */
+static void set_next_event(struct run_queue *q, uint64_t slice_end)
+{
+    uint64_t first = slice_end;
+
+    for (struct sched_vcpu *s = q->waiting; s; s = s->next) {
+        if (s->wake_at && (!first || s->wake_at < first))
+            first = s->wake_at;
+    }
+    q->cpu->next_event = first;
+}
+
+/* Makes the CPU look at its queue again, from whichever CPU. */
+static void disturb(struct run_queue *q)
+{
+    q->cpu->resched = true;
+    if (q->fair.running)
+        __atomic_store_n(&of(q->fair.running)->v->kicked, true, __ATOMIC_SEQ_CST);
+    if (q->cpu != this_cpu())
+        smp_kick(q->cpu);
+}
+
+static void make_ready(struct run_queue *q, struct sched_vcpu *s, uint64_t now)
+{
+    if (fair_add(&q->fair, &s->fair, now))
+        disturb(q);
+}
+
+static void unlink_waiting(struct sched_vcpu *s)
+{
+    s->waits = false;
+    *s->link = s->next;
+    if (s->next)
+        s->next->link = s->link;
+}
+
+/* wake */
+static void wake(struct run_queue *q, struct sched_vcpu *s, uint64_t now)
+{
+    unlink_waiting(s);
+    vlapic_schedule_out(s->v);
+    make_ready(q, s, now);
+}
+
+static void wake_due(struct run_queue *q, uint64_t now)
+{
+    for (struct sched_vcpu *s = q->waiting, *next; s; s = next) {
+        next = s->next;
+        if (s->wake_at && s->wake_at <= now)
+            wake(q, s, now);
+    }
+}
+
+/*
+ * block: listed first, then the mailbox points here, then a last look; its VMCS is clear by now. False: there
+ * is something for it already.
+ */
+static bool wait_here(struct run_queue *q, struct sched_vcpu *s)
+{
+    s->waits = true;
+    s->wake_at = vlapic_expires(s->v);
+    s->next = q->waiting;
+    s->link = &q->waiting;
+    if (s->next)
+        s->next->link = &s->next;
+    q->waiting = s;
+    if (vlapic_block(s->v) && !s->v->kicked)
+        return true;
+    unlink_waiting(s);
+    vlapic_schedule_out(s->v);
+    return false;
+}
+
+static enum fair_stop stop_reason(struct run_queue *q, struct sched_vcpu *s, enum run_end end)
+{
+    switch (end) {
+    case RUN_PREEMPTED: return FAIR_PREEMPTED;
+    case RUN_YIELDED: return FAIR_YIELDED;
+    case RUN_BLOCKED: return wait_here(q, s) ? FAIR_BLOCKED : FAIR_PREEMPTED;
+    default: return FAIR_BLOCKED;
+    }
+}
+
+static struct sched_vcpu *pick(struct run_queue *q, enum fair_stop why, uint64_t now)
+{
+    struct fair_entity *e = fair_next(&q->fair, why, now);
+    uint64_t ticks = e ? fair_slice(&q->fair, now) : FAIR_NO_LIMIT;
+
+    set_next_event(q, ticks == FAIR_NO_LIMIT ? 0 : now + ticks);
+    return e ? of(e) : NULL;
+}
+
+/* --- the owner of the queue --- */
+
+/* s, if any, has run and stops; who runs now? NULL: nobody here. */
+static struct sched_vcpu *change_over(struct run_queue *q, struct sched_vcpu *s, enum run_end end)
+{
+    struct sched_vcpu *next;
+    uint64_t now;
+
+    spin_lock(&q->lock);
+    now = rdtsc();
+    q->cpu->resched = false;
+    wake_due(q, now);
+    if (s && !vm_may_run(s->v->vm))
+        end = RUN_LEFT;
+    else if (end == RUN_LEFT)
+        end = RUN_PREEMPTED; /* its VM started again */
+    next = pick(q, s ? stop_reason(q, s, end) : FAIR_BLOCKED, now);
+    if (s && end == RUN_LEFT) /* fair_next() left it asleep */
+        fair_remove(&q->fair, &s->fair, now);
+    spin_unlock(&q->lock);
+    return next;
+}
+
+static bool may_move(struct fair_entity *e, void *to)
+{
+    const struct run_queue *q = to;
+    const struct vm_config *c = of(e)->v->vm->config;
+
+    return !c->cpus_line || cpu_set_has(&c->cpus, q->cpu->id);
+}
+
+static struct sched_vcpu *steal_from(struct run_queue *from, struct run_queue *q)
+{
+    struct fair_entity *e;
+    uint64_t now = rdtsc();
+
+    if (q->fair.count)
+        return pick(q, FAIR_BLOCKED, now);
+    e = fair_steal(&from->fair, may_move, q, now);
+    if (!e)
+        return NULL;
+    of(e)->home = q;
+    fair_add(&q->fair, e, now);
+    return pick(q, FAIR_BLOCKED, now);
+}
+
+/* From the first other queue with somebody to spare. Two locks, the lower CPU's first. */
+static struct sched_vcpu *steal(struct run_queue *q)
+{
+    struct sched_vcpu *got = NULL;
+
+    for (unsigned i = 0; i < cpu_count && !got; i++) {
+        struct run_queue *from = cpus[i]->queue, *first, *second;
+
+        if (!from || from == q || !from->fair.count)
+            continue;
+        first = from->cpu->id < q->cpu->id ? from : q;
+        second = first == q ? from : q;
+        spin_lock(&first->lock);
+        spin_lock(&second->lock);
+        got = steal_from(from, q);
+        spin_unlock(&second->lock);
+        spin_unlock(&first->lock);
+    }
+    return got;
+}
+
+static enum run_end run(struct cpu *cpu, struct vcpu *v)
+{
+    enum run_end end = RUN_LEFT;
+
+    v->cpu = cpu;
+    cpu->vcpu = v;
     if (vm_begin_run(v->vm))
-        backend.run(v);
-    vm_end_run(v->vm);
+        end = backend.run(v);
+    cpu->vcpu = NULL;
+    return end;
+}
+
+/* Until there is nobody left to run. */
+static void run_shared(struct run_queue *q)
+{
+    struct sched_vcpu *s = change_over(q, NULL, RUN_LEFT);
+
+    while ((s || (s = steal(q))) && !q->cpu->leave) {
+        enum run_end end = run(q->cpu, s->v);
+
+        vm_end_run(s->v->vm); /* may load the VM again, with s still counted as running here */
+        s = change_over(q, s, end);
+    }
+}
+
+static void idle(struct run_queue *q)
+{
+    if (console_pump())
+        return;
+    lapic_timer_set(TIMER_SCHED, q->cpu->next_event);
+    if (!q->cpu->resched)
+        wait_for_interrupt();
+    lapic_timer_set(TIMER_SCHED, 0);
+}
+
+bool sched_look(void)
+{
+    struct run_queue *q = this_cpu()->queue;
+    uint64_t now, ticks;
+
+    spin_lock(&q->lock);
+    now = rdtsc();
+    q->cpu->resched = false;
+    wake_due(q, now);
+    ticks = fair_slice(&q->fair, now);
+    set_next_event(q, ticks == FAIR_NO_LIMIT ? 0 : now + ticks);
+    spin_unlock(&q->lock);
+    return ticks == 0;
+}
+
+void sched_event(void)
+{
+    this_cpu()->resched = true;
+    if (this_cpu()->vcpu)
+        this_cpu()->vcpu->kicked = true;
+}
+
+/* --- from anywhere --- */
+
+/* Locks the queue that s belongs to; it may move until that is done. */
+static struct run_queue *lock_home(struct sched_vcpu *s)
+{
+    for (;;) {
+        struct run_queue *q = __atomic_load_n(&s->home, __ATOMIC_ACQUIRE);
+
+        spin_lock(&q->lock);
+        if (q == s->home)
+            return q;
+        spin_unlock(&q->lock);
+    }
+}
+
+void sched_kick(struct vcpu *v)
+{
+    struct run_queue *q;
+
+    if (!v->sched) {
+        if (v->cpu != this_cpu())
+            smp_kick(v->cpu);
+        return;
+    }
+    q = lock_home(v->sched);
+    if (v->sched->waits)
+        wake(q, v->sched, rdtsc());
+    else if (v->sched->fair.state == FAIR_RUNNING && q->cpu != this_cpu())
+        smp_kick(q->cpu);
+    spin_unlock(&q->lock);
+}
+
+void sched_mail(void)
+{
+    struct run_queue *q = this_cpu()->queue;
+
+    if (!q)
+        return;
+    spin_lock(&q->lock);
+    for (struct sched_vcpu *s = q->waiting, *next; s; s = next) {
+        next = s->next;
+        if (vlapic_has_mail(s->v))
+            wake(q, s, rdtsc());
+    }
+    spin_unlock(&q->lock);
+}
+
+static struct run_queue *queue_of(struct cpu *cpu)
+{
+    const uint64_t pages = ALIGN_UP(sizeof(struct run_queue), PAGE_SIZE) / PAGE_SIZE;
+
+    if (!cpu->queue) {
+        cpu->queue = memory_alloc_zeroed(&memory_host, MEMORY_STATE, pages);
+        if (cpu->queue) {
+            cpu->queue->cpu = cpu;
+            fair_queue_init(&cpu->queue->fair);
+        }
+    }
+    return cpu->queue;
+}
+
+bool sched_create(struct vm *vm, struct cpu *const picked[], unsigned count)
+{
+    const struct vm_config *c = vm->config;
+    struct sched_vcpu *places;
+    uint64_t pages = ALIGN_UP(vm->vcpu_count * sizeof(*places), PAGE_SIZE) / PAGE_SIZE;
+
+    if (c->sched != SCHED_SHARED)
+        return true;
+    places = memory_alloc_zeroed(&vm->account, MEMORY_STATE, pages);
+    for (unsigned i = 0; places && i < vm->vcpu_count; i++) {
+        struct sched_vcpu *s = &places[i];
+
+        s->v = vm->vcpus[i];
+        s->home = queue_of(picked[(vm->id + i) % count]);
+        if (!s->home)
+            return false;
+        s->v->cpu = s->home->cpu;
+        s->v->sched = s;
+        fair_entity_init(&s->fair, c->weight, machine.tsc_hz / 1000000 * c->slice_us);
+    }
+    return places != NULL;
+}
+
+void sched_start(struct vm *vm)
+{
+    for (unsigned i = 0; i < vm->vcpu_count; i++) {
+        struct sched_vcpu *s = vm->vcpus[i]->sched;
+        struct run_queue *q;
+
+        if (!s) {
+            vcpu_kick(vm->vcpus[i]);
+            continue;
+        }
+        q = lock_home(s);
+        if (s->fair.state != FAIR_RUNNING) /* the one whose end brought us here goes on by itself */
+            make_ready(q, s, rdtsc());
+        spin_unlock(&q->lock);
+    }
+}
+
+/* The one that ran last is at its end, here; one that another CPU has just taken finds its VM ended, and lets
+ * go. */
+static void stop(struct sched_vcpu *s)
+{
+    for (;;) {
+        struct run_queue *q = lock_home(s);
+        bool running = s->fair.state == FAIR_RUNNING;
+
+        if (s->waits)
+            unlink_waiting(s);
+        if (!running && s->fair.queue)
+            fair_remove(&q->fair, &s->fair, rdtsc());
+        spin_unlock(&q->lock);
+        if (!running || q->cpu == this_cpu())
+            return;
+        while (__atomic_load_n(&s->fair.state, __ATOMIC_RELAXED) == FAIR_RUNNING)
+            cpu_pause();
+    }
+}
+
+void sched_stop(struct vm *vm)
+{
+    for (unsigned i = 0; i < vm->vcpu_count; i++) {
+        if (vm->vcpus[i]->sched)
+            stop(vm->vcpus[i]->sched);
+    }
 }
 
 NORETURN void sched_loop(void)
@@ -19,15 +390,19 @@ NORETURN void sched_loop(void)
     struct cpu *cpu = this_cpu();
 
     for (;;) {
-        struct vcpu *v = cpu->vcpu;
-
         if (cpu->leave)
             power_leave();
-        if (v && vm_may_run(v->vm))
-            run(v);
-        else if (vm_all_ended())
+        if (cpu->owner && vm_may_run(cpu->owner->vm)) {
+            run(cpu, cpu->owner);
+            vm_end_run(cpu->owner->vm);
+        }
+        if (cpu->queue)
+            run_shared(cpu->queue);
+        if (vm_all_ended())
             power_off();
-        else if (!console_pump())
+        if (cpu->queue)
+            idle(cpu->queue);
+        else if (!(cpu->owner && vm_may_run(cpu->owner->vm)) && !console_pump())
             wait_for_interrupt();
     }
 }

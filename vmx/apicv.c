@@ -12,6 +12,8 @@
 
 #define WRITE_OFFSET(q) ((unsigned)(q)&0xfff)
 #define X2APIC_MSR(reg) (IA32_X2APIC_BASE + (reg) / 16)
+#define PLE_GAP         128  /* TSC ticks: PAUSEs further apart are no loop */
+#define PLE_WINDOW      4096 /* ticks in a loop before it exits */
 #define REG_TPR         0x080u
 #define REG_SELF_IPI    0x3f0u
 
@@ -92,6 +94,11 @@ void vmx_apicv_configure(struct vcpu *v)
         proc2 |= PROC2_APIC_REGISTER | PROC2_VIRTUAL_DELIVERY | (mode == VLAPIC_X2APIC ? PROC2_X2APIC : 0);
         x->pin |= vm->rung >= RUNG_POSTED ? PIN_POSTED_INTERRUPTS : 0;
         tertiary = vm->rung >= RUNG_IPIV ? PROC3_IPI : 0;
+    }
+    if (v->sched && vmx_can(WORD_PROC2, PROC2_PAUSE_LOOP)) {
+        proc2 |= PROC2_PAUSE_LOOP;
+        vmcs_write(vmcs_ple_gap, PLE_GAP);
+        vmcs_write(vmcs_ple_window, PLE_WINDOW);
     }
     if (vm->tsc_multiplier)
         proc2 |= PROC2_TSC_SCALING;

@@ -66,6 +66,8 @@ static bool can_run(const struct vm_config *c, unsigned *line, const char **why)
 
 static void on_timer(void)
 {
+    if (this_cpu()->next_event && rdtsc() >= this_cpu()->next_event)
+        sched_event();
     if (this_cpu()->vcpu)
         this_cpu()->vcpu->kicked = true;
     console_pump();
@@ -90,6 +92,7 @@ static void on_wakeup(void)
 
     if (v && vlapic_has_mail(v))
         v->kicked = true;
+    sched_mail();
 }
 
 static bool cpu_enable(struct cpu *cpu, const char **why)

@@ -63,7 +63,7 @@ static const struct control {
     {WORD_PIN, PIN_PREEMPTION_TIMER, PER_VM, "preemption timer", "host timer"},
     {WORD_PROC, PROC_TERTIARY, PER_VM, "tertiary controls", "none"},
     {WORD_PROC3, PROC3_IPI, PER_VM, "IPI virtualization", "software IPIs"},
-    {WORD_PROC2, PROC2_PAUSE_LOOP, SHOW, "PAUSE-loop exiting", "none"},
+    {WORD_PROC2, PROC2_PAUSE_LOOP, PER_VM, "PAUSE-loop exiting", "none"},
     {WORD_PROC2, PROC2_TSC_SCALING, PER_VM, "TSC scaling", "guests see the host's TSC rate"},
 };
 

@@ -159,6 +159,8 @@ void vmx_timer_expired(struct vcpu *v)
 {
     unsigned vector;
 
+    if (this_cpu()->next_event && rdtsc() >= this_cpu()->next_event)
+        sched_event();
     if (!vmx_of(v)->virtual_delivery) {
         v->kicked = true; /* vmx_prepare_entry() finds it due */
         return;

@@ -96,6 +96,11 @@ static enum next handle_hlt(struct vcpu *v UNUSED)
     return NEXT_HALT;
 }
 
+static enum next handle_pause(struct vcpu *v UNUSED)
+{
+    return NEXT_YIELD;
+}
+
 static enum next handle_undefined(struct vcpu *v)
 {
     vmx_inject_exception(v, VECTOR_UD);
@@ -152,6 +157,7 @@ static exit_handler *const handlers[EXIT_REASONS] = {
     [EXIT_HLT] = handle_hlt,
     [EXIT_INVD] =
         handle_nothing, /* would lose other VMs' data: treated as WBINVD, which coherence makes a no-op */
+    [EXIT_PAUSE] = handle_pause,
     [EXIT_RDPMC] = handle_protected,
     [EXIT_RSM] = handle_undefined,
     [EXIT_VMCALL] = handle_vmcall,

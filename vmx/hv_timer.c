@@ -6,6 +6,7 @@
  */
 #include "apic/vlapic.h"
 #include "arch/x86/cpu.h"
+#include "arch/x86/lapic.h"
 #include "core/machine.h"
 #include "vmx/caps.h"
 #include "vmx/vmx.h"
@@ -46,8 +47,15 @@ void vmx_hv_timer_reset(const struct vmx_vcpu *x)
 void vmx_hv_timer_follow(struct vcpu *v)
 {
     struct vmx_vcpu *x = vmx_of(v);
-    uint64_t deadline = vlapic_backend_deadline(v);
+    uint64_t deadline = vlapic_backend_deadline(v), event = this_cpu()->next_event;
 
+    if (!(x->pin & PIN_PREEMPTION_TIMER)) {
+        if (event != this_cpu()->timer_deadlines[TIMER_SCHED])
+            lapic_timer_set(TIMER_SCHED, event);
+        return;
+    }
+    if (event && (!deadline || event < deadline))
+        deadline = event;
     /* The control stays on: without a deadline the timer starts from its longest time at each entry. */
     if (!deadline && x->timer_deadline)
         vmcs_write(vmcs_preemption_timer_value, UINT32_MAX);

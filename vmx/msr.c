@@ -15,7 +15,7 @@
 #define BITMAP_HIGH  1024 /* offset of MSRs c0000000h-c0001fffh; 2048 further for writes */
 #define BITMAP_WRITE 2048
 #define MTRRCAP_WC   BIT(10) /* no fixed and no variable ranges: all memory is of the default type */
-#define LOW_MSRS     0x1000
+#define LOW_MSRS     0x700
 #define EFER_GUEST   (EFER_SCE | EFER_LME | EFER_LMA | EFER_NXE)
 
 void vmx_msr_open(uint8_t *bitmap, uint32_t msr, enum msr_rights rights)

@@ -12,12 +12,21 @@ static bool must_leave(const struct vcpu *v)
     return v->vm->ending != VM_END_NONE || this_cpu()->leave || !v->vm->live;
 }
 
+/* False, for the caller to hand on: the run ends, for this reason. */
+static bool end_run(struct vcpu *v, enum run_end end)
+{
+    vmx_of(v)->end = end;
+    vmx_of(v)->leaving = true;
+    return false;
+}
+
 static void failed_entry(struct vcpu *v, enum vmx_entry result)
 {
     uint32_t error = result == VMX_FAIL_VALID ? (uint32_t)vmcs_read(vmcs_instruction_error) : 0;
 
     vmx_explain_failed_entry(v, error, 0);
     vm_request_end(v->vm, VM_END_CRASH, "VM entry failed with error %u", error);
+    end_run(v, RUN_LEFT);
 }
 
 /* The TSCs of a VM show the same: each vCPU begins with the offset that vCPU 0 began with. */
@@ -45,7 +54,8 @@ static void idle(struct vcpu *v)
     v->kicked = false;
 }
 
-/* HLT: until something ends it. False when the vCPU must leave instead. */
+/* HLT: until something ends it. False when the vCPU must leave instead, as it does to wait on a shared CPU.
+ */
 static bool wait_for_event(struct vcpu *v, bool interrupts)
 {
     while (!must_leave(v)) {
@@ -54,23 +64,23 @@ static bool wait_for_event(struct vcpu *v, bool interrupts)
             return true;
         if (!interrupts && !v->dead)
             vcpu_dead(v);
+        else if (v->sched)
+            return end_run(v, RUN_BLOCKED);
         else
             idle(v);
     }
-    return false;
+    return end_run(v, RUN_LEFT);
 }
 
 static NOINLINE bool halt(struct vcpu *v)
 {
-    bool go_on;
-
-    vmx_skip_instruction();
     v->activity = HALTED;
-    go_on = wait_for_event(v, vmcs_read(vmcs_guest_rflags) & RFLAGS_IF);
+    if (!wait_for_event(v, vmcs_read(vmcs_guest_rflags) & RFLAGS_IF))
+        return false;
     v->activity = ACTIVE;
     v->dead = false;
     v->kicked = true;
-    return go_on;
+    return true;
 }
 
 static void take_init(struct vcpu *v)
@@ -97,7 +107,7 @@ static COLD bool take_init_and_startup(struct vcpu *v)
         if (request & REQUEST_INIT)
             take_init(v);
         if (must_leave(v))
-            return false;
+            return end_run(v, RUN_LEFT);
         if (v->activity != WAIT_FOR_SIPI)
             break; /* to a CPU that runs SIPI means nothing */
         if (request & REQUEST_STARTUP) {
@@ -107,6 +117,8 @@ static COLD bool take_init_and_startup(struct vcpu *v)
             v->activity = ACTIVE;
         } else if (!v->dead) {
             vcpu_dead(v);
+        } else if (v->sched) {
+            return end_run(v, RUN_BLOCKED);
         } else {
             idle(v);
         }
@@ -120,10 +132,25 @@ static NOINLINE bool prepare(struct vcpu *v)
     if (!v->kicked)
         return true;
     v->kicked = false;
-    if (must_leave(v) || ((v->request || v->activity == WAIT_FOR_SIPI) && !take_init_and_startup(v)))
+    if (must_leave(v))
+        return end_run(v, RUN_LEFT);
+    if (unlikely(this_cpu()->resched) && v->sched && sched_look())
+        return end_run(v, RUN_PREEMPTED);
+    if ((v->request || v->activity == WAIT_FOR_SIPI) && !take_init_and_startup(v))
+        return false;
+    if (v->activity == HALTED && !halt(v))
         return false;
     vmx_prepare_entry(v);
     return true;
+}
+
+/* What a handler says that does not let the guest go on. */
+static NOINLINE bool stop_here(struct vcpu *v, enum next next)
+{
+    if (next == NEXT_LEAVE)
+        return end_run(v, RUN_LEFT);
+    vmx_skip_instruction();
+    return next == NEXT_HALT ? halt(v) : end_run(v, RUN_YIELDED);
 }
 
 /* Every exit. True: the guest goes on right away. */
@@ -136,7 +163,7 @@ static bool exited(struct vcpu *v)
     next = vmx_handle_exit(v);
     if (likely(next == NEXT_SKIP_AND_RESUME))
         vmx_skip_instruction();
-    else if (next == NEXT_LEAVE || (next == NEXT_HALT && !halt(v)))
+    else if (unlikely(next != NEXT_RESUME) && !stop_here(v, next))
         return false;
     if (v->kicked && !prepare(v))
         return false;
@@ -155,26 +182,30 @@ static void report_first_entry(void)
              (unsigned long long)(rdtsc() - machine.entry_tsc));
 }
 
-void vmx_run(struct vcpu *v)
+enum run_end vmx_run(struct vcpu *v)
 {
     struct vmx_vcpu *x = vmx_of(v);
-    enum vmx_entry result = VMX_EXITED;
 
     vmx_switch_in(v);
-    vlapic_use_hv_timer(v, vmx_hv_timer_wanted(v->vm->config));
+    vlapic_use_hv_timer(v, x->pin & PIN_PREEMPTION_TIMER);
     vlapic_schedule_in(v);
     report_first_entry();
-    if (v->activity != WAIT_FOR_SIPI)
-        start_tsc(v);
-    for (v->kicked = true; result == VMX_EXITED && prepare(v); v->kicked = true) {
+    if (v->id == 0)
+        start_tsc(v); /* the others begin behind SIPI */
+    x->leaving = false;
+    for (v->kicked = true; !x->leaving && prepare(v); v->kicked = true) {
+        enum vmx_entry result;
+
         if (x->timer_deadline)
             vmx_hv_timer_load(x);
-        result = vmx_enter(v, x->launched, exited);
+        result = vmx_enter(v, x->launched, exited); /* INIT comes back, too, as it clears the VMCS */
+        if (result != VMX_EXITED)
+            failed_entry(v, result);
     }
-    if (result != VMX_EXITED)
-        failed_entry(v, result);
     if (v->vm->ending == VM_END_CRASH)
         vmx_dump_guest(v);
+    vlapic_use_hv_timer(v, true); /* nobody watches: it is looked at when v runs again */
     vlapic_schedule_out(v);
     vmx_switch_out(v);
+    return x->end;
 }

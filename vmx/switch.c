@@ -9,6 +9,7 @@
 #include "arch/x86/msr.h"
 #include "arch/x86/string.h"
 #include "core/panic.h"
+#include "vmx/caps.h"
 #include "vmx/vmx.h"
 
 #define FPU_CONTROL 0x37fu
@@ -19,9 +20,10 @@
 static const uint32_t guest_msrs[GUEST_MSRS] = {IA32_STAR,  IA32_LSTAR,          IA32_CSTAR,
                                                 IA32_FMASK, IA32_KERNEL_GS_BASE, IA32_TSC_AUX};
 
-static bool msr_there(unsigned i)
+/* IA32_TSC_AUX, the last one, comes with RDTSCP. */
+static unsigned msr_count(void)
 {
-    return guest_msrs[i] != IA32_TSC_AUX || feature_present(FEATURE_RDTSCP);
+    return vmx_has(WORD_PROC2, PROC2_RDTSCP) ? GUEST_MSRS : GUEST_MSRS - 1;
 }
 
 /* "Processor state after reset": an XSAVE area whose header says that every component is in its initial
@@ -34,12 +36,13 @@ void vmx_reset_context(struct vmx_vcpu *x)
     store_le(c->vector, FPU_CONTROL, 2);
     store_le(c->vector + 24, MXCSR_RESET, 4);
     c->dr6 = DR6_RESET;
+    x->xsave = feature_present(FEATURE_XSAVE);
     x->loaded_on = NULL;
 }
 
 static void load_vector(const struct vmx_vcpu *x)
 {
-    if (!feature_present(FEATURE_XSAVE)) {
+    if (!x->xsave) {
         __asm__ volatile("fxrstor64 %0" ::"m"(x->context.vector));
         return;
     }
@@ -51,7 +54,7 @@ static void load_vector(const struct vmx_vcpu *x)
 
 static void save_vector(struct vmx_vcpu *x)
 {
-    if (!feature_present(FEATURE_XSAVE)) {
+    if (!x->xsave) {
         __asm__ volatile("fxsave64 %0" : "=m"(x->context.vector));
         return;
     }
@@ -67,12 +70,10 @@ static void load_context(const struct vmx_vcpu *x)
     const struct guest_context *c = &x->context;
 
     load_vector(x);
-    if (feature_present(FEATURE_XSAVES))
+    if (vmx_has(WORD_PROC2, PROC2_XSAVES))
         wrmsr(IA32_XSS, 0);
-    for (unsigned i = 0; i < GUEST_MSRS; i++) {
-        if (msr_there(i))
-            wrmsr(guest_msrs[i], c->msrs[i]);
-    }
+    for (unsigned i = 0; i < msr_count(); i++)
+        wrmsr(guest_msrs[i], c->msrs[i]);
     write_cr2(c->cr2);
     write_dr0(c->dr[0]);
     write_dr1(c->dr[1]);
@@ -86,10 +87,8 @@ static void save_context(struct vmx_vcpu *x)
     struct guest_context *c = &x->context;
 
     save_vector(x);
-    for (unsigned i = 0; i < GUEST_MSRS; i++) {
-        if (msr_there(i))
-            c->msrs[i] = rdmsr(guest_msrs[i]);
-    }
+    for (unsigned i = 0; i < msr_count(); i++)
+        c->msrs[i] = rdmsr(guest_msrs[i]);
     c->cr2 = read_cr2();
     c->dr[0] = read_dr0();
     c->dr[1] = read_dr1();
@@ -104,12 +103,14 @@ void vmx_switch_in(struct vcpu *v)
     struct cpu *cpu = this_cpu();
 
     ASSERT(!x->active_on && !cpu->active);
+    v->counts[COUNT_SWITCH]++;
     vmx_vmptrld(x->vmcs);
     x->active_on = cpu;
     cpu->active = v;
     if (x->last_cpu != cpu || x->flush) {
         vmx_load_host_state();
-        vmx_flush_tlb(); /* translations of this VPID from the last time that it was here */
+        vmx_flush_vpid((uint16_t)vmcs_read(
+            vmcs_vpid)); /* what it left here the last time: the guest has flushed elsewhere since */
         x->last_cpu = cpu;
         x->flush = false;
     }

@@ -3,6 +3,7 @@
 
 #include "arch/x86/layout.h"
 #include "core/panic.h"
+#include "vmx/caps.h"
 #include "vmx/vmx.h"
 
 static const struct {
@@ -27,12 +28,24 @@ const char *vmcs_field_name(struct vmcs_field f)
 static bool optional(uint32_t encoding)
 {
     static const struct vmcs_field fields[] = {
-        vmcs_posted_interrupt_vector, vmcs_last_pid_index,     vmcs_guest_interrupt_status,
-        vmcs_virtual_apic_page,       vmcs_apic_access_page,   vmcs_posted_interrupt_descriptor,
-        vmcs_eoi_exit_bitmap0,        vmcs_eoi_exit_bitmap1,   vmcs_eoi_exit_bitmap2,
-        vmcs_eoi_exit_bitmap3,        vmcs_xss_exiting_bitmap, vmcs_tsc_multiplier,
-        vmcs_tertiary_controls,       vmcs_pid_table,          vmcs_tpr_threshold,
+        vmcs_posted_interrupt_vector,
+        vmcs_last_pid_index,
+        vmcs_guest_interrupt_status,
+        vmcs_virtual_apic_page,
+        vmcs_apic_access_page,
+        vmcs_posted_interrupt_descriptor,
+        vmcs_eoi_exit_bitmap0,
+        vmcs_eoi_exit_bitmap1,
+        vmcs_eoi_exit_bitmap2,
+        vmcs_eoi_exit_bitmap3,
+        vmcs_xss_exiting_bitmap,
+        vmcs_tsc_multiplier,
+        vmcs_tertiary_controls,
+        vmcs_pid_table,
+        vmcs_tpr_threshold,
         vmcs_preemption_timer_value,
+        vmcs_ple_gap,
+        vmcs_ple_window,
     };
 
     for (unsigned i = 0; i < ARRAY_SIZE(fields); i++) {
@@ -91,4 +104,17 @@ void vmx_flush_tlb(void)
     const uint64_t all_contexts = 2;
 
     __asm__ volatile("invept %0, %1\n\tinvvpid %0, %1" ::"m"(descriptor), "r"(all_contexts) : "cc", "memory");
+}
+
+void vmx_flush_vpid(uint16_t vpid)
+{
+    const struct {
+        uint64_t vpid, linear;
+    } descriptor = {vpid, 0};
+    const uint64_t single_context = 1;
+
+    if (vmx_caps.ept_vpid & VPID_SINGLE)
+        __asm__ volatile("invvpid %0, %1" ::"m"(descriptor), "r"(single_context) : "cc", "memory");
+    else
+        vmx_flush_tlb();
 }

@@ -69,6 +69,8 @@
     F(entry_instruction_length, 0x401a)    \
     F(tpr_threshold, 0x401c)               \
     F(proc2_controls, 0x401e)              \
+    F(ple_gap, 0x4020)                     \
+    F(ple_window, 0x4022)                  \
     F(instruction_error, 0x4400)           \
     F(exit_reason, 0x4402)                 \
     F(exit_interruption_info, 0x4404)      \

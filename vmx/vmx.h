@@ -36,7 +36,10 @@ struct vmx_vcpu {
     struct cpu *last_cpu;  /* that the host state in the VMCS is of */
     struct cpu *loaded_on; /* where the context went into registers, if nobody else's came behind it */
     bool flush;            /* translations must go before the next entry */
+    bool xsave;            /* or FXSAVE */
     bool launched;
+    bool leaving;       /* the run ends, */
+    enum run_end end;   /* for this reason */
     uint64_t pin, proc; /* controls, without those that come and go */
     bool interrupt_window, nmi_window;
     bool tpr_shadow, virtual_delivery; /* in the current mode of the local APIC */
@@ -85,7 +88,8 @@ void vmx_vmxoff(void);
 void vmx_vmclear(void *vmcs);
 void vmx_vmptrld(void *vmcs);
 void vmx_verify_fields(void); /* of the current VMCS */
-void vmx_flush_tlb(void);     /* INVEPT and INVVPID, all contexts */
+void vmx_flush_vpid(uint16_t vpid);
+void vmx_flush_tlb(void); /* INVEPT and INVVPID, all contexts */
 
 /* setup.c */
 bool vmx_vcpu_create(struct vcpu *v);
@@ -102,7 +106,7 @@ void vmx_switch_out(struct vcpu *v);
 bool vmx_vm_create(struct vm *vm);
 
 /* run.c */
-void vmx_run(struct vcpu *v);
+enum run_end vmx_run(struct vcpu *v);
 
 /* exits.c */
 enum next vmx_handle_exit(struct vcpu *v);

@@ -28,7 +28,7 @@ static const struct {
     [FEATURE_MTRR] = {"mtrr", "all memory is uncached", 1, 0, EDX, 12},
 };
 
-bool feature_present(enum cpu_feature f)
+static bool read_feature(enum cpu_feature f)
 {
     uint32_t leaf = features[f].leaf;
     struct cpuid r;
@@ -37,6 +37,18 @@ bool feature_present(enum cpu_feature f)
         return false;
     r = cpuid(leaf, features[f].subleaf);
     return ((const uint32_t[]){r.eax, r.ebx, r.ecx, r.edx})[features[f].reg] >> features[f].bit & 1;
+}
+
+/* CPUID is slow, and exits where Skerry is a guest itself: asked once. */
+bool feature_present(enum cpu_feature f)
+{
+    static uint32_t known, present;
+
+    if (!(known >> f & 1)) {
+        present |= read_feature(f) ? (uint32_t)BIT(f) : 0;
+        known |= (uint32_t)BIT(f);
+    }
+    return present >> f & 1;
 }
 
 const char *feature_name(enum cpu_feature f)

@@ -122,3 +122,14 @@ void lapic_timer_arm(uint64_t tsc)
     else
         arm_one_shot(tsc);
 }
+
+void lapic_timer_set(enum timer_user user, uint64_t tsc)
+{
+    uint64_t *deadlines = this_cpu()->timer_deadlines, first;
+
+    deadlines[user] = tsc;
+    first = deadlines[TIMER_GUEST];
+    if (!first || (deadlines[TIMER_SCHED] && deadlines[TIMER_SCHED] < first))
+        first = deadlines[TIMER_SCHED];
+    lapic_timer_arm(first);
+}

@@ -27,7 +27,13 @@ struct cpu {
     volatile bool online;
     volatile bool leave; /* set by another CPU: give the machine back (core/power.c) */
     volatile bool left;
-    struct vcpu *vcpu;       /* assigned to this CPU, or NULL */
+    struct vcpu *owner;          /* the dedicated vCPU that this CPU belongs to, or NULL */
+    bool shared;                 /* it has a run queue (sched/sched.c) */
+    volatile bool resched;       /* the vCPU that runs must give way */
+    uint64_t timer_deadlines[2]; /* by enum timer_user (arch/x86/lapic.h) */
+    uint64_t next_event;         /* TSC at which the scheduler wants the CPU back; 0: never */
+    struct run_queue *queue;
+    struct vcpu *vcpu;       /* that runs or halts here now, or NULL */
     struct vcpu *active;     /* whose state the backend has loaded, or NULL */
     struct vcpu *context_of; /* whose registers were loaded last */
     void *vmxon;             /* the backend's page for this CPU */

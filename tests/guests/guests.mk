@@ -13,7 +13,7 @@ GUEST_timer-lateness := $(GUEST_MEASURE)
 # Those with the header of Multiboot2 can take Skerry's own place: they measure the bare machine, too.
 GUEST_NAMES2 := apic-cost ipi-cost timer-lateness
 GUEST_NAMES := apic-basic cli-loop cr-xcr exits flood hello impostor ioapic-uart msr-port-fuzz neighbour off-memory \
-    reset triple-fault vmx-insn $(GUEST_NAMES2)
+    reset triple-fault vmx-insn worker $(GUEST_NAMES2)
 GUEST_FLAT := flat16 flat32
 GUEST_COMMON := lib/trap_stubs.asm lib/apic.c lib/bootinfo.c lib/console.c lib/traps.c
 

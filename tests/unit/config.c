@@ -78,7 +78,8 @@ static void every_key(void **state)
     expect("# comment\n[host]\nfocus=edge # that one\nlog = debug\r\n\r\n"
            "\t[vm edge]   # comment\nkernel=k\ninitrd\t= i\nmodule = m1 a b\nmodule=m2\n"
            "cmdline = console=ttyS0 a#b x=\"#\" # gone\nformat = flat\nload = 0x8000\nmode=16\n"
-           "memory = 1G\nvcpus = 3\ncpus = 0, 2-3,70\nsched = shared\non-exit = restart\n"
+           "memory = 1G\nvcpus = 3\ncpus = 0, 2-3,70\nsched = shared\nweight = 250\nslice=2ms\non-exit = "
+           "restart\n"
            "on-crash=poweroff\nx2apic = off\nhv-timer = off\n"
            "tsc-khz = 2400000\ntpr-shadow = off\napicv = off\nposted = off\nipiv = off",
            "");
@@ -97,6 +98,8 @@ static void every_key(void **state)
     assert_int_equal(vm->cpus.bits[0], 1 | 4 | 8);
     assert_int_equal(vm->cpus.bits[1], 1 << 6);
     assert_int_equal(vm->sched, SCHED_SHARED);
+    assert_int_equal(vm->weight, 250);
+    assert_int_equal(vm->slice_us, 2000);
     assert_int_equal(vm->on_exit, ENDING_RESTART);
     assert_int_equal(vm->on_crash, ENDING_POWEROFF);
     assert_int_equal(vm->format, IMAGE_FLAT);
@@ -155,7 +158,8 @@ static void reports_outside(void **state)
 static const struct wrong settings[] = {
     {"memroy = 2M",
      "2: unknown key 'memroy' in [vm a], expected one of load mode module kernel initrd cmdline "
-     "format memory vcpus cpus sched on-exit on-crash tsc-khz x2apic hv-timer tpr-shadow apicv posted "
+     "format memory vcpus cpus sched weight slice on-exit on-crash tsc-khz x2apic hv-timer tpr-shadow apicv "
+     "posted "
      "ipiv\n"},
     {"cpus = 1-", "2: cpus = '1-' is no set of CPUs" CPUS_WANTED},
     {"cpus = -1", "2: cpus = '-1' is no set of CPUs" CPUS_WANTED},

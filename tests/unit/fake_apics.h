@@ -68,8 +68,9 @@ void pc_eoi(struct vm *of, unsigned vector)
     vioapic_eoi(of, &ioapic, vector);
 }
 
-void lapic_timer_arm(uint64_t tsc)
+void lapic_timer_set(enum timer_user user, uint64_t tsc)
 {
+    assert_int_equal(user, TIMER_GUEST);
     armed = tsc;
 }
 

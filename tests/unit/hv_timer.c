@@ -14,6 +14,12 @@ uint64_t vlapic_backend_deadline(const struct vcpu *v)
     return 0;
 }
 
+void lapic_timer_set(enum timer_user user, uint64_t tsc)
+{
+    (void)user;
+    (void)tsc;
+}
+
 bool machine_option_off(const char *name)
 {
     (void)name;
