@@ -24,10 +24,16 @@ UNIT_load_multiboot := $(UNIT_LOADERS)
 UNIT_vioapic := apic/vioapic.c
 UNIT_vlapic := apic/vioapic.c apic/pid_table.c
 UNIT_vlapic_timer := apic/vioapic.c apic/pid_table.c
+# The scheduling policy in a simulation, with its comparisons counted; and the same with a mistake each, that
+# the simulation must find. What the mistakes are: tests/unit/fair_variant.
+UNIT_sched_sim := tests/unit/sched_machine.c $(UNIT)/variant/counted.c
+FAIR_MUTANTS := weightless hoarder no-credit jerky restless patient silent endless no-sift no-wrap jump fresh-start foreign-clock \
+    thief no-yield patron
+FAIR_VARIANTS := $(patsubst %,$(UNIT)/variant/%.c,counted $(FAIR_MUTANTS))
 # These include the file they test, below a fake CPU (fake_cpu.h) or fake memory (fake_memory.h): caps, console,
-# guest_tsc, ipiv, ladder, mailbox, memory, mtrr, paging, string, vlapic, vlapic_timer.
-UNIT_TESTS := acpi acpi_tables caps config console decode devices format guest_tsc hv_timer ipiv ladder \
-    load_linux load_multiboot mailbox memory mtrr multiboot2 paging string vioapic vlapic vlapic_timer
+# fair (the scheduling policy, with nothing below it), guest_tsc, ipiv, ladder, mailbox, memory, mtrr, paging, string, vlapic, vlapic_timer.
+UNIT_TESTS := acpi acpi_tables caps config console decode devices fair format guest_tsc hv_timer ipiv ladder \
+    load_linux load_multiboot mailbox memory mtrr multiboot2 paging sched_mutants sched_sim string vioapic vlapic vlapic_timer
 
 UNIT_CC ?= gcc
 UNIT_CFLAGS := -std=gnu11 -I. -DBUILD='"$(BUILD)"' -g -O1 -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes \
@@ -48,6 +54,20 @@ $(UNIT)/$(1): $(call unit_objects,$(1))
 	$(UNIT_Q)$(UNIT_CC) $(UNIT_CFLAGS) -o $$@ $$^ -lcmocka $(UNIT_LIBS_$(1))
 endef
 $(foreach t,$(UNIT_TESTS),$(eval $(call unit_rule,$(t))))
+
+$(FAIR_VARIANTS): $(UNIT)/variant/%.c: sched/fair.c tests/unit/fair_variant
+	$(UNIT_Q)mkdir -p $(@D)
+	$(UNIT_Q)tests/unit/fair_variant $* < $< > $@
+
+define fair_mutant_rule
+$(UNIT)/sched_mutant/$(1): $(UNIT)/obj/$(UNIT)/variant/$(1).o $(filter-out %/counted.o,$(call unit_objects,sched_sim))
+	$(UNIT_Q)mkdir -p $$(@D)
+	$(UNIT_Q)$(UNIT_CC) $(UNIT_CFLAGS) -o $$@ $$^ -lcmocka
+endef
+$(foreach m,$(FAIR_MUTANTS),$(eval $(call fair_mutant_rule,$(m))))
+$(UNIT)/obj/tests/unit/sched_mutants.o: UNIT_CFLAGS += -DFAIR_MUTANTS='"$(FAIR_MUTANTS)"'
+$(UNIT)/sched_mutants: | $(UNIT)/sched_sim $(FAIR_MUTANTS:%=$(UNIT)/sched_mutant/%)
+UNIT_OBJECTS += $(FAIR_MUTANTS:%=$(UNIT)/obj/$(UNIT)/variant/%.o)
 
 .PHONY: unit
 unit: $(UNIT_BINARIES) $(BUILD)/dev/dsdt.aml
