@@ -65,6 +65,8 @@ static void collect_edge(struct vlapic *a)
 
     pid_collect(&a->pid, mail);
     for (unsigned i = 0; i < 4; i++) {
+        if (!mail[i])
+            continue;
         *vector_word(a, REG_IRR, i * 64) |= (uint32_t)mail[i];
         *vector_word(a, REG_IRR, i * 64 + 32) |= (uint32_t)(mail[i] >> 32);
     }

@@ -45,6 +45,7 @@ static void set_next_event(struct run_queue *q, uint64_t slice_end)
 {
     uint64_t first = slice_end;
 
+    q->cpu->slice_end = slice_end;
     for (struct sched_vcpu *s = q->waiting; s; s = s->next) {
         if (s->wake_at && (!first || s->wake_at < first))
             first = s->wake_at;
@@ -237,10 +238,11 @@ static void idle(struct run_queue *q)
 bool sched_look(void)
 {
     struct run_queue *q = this_cpu()->queue;
-    uint64_t now, ticks;
+    uint64_t now = rdtsc(), ticks;
 
+    if (q->cpu->slice_end && q->cpu->slice_end <= now)
+        return true; /* change_over() finds out who is next */
     spin_lock(&q->lock);
-    now = rdtsc();
     q->cpu->resched = false;
     wake_due(q, now);
     ticks = fair_slice(&q->fair, now);

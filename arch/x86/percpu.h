@@ -29,7 +29,8 @@ struct cpu {
     volatile bool left;
     struct vcpu *owner;          /* the dedicated vCPU that this CPU belongs to, or NULL */
     bool shared;                 /* it has a run queue (sched/sched.c) */
-    volatile bool resched;       /* the vCPU that runs must give way */
+    volatile bool resched;       /* somebody may have to run in place of who runs */
+    uint64_t slice_end;          /* TSC; 0: nobody waits */
     uint64_t timer_deadlines[2]; /* by enum timer_user (arch/x86/lapic.h) */
     uint64_t next_event;         /* TSC at which the scheduler wants the CPU back; 0: never */
     struct run_queue *queue;
