@@ -21,6 +21,10 @@
 #define RATE_SHIFT 32
 #define OWED_MAX   (UINT64_C(1) << 36) /* ticks; what one ran before its time beyond that is forgiven */
 
+/* Nobody begins a turn more than a slice ahead of the clock. */
+_Static_assert(OWED_MAX << UNIT_SHIFT <= INT64_MAX / (FAIR_MAX + 1), "the sum does not overflow");
+_Static_assert(OWED_MAX >= 2 * FAIR_MAX_SLICE, "one that stops in time is forgiven nothing");
+
 /* One that is urgent is left alone by others that are for so long. */
 #define PROTECTED(slice) ((slice) / 8)
 
@@ -305,17 +309,26 @@ uint64_t fair_slice(struct fair_queue *q, uint64_t now)
     return MIN(turn, limit);
 }
 
+/* Behind the mean is urgent: as far before the clock as it is behind the mean. */
+static uint64_t due_on_waking(const struct fair_queue *q, const struct fair_entity *e)
+{
+    uint64_t share = mean(q);
+
+    if (!before(e->vruntime, share))
+        return e->vruntime;
+    return earlier(e->vruntime, clock_of(q) - (share - e->vruntime));
+}
+
 bool fair_add(struct fair_queue *q, struct fair_entity *e, uint64_t now)
 {
-    uint64_t slice = fair_slice(q, now), share = mean(q);
+    uint64_t slice = fair_slice(q, now), due;
 
     ASSERT(e->state == FAIR_ASLEEP && (!e->queue || e->queue == q));
     e->vruntime = clock_of(q) + (uint64_t)lead_now(q, e);
     e->queue = q;
+    due = due_on_waking(q, e);
     join(q, e);
-    await_turn(q, e,
-               before(e->vruntime, share) ? earlier(e->vruntime, clock_of(q) - (share - e->vruntime))
-                                          : e->vruntime);
+    await_turn(q, e, due);
     follow(q);
     return !q->running || fair_slice(q, now) < slice;
 }

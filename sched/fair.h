@@ -8,9 +8,9 @@
  *                             ^                      |
  *                             +---- fair_next(FAIR_PREEMPTED, FAIR_YIELDED)
  *
- * Time that an entity ran, divided by its weight, is its virtual runtime; the smallest runs next. The queue's
- * clock follows the smallest. Who has slept comes back at most one slice of its own behind the clock: that
- * credit lets it displace the running one at once, and is all that sleeping ever earns.
+ * Time that an entity ran, divided by its weight, is its virtual runtime; the smallest runs next, for a
+ * slice. Who wakes with less of it than the mean of all displaces the running one at once. Sleeping earns a
+ * slice at most. In detail: fair.c.
  */
 #pragma once
 
@@ -25,15 +25,14 @@
 /* fair_slice() of somebody whom nobody waits for. */
 #define FAIR_NO_LIMIT UINT64_MAX
 
-/* Virtual time: FAIR_UNIT / weight for each tick. Wide enough to never wrap; the low half is used to compare.
- */
+/* Virtual time. Wide enough to never wrap; its low half is what is compared. */
 typedef unsigned __int128 fair_clock;
 
 enum fair_state { FAIR_ASLEEP, FAIR_WAITING, FAIR_RUNNING };
 
 /* Why the running entity stops. */
 enum fair_stop {
-    FAIR_PREEMPTED, /* goes on as soon as it is its turn again */
+    FAIR_PREEMPTED, /* not of its own: goes on until fair_slice() is 0, or when it is its turn again */
     FAIR_YIELDED,   /* has nothing useful to do now: somebody else first */
     FAIR_BLOCKED,   /* sleeps until fair_add() */
 };
@@ -91,15 +90,16 @@ bool fair_add(struct fair_queue *q, struct fair_entity *e, uint64_t now);
 
 /*
  * How many ticks the running entity may run on if nothing happens; FAIR_NO_LIMIT when nobody waits. 0:
- * somebody should run in its place now, and fair_next(FAIR_PREEMPTED) will choose another one.
+ * somebody should run in its place now, and fair_next(FAIR_PREEMPTED) will choose another one. Never 0 right
+ * after fair_next().
  */
 uint64_t fair_slice(struct fair_queue *q, uint64_t now);
 
 /*
- * The running entity, if any, stops for this reason, and the one that is returned runs now; NULL: idle. The
- * same one can be returned unless it is FAIR_BLOCKED, never when fair_slice() was 0 or it yields while
- * another one waits. Who does not run any more is at once anybody's to steal or wake: put its state away
- * first, or make them wait.
+ * The running entity, if any, stops for this reason, and the one that is returned runs now; NULL: idle. It is
+ * the same one when FAIR_PREEMPTED comes before fair_slice() is 0, or when nobody waits for one that yields.
+ * Who does not run any more is at once anybody's to steal or wake: put its state away first, or make them
+ * wait.
  */
 struct fair_entity *fair_next(struct fair_queue *q, enum fair_stop why, uint64_t now);
 

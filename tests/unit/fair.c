@@ -98,6 +98,7 @@ static struct fair_entity *next(struct fair_queue *q, enum fair_stop why)
 
     check(q);
     assert_ptr_equal(e, q->running);
+    assert_true(!e || fair_slice(q, now) > 0);
     return e;
 }
 
@@ -183,7 +184,7 @@ static void random_call(unsigned i)
         if (e)
             fair_add(q == &queue ? &other : &queue, e, now);
         return;
-    default: fair_next(q, random_below(3), now);
+    default: next(q, random_below(3));
     }
 }
 
@@ -204,7 +205,7 @@ static void holds_after_anything(void **state)
             struct fair_queue *q = i ? &queue : &other;
 
             if (fair_slice(q, now) == 0)
-                fair_next(q, FAIR_PREEMPTED, now);
+                next(q, FAIR_PREEMPTED);
             check(q);
         }
     }

@@ -228,6 +228,8 @@ static void arm(struct sim_machine *m, struct sim_cpu *c)
     c->look = NEVER;
     if (!c->now)
         return;
+    if (!slice)
+        sim_broken(m, "progress", "should change over before it has begun");
     if (slice != FAIR_NO_LIMIT)
         c->look = m->time + slice + sim_random(m, SIM_LATE);
     if (c->now->kind != SIM_HOG && m->time + c->now->left < c->look)
@@ -494,6 +496,19 @@ static struct sim_cpu *first_to_look(struct sim_machine *m)
     return first;
 }
 
+/* Who waits now, and perhaps would for ever, has been promised the same. */
+static void end(struct sim_machine *m)
+{
+    for (unsigned c = 0; c < m->cpus; c++)
+        settle(m, &m->cpu[c]);
+    for (unsigned i = 0; i < m->vcpus; i++) {
+        if (m->vcpu[i].fair.state == FAIR_WAITING)
+            check_wait(m, &m->vcpu[i]);
+        if (m->vcpu[i].kind == SIM_HOG && !m->moves)
+            check_guarantee(m, &m->vcpu[i]);
+    }
+}
+
 void sim_run(struct sim_machine *m, uint64_t until)
 {
     uint64_t window = SIM_WINDOW, balance = m->pull ? m->pull : NEVER;
@@ -507,7 +522,7 @@ void sim_run(struct sim_machine *m, uint64_t until)
         next = window < next ? window : next;
         m->time = balance < next ? balance : next;
         if (m->time >= until)
-            return;
+            break;
         if (m->time == balance) {
             pull(m);
             balance += m->pull;
@@ -523,4 +538,5 @@ void sim_run(struct sim_machine *m, uint64_t until)
         if (m->moves)
             check_busy(m);
     }
+    end(m);
 }

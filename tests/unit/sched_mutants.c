@@ -24,7 +24,7 @@ static struct {
     {"no-wrap", "heap"},
     {"jump", "short naps"},
     {"fresh-start", "guarantee"},
-    {"foreign-clock", "hopper's share"},
+    {"foreign-clock", "starvation"},
     {"thief", "affinity"},
     {"no-yield", "spinners give way"},
     {"patron", "starvation"},
