@@ -63,10 +63,36 @@ static void disturb(struct run_queue *q)
         smp_kick(q->cpu);
 }
 
+static bool may_move(struct fair_entity *e, void *to)
+{
+    const struct run_queue *q = to;
+    const struct vm_config *c = of(e)->v->vm->config;
+
+    return !c->cpus_line || cpu_set_has(&c->cpus, q->cpu->id);
+}
+
+/*
+ * s has to wait here: an idle CPU where it may run comes and steals. Who is idle is read without a lock: an
+ * idle CPU looks at the queues before it halts, and a kick ends the halt.
+ */
+static void call_thief(struct run_queue *q, struct sched_vcpu *s)
+{
+    for (unsigned i = 0; i < cpu_count; i++) {
+        struct run_queue *other = cpus[i]->queue;
+
+        if (other && other != q && !other->fair.running && may_move(&s->fair, other)) {
+            smp_kick(cpus[i]);
+            return;
+        }
+    }
+}
+
 static void make_ready(struct run_queue *q, struct sched_vcpu *s, uint64_t now)
 {
     if (fair_add(&q->fair, &s->fair, now))
         disturb(q);
+    if (q->fair.running)
+        call_thief(q, s);
 }
 
 static void unlink_waiting(struct sched_vcpu *s)
@@ -154,14 +180,6 @@ static struct sched_vcpu *change_over(struct run_queue *q, struct sched_vcpu *s,
         fair_remove(&q->fair, &s->fair, now);
     spin_unlock(&q->lock);
     return next;
-}
-
-static bool may_move(struct fair_entity *e, void *to)
-{
-    const struct run_queue *q = to;
-    const struct vm_config *c = of(e)->v->vm->config;
-
-    return !c->cpus_line || cpu_set_has(&c->cpus, q->cpu->id);
 }
 
 static struct sched_vcpu *steal_from(struct run_queue *from, struct run_queue *q)
