@@ -18,6 +18,8 @@ static bool matches_xapic_logical(const struct vlapic *a, uint32_t destination)
 {
     uint32_t id = get(a, REG_LDR) >> 24;
 
+    if ((destination & 0xff) == 0xff) /* in both models */
+        return true;
     if (get(a, REG_DFR) >> 28 == 0xf)
         return id & destination & 0xff;
     return (id & 0xf0) == (destination & 0xf0) && (id & destination & 0xf);
@@ -43,33 +45,52 @@ bool vlapic_matches(const struct vcpu *v, uint32_t destination, bool logical)
     return ldr >> 16 == destination >> 16 && (ldr & destination & 0xffff);
 }
 
-/* True when the target took it. */
-static bool deliver_to(struct vcpu *target, unsigned mode, unsigned vector, bool level)
+/* What travels between APICs. */
+struct message {
+    const struct vcpu *sender; /* of an IPI */
+    enum shorthand shorthand;
+    uint32_t destination; /* without shorthand */
+    bool logical, level;
+    unsigned mode, vector;
+};
+
+/* A local APIC that is off hears nothing at all. */
+static bool hears(const struct vcpu *v, const struct message *m)
 {
-    switch (mode) {
+    switch (m->shorthand) {
+    case TO_DESTINATION: return vlapic_matches(v, m->destination, m->logical);
+    case TO_SELF: return v == m->sender;
+    default: return (v->lapic->base & APIC_BASE_ENABLE) && (m->shorthand == TO_ALL || v != m->sender);
+    }
+}
+
+/* True when the target took it. */
+static bool deliver_to(struct vcpu *target, const struct message *m)
+{
+    switch (m->mode) {
     case FIXED:
     case LOWEST:
-        if (vector < FIRST_VECTOR)
+        if (m->vector < FIRST_VECTOR)
             target->lapic->esr_pending |= ESR_RECEIVE_VECTOR;
         else if (software_enabled(target->lapic))
-            vlapic_post(target, vector, level);
-        return vector >= FIRST_VECTOR && software_enabled(target->lapic);
+            vlapic_post(target, m->vector, m->level);
+        return m->vector >= FIRST_VECTOR && software_enabled(target->lapic);
     case NMI: vlapic_post_nmi(target); return true;
     case INIT: vcpu_send_init(target); return true;
-    case STARTUP: vcpu_send_startup(target, vector); return true;
+    case STARTUP: vcpu_send_startup(target, m->vector); return true;
     default: return false; /* SMI and ExtINT have no source here */
     }
 }
 
 /* Among several, the one with the lowest processor priority. */
-static struct vcpu *lowest_priority(struct vm *vm, uint32_t destination, bool logical)
+static struct vcpu *lowest_priority(struct vm *vm, const struct message *m)
 {
     struct vcpu *best = NULL;
 
     for (unsigned i = 0; i < vm->vcpu_count; i++) {
         struct vcpu *v = vm->vcpus[i];
 
-        if (!vlapic_matches(v, destination, logical) || !software_enabled(v->lapic))
+        if (!hears(v, m) || !software_enabled(v->lapic))
             continue;
         if (!best || get(v->lapic, REG_PPR) < get(best->lapic, REG_PPR))
             best = v;
@@ -77,27 +98,33 @@ static struct vcpu *lowest_priority(struct vm *vm, uint32_t destination, bool lo
     return best;
 }
 
-static bool deliver(struct vm *vm, uint32_t destination, bool logical, unsigned mode, unsigned vector,
-                    bool level)
+static bool deliver(struct vm *vm, const struct message *m)
 {
     bool taken = false;
 
-    if (mode == LOWEST) {
-        struct vcpu *target = lowest_priority(vm, destination, logical);
+    if (m->mode == LOWEST) {
+        struct vcpu *target = lowest_priority(vm, m);
 
-        return target && deliver_to(target, mode, vector, level);
+        return target && deliver_to(target, m);
     }
     for (unsigned i = 0; i < vm->vcpu_count; i++) {
-        if (vlapic_matches(vm->vcpus[i], destination, logical))
-            taken |= deliver_to(vm->vcpus[i], mode, vector, level);
+        if (hears(vm->vcpus[i], m))
+            taken |= deliver_to(vm->vcpus[i], m);
     }
     return taken;
 }
 
 bool vm_deliver_msi(struct vm *vm, struct msi msi)
 {
-    return deliver(vm, msi.address >> 12 & 0xff, msi.address & MSI_LOGICAL, ICR_MODE(msi.data),
-                   ICR_VECTOR(msi.data), msi.data & MSI_LEVEL);
+    const struct message m = {
+        .destination = msi.address >> 12 & 0xff,
+        .logical = msi.address & MSI_LOGICAL,
+        .mode = ICR_MODE(msi.data),
+        .vector = ICR_VECTOR(msi.data),
+        .level = msi.data & MSI_LEVEL,
+    };
+
+    return deliver(vm, &m);
 }
 
 /* --- the ICR --- */
@@ -111,23 +138,24 @@ bool icr_is_virtualized(bool x2apic, uint64_t icr)
 
 static void send_general(struct vcpu *v, uint64_t icr, uint32_t destination)
 {
-    unsigned mode = ICR_MODE(icr), vector = ICR_VECTOR(icr);
+    struct message m = {
+        .sender = v,
+        .shorthand = (enum shorthand)ICR_SHORTHAND(icr),
+        .destination = destination,
+        .logical = icr & ICR_LOGICAL,
+        .mode = ICR_MODE(icr),
+        .vector = ICR_VECTOR(icr),
+    };
 
-    if (mode == INIT && (icr & ICR_LEVEL) && !(icr & ICR_ASSERTED))
+    if (m.mode == INIT && (icr & ICR_LEVEL) && !(icr & ICR_ASSERTED))
         return; /* "INIT level de-assert" does nothing on processors of today */
-    if ((mode == FIXED || mode == LOWEST) && vector < FIRST_VECTOR) {
+    if ((m.mode == FIXED || m.mode == LOWEST) && m.vector < FIRST_VECTOR) {
         vlapic_error(v->lapic, ESR_SEND_VECTOR);
         return;
     }
-    switch (ICR_SHORTHAND(icr)) {
-    case TO_DESTINATION: deliver(v->vm, destination, icr & ICR_LOGICAL, mode, vector, false); break;
-    case TO_SELF: deliver_to(v, FIXED, vector, false); break;
-    default:
-        for (unsigned i = 0; i < v->vm->vcpu_count; i++) {
-            if (v->vm->vcpus[i] != v || ICR_SHORTHAND(icr) == TO_ALL)
-                deliver_to(v->vm->vcpus[i], mode, vector, false);
-        }
-    }
+    if (m.shorthand == TO_SELF)
+        m.mode = FIXED;
+    deliver(v->vm, &m);
 }
 
 /* By the table where the processor would do so; else by looking at every local APIC. */
