@@ -14,6 +14,7 @@ UNIT_devices := dev/uart.c dev/rtc.c dev/power.c
 UNIT_format := core/format.c
 UNIT_guest_tsc := apic/vioapic.c apic/pid_table.c
 UNIT_mailbox := apic/vioapic.c apic/pid_table.c
+UNIT_ipi := apic/vioapic.c apic/pid_table.c
 UNIT_ipiv := apic/vioapic.c
 UNIT_acpi := arch/x86/acpi.c
 UNIT_multiboot2 := arch/x86/multiboot2.c
@@ -32,8 +33,9 @@ FAIR_MUTANTS := weightless hoarder no-credit jerky restless patient silent endle
 FAIR_VARIANTS := $(patsubst %,$(UNIT)/variant/%.c,counted $(FAIR_MUTANTS))
 # These include the file they test, below a fake CPU (fake_cpu.h) or fake memory (fake_memory.h): caps, console,
 # fair (the scheduling policy, with nothing below it), guest_tsc, ipiv, ladder, mailbox, memory, mtrr, paging, string, vlapic, vlapic_timer.
-UNIT_TESTS := acpi acpi_tables caps config console decode devices fair format guest_tsc hv_timer ipiv ladder \
-    load_linux load_multiboot mailbox memory mtrr multiboot2 paging sched_mutants sched_sim string vioapic vlapic vlapic_timer
+UNIT_TESTS := acpi acpi_tables caps config console decode devices fair format guest_tsc hv_timer ipi ipiv \
+    ladder load_linux load_multiboot mailbox memory mtrr multiboot2 paging sched_mutants sched_sim string \
+    vioapic vlapic vlapic_timer
 
 UNIT_CC ?= gcc
 UNIT_CFLAGS := -std=gnu11 -I. -DBUILD='"$(BUILD)"' -g -O1 -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes \

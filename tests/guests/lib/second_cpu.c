@@ -2,6 +2,7 @@
 #include "second_cpu.h"
 
 #define TRAMPOLINE  0x8000u
+#define STACK       16384
 #define ICR_INIT    0x4500u
 #define ICR_STARTUP 0x4600u
 #define PATIENCE    200000u
@@ -9,6 +10,9 @@
 extern const uint8_t trampoline[], trampoline_end[];
 NORETURN void second_cpu_main(void);
 
+uint32_t second_cpu_stack; /* for trampoline.asm */
+
+static uint8_t stacks[OTHER_CPUS][STACK] ALIGNED(16);
 static void (*wanted)(void);
 static volatile bool up;
 
@@ -26,16 +30,35 @@ static void wait_for_it(unsigned turns)
         __asm__ volatile("pause");
 }
 
+uint32_t cpu_startup_vector(void)
+{
+    return TRAMPOLINE >> 12;
+}
+
 /* "MP Initialization Protocol Algorithm": INIT, and up to two SIPIs. */
-bool second_cpu_run(void (*function)(void))
+bool cpu_run(unsigned apic_id, void (*function)(void))
 {
     wanted = function;
+    up = false;
+    second_cpu_stack = (uint32_t)(stacks[apic_id - 1] + STACK);
     memcpy((void *)TRAMPOLINE, trampoline, (size_t)(trampoline_end - trampoline));
-    apic_send_icr(1, ICR_INIT);
+    apic_send_icr(apic_id, ICR_INIT);
     wait_for_it(20000);
     for (unsigned i = 0; i < 2 && !up; i++) {
-        apic_send_icr(1, ICR_STARTUP | TRAMPOLINE >> 12);
+        apic_send_icr(apic_id, ICR_STARTUP | cpu_startup_vector());
         wait_for_it(PATIENCE);
     }
     return up;
+}
+
+bool second_cpu_run(void (*function)(void))
+{
+    return cpu_run(1, function);
+}
+
+unsigned this_cpu(void)
+{
+    uint32_t at = (uint32_t)__builtin_frame_address(0) - (uint32_t)stacks;
+
+    return at < sizeof(stacks) ? at / STACK + 1 : 0;
 }

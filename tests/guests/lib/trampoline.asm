@@ -1,10 +1,9 @@
 ; SPDX-License-Identifier: BSD-2-Clause
-; Where a second CPU begins in real mode: copied to 8000h by second_cpu.c.
+; Where a further CPU begins in real mode: copied to 8000h by second_cpu.c.
 PLACE equ 0x8000
-STACK equ 16384
 
 global trampoline, trampoline_end
-extern second_cpu_main
+extern second_cpu_main, second_cpu_stack
 
 section .text
 bits 16
@@ -23,7 +22,7 @@ bits 32
         mov ds, cx
         mov es, cx
         mov ss, cx
-        mov esp, stack_end
+        mov esp, [second_cpu_stack]
         mov eax, second_cpu_main
         call eax                        ; does not return
 align 8
@@ -35,8 +34,3 @@ align 8
         dq 0x00cf93000000ffff
 .gdt_end:
 trampoline_end:
-
-section .bss
-align 16
-        resb STACK
-stack_end:

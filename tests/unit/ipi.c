@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Interprocessor interrupts that the processor leaves to software, where the manual has more to say than
+ * ipiv.c asks of every ICR ("Issuing interprocessor interrupts").
+ */
+#include "tests/unit/fake_apics.h"
+
+#define LOWEST_VECTOR 0x51
+
+static void send(unsigned from, uint32_t destination, uint32_t low)
+{
+    if (vlapic_mmio_enabled(&vcpus[from])) {
+        write_reg(from, LAPIC_ICR_HIGH, destination << 24);
+        write_reg(from, LAPIC_ICR, low);
+    } else {
+        assert_true(write_msr(from, IA32_X2APIC_BASE + LAPIC_ICR / 16, (uint64_t)destination << 32 | low));
+    }
+}
+
+static void set_priority(unsigned cpu, uint32_t tpr)
+{
+    if (vlapic_mmio_enabled(&vcpus[cpu]))
+        write_reg(cpu, REG_TPR, tpr);
+    else
+        assert_true(write_msr(cpu, IA32_X2APIC_BASE + REG_TPR / 16, tpr));
+}
+
+/* A bit per CPU that an NMI came to. */
+static unsigned who_got_nmi(void)
+{
+    unsigned set = 0;
+
+    for (unsigned i = 0; i < CPUS; i++)
+        set |= (unsigned)vlapic_take_nmi(&vcpus[i]) << i;
+    return set;
+}
+
+/* "The local APIC can still issue IPIs" while software has disabled it. */
+static void disabled_sender(void **state)
+{
+    (void)state;
+    write_reg(0, LAPIC_SVR, 0xff);
+    send(0, 1, 0x51);
+    assert_int_equal(who_gets(0x51), 1 << 1);
+    send(0, 0, ICR_ALL_BUT_SELF | 0x51);
+    assert_int_equal(who_gets(0x51), 0xe);
+    send(0, 2, ICR_NMI);
+    assert_int_equal(who_got_nmi(), 1 << 2);
+    send(0, 0, 0x51); /* not to itself */
+    assert_int_equal(who_gets(0x51), 0);
+}
+
+/* Exactly one takes it: of the others, or of all where it "can be redirected back to the issuing APIC". */
+static void lowest_priority_to_others(void **state)
+{
+    (void)state;
+    for (unsigned i = 0; i < CPUS; i++)
+        set_priority(i, (4 - i) << 4);
+    send(0, 0, ICR_ALL_BUT_SELF | LOWEST << 8 | LOWEST_VECTOR);
+    assert_int_equal(who_gets(LOWEST_VECTOR), 1 << 3);
+    set_priority(2, 0);
+    send(0, 0, ICR_ALL_BUT_SELF | LOWEST << 8 | LOWEST_VECTOR);
+    assert_int_equal(who_gets(LOWEST_VECTOR), 1 << 2);
+}
+
+/* "Setting all destination bits to one guarantees a match on all clusters." */
+static void broadcast_to_clusters(void **state)
+{
+    (void)state;
+    for (unsigned i = 0; i < CPUS; i++) {
+        write_reg(i, REG_DFR, 0);
+        write_reg(i, REG_LDR, (i / 2) << 28 | 1u << (24 + i % 2));
+    }
+    send(0, 0xff, LOGICAL | 0x51);
+    assert_int_equal(who_gets(0x51), 0xf);
+    send(0, 0xff, LOGICAL | ICR_NMI);
+    assert_int_equal(who_got_nmi(), 0xf);
+    send(0, 0x0f, LOGICAL | 0x51); /* all of one cluster */
+    assert_int_equal(who_gets(0x51), 3);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        XAPIC(disabled_sender),
+        XAPIC(lowest_priority_to_others),
+        X2APIC(lowest_priority_to_others),
+        XAPIC(broadcast_to_clusters),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
