@@ -34,7 +34,7 @@ bool vlapic_matches(const struct vcpu *v, uint32_t destination, bool logical)
         return false;
     if (!x2apic_mode(a)) {
         if (!logical)
-            return (destination & 0xff) == 0xff || (destination & 0xff) == v->apic_id;
+            return destination == 0xff || destination == UINT32_MAX || destination == v->apic_id;
         return matches_xapic_logical(a, destination);
     }
     if (destination == UINT32_MAX)
@@ -92,7 +92,7 @@ static struct vcpu *lowest_priority(struct vm *vm, const struct message *m)
 
         if (!hears(v, m) || !software_enabled(v->lapic))
             continue;
-        if (!best || get(v->lapic, REG_PPR) < get(best->lapic, REG_PPR))
+        if (!best || processor_priority(v->lapic) < processor_priority(best->lapic))
             best = v;
     }
     return best;

@@ -55,12 +55,17 @@ NOINLINE int highest_vector(const struct vlapic *a, unsigned base)
     return -1;
 }
 
-static void update_ppr(struct vlapic *a)
+uint32_t processor_priority(const struct vlapic *a)
 {
     int in_service = highest_vector(a, REG_ISR);
     uint32_t tpr = get(a, REG_TPR), isrv = in_service > 0 ? (uint32_t)in_service & 0xf0 : 0;
 
-    set(a, REG_PPR, (tpr & 0xf0) >= isrv ? tpr : isrv);
+    return (tpr & 0xf0) >= isrv ? tpr : isrv;
+}
+
+static void update_ppr(struct vlapic *a)
+{
+    set(a, REG_PPR, processor_priority(a));
 }
 
 /* --- creation and reset --- */

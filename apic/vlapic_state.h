@@ -92,6 +92,9 @@ static inline void clear_vector(struct vlapic *a, unsigned base, unsigned vector
 /* The highest vector that is set, or -1. */
 int highest_vector(const struct vlapic *a, unsigned base);
 
+/* What PPR would say now: with TPR shadow the register is behind. From any CPU. */
+uint32_t processor_priority(const struct vlapic *a);
+
 static inline bool x2apic_mode(const struct vlapic *a)
 {
     return a->base & APIC_BASE_X2APIC;

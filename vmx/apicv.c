@@ -62,6 +62,7 @@ static void write_pointers(const struct vcpu *v, const struct vmx_vm *vm)
         vmcs_write(vmcs_virtual_apic_page, vlapic_page(v).value);
         vmcs_write(vmcs_apic_access_page, vmx_apic_access_page().value);
         vmcs_write(vmcs_tpr_threshold, 0);
+        vmx_of(v)->tpr_threshold = 0;
     }
     if (vm->rung >= RUNG_POSTED) {
         vmcs_write(vmcs_posted_interrupt_descriptor, vlapic_pid(v).value);

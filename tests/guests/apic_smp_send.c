@@ -246,7 +246,7 @@ void test_lowest_priority(void)
         for (unsigned cpu = 0; cpu < CPUS; cpu++)
             task_priorities[cpu] = ((cpu + turn) % CPUS + 1) << 4;
         do_everywhere(priority_job);
-        for (unsigned set = 1; set <= EVERYBODY; set++, sends++) {
+        for (unsigned set = EVERYBODY; set; set--, sends++) {
             unsigned who = CPUS, best = CPUS;
 
             for (unsigned cpu = 0; cpu < CPUS; cpu++)

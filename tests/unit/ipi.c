@@ -63,6 +63,18 @@ static void lowest_priority_to_others(void **state)
     assert_int_equal(who_gets(LOWEST_VECTOR), 1 << 2);
 }
 
+/* With TPR shadow the guest changes its TPR in the page, and nobody hears of it. */
+static void lowest_priority_by_the_shadow(void **state)
+{
+    (void)state;
+    for (unsigned i = 0; i < CPUS; i++) {
+        vlapic_use_tpr_shadow(&vcpus[i], true);
+        set(&apics[i], REG_TPR, i == 2 ? 0x10 : 0x40);
+    }
+    send(0, 0xff, LOWEST << 8 | LOWEST_VECTOR);
+    assert_int_equal(who_gets(LOWEST_VECTOR), 1 << 2);
+}
+
 /* "Setting all destination bits to one guarantees a match on all clusters." */
 static void broadcast_to_clusters(void **state)
 {
@@ -79,13 +91,34 @@ static void broadcast_to_clusters(void **state)
     assert_int_equal(who_gets(0x51), 3);
 }
 
+/* While a system starts, the sender may be in x2APIC mode and the others not yet: its IDs have 32 bits. */
+static void mixed_modes(void **state)
+{
+    static const struct {
+        uint32_t destination;
+        unsigned set;
+    } sends[] = {{1, 1 << 1},  {3, 1 << 3},     {UINT32_MAX, 0xf}, {0x101, 0},
+                 {0x10003, 0}, {0x80000003, 0}, {0x1ff, 0}};
+
+    (void)state;
+    to_x2apic(0);
+    for (unsigned n = 0; n < ARRAY_SIZE(sends); n++) {
+        send(0, sends[n].destination, ICR_NMI);
+        assert_int_equal(who_got_nmi(), sends[n].set);
+        send(0, sends[n].destination, 0x51);
+        assert_int_equal(who_gets(0x51), sends[n].set);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         XAPIC(disabled_sender),
         XAPIC(lowest_priority_to_others),
         X2APIC(lowest_priority_to_others),
+        XAPIC(lowest_priority_by_the_shadow),
         XAPIC(broadcast_to_clusters),
+        XAPIC(mixed_modes),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
