@@ -52,6 +52,8 @@ void vlapic_set_tpr_class(struct vcpu *v, unsigned priority_class);
 
 /* The line between host and guest TSC; deadlines move with it. */
 void vlapic_set_tsc(struct vcpu *v, const struct guest_tsc *tsc);
+/* The guest's clock stood still for so long: what it waits for comes later by that. v does not run. */
+void vlapic_shift_time(struct vcpu *v, const struct guest_tsc *tsc, uint64_t host_ticks);
 
 /*
  * Who watches the clock while the vCPU runs: the host's timer, which arming it sets, or (on) the backend,

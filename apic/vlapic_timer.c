@@ -213,3 +213,12 @@ void vlapic_set_tsc(struct vcpu *v, const struct guest_tsc *tsc)
     if (deadline_mode(a) && a->deadline)
         set_deadline(a, a->deadline, rdtsc());
 }
+
+void vlapic_shift_time(struct vcpu *v, const struct guest_tsc *tsc, uint64_t host_ticks)
+{
+    struct vlapic *a = v->lapic;
+
+    a->tsc = *tsc;
+    if (a->expires)
+        a->expires = after(a->expires, host_ticks);
+}

@@ -32,6 +32,9 @@ struct backend {
     /* Second-level tables for the VM's RAM and other per-VM state; per-vCPU state. False: out of memory. */
     bool (*vm_create)(struct vm *vm);
     bool (*vcpu_create)(struct vcpu *v);
+    void (*vm_destroy)(struct vm *vm); /* before its memory goes */
+    /* So many ticks have not been for the guests of a VM that does not run: they do not see them. */
+    void (*vm_shift_time)(struct vm *vm, uint64_t ticks);
     void (*vcpu_reset)(struct vcpu *v, const struct start_state *start);
     /* Runs v on this CPU until something ends that. */
     enum run_end (*run)(struct vcpu *v);
@@ -62,7 +65,8 @@ bool sched_create(struct vm *vm, struct cpu *const cpus[], unsigned count);
 void sched_start(struct vm *vm); /* its vCPUs may run */
 void sched_stop(
     struct vm *vm); /* when it returns, none of them does or will; on a CPU that ran the last of them */
-void sched_kick(struct vcpu *v); /* v->kicked is set: wake or interrupt it */
-void sched_mail(void);           /* VECTOR_WAKEUP: mail for somebody who waits on this CPU */
-bool sched_look(void);           /* cpu->resched is set: true when the vCPU that runs must give way */
-void sched_event(void);          /* cpu->next_event has come; in root mode */
+bool sched_holds(const struct vm *vm); /* a queue knows one of its vCPUs */
+void sched_kick(struct vcpu *v);       /* v->kicked is set: wake or interrupt it */
+void sched_mail(void);                 /* VECTOR_WAKEUP: mail for somebody who waits on this CPU */
+bool sched_look(void);                 /* cpu->resched is set: true when the vCPU that runs must give way */
+void sched_event(void);                /* cpu->next_event has come; in root mode */

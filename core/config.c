@@ -42,13 +42,17 @@ struct choice {
     unsigned value;
 };
 
+struct limits {
+    unsigned least, most;
+};
+
 struct key {
     const char *name;
     set_value *set;
     const char *kind, *expected; /* "memory = 'x' is no KIND, expected EXPECTED" */
     size_t field, size;          /* in the section's struct; for text the size of its array */
     size_t line;                 /* offset of the unsigned that keeps the line number; 0: none */
-    const struct choice *choices;
+    const void *values;          /* choices or limits, if it has them */
 };
 
 struct key_table {
@@ -212,25 +216,14 @@ static bool set_address(const struct key *key, struct span value, void *field)
     return true;
 }
 
-static bool set_count(const struct key *key, struct span value, void *field)
+static bool set_number(const struct key *key, struct span value, void *field)
 {
-    uint64_t count;
+    const struct limits *limits = key->values;
+    uint64_t number;
 
-    (void)key;
-    if (!take_number(&value, &count) || value.size != 0 || count < 1 || count > MAX_VCPUS)
+    if (!take_number(&value, &number) || value.size != 0 || number < limits->least || number > limits->most)
         return false;
-    *(unsigned *)field = (unsigned)count;
-    return true;
-}
-
-static bool set_khz(const struct key *key, struct span value, void *field)
-{
-    uint64_t khz;
-
-    (void)key;
-    if (!take_number(&value, &khz) || value.size != 0 || khz < MIN_TSC_KHZ || khz > MAX_TSC_KHZ)
-        return false;
-    *(unsigned *)field = (unsigned)khz;
+    *(unsigned *)field = (unsigned)number;
     return true;
 }
 
@@ -247,17 +240,6 @@ static bool set_slice(const struct key *key, struct span value, void *field)
     if (number * factor < MIN_SLICE_US || number * factor > MAX_SLICE_US)
         return false;
     *(unsigned *)field = (unsigned)(number * factor);
-    return true;
-}
-
-static bool set_weight(const struct key *key, struct span value, void *field)
-{
-    uint64_t weight;
-
-    (void)key;
-    if (!take_number(&value, &weight) || value.size != 0 || weight < 1 || weight > MAX_WEIGHT)
-        return false;
-    *(unsigned *)field = (unsigned)weight;
     return true;
 }
 
@@ -289,7 +271,7 @@ static bool set_word(const struct key *key, struct span value, void *field)
 
 static bool set_choice(const struct key *key, struct span value, void *field)
 {
-    for (const struct choice *c = key->choices; c->name != NULL; c++) {
+    for (const struct choice *c = key->values; c->name != NULL; c++) {
         if (equals(value, c->name)) {
             store_le(field, c->value, (unsigned)key->size);
             return true;
@@ -358,6 +340,9 @@ static const struct choice formats[] = {{"auto", IMAGE_AUTO},           {"linux"
                                         {"multiboot", IMAGE_MULTIBOOT}, {"multiboot2", IMAGE_MULTIBOOT2},
                                         {"flat", IMAGE_FLAT},           {NULL, 0}};
 
+static const struct limits vcpu_limits = {1, MAX_VCPUS}, weight_limits = {1, MAX_WEIGHT},
+                           khz_limits = {MIN_TSC_KHZ, MAX_TSC_KHZ}, restart_limits = {1, UINT32_MAX};
+
 #define HOST(f)  offsetof(struct host_config, f), sizeof(((struct host_config *)0)->f)
 #define VM(f)    offsetof(struct vm_config, f), sizeof(((struct vm_config *)0)->f)
 #define VM_AT(f) offsetof(struct vm_config, f)
@@ -368,7 +353,7 @@ static const struct key host_keys[] = {
     {"log", set_choice, "log level", "info or debug", HOST(debug), 0, log_levels},
 };
 
-enum { KEY_LOAD, KEY_MODE, KEY_MODULE, VM_KEYS = 22 };
+enum { KEY_LOAD, KEY_MODE, KEY_MODULE, VM_KEYS = 23 };
 
 /* The first rows are those that other code names, in the order of the enum above. */
 static const struct key vm_keys[] = {
@@ -385,15 +370,17 @@ static const struct key vm_keys[] = {
     {"format", set_choice, "format", "auto, linux, multiboot, multiboot2 or flat", VM(format), 0, formats},
     {"memory", set_memory, "size", "a number with K, M or G, a multiple of 2M", VM(memory),
      VM_AT(memory_line), NULL},
-    {"vcpus", set_count, "number of vCPUs", "1 to 64", VM(vcpus), VM_AT(vcpus_line), NULL},
+    {"vcpus", set_number, "number of vCPUs", "1 to 64", VM(vcpus), VM_AT(vcpus_line), &vcpu_limits},
     {"cpus", set_cpus, "set of CPUs", "numbers from 0 to 255 as in 1-2 or 0,2-3, none twice", VM(cpus),
      VM_AT(cpus_line), NULL},
     {"sched", set_choice, "scheduling class", "dedicated or shared", VM(sched), 0, classes},
-    {"weight", set_weight, "weight", "1 to 10000", VM(weight), 0, NULL},
+    {"weight", set_number, "weight", "1 to 10000", VM(weight), 0, &weight_limits},
     {"slice", set_slice, "slice", "100us to 1000ms", VM(slice_us), 0, NULL},
     {"on-exit", set_choice, "action", "stop, restart or poweroff", VM(on_exit), 0, endings},
     {"on-crash", set_choice, "action", "stop, restart or poweroff", VM(on_crash), 0, endings},
-    {"tsc-khz", set_khz, "TSC rate", "1000 to 20000000 kHz", VM(tsc_khz), VM_AT(tsc_khz_line), NULL},
+    {"max-restarts", set_number, "number", "1 to 4294967295", VM(max_restarts), 0, &restart_limits},
+    {"tsc-khz", set_number, "TSC rate", "1000 to 20000000 kHz", VM(tsc_khz), VM_AT(tsc_khz_line),
+     &khz_limits},
     {"x2apic", set_choice, "switch", "on or off", VM(x2apic), 0, switches},
     {"hv-timer", set_choice, "switch", "on or off", VM(hv_timer), 0, switches},
     {"tpr-shadow", set_choice, "switch", "on or off", VM(tpr_shadow), 0, switches},
@@ -417,7 +404,7 @@ static void title(const struct parser *p, char *text, size_t size)
 
 static void unknown_key(struct parser *p, const struct key_table *table, struct span name)
 {
-    char section[CONFIG_NAME_SIZE + 8], names[160];
+    char section[CONFIG_NAME_SIZE + 8], names[256];
     size_t used = 0;
 
     for (unsigned i = 0; i < table->count; i++)

@@ -39,8 +39,9 @@ struct vm_config {
     enum sched_class sched;
     unsigned weight, slice_us; /* sched = shared: share of the CPUs, and how long it runs at a time */
     enum ending on_exit, on_crash;
-    bool x2apic;   /* offer x2APIC mode; default on */
-    bool hv_timer; /* guest timers on the VMX preemption timer, where there is one; default on */
+    unsigned max_restarts; /* 0: no limit */
+    bool x2apic;           /* offer x2APIC mode; default on */
+    bool hv_timer;         /* guest timers on the VMX preemption timer, where there is one; default on */
     /* Rungs of the interrupt ladder that the VM may stand on where the CPU has them; default on. */
     bool tpr_shadow, apicv, posted, ipiv;
     unsigned tsc_khz; /* rate of the guest's TSC; 0: the machine's */

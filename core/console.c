@@ -6,9 +6,12 @@
 #include "arch/x86/string.h"
 #include "arch/x86/uart16550.h"
 #include "core/config.h"
+#include "core/format.h"
 
 #define RING_SIZE    (16 * 1024)
 #define WAITING_SIZE 2048
+#define PROMPT_SIZE  (CONSOLE_PROMPT + 8)
+#define CLEAR_LINE   "\r\033[K\r"
 #define QUIET                                                                                    \
     UINT64_C(20000000) /* TSC ticks without output after which an unfinished line is interrupted \
                         */
@@ -22,6 +25,8 @@ static bool line_open;             /* the focused VM has begun a line and not en
 static uint64_t last_write;        /* TSC of its last byte */
 static char waiting[WAITING_SIZE]; /* whole lines of others that wait for the end of it, in order */
 static unsigned waiting_used;
+static char prompt[PROMPT_SIZE]; /* the line at the bottom, ended as the terminal needs it */
+static unsigned prompt_used;
 static struct console_stream *focused;
 static console_input *input_handler;
 
@@ -89,9 +94,28 @@ static bool line_busy(void)
     return line_open && !panicking && rdtsc() - last_write < QUIET;
 }
 
+static void hide_prompt(void)
+{
+    if (prompt_used)
+        emit(CLEAR_LINE, sizeof(CLEAR_LINE) - 1);
+    line_open = false;
+}
+
+static void show_prompt(void)
+{
+    emit(prompt, prompt_used);
+    line_open = false; /* nobody has to wait for its end */
+}
+
 /* Whole lines of the hypervisor or of a VM in the background. */
 static void emit_lines(const char *bytes, unsigned count)
 {
+    if (prompt_used) {
+        hide_prompt();
+        emit(bytes, count);
+        show_prompt();
+        return;
+    }
     if (line_busy() && count <= WAITING_SIZE - waiting_used) {
         memcpy(waiting + waiting_used, bytes, count);
         waiting_used += count;
@@ -268,6 +292,28 @@ void console_focus(struct console_stream *s)
 struct console_stream *console_focused(void)
 {
     return focused;
+}
+
+void console_set_prompt(const char *text, unsigned cursor)
+{
+    unsigned length = (unsigned)strnlen(text, CONSOLE_PROMPT), shown;
+    char drawn[PROMPT_SIZE];
+
+    shown = (unsigned)format(drawn, sizeof(drawn), cursor < length ? "%.*s\033[%uD" : "%.*s", (int)length,
+                             text, length - cursor);
+    take_lock();
+    if (line_open)
+        emit("\n", 1);
+    if (!prompt_used || shown < prompt_used || memcmp(drawn, prompt, prompt_used)) {
+        hide_prompt();
+        prompt_used = 0;
+    }
+    emit(drawn + prompt_used, shown - prompt_used); /* what was typed at its end */
+    line_open = false;
+    memcpy(prompt, drawn, shown);
+    prompt_used = shown;
+    pump();
+    drop_lock();
 }
 
 void console_set_input(console_input *input)

@@ -44,6 +44,13 @@ void console_set_prefixes(bool on);
 void console_focus(struct console_stream *stream);
 struct console_stream *console_focused(void);
 
+/*
+ * A line that stays below all others, drawn anew: the monitor's. text "": none. cursor: from its first
+ * character. Only while no guest's stream has the focus.
+ */
+#define CONSOLE_PROMPT 160
+void console_set_prompt(const char *text, unsigned cursor);
+
 /* A typed byte, and where it goes: called on the boot CPU with interrupts off. */
 typedef void console_input(uint8_t byte);
 void console_set_input(console_input *input);

@@ -66,9 +66,9 @@ static void explain_placement(const struct vm_config *c)
         print("    vcpus share CPU%s, weight %u, slices of %u us\n", list, c->weight, c->slice_us);
         return;
     }
-    for (unsigned i = 0; i < vm_count; i++) {
-        for (unsigned k = 0; vms[i]->config == c && k < vms[i]->vcpu_count; k++)
-            print("    vcpu %u alone on CPU %u\n", k, vms[i]->vcpus[k]->cpu->id);
+    for (const struct vm *vm = vm_next(NULL); vm; vm = vm_next(vm)) {
+        for (unsigned k = 0; vm->config == c && k < vm->vcpu_count; k++)
+            print("    vcpu %u alone on CPU %u\n", k, vm->vcpus[k]->cpu->id);
     }
 }
 

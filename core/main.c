@@ -7,16 +7,16 @@
 #include "core/backend.h"
 #include "core/console.h"
 #include "core/explain.h"
+#include "core/life.h"
 #include "core/log.h"
 #include "core/machine.h"
 #include "core/memory.h"
+#include "core/monitor.h"
 #include "core/panic.h"
 #include "core/power.h"
 #include "core/smp.h"
-#include "core/vm.h"
 
 #define CONFIG_NAME "skerry.cfg"
-#define KEY_FOCUS   0x1c /* Ctrl-\ : the console goes to the next VM */
 
 NORETURN void boot_main(hpa_t mbi, uint64_t image_base, uint64_t entry_tsc);
 
@@ -60,81 +60,47 @@ static struct config *read_config(void)
     return config;
 }
 
-static struct vm *focused_vm(void)
-{
-    for (unsigned i = 0; i < vm_count; i++) {
-        if (vms[i]->live && &vms[i]->console == console_focused())
-            return vms[i];
-    }
-    return NULL;
-}
-
-static void next_focus(void)
-{
-    struct vm *now = focused_vm();
-
-    for (unsigned i = 1; i <= vm_count; i++) {
-        struct vm *vm = vms[((now ? now->id : 0) + i) % vm_count];
-
-        if (vm->live) {
-            console_focus(&vm->console);
-            log_info("console: %s", vm->config->name);
-            return;
-        }
-    }
-}
-
-static void on_key(uint8_t byte)
-{
-    struct vm *vm = focused_vm();
-
-    if (byte == KEY_FOCUS)
-        next_focus();
-    else if (vm)
-        vm_input(vm, byte);
-}
-
 static void choose_focus(void)
 {
-    struct vm *focus = vm_count ? vms[0] : NULL;
+    struct vm *focus = vm_next(NULL);
 
-    for (unsigned i = 0; i < vm_count; i++) {
-        if (!strcmp(vms[i]->config->name, config->host.focus))
-            focus = vms[i];
+    for (struct vm *vm = focus; vm; vm = vm_next(vm)) {
+        if (!strcmp(vm->config->name, config->host.focus))
+            focus = vm;
     }
     console_set_prefixes(vm_count > 1);
-    console_focus(focus ? &focus->console : NULL);
-    console_set_input(on_key);
+    console_focus(&focus->console);
+    monitor_setup(config);
 }
 
 static NORETURN void start_vms(void)
 {
-    for (unsigned i = 0; i < vm_count; i++) {
-        const struct account *a = &vms[i]->account;
-
-        log_info(
-            "[vm %s] costs %llu KiB beside its %llu MiB: EPT %llu, VMCS %llu, state %llu pages",
-            vms[i]->config->name,
-            (unsigned long long)((a->pages[MEMORY_EPT] + a->pages[MEMORY_VMCS] + a->pages[MEMORY_STATE]) * 4),
-            (unsigned long long)(vms[i]->memory / MIB), (unsigned long long)a->pages[MEMORY_EPT],
-            (unsigned long long)a->pages[MEMORY_VMCS], (unsigned long long)a->pages[MEMORY_STATE]);
-    }
+    for (const struct vm *vm = vm_next(NULL); vm; vm = vm_next(vm))
+        vm_print_costs(vm);
     choose_focus();
     if (machine_option("selftest"))
-        backend.self_test(vms[0]->vcpus[0]);
-    for (unsigned i = 0; i < vm_count; i++)
-        vm_start(vms[i]);
+        backend.self_test(vm_next(NULL)->vcpus[0]);
+    for (struct vm *vm = vm_next(NULL); vm; vm = vm_next(vm))
+        vm_start(vm);
     released = true;
     for (unsigned i = 1; i < cpu_count; i++)
         smp_kick(cpus[i]);
     sched_loop();
 }
 
+/* Who names its CPUs gets them first; then who needs them alone. */
+static unsigned claim_order(const struct vm_config *c)
+{
+    return (c->cpus_line ? 0 : 2) + (c->sched == SCHED_SHARED ? 1 : 0);
+}
+
 static void build_vms(struct config *c)
 {
-    for (unsigned i = 0; i < c->vm_count; i++) {
-        if (c->vms[i].valid && !vm_build(&c->vms[i])) {
-            c->vms[i].valid = false;
+    for (unsigned i = 0; i < 4 * c->vm_count; i++) {
+        struct vm_config *vm = &c->vms[i % c->vm_count];
+
+        if (vm->valid && claim_order(vm) == i / c->vm_count && !vm_build(vm, i % c->vm_count)) {
+            vm->valid = false;
             c->errors++;
         }
     }

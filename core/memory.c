@@ -4,6 +4,7 @@
 #include "arch/x86/layout.h"
 #include "arch/x86/spinlock.h"
 #include "arch/x86/string.h"
+#include "core/panic.h"
 
 #define LOW_MEMORY MIB /* firmware, real-mode trampoline: never given out */
 
@@ -100,6 +101,7 @@ hpa_t memory_alloc(struct account *account, enum memory_kind kind, uint64_t coun
 {
     uint64_t page;
 
+    ASSERT(!account->sealed);
     spin_lock(&lock);
     page = find_run(count, align);
     if (page) {
@@ -118,6 +120,7 @@ void memory_release(struct account *account)
     spin_lock(&lock);
     for (uint64_t page = 0; page < page_limit; page++) {
         if (owners[page] == account->owner) {
+            memory_zero(phys_to_virt(hpa(page * PAGE_SIZE)), 1);
             owners[page] = FREE;
             free_pages++;
         }
@@ -125,6 +128,23 @@ void memory_release(struct account *account)
     first_free = LOW_MEMORY / PAGE_SIZE;
     memset(account->pages, 0, sizeof(account->pages));
     spin_unlock(&lock);
+}
+
+bool memory_audit(const struct account *account)
+{
+    uint64_t mine = 0, free = 0, held = 0;
+    bool right;
+
+    spin_lock(&lock);
+    for (uint64_t page = 0; page < page_limit; page++) {
+        mine += owners[page] == account->owner;
+        free += owners[page] == FREE;
+    }
+    for (unsigned kind = 0; kind < MEMORY_KINDS; kind++)
+        held += account->pages[kind];
+    right = held == mine && free == free_pages;
+    spin_unlock(&lock);
+    return right;
 }
 
 void *memory_alloc_zeroed(struct account *account, enum memory_kind kind, uint64_t count)

@@ -14,6 +14,7 @@ enum memory_kind { MEMORY_RAM, MEMORY_EPT, MEMORY_VMCS, MEMORY_STATE, MEMORY_KIN
 
 struct account {
     uint8_t owner; /* in the page map: MEMORY_HOST, or MEMORY_FIRST_VM + the VM's number */
+    bool sealed;   /* nothing is allocated any more */
     uint64_t pages[MEMORY_KINDS];
 };
 
@@ -32,8 +33,11 @@ bool memory_setup(const struct memory_range *usable, unsigned usable_count,
  */
 hpa_t memory_alloc(struct account *account, enum memory_kind kind, uint64_t count, uint64_t align);
 
-/* Gives everything an account holds back. */
+/* Zeroes everything that an account holds, and gives it back. */
 void memory_release(struct account *account);
+
+/* Counts: the page map gives an account what it says it holds, and the rest adds up. */
+bool memory_audit(const struct account *account);
 
 /* count zeroed pages by their direct-map address, or NULL. */
 void *memory_alloc_zeroed(struct account *account, enum memory_kind kind, uint64_t count);

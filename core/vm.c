@@ -4,7 +4,11 @@
 #include "arch/x86/cpu.h"
 #include "core/backend.h"
 #include "core/format.h"
+#include "core/life.h"
 #include "core/log.h"
+
+#define TOLD_ALWAYS 10 /* restarts */
+#define TOLD_EACH   100
 
 struct vm *vms[CONFIG_MAX_VMS];
 unsigned vm_count;
@@ -17,10 +21,29 @@ static void go_live(struct vm *vm)
     sched_start(vm);
 }
 
-void vm_start(struct vm *vm)
+const char *vm_start(struct vm *vm)
 {
+    if (!vm->stopped)
+        return "has been started";
+    if (vm->ending != VM_END_NONE) { /* not the first time */
+        vm->resets++;
+        if (!vm_load(vm))
+            return "cannot be loaded";
+        vm->ending = VM_END_NONE;
+    }
+    vm->stopped = vm->paused = false;
     __atomic_add_fetch(&live_count, 1, __ATOMIC_RELAXED);
     go_live(vm);
+    return NULL;
+}
+
+struct vm *vm_next(const struct vm *after)
+{
+    for (unsigned i = after ? after->id + 1 : 0; i < CONFIG_MAX_VMS; i++) {
+        if (vms[i])
+            return vms[i];
+    }
+    return NULL;
 }
 
 bool vm_all_ended(void)
@@ -28,20 +51,36 @@ bool vm_all_ended(void)
     return !__atomic_load_n(&live_count, __ATOMIC_ACQUIRE);
 }
 
+static bool wants_restart(const struct vm *vm)
+{
+    switch (vm->ending) {
+    case VM_END_RESET: return true;
+    case VM_END_STOP: return false;
+    case VM_END_CRASH: return vm->config->on_crash == ENDING_RESTART;
+    default: return vm->config->on_exit == ENDING_RESTART;
+    }
+}
+
+/* A VM that restarts for ever does not flood the console. */
+static bool is_told(const struct vm *vm)
+{
+    return !wants_restart(vm) || vm->resets <= TOLD_ALWAYS || vm->resets % TOLD_EACH == 0;
+}
+
 void vm_request_end(struct vm *vm, enum vm_end end, const char *fmt, ...)
 {
+    enum vm_end none = VM_END_NONE;
     char text[200];
     va_list args;
 
-    if (vm->ending != VM_END_NONE)
+    if (!__atomic_compare_exchange_n(&vm->ending, &none, end, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST))
         return;
-    vm->ending = end;
     va_start(args, fmt);
     vformat(text, sizeof(text), fmt, args);
     va_end(args);
     if (end == VM_END_CRASH)
         log_error("[vm %s] stopped: %s", vm->config->name, text);
-    else
+    else if (is_told(vm))
         log_info("[vm %s] %s", vm->config->name, text);
     for (unsigned i = 0; i < vm->vcpu_count; i++)
         vcpu_kick(vm->vcpus[i]);
@@ -51,10 +90,10 @@ static void give_focus_away(const struct vm *from)
 {
     if (console_focused() != &from->console)
         return;
-    for (unsigned i = 0; i < vm_count; i++) {
-        if (vms[i]->live) {
-            console_focus(&vms[i]->console);
-            log_info("console: %s", vms[i]->config->name);
+    for (struct vm *vm = vm_next(NULL); vm; vm = vm_next(vm)) {
+        if (vm->live) {
+            console_focus(&vm->console);
+            log_info("console: %s", vm->config->name);
             return;
         }
     }
@@ -64,28 +103,38 @@ static void stop(struct vm *vm)
 {
     console_guest_end(&vm->console);
     vm_print_statistics(vm);
+    vm_audit(vm);
     give_focus_away(vm);
+    __atomic_store_n(&vm->stopped, true, __ATOMIC_RELEASE);
     __atomic_sub_fetch(&live_count, 1, __ATOMIC_ACQ_REL);
 }
 
-static bool wants_restart(const struct vm *vm)
+static bool may_restart(const struct vm *vm)
 {
-    switch (vm->ending) {
-    case VM_END_RESET: return true;
-    case VM_END_CRASH: return vm->config->on_crash == ENDING_RESTART;
-    default: return vm->config->on_exit == ENDING_RESTART;
-    }
+    if (!vm->config->max_restarts || vm->resets < vm->config->max_restarts)
+        return true;
+    log_info("[vm %s] has been started again %u times, its max-restarts", vm->config->name, vm->resets);
+    return false;
+}
+
+static enum ending what_follows(const struct vm *vm)
+{
+    if (vm->ending == VM_END_STOP)
+        return ENDING_STOP;
+    return vm->ending == VM_END_CRASH ? vm->config->on_crash : vm->config->on_exit;
 }
 
 static void finish(struct vm *vm)
 {
-    enum ending after = vm->ending == VM_END_CRASH ? vm->config->on_crash : vm->config->on_exit;
+    enum ending after = what_follows(vm);
 
-    if (wants_restart(vm)) {
+    if (wants_restart(vm) && may_restart(vm)) {
         vm->resets++;
-        vm->ending = VM_END_NONE;
+        vm_account_is_as_built(vm);
         if (vm_load(vm)) {
-            log_info("[vm %s] starts again (%u)", vm->config->name, vm->resets);
+            if (is_told(vm))
+                log_info("[vm %s] starts again (%u)", vm->config->name, vm->resets);
+            vm->ending = VM_END_NONE;
             go_live(vm);
             return;
         }
@@ -97,7 +146,12 @@ static void finish(struct vm *vm)
 
 bool vm_may_run(const struct vm *vm)
 {
-    return __atomic_load_n(&vm->live, __ATOMIC_SEQ_CST) && vm->ending == VM_END_NONE;
+    return __atomic_load_n(&vm->live, __ATOMIC_SEQ_CST) && !vm->paused && vm->ending == VM_END_NONE;
+}
+
+bool vm_wants_cpu(const struct vm *vm)
+{
+    return vm->live && (!vm->paused || vm->ending != VM_END_NONE);
 }
 
 bool vm_begin_run(struct vm *vm)
@@ -117,6 +171,17 @@ void vm_end_run(struct vm *vm)
         cpu_pause();
     sched_stop(vm);
     finish(vm);
+}
+
+void vm_print_costs(const struct vm *vm)
+{
+    const uint64_t *pages = vm->account.pages;
+
+    log_info("[vm %s] costs %llu KiB beside its %llu MiB: EPT %llu, VMCS %llu, state %llu pages",
+             vm->config->name,
+             (unsigned long long)((pages[MEMORY_EPT] + pages[MEMORY_VMCS] + pages[MEMORY_STATE]) * 4),
+             (unsigned long long)(vm->memory / MIB), (unsigned long long)pages[MEMORY_EPT],
+             (unsigned long long)pages[MEMORY_VMCS], (unsigned long long)pages[MEMORY_STATE]);
 }
 
 void vm_print_statistics(const struct vm *vm)

@@ -36,7 +36,13 @@ enum next {
 };
 
 /* Why a VM is being ended. */
-enum vm_end { VM_END_NONE, VM_END_OFF, VM_END_RESET, VM_END_CRASH };
+enum vm_end {
+    VM_END_NONE,
+    VM_END_OFF,
+    VM_END_RESET,
+    VM_END_CRASH,
+    VM_END_STOP, /* somebody wants it to be off, whatever on-exit says */
+};
 
 enum vcpu_event {                    /* counted per vCPU, beside the exits by reason */
                   COUNT_INJECTED,    /* interrupts that we injected, not the processor */
@@ -76,8 +82,9 @@ struct vcpu {
 
 struct vm {
     const struct vm_config *config;
-    unsigned id; /* from 0; VPIDs derive from it */
+    unsigned id; /* place in vms[] and in the configuration, from 0; VPIDs derive from it */
     struct account account;
+    struct account built;        /* what it held when it was ready: it never changes again */
     uint64_t memory;             /* bytes of RAM */
     hpa_t *ram;                  /* host address of each 2 MiB of RAM, in guest order without the hole */
     void *backend;               /* struct vmx_vm */
@@ -85,32 +92,36 @@ struct vm {
     struct pid_table *pid_table; /* the mailboxes of its vCPUs */
     struct vcpu *vcpus[VM_MAX_VCPUS];
     unsigned vcpu_count;
-    volatile bool live; /* started and not ended */
-    unsigned running;   /* vCPUs between schedule-in and schedule-out */
-    enum vm_end ending;
+    volatile bool live;    /* started and not ended */
+    volatile bool stopped; /* built, or ended to the last: vm_start() may start it */
+    volatile bool paused;  /* live, but its vCPUs do not run */
+    uint64_t paused_at;    /* TSC when the last of them had left */
+    unsigned running;      /* vCPUs between schedule-in and schedule-out */
+    volatile enum vm_end ending;
     unsigned resets;
-    struct spinlock lock; /* guards ending, input and the devices in pc */
+    struct spinlock lock; /* guards input and the devices in pc */
     struct console_stream console;
     uint8_t input[VM_INPUT]; /* typed bytes its UART has not taken yet */
     unsigned input_head, input_tail;
     uint64_t input_lost;
 };
 
+/* By their number in the configuration; NULL: not built. Written by the boot CPU only. */
 extern struct vm *vms[CONFIG_MAX_VMS];
-extern unsigned vm_count;
+extern unsigned vm_count; /* that are built */
+
+/* The next VM that is built, in the order of the configuration; NULL begins, and ends. */
+struct vm *vm_next(const struct vm *after);
 
 /*
- * Builds a VM from its configuration: memory, vCPUs on free physical CPUs, devices, images. NULL after
- * reporting the reason as a configuration error.
+ * Builds VM number id from its configuration: memory, vCPUs on free physical CPUs, devices, images. NULL
+ * after reporting the reason as a configuration error.
  */
-struct vm *vm_build(const struct vm_config *config);
+struct vm *vm_build(const struct vm_config *config, unsigned id);
 
 /* Brings it to the state of a machine just switched on, with its images in memory. False after reporting why.
  */
 bool vm_load(struct vm *vm);
-
-/* Lets its vCPUs run. */
-void vm_start(struct vm *vm);
 
 /* Every started VM has ended. */
 bool vm_all_ended(void);
@@ -127,6 +138,7 @@ void vm_request_end(struct vm *vm, enum vm_end end, const char *fmt, ...) PRINTF
  * leaves a VM with an ending stops or resets it.
  */
 bool vm_may_run(const struct vm *vm);
+bool vm_wants_cpu(const struct vm *vm); /* it may run, or has to be ended */
 bool vm_begin_run(struct vm *vm);
 void vm_end_run(struct vm *vm);
 
@@ -137,7 +149,8 @@ void vcpu_dead(struct vcpu *v);
 void vcpu_send_init(struct vcpu *v);
 void vcpu_send_startup(struct vcpu *v, unsigned vector);
 
-/* Prints exits by reason, counters and memory. */
+/* Print what it holds beside its RAM; exits by reason and counters. */
+void vm_print_costs(const struct vm *vm);
 void vm_print_statistics(const struct vm *vm);
 
 /* Wakes a vCPU: it looks at its mailbox and requests before it runs on. */

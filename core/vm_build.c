@@ -76,8 +76,8 @@ static bool check_cpus(const struct vm_config *c, struct cpu *picked[VM_MAX_VCPU
 
     if (!check_named_cpus(c))
         return false;
-    for (unsigned i = 0; i < vm_count; i++)
-        sharing += vms[i]->config->sched == SCHED_SHARED ? vms[i]->vcpu_count : 0;
+    for (const struct vm *vm = vm_next(NULL); vm; vm = vm_next(vm))
+        sharing += vm->config->sched == SCHED_SHARED ? vm->vcpu_count : 0;
     if (c->sched == SCHED_SHARED && sharing > SCHED_MAX_SHARED) {
         refuse(c->line, "[vm %s] makes %u vCPUs that share, expected at most %u in all VMs", c->name, sharing,
                SCHED_MAX_SHARED);
@@ -261,9 +261,9 @@ static void claim_cpus(struct vm *vm, struct cpu *const picked[VM_MAX_VCPUS], un
     }
 }
 
-struct vm *vm_build(const struct vm_config *c)
+struct vm *vm_build(const struct vm_config *c, unsigned id)
 {
-    struct account account = {.owner = (uint8_t)(MEMORY_FIRST_VM + vm_count)};
+    struct account account = {.owner = (uint8_t)(MEMORY_FIRST_VM + id)};
     struct cpu *picked[VM_MAX_VCPUS];
     struct image image;
     struct vm *vm;
@@ -278,14 +278,18 @@ struct vm *vm_build(const struct vm_config *c)
     }
     vm->account = account;
     vm->config = c;
-    vm->id = vm_count;
+    vm->id = id;
     vm->memory = c->memory;
     vm->console.name = c->name;
     if (!create_parts(vm, picked, count)) {
         refuse(c->memory_line, "[vm %s] no memory left for it, expected a smaller VM", c->name);
     } else if (vm_load(vm)) {
         claim_cpus(vm, picked, count);
-        vms[vm_count++] = vm;
+        vm->account.sealed = true;
+        vm->built = vm->account;
+        vm->stopped = true;
+        vms[id] = vm;
+        vm_count++;
         return vm;
     }
     account = vm->account;

@@ -10,6 +10,7 @@
 #include "arch/x86/spinlock.h"
 #include "core/backend.h"
 #include "core/machine.h"
+#include "core/monitor.h"
 #include "core/power.h"
 #include "core/smp.h"
 #include "sched/fair.h"
@@ -240,6 +241,8 @@ static void run_shared(struct run_queue *q)
 
         vm_end_run(s->v->vm); /* may load the VM again, with s still counted as running here */
         s = change_over(q, s, end);
+        if (q->cpu->work)
+            monitor_work();
     }
 }
 
@@ -360,6 +363,8 @@ bool sched_create(struct vm *vm, struct cpu *const picked[], unsigned count)
     return places != NULL;
 }
 
+/* One that runs, as its end brought us here, goes on by itself; one that waits may have done so for an event
+ * that came while its VM was paused. */
 void sched_start(struct vm *vm)
 {
     for (unsigned i = 0; i < vm->vcpu_count; i++) {
@@ -371,10 +376,29 @@ void sched_start(struct vm *vm)
             continue;
         }
         q = lock_home(s);
-        if (s->fair.state != FAIR_RUNNING) /* the one whose end brought us here goes on by itself */
+        if (s->waits)
+            wake(q, s, rdtsc());
+        else if (s->fair.state == FAIR_ASLEEP)
             make_ready(q, s, rdtsc());
         spin_unlock(&q->lock);
     }
+}
+
+bool sched_holds(const struct vm *vm)
+{
+    bool held = false;
+
+    for (unsigned i = 0; i < vm->vcpu_count; i++) {
+        struct sched_vcpu *s = vm->vcpus[i]->sched;
+        struct run_queue *q;
+
+        if (!s)
+            continue;
+        q = lock_home(s);
+        held |= s->waits || s->fair.queue;
+        spin_unlock(&q->lock);
+    }
+    return held;
 }
 
 /* The one that ran last is at its end, here; one that another CPU has just taken finds its VM ended, and lets
@@ -405,6 +429,14 @@ void sched_stop(struct vm *vm)
     }
 }
 
+static void run_dedicated(struct cpu *cpu)
+{
+    struct vm *vm = cpu->owner->vm;
+
+    run(cpu, cpu->owner);
+    vm_end_run(vm);
+}
+
 NORETURN void sched_loop(void)
 {
     struct cpu *cpu = this_cpu();
@@ -412,17 +444,19 @@ NORETURN void sched_loop(void)
     for (;;) {
         if (cpu->leave)
             power_leave();
-        if (cpu->owner && vm_may_run(cpu->owner->vm)) {
-            run(cpu, cpu->owner);
-            vm_end_run(cpu->owner->vm);
+        if (cpu->work)
+            monitor_work();
+        if (cpu->owner && vm_wants_cpu(cpu->owner->vm)) {
+            run_dedicated(cpu);
+            continue;
         }
         if (cpu->queue)
             run_shared(cpu->queue);
-        if (vm_all_ended())
+        if (vm_all_ended() && !monitor_is_open())
             power_off();
         if (cpu->queue)
             idle(cpu->queue);
-        else if (!(cpu->owner && vm_may_run(cpu->owner->vm)) && !console_pump())
+        else if (!console_pump() && !cpu->work)
             wait_for_interrupt();
     }
 }

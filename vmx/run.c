@@ -9,7 +9,7 @@
 
 static bool must_leave(const struct vcpu *v)
 {
-    return v->vm->ending != VM_END_NONE || this_cpu()->leave || !v->vm->live;
+    return !vm_may_run(v->vm) || this_cpu()->leave || this_cpu()->work;
 }
 
 /* False, for the caller to hand on: the run ends, for this reason. */

@@ -104,6 +104,8 @@ void vmx_switch_out(struct vcpu *v);
 
 /* ept.c */
 bool vmx_vm_create(struct vm *vm);
+void vmx_vm_destroy(struct vm *vm);
+void vmx_shift_time(struct vm *vm, uint64_t ticks);
 
 /* run.c */
 enum run_end vmx_run(struct vcpu *v);

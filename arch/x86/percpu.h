@@ -27,6 +27,7 @@ struct cpu {
     volatile bool online;
     volatile bool leave; /* set by another CPU: give the machine back (core/power.c) */
     volatile bool left;
+    volatile bool work; /* boot CPU: the monitor has something to do between two runs of a vCPU */
     struct vcpu *owner;          /* the dedicated vCPU that this CPU belongs to, or NULL */
     bool shared;                 /* it has a run queue (sched/sched.c) */
     volatile bool resched;       /* somebody may have to run in place of who runs */

@@ -52,20 +52,15 @@ static inline hpa_t hpa(uint64_t value)
 #define unlikely(x)       __builtin_expect(!!(x), 0)
 
 /* Reads n bytes of little-endian data from anywhere, aligned or not. */
-static inline uint64_t load_le(const void *from, unsigned n)
+static inline __attribute__((always_inline)) uint64_t load_le(const void *from, unsigned n)
 {
-    const uint8_t *p = from;
     uint64_t value = 0;
 
-    for (unsigned i = n; i-- > 0;)
-        value = value << 8 | p[i];
+    __builtin_memcpy(&value, from, n); /* as this machine does itself */
     return value;
 }
 
-static inline void store_le(void *to, uint64_t value, unsigned n)
+static inline __attribute__((always_inline)) void store_le(void *to, uint64_t value, unsigned n)
 {
-    uint8_t *p = to;
-
-    for (unsigned i = 0; i < n; i++, value >>= 8)
-        p[i] = (uint8_t)value;
+    __builtin_memcpy(to, &value, n);
 }

@@ -92,7 +92,7 @@ def read_cases(paths):
 
 def judge(case, text, status):
     """Why a run failed, or '' when it did not. TEXT is what the serial console showed."""
-    lines = [line.rstrip("\r") for line in text.replace("\r\n", "\n").split("\n")]
+    lines = re.split("\r*\n|\r", text)
     for pattern in case.forbid:
         for line in lines:
             if re.search(pattern, line):

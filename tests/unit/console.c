@@ -59,7 +59,7 @@ static struct console_stream a, b, c;
 static int set_up(void **state)
 {
     (void)state;
-    wire_used = screen_used = ring_head = ring_tail = waiting_used = 0;
+    wire_used = screen_used = ring_head = ring_tail = waiting_used = prompt_used = 0;
     room = UINT32_MAX;
     port_there = true;
     serial = display = prefixes = panicking = line_open = false;
@@ -391,6 +391,25 @@ static void typing(void **state)
     assert_string_equal(keys, "\x1cxyz");
 }
 
+/* The monitor's line stays below all others, and only what changes at its end is sent. */
+static void prompt_stays_below(void **state)
+{
+    (void)state;
+    console_focus(&c);
+    guest(&a, "half");
+    console_set_prompt("> ", 2);
+    console_set_prompt("> h", 3);
+    console_set_prompt("> he", 4);
+    guest(&a, " a line\n");
+    host("skerry: note\n");
+    console_set_prompt("> xhe", 3);
+    console_set_prompt("> xhey", 4);
+    console_set_prompt("", 0);
+    guest(&b, "b\n");
+    assert_shown("> he\r\033[K\ra| half a line\n> he\r\033[K\rskerry: note\n> he"
+                 "\r\033[K\r> xhe\033[2D\r\033[K\r> xhey\033[2D\r\033[K\rb| b\n");
+}
+
 /* A panic may come from a CPU that holds the lock. */
 static void panic_needs_no_lock(void **state)
 {
@@ -428,6 +447,7 @@ int main(void)
         ONE(screen_catches_up),
         ONE(typing),
         ONE(panic_needs_no_lock),
+        TWO(prompt_stays_below),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -6,9 +6,18 @@
 
 #include "core/memory.c"
 
+#include <setjmp.h>
 #include <stdlib.h>
 
 #define TOP (64 * MIB)
+
+static jmp_buf panicked;
+
+void panic(const char *fmt, ...)
+{
+    (void)fmt;
+    longjmp(panicked, 1);
+}
 
 static void forget(void)
 {
@@ -192,13 +201,65 @@ static void accounts(void **state)
     assert_int_equal(memory_free_pages(), all);
 }
 
+static void sealed(void **state)
+{
+    struct account a = {.owner = 3, .sealed = true};
+
+    (void)state;
+    start();
+    if (setjmp(panicked) == 0) {
+        memory_alloc(&a, MEMORY_STATE, 1, 1);
+        fail_msg("a sealed account has grown");
+    }
+}
+
+/* Nothing of the last owner is left where the next one is. */
+static void scrubbed(void **state)
+{
+    struct account a = {.owner = 3};
+    uint8_t *p;
+
+    (void)state;
+    start();
+    p = phys_to_virt(memory_alloc(&a, MEMORY_RAM, 8, 1));
+    memset(p, 0x5a, 8 * PAGE_SIZE);
+    memory_release(&a);
+    for (uint64_t i = 0; i < 8 * PAGE_SIZE; i++)
+        assert_int_equal(p[i], 0);
+}
+
+/* One page too many or too few, on either side, is found. */
+static void audit(void **state)
+{
+    struct account a = {.owner = 3}, b = {.owner = 4};
+    uint64_t page;
+
+    (void)state;
+    start();
+    page = memory_alloc(&a, MEMORY_RAM, 8, 1).value / PAGE_SIZE;
+    memory_alloc(&b, MEMORY_EPT, 3, 1);
+    assert_true(memory_audit(&a) && memory_audit(&b));
+    a.pages[MEMORY_RAM]--;
+    assert_false(memory_audit(&a));
+    a.pages[MEMORY_RAM]++;
+    owners[page] = 4;
+    assert_false(memory_audit(&a));
+    assert_false(memory_audit(&b));
+    owners[page] = FREE;
+    assert_false(memory_audit(&b));
+    owners[page] = 3;
+    assert_true(memory_audit(&a) && memory_audit(&b));
+    memory_release(&a);
+    assert_true(memory_audit(&a) && memory_audit(&b));
+}
+
 #define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(everything_once), TEST(too_little), TEST(map_avoids_modules),
-        TEST(alignment),       TEST(zeroed),     TEST(accounts),
+        TEST(everything_once), TEST(too_little), TEST(map_avoids_modules), TEST(alignment), TEST(zeroed),
+        TEST(accounts),        TEST(sealed),     TEST(scrubbed),           TEST(audit),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* A VM that does not run: its clock stands still, or it goes for good. */
+#include "apic/vlapic.h"
+#include "arch/x86/percpu.h"
+#include "core/panic.h"
+#include "vmx/vmx.h"
+
+void vmx_shift_time(struct vm *vm, uint64_t ticks)
+{
+    struct vmx_vm *x = vm->backend;
+
+    if (!x->tsc_started)
+        return;
+    for (unsigned i = 0; i < vm->vcpu_count; i++) {
+        struct vcpu *v = vm->vcpus[i];
+        uint64_t by = guest_tsc_scale(&vmx_of(v)->tsc, ticks);
+
+        if (i == 0)
+            x->tsc_offset -= by;
+        ASSERT(!vmx_of(v)->active_on);
+        vmx_vmptrld(vmx_of(v)->vmcs);
+        vmx_of(v)->tsc.offset -= by;
+        vmcs_write(vmcs_tsc_offset, vmx_of(v)->tsc.offset);
+        vlapic_shift_time(v, &vmx_of(v)->tsc, ticks);
+        vmx_vmclear(vmx_of(v)->vmcs);
+    }
+}
+
+/* No pointer to one of its vCPUs stays behind. */
+void vmx_vm_destroy(struct vm *vm)
+{
+    for (unsigned i = 0; i < cpu_count; i++) {
+        struct vcpu *last = cpus[i]->context_of;
+
+        ASSERT(!cpus[i]->active || cpus[i]->active->vm != vm);
+        if (last && last->vm == vm)
+            __atomic_compare_exchange_n(&cpus[i]->context_of, &last, NULL, false, __ATOMIC_RELAXED,
+                                        __ATOMIC_RELAXED);
+    }
+}
