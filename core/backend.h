@@ -11,6 +11,8 @@
 
 #define SCHED_MAX_SHARED 240 /* vCPUs with sched = shared, in all VMs */
 
+enum call_result { CALL_DONE, CALL_INVALID }; /* what became of a guest's hypercall */
+
 enum run_end {
     RUN_LEFT,      /* the VM has ended, or the machine is given back */
     RUN_BLOCKED,   /* it waits for an interrupt, INIT or SIPI */
@@ -32,6 +34,7 @@ struct backend {
     /* Second-level tables for the VM's RAM and other per-VM state; per-vCPU state. False: out of memory. */
     bool (*vm_create)(struct vm *vm);
     bool (*vcpu_create)(struct vcpu *v);
+    void (*vm_reset)(struct vm *vm);   /* what the guest changed in it */
     void (*vm_destroy)(struct vm *vm); /* before its memory goes */
     /* So many ticks have not been for the guests of a VM that does not run: they do not see them. */
     void (*vm_shift_time)(struct vm *vm, uint64_t ticks);
@@ -39,6 +42,10 @@ struct backend {
     /* Runs v on this CPU until something ends that. */
     enum run_end (*run)(struct vcpu *v);
     const char *(*exit_name)(unsigned reason);
+    /* Takes write access to whole pieces of its RAM from a guest, until it is reset. */
+    enum call_result (*protect)(struct vm *vm, gpa_t at, uint64_t size);
+    /* Changes of second-level tables: CPUs that flushed for them, and IPIs to tell those that ran the VM. */
+    void (*flush_counts)(const struct vm *vm, uint64_t *flushes, uint64_t *ipis);
     /* Breaks VM entries of v on purpose and checks that each failure is survived and explained. */
     void (*self_test)(struct vcpu *v);
 };

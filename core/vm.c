@@ -186,6 +186,8 @@ void vm_print_costs(const struct vm *vm)
 
 void vm_print_statistics(const struct vm *vm)
 {
+    uint64_t flushes, ipis;
+
     for (unsigned i = 0; i < vm->vcpu_count; i++) {
         const struct vcpu *v = vm->vcpus[i];
         uint64_t total = 0;
@@ -205,6 +207,9 @@ void vm_print_statistics(const struct vm *vm)
                  (unsigned long long)v->counts[COUNT_PORT_DENIED],
                  (unsigned long long)v->counts[COUNT_MSR_DENIED]);
     }
+    backend.flush_counts(vm, &flushes, &ipis);
+    log_info("[vm %s] second-level tables: %llu flushes, %llu IPIs for them", vm->config->name,
+             (unsigned long long)flushes, (unsigned long long)ipis);
     if (vm->input_lost)
         log_error("[vm %s] %llu typed bytes lost: the guest did not read them", vm->config->name,
                   (unsigned long long)vm->input_lost);

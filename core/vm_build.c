@@ -233,6 +233,7 @@ bool vm_load(struct vm *vm)
     if (!find_images(vm->config, &image))
         return false;
     scrub_ram(vm);
+    backend.vm_reset(vm);
     if (!pc_write_firmware(vm, &image) || !image_load(vm, &image, &start, &why)) {
         refuse(vm->config->kernel_line, "[vm %s] %s: %s", vm->config->name, vm->config->kernel, why);
         return false;

@@ -133,6 +133,14 @@ static void cpu_disable(struct cpu *cpu)
     cpu->vmxon = NULL;
 }
 
+static void flush_counts(const struct vm *vm, uint64_t *flushes, uint64_t *ipis)
+{
+    const struct vmx_vm *x = vm->backend;
+
+    *flushes = x->ept_flushes;
+    *ipis = x->ept_ipis;
+}
+
 const struct backend backend = {
     .probe = probe,
     .explain = explain,
@@ -143,9 +151,12 @@ const struct backend backend = {
     .vm_create = vmx_vm_create,
     .vcpu_create = vmx_vcpu_create,
     .vcpu_reset = vmx_vcpu_reset,
+    .vm_reset = vmx_unprotect,
     .vm_destroy = vmx_vm_destroy,
     .vm_shift_time = vmx_shift_time,
     .run = vmx_run,
     .exit_name = vmx_exit_name,
+    .protect = vmx_protect,
+    .flush_counts = flush_counts,
     .self_test = vmx_self_test,
 };

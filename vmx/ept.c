@@ -9,6 +9,9 @@
 #include "vmx/caps.h"
 
 #define EPT_RWX        UINT64_C(7)
+#define EPT_WRITE      UINT64_C(2)
+#define EPT_ATTRIBUTES UINT64_C(0x7f)
+#define EPT_ADDRESS    UINT64_C(0x000ffffffffff000)
 #define EPT_TYPE_SHIFT 3
 #define EPTP_WB        UINT64_C(6)
 #define EPTP_WALK_4    (UINT64_C(3) << 3)
@@ -116,6 +119,60 @@ static bool create_msr_bitmaps(struct vm *vm, struct vmx_vm *x)
     return true;
 }
 
+/* Gives the leaf that maps at write access, or takes it; returns the leaf's size. */
+static uint64_t set_writable(struct page_table *t, uint64_t at, bool writable)
+{
+    unsigned level = 0;
+    uint64_t entry = paging_lookup(t, at, &level), flags = entry & EPT_ATTRIBUTES & ~EPT_WRITE;
+
+    paging_map(t, at, entry & EPT_ADDRESS, UINT64_C(1) << (PAGE_SHIFT + 9 * (level - 1)),
+               flags | (writable ? EPT_WRITE : 0));
+    return UINT64_C(1) << (PAGE_SHIFT + 9 * (level - 1));
+}
+
+/* Whole pages of the tables only: to split one, memory would have to be allocated. */
+static bool is_whole(const struct vm *vm, const struct page_table *t, uint64_t at, uint64_t size)
+{
+    for (uint64_t step; size; at += step, size -= step) {
+        unsigned level = 0;
+
+        if (!guest_map(vm, gpa(at), 1) || !paging_lookup(t, at, &level) || level > 2)
+            return false;
+        step = level == 2 ? PAGE_2M : PAGE_SIZE;
+        if (at % step || size < step)
+            return false;
+    }
+    return true;
+}
+
+enum call_result vmx_protect(struct vm *vm, gpa_t at, uint64_t size)
+{
+    struct vmx_vm *x = vm->backend;
+
+    if (!size || size > vm->memory || !is_whole(vm, &x->ept, at.value, size))
+        return CALL_INVALID;
+    x->ept_protected = true;
+    for (uint64_t done = 0; done < size;)
+        done += set_writable(&x->ept, at.value + done, false);
+    vmx_ept_changed(vm);
+    return CALL_DONE;
+}
+
+void vmx_unprotect(struct vm *vm)
+{
+    struct guest_range ranges[GUEST_MAX_RANGES];
+    struct vmx_vm *x = vm->backend;
+
+    if (!x->ept_protected)
+        return;
+    for (unsigned i = guest_ranges(vm, ranges); i-- > 0;) {
+        for (uint64_t into = 0; into < ranges[i].size;)
+            into += set_writable(&x->ept, ranges[i].base.value + into, true);
+    }
+    x->ept_protected = false;
+    vmx_ept_new_generation(x);
+}
+
 bool vmx_vm_create(struct vm *vm)
 {
     struct vmx_vm *x = memory_alloc_zeroed(&vm->account, MEMORY_STATE, 1);
@@ -137,6 +194,7 @@ bool vmx_vm_create(struct vm *vm)
     if (!x->ept.root || !map_ram(vm, &x->ept))
         return false;
     x->ept_pointer = ept_pointer(&x->ept);
+    vmx_ept_new_generation(x);
     x->rung = vmx_rung(vm->config);
     if (vm->config->tsc_khz)
         x->tsc_multiplier = guest_tsc_divide(vmx_tsc_hz(vm), machine.tsc_hz);

@@ -137,6 +137,14 @@ static enum next access(struct vcpu *v, const struct mmio_insn *insn, gpa_t at)
     return NEXT_SKIP_AND_RESUME;
 }
 
+static enum next protected_write(struct vcpu *v, gpa_t at)
+{
+    vm_request_end(v->vm, VM_END_CRASH,
+                   "write to guest-physical %llx, which the guest has protected, rip %llx (vcpu %u)",
+                   (unsigned long long)at.value, (unsigned long long)vmcs_read(vmcs_guest_rip), v->id);
+    return NEXT_LEAVE;
+}
+
 static enum next give_up(struct vcpu *v, gpa_t at, const char *what, const uint8_t *bytes, unsigned count)
 {
     static const uint8_t none[4];
@@ -180,6 +188,8 @@ enum next vmx_handle_ept_violation(struct vcpu *v)
     uint64_t qualification = vmcs_read(vmcs_exit_qualification);
 
     vmx_reinject(v);
+    if (guest_map(v->vm, at, 1))
+        return protected_write(v, at);
     if (qualification & QUALIFIED_FETCH)
         return give_up(v, at, "instruction fetch", NULL, 0);
     if (vmx_of(v)->event)

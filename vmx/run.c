@@ -134,6 +134,7 @@ static NOINLINE bool prepare(struct vcpu *v)
     v->kicked = false;
     if (must_leave(v))
         return end_run(v, RUN_LEFT);
+    vmx_ept_sync(v->vm);
     if (unlikely(this_cpu()->resched) && v->sched && sched_look())
         return end_run(v, RUN_PREEMPTED);
     if ((v->request || v->activity == WAIT_FOR_SIPI) && !take_init_and_startup(v))
@@ -189,6 +190,7 @@ enum run_end vmx_run(struct vcpu *v)
     vmx_switch_in(v);
     vlapic_use_hv_timer(v, x->pin & PIN_PREEMPTION_TIMER);
     vlapic_schedule_in(v);
+    vmx_ept_sync(v->vm);
     report_first_entry();
     if (v->id == 0)
         start_tsc(v); /* the others begin behind SIPI */

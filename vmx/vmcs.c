@@ -95,26 +95,3 @@ void vmx_vmptrld(void *vmcs)
 {
     ASSERT(POINTER_INSTRUCTION("vmptrld", vmcs));
 }
-
-void vmx_flush_tlb(void)
-{
-    static const struct {
-        uint64_t low, high;
-    } descriptor;
-    const uint64_t all_contexts = 2;
-
-    __asm__ volatile("invept %0, %1\n\tinvvpid %0, %1" ::"m"(descriptor), "r"(all_contexts) : "cc", "memory");
-}
-
-void vmx_flush_vpid(uint16_t vpid)
-{
-    const struct {
-        uint64_t vpid, linear;
-    } descriptor = {vpid, 0};
-    const uint64_t single_context = 1;
-
-    if (vmx_caps.ept_vpid & VPID_SINGLE)
-        __asm__ volatile("invvpid %0, %1" ::"m"(descriptor), "r"(single_context) : "cc", "memory");
-    else
-        vmx_flush_tlb();
-}

@@ -14,9 +14,12 @@ struct vmx_vm {
     uint8_t *msr_bitmap, *msr_bitmap_x2apic; /* SDM volume 3, "MSR-bitmap address" */
     unsigned rung;                           /* enum vmx_rung (vmx/apicv.h) */
     uint16_t first_vpid;
-    bool tsc_started;        /* the guests' TSC counts from the first entry of vCPU 0 */
-    uint64_t tsc_offset;     /* with which every vCPU of the VM starts */
-    uint64_t tsc_multiplier; /* 0: no scaling */
+    uint32_t ept_generation;        /* of the tables (tlb.c) */
+    uint64_t ept_flushes, ept_ipis; /* that it took */
+    bool ept_protected;             /* the guest gave rights up: a reset gives them back */
+    bool tsc_started;               /* the guests' TSC counts from the first entry of vCPU 0 */
+    uint64_t tsc_offset;            /* with which every vCPU of the VM starts */
+    uint64_t tsc_multiplier;        /* 0: no scaling */
 };
 
 #define GUEST_MSRS 6
@@ -88,8 +91,6 @@ void vmx_vmxoff(void);
 void vmx_vmclear(void *vmcs);
 void vmx_vmptrld(void *vmcs);
 void vmx_verify_fields(void); /* of the current VMCS */
-void vmx_flush_vpid(uint16_t vpid);
-void vmx_flush_tlb(void); /* INVEPT and INVVPID, all contexts */
 
 /* setup.c */
 bool vmx_vcpu_create(struct vcpu *v);
@@ -102,7 +103,16 @@ void vmx_reset_context(struct vmx_vcpu *x);
 void vmx_switch_in(struct vcpu *v);
 void vmx_switch_out(struct vcpu *v);
 
+/* tlb.c */
+void vmx_flush_vpid(uint16_t vpid);
+void vmx_flush_tlb(void);                      /* INVEPT and INVVPID, all contexts */
+void vmx_ept_new_generation(struct vmx_vm *x); /* nobody runs it */
+void vmx_ept_changed(const struct vm *vm);     /* no CPU uses the old tables once it has left its guest */
+void vmx_ept_sync(const struct vm *vm);        /* before an entry: what this CPU keeps of older ones goes */
+
 /* ept.c */
+enum call_result vmx_protect(struct vm *vm, gpa_t at, uint64_t size);
+void vmx_unprotect(struct vm *vm);
 bool vmx_vm_create(struct vm *vm);
 void vmx_vm_destroy(struct vm *vm);
 void vmx_shift_time(struct vm *vm, uint64_t ticks);

@@ -27,7 +27,7 @@ struct cpu {
     volatile bool online;
     volatile bool leave; /* set by another CPU: give the machine back (core/power.c) */
     volatile bool left;
-    volatile bool work; /* boot CPU: the monitor has something to do between two runs of a vCPU */
+    volatile bool work;          /* boot CPU: the monitor has something to do between two runs of a vCPU */
     struct vcpu *owner;          /* the dedicated vCPU that this CPU belongs to, or NULL */
     bool shared;                 /* it has a run queue (sched/sched.c) */
     volatile bool resched;       /* somebody may have to run in place of who runs */
@@ -39,6 +39,7 @@ struct cpu {
     struct vcpu *active;     /* whose state the backend has loaded, or NULL */
     struct vcpu *context_of; /* whose registers were loaded last */
     void *vmxon;             /* the backend's page for this CPU */
+    uint32_t ept_seen[32];   /* by VM: the generation of its second-level tables that was flushed for */
     uint64_t gdt[5] ALIGNED(16);
     struct tss tss ALIGNED(16);
 };

@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Translations that a CPU may keep of a VM's second-level tables (SDM volume 3, "Caching translation
+ * information"). Every change of the tables gives them a new generation. A CPU notes the generation that it
+ * has flushed for, and flushes by itself when it is about to enter the VM with a newer one; so only CPUs that
+ * run the VM at that moment are interrupted. Generations are never used twice: tables that are built where
+ * those of a destroyed VM were are new to every CPU.
+ */
+#include "arch/x86/percpu.h"
+#include "core/smp.h"
+#include "vmx/caps.h"
+#include "vmx/vmx.h"
+
+enum { SINGLE_CONTEXT = 1, ALL_CONTEXTS = 2 };
+
+static uint32_t last_generation;
+
+static void invept(uint64_t type, uint64_t ept_pointer)
+{
+    const struct {
+        uint64_t ept_pointer, reserved;
+    } descriptor = {ept_pointer, 0};
+
+    __asm__ volatile("invept %0, %1" ::"m"(descriptor), "r"(type) : "cc", "memory");
+}
+
+static void invvpid(uint64_t type, uint16_t vpid)
+{
+    const struct {
+        uint64_t vpid, linear;
+    } descriptor = {vpid, 0};
+
+    __asm__ volatile("invvpid %0, %1" ::"m"(descriptor), "r"(type) : "cc", "memory");
+}
+
+void vmx_flush_tlb(void)
+{
+    invept(ALL_CONTEXTS, 0);
+    invvpid(ALL_CONTEXTS, 0);
+}
+
+void vmx_flush_vpid(uint16_t vpid)
+{
+    if (vmx_caps.ept_vpid & VPID_SINGLE)
+        invvpid(SINGLE_CONTEXT, vpid);
+    else
+        vmx_flush_tlb();
+}
+
+static void flush_ept(const struct vmx_vm *x)
+{
+    if (!(vmx_caps.ept_vpid & EPT_INVEPT_SINGLE)) {
+        invept(ALL_CONTEXTS, 0);
+        return;
+    }
+    invept(SINGLE_CONTEXT, x->ept_pointer);
+    if (x->ept_pointer_apic)
+        invept(SINGLE_CONTEXT, x->ept_pointer_apic);
+}
+
+void vmx_ept_sync(const struct vm *vm)
+{
+    uint32_t *seen = &this_cpu()->ept_seen[vm->id], now;
+    struct vmx_vm *x = vm->backend;
+
+    now = __atomic_load_n(&x->ept_generation, __ATOMIC_SEQ_CST);
+    if (likely(*seen == now))
+        return;
+    flush_ept(x);
+    *seen = now;
+    __atomic_fetch_add(&x->ept_flushes, 1, __ATOMIC_RELAXED);
+}
+
+void vmx_ept_new_generation(struct vmx_vm *x)
+{
+    uint32_t next = __atomic_add_fetch(&last_generation, 1, __ATOMIC_SEQ_CST);
+
+    __atomic_store_n(&x->ept_generation, next, __ATOMIC_SEQ_CST);
+}
+
+/* Who becomes active after this has looked at it finds the new generation: vmx_run() has a locked instruction
+ * in between. */
+void vmx_ept_changed(const struct vm *vm)
+{
+    struct vmx_vm *x = vm->backend;
+
+    vmx_ept_new_generation(x);
+    for (unsigned i = 0; i < cpu_count; i++) {
+        struct vcpu *v = __atomic_load_n(&cpus[i]->active, __ATOMIC_SEQ_CST);
+
+        if (!v || v->vm != vm)
+            continue;
+        __atomic_store_n(&v->kicked, true, __ATOMIC_SEQ_CST);
+        if (cpus[i] == this_cpu())
+            continue;
+        smp_kick(cpus[i]);
+        __atomic_fetch_add(&x->ept_ipis, 1, __ATOMIC_RELAXED);
+    }
+}
