@@ -19,9 +19,9 @@
 #define SKERRY_ENOSYS (-1000) /* no such call */
 
 /*
- * RBX: guest-physical address; RCX: size in bytes. Takes write access to this RAM from the whole VM, until it is
- * reset; a write to it ends the VM with a report. SKERRY_EINVAL where that is not RAM, or not in whole pieces:
- * of 2 MiB where the VM's RAM is mapped by those.
+ * RBX: guest-physical address; RCX: size in bytes. Takes write access to this RAM from the whole VM, until it
+ * is reset; a write to it ends the VM with a report. SKERRY_EINVAL where that is not RAM, or not in whole
+ * pieces: of 2 MiB where the VM's RAM is mapped by those.
  */
 #define SKERRY_CALL_PROTECT 0x534b0001
 
