@@ -353,7 +353,7 @@ static const struct key host_keys[] = {
     {"log", set_choice, "log level", "info or debug", HOST(debug), 0, log_levels},
 };
 
-enum { KEY_LOAD, KEY_MODE, KEY_MODULE, VM_KEYS = 23 };
+enum { KEY_LOAD, KEY_MODE, KEY_MODULE, VM_KEYS = 24 };
 
 /* The first rows are those that other code names, in the order of the enum above. */
 static const struct key vm_keys[] = {
@@ -379,6 +379,7 @@ static const struct key vm_keys[] = {
     {"on-exit", set_choice, "action", "stop, restart or poweroff", VM(on_exit), 0, endings},
     {"on-crash", set_choice, "action", "stop, restart or poweroff", VM(on_crash), 0, endings},
     {"max-restarts", set_number, "number", "1 to 4294967295", VM(max_restarts), 0, &restart_limits},
+    {"hlt-exits", set_choice, "switch", "on or off", VM(hlt_exits), 0, switches},
     {"tsc-khz", set_number, "TSC rate", "1000 to 20000000 kHz", VM(tsc_khz), VM_AT(tsc_khz_line),
      &khz_limits},
     {"x2apic", set_choice, "switch", "on or off", VM(x2apic), 0, switches},
@@ -556,6 +557,7 @@ static void begin_vm(struct parser *p, struct span name)
         .vcpus = 1,
         .mode = 32,
         .weight = 100,
+        .hlt_exits = true,
         .slice_us = 1000,
         .x2apic = true,
         .hv_timer = true,

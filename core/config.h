@@ -40,6 +40,7 @@ struct vm_config {
     unsigned weight, slice_us; /* sched = shared: share of the CPUs, and how long it runs at a time */
     enum ending on_exit, on_crash;
     unsigned max_restarts; /* 0: no limit */
+    bool hlt_exits;        /* off, dedicated only: HLT and MWAIT are the processor's; default on */
     bool x2apic;           /* offer x2APIC mode; default on */
     bool hv_timer;         /* guest timers on the VMX preemption timer, where there is one; default on */
     /* Rungs of the interrupt ladder that the VM may stand on where the CPU has them; default on. */

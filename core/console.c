@@ -332,11 +332,16 @@ void console_interrupt(void)
     console_pump();
 }
 
+bool console_pending(void)
+{
+    return ring_head != ring_tail || waiting_used;
+}
+
 bool console_pump(void)
 {
     bool more;
 
-    if (ring_head == ring_tail && !waiting_used)
+    if (!console_pending())
         return false; /* the common case costs no lock; who has just queued something pumps by himself */
     take_lock();
     if (!line_busy())

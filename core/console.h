@@ -58,6 +58,8 @@ void console_interrupt(void); /* the serial port has received something */
 
 /* Sends what is queued as far as the port takes it now; true while there is more. */
 bool console_pump(void);
+/* Some is queued. */
+bool console_pending(void);
 /* Waits until all is on the wire. */
 void console_flush(void);
 

@@ -85,6 +85,8 @@ void vmx_apicv_configure(struct vcpu *v)
 
     x->pin = vmx_caps.controls[WORD_PIN] | (vmx_hv_timer_wanted(v->vm->config) ? PIN_PREEMPTION_TIMER : 0);
     x->proc = vmx_caps.controls[WORD_PROC];
+    if (vmx_halts_by_itself(v))
+        x->proc &= ~(PROC_HLT | PROC_MWAIT | PROC_MONITOR);
     x->tpr_shadow = shadow;
     x->virtual_delivery = delivers(vm, mode) && !relocated;
     if (shadow)

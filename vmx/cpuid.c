@@ -15,9 +15,9 @@
 #define MAX_BASIC    0x1fu
 #define MAX_EXTENDED 0x80000008u
 
-/* Leaf 1 ECX: SSE3 PCLMUL SSSE3 FMA CX16 PCID SSE4.1 SSE4.2 x2APIC MOVBE POPCNT TSC-deadline AES XSAVE AVX
- * F16C RDRAND */
-#define LEAF1_ECX 0x77fa3203u
+/* Leaf 1 ECX: SSE3 PCLMUL MONITOR SSSE3 FMA CX16 PCID SSE4.1 SSE4.2 x2APIC MOVBE POPCNT TSC-deadline AES
+ * XSAVE AVX F16C RDRAND */
+#define LEAF1_ECX 0x77fa320bu
 /* Leaf 1 EDX: FPU VME DE PSE TSC MSR PAE MCE CX8 APIC SEP MTRR PGE MCA CMOV PAT PSE36 CLFSH MMX FXSR SSE SSE2
  * SS HTT */
 #define LEAF1_EDX 0x1f8bfbffu
@@ -32,12 +32,14 @@
 #define LEAF80000001_EDX 0x2c100800u /* SYSCALL NX 1G-pages RDTSCP LM */
 #define XCR0_SUPPORTED   0xe7u       /* x87 SSE AVX AVX-512 */
 
+#define LEAF1_ECX_MONITOR    BIT(3)
 #define LEAF1_ECX_X2APIC     BIT(21)
 #define LEAF1_ECX_DEADLINE   BIT(24)
 #define LEAF1_ECX_XSAVE      BIT(26)
 #define LEAF1_ECX_OSXSAVE    BIT(27)
 #define LEAF1_ECX_HYPERVISOR BIT(31)
 #define LEAF1_EDX_APIC       BIT(9)
+#define LEAF5_EDX_C1         0xf0u
 #define LEAF7_EBX_INVPCID    BIT(10)
 #define LEAFD_EAX_XSAVES     BIT(3)
 #define LEAFE1_EDX_RDTSCP    BIT(27)
@@ -53,6 +55,8 @@ static void fix_features(const struct vcpu *v, uint32_t subleaf UNUSED, struct c
 {
     r->ebx = (r->ebx & 0xffff) | v->vm->vcpu_count << 16 | v->apic_id << 24;
     r->ecx |= LEAF1_ECX_HYPERVISOR | LEAF1_ECX_DEADLINE;
+    if (!vmx_halts_by_itself(v))
+        r->ecx &= ~LEAF1_ECX_MONITOR;
     if (vlapic_mode(v) == VLAPIC_OFF)
         r->edx &= ~LEAF1_EDX_APIC;
     if (vlapic_x2apic_allowed(v))
@@ -68,6 +72,13 @@ static void fix_caches(const struct vcpu *v, uint32_t subleaf UNUSED, struct cpu
 {
     if (r->eax & 0x1f)
         r->eax |= (v->vm->vcpu_count - 1) << 26;
+}
+
+/* MWAIT: C1 and nothing deeper, where the preemption timer might stop. */
+static void fix_monitor(const struct vcpu *v, uint32_t subleaf UNUSED, struct cpuid *r)
+{
+    if (!vmx_halts_by_itself(v))
+        *r = (struct cpuid){0, 0, 0, 0};
 }
 
 static void fix_extended_features(const struct vcpu *v UNUSED, uint32_t subleaf UNUSED, struct cpuid *r)
@@ -178,6 +189,7 @@ static const struct row {
     {0x00000001, ANY, {ALL, 0xff00, LEAF1_ECX, LEAF1_EDX}, fix_features, PER_VCPU},
     {0x00000002, ANY, {ALL, ALL, ALL, ALL}, NULL, ONCE},
     {0x00000004, ANY, {0x3ff, ALL, ALL, ALL}, fix_caches, LIVE},
+    {0x00000005, ANY, {0xffff, 0xffff, 0x3, LEAF5_EDX_C1}, fix_monitor, PER_VCPU},
     {0x00000006, ANY, {0x4, 0, 0, 0}, NULL, ONCE}, /* ARAT */
     {0x00000007, 0, {0, LEAF7_EBX, LEAF7_ECX, LEAF7_EDX}, fix_extended_features, ONCE},
     {0x0000000b, ANY, {0, 0, 0, 0}, fix_topology, PER_VCPU},

@@ -11,19 +11,20 @@
 #include "vmx/caps.h"
 #include "vmx/vmx.h"
 
-#define RIGHTS_CODE16   0x009bu
-#define RIGHTS_CODE32   0xc09bu
-#define RIGHTS_CODE64   0xa09bu
-#define RIGHTS_DATA16   0x0093u
-#define RIGHTS_DATA32   0xc093u
-#define RIGHTS_LDTR     0x0082u
-#define RIGHTS_TSS_BUSY 0x008bu
-#define START_CODE      0x10u
-#define START_DATA      0x18u
-#define DR7_RESET       0x400u
-#define PAT_RESET       UINT64_C(0x0007040600070406)
-#define NO_LINK         UINT64_MAX
-#define MISC_ENABLE     UINT64_C(0x1801) /* fast strings; no BTS, no PEBS */
+#define RIGHTS_CODE16     0x009bu
+#define RIGHTS_CODE32     0xc09bu
+#define RIGHTS_CODE64     0xa09bu
+#define RIGHTS_DATA16     0x0093u
+#define RIGHTS_DATA32     0xc093u
+#define RIGHTS_LDTR       0x0082u
+#define RIGHTS_TSS_BUSY   0x008bu
+#define START_CODE        0x10u
+#define START_DATA        0x18u
+#define DR7_RESET         0x400u
+#define PAT_RESET         UINT64_C(0x0007040600070406)
+#define NO_LINK           UINT64_MAX
+#define MISC_ENABLE_MWAIT BIT(18)
+#define MISC_ENABLE       UINT64_C(0x1801) /* fast strings; no BTS, no PEBS */
 
 /* CR0 bits the guest may not change by itself: NE must stay 1; CD and NW are the machine's caches. */
 #define CR0_OWNED (CR0_NE | CR0_CD | CR0_NW)
@@ -195,7 +196,7 @@ void vmx_vcpu_reset(struct vcpu *v, const struct start_state *start)
     x->xcr0_allowed = vmx_xcr0_allowed();
     x->cr4_allowed = vmx_cr4_allowed(v);
     x->xcr0 = 1;
-    x->misc_enable = MISC_ENABLE;
+    x->misc_enable = MISC_ENABLE | (vmx_halts_by_itself(v) ? MISC_ENABLE_MWAIT : 0);
     if (!start) {
         start = &after_init;
         v->regs.rdx = cpuid(1, 0).eax; /* "Processor state after reset": EDX tells the model */

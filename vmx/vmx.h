@@ -61,6 +61,12 @@ struct vmx_vcpu {
     uint64_t misc_enable;
 };
 
+/* Whether HLT and MWAIT are the processor's: what waits on a CPU of its own may do so there. */
+static inline bool vmx_halts_by_itself(const struct vcpu *v)
+{
+    return !v->sched && !v->vm->config->hlt_exits;
+}
+
 static inline struct vmx_vcpu *vmx_of(const struct vcpu *v)
 {
     return v->backend;

@@ -59,16 +59,28 @@ static void finish_job(void)
     }
 }
 
+static void pass(uint32_t ticks)
+{
+    uint64_t start = rdtsc();
+
+    while (rdtsc() - start < ticks)
+        ;
+}
+
 /* Interrupts on, with nothing else to do. */
 static void spin_job(void)
 {
     __asm__ volatile("sti\n1:\tcmpl $0, %0\n\tje 1b\n\tcli" : : "m"(stop_job) : "memory", "cc");
 }
 
-/* The same in HLT; whoever sets stop_job sends an interrupt behind it. */
+/* The same in HLT; whoever sets stop_job sends an interrupt behind it, which a wake-up for nothing may
+ * precede. */
 static void halt_job(void)
 {
     __asm__ volatile("1:\tsti\n\thlt\n\tcli\n\tcmpl $0, %0\n\tje 1b" : : "m"(stop_job) : "memory", "cc");
+    interrupts_on();
+    pass(GAP);
+    interrupts_off();
 }
 
 static void x2apic_job(void)
@@ -90,14 +102,6 @@ TIMED_FUNCTION(xapic_send, "", XAPIC_SEND(0x51), "")
 TIMED_FUNCTION(xapic_ping, STI_SETUP, XAPIC_SEND(0x53) WAIT, "cli")
 TIMED_FUNCTION(x2apic_send, X2APIC_SETUP, X2APIC_SEND(0x51), "")
 TIMED_FUNCTION(x2apic_ping, STI_SETUP X2APIC_SETUP, X2APIC_SEND(0x53) WAIT, "cli")
-
-static void pass(uint32_t ticks)
-{
-    uint64_t start = rdtsc();
-
-    while (rdtsc() - start < ticks)
-        ;
-}
 
 /* False when an interrupt is lost. */
 static bool await(uint32_t before)
@@ -137,6 +141,9 @@ static void measure_one_way(bool halted, uint32_t idle, unsigned count, timed_fu
     if (halted)
         (void)send(0, &at); /* to look at stop_job */
     finish_job();
+    if (halted)
+        check(arrived == first + count + 1, "%u of %u arrived, with the last one",
+              (unsigned)(arrived - first), count + 1);
 }
 
 static void report_delays(const char *prefix, const char *key, unsigned count)

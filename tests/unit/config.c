@@ -52,7 +52,7 @@ static void defaults(void **state)
     (void)state;
     expect("[vm a]\nkernel = vmlinuz\nmemory = 64M\n", "");
     assert_int_equal(config.vm_count, 1);
-    assert_true(vm->valid && vm->x2apic && vm->hv_timer);
+    assert_true(vm->valid && vm->x2apic && vm->hv_timer && vm->hlt_exits);
     assert_true(vm->tpr_shadow && vm->apicv && vm->posted && vm->ipiv);
     assert_string_equal(vm->name, "a");
     assert_string_equal(vm->kernel, "vmlinuz");
@@ -80,7 +80,7 @@ static void every_key(void **state)
            "cmdline = console=ttyS0 a#b x=\"#\" # gone\nformat = flat\nload = 0x8000\nmode=16\n"
            "memory = 1G\nvcpus = 3\ncpus = 0, 2-3,70\nsched = shared\nweight = 250\nslice=2ms\non-exit = "
            "restart\n"
-           "on-crash=poweroff\nmax-restarts = 7\nx2apic = off\nhv-timer = off\n"
+           "on-crash=poweroff\nmax-restarts = 7\nhlt-exits = off\nx2apic = off\nhv-timer = off\n"
            "tsc-khz = 2400000\ntpr-shadow = off\napicv = off\nposted = off\nipiv = off",
            "");
     assert_string_equal(config.host.focus, "edge");
@@ -103,6 +103,7 @@ static void every_key(void **state)
     assert_int_equal(vm->on_exit, ENDING_RESTART);
     assert_int_equal(vm->on_crash, ENDING_POWEROFF);
     assert_int_equal(vm->max_restarts, 7);
+    assert_false(vm->hlt_exits);
     assert_int_equal(vm->format, IMAGE_FLAT);
     assert_int_equal(vm->tsc_khz, 2400000);
     assert_false(vm->x2apic || vm->hv_timer);
@@ -159,7 +160,7 @@ static void reports_outside(void **state)
 static const struct wrong settings[] = {
     {"memroy = 2M",
      "2: unknown key 'memroy' in [vm a], expected one of load mode module kernel initrd cmdline "
-     "format memory vcpus cpus sched weight slice on-exit on-crash max-restarts tsc-khz x2apic hv-timer "
+     "format memory vcpus cpus sched weight slice on-exit on-crash max-restarts hlt-exits tsc-khz x2apic hv-timer "
      "tpr-shadow apicv "
      "posted "
      "ipiv\n"},
