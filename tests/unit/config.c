@@ -160,7 +160,8 @@ static void reports_outside(void **state)
 static const struct wrong settings[] = {
     {"memroy = 2M",
      "2: unknown key 'memroy' in [vm a], expected one of load mode module kernel initrd cmdline "
-     "format memory vcpus cpus sched weight slice on-exit on-crash max-restarts hlt-exits tsc-khz x2apic hv-timer "
+     "format memory vcpus cpus sched weight slice on-exit on-crash max-restarts hlt-exits tsc-khz x2apic "
+     "hv-timer "
      "tpr-shadow apicv "
      "posted "
      "ipiv\n"},
