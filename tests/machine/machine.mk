@@ -3,7 +3,8 @@
 
 # The configurations stand beside the files that they name.
 MACHINE_CONFIGS := $(patsubst tests/machine/configs/%,$(GUESTS)/%,$(wildcard tests/machine/configs/*.cfg))
-MACHINE_LINKS := $(GUESTS)/vmlinuz $(GUESTS)/initramfs.cpio.gz $(GUESTS)/vmlinuz-trixie $(GUESTS)/cyclictest.cpio.gz
+MACHINE_LINKS := $(GUESTS)/vmlinuz $(GUESTS)/initramfs.cpio.gz $(GUESTS)/vmlinuz-trixie $(GUESTS)/cyclictest.cpio.gz \
+    $(GUESTS)/tcc.cpio.gz
 
 $(MACHINE_CONFIGS): $(GUESTS)/%.cfg: tests/machine/configs/%.cfg
 	@mkdir -p $(@D)
@@ -17,9 +18,9 @@ $(GUESTS)/vmlinuz-trixie:
 	@mkdir -p $(@D)
 	$(Q)ln -sfn ../../guests/trixie/vmlinuz $@
 
-$(GUESTS)/cyclictest.cpio.gz:
+$(GUESTS)/cyclictest.cpio.gz $(GUESTS)/tcc.cpio.gz: $(GUESTS)/%.cpio.gz:
 	@mkdir -p $(@D)
-	$(Q)ln -sfn ../../cyclictest/initramfs.cpio.gz $@
+	$(Q)ln -sfn ../../$*/initramfs.cpio.gz $@
 
 # Without a network the tests that need the kernels are skipped, each with its reason.
 .PHONY: machine machine-files machine-linux
@@ -27,6 +28,7 @@ machine-linux:
 	$(Q)examples/two-linux/prepare || echo 'machine: no demo guests, see above: their tests are skipped'
 	$(Q)tools/fetch-kernel --suite trixie || echo 'machine: no kernel of Debian trixie: its test is skipped'
 	$(Q)tests/cyclictest/fetch || echo 'machine: no cyclictest: its test is skipped'
+	$(Q)tests/tcc/fetch || echo 'machine: no tcc: its test is skipped'
 
 machine-files: $(GUEST_FILES) $(MACHINE_CONFIGS) $(MACHINE_LINKS)
 
