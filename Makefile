@@ -2,6 +2,8 @@
 # Skerry. `make` builds build/skerry.elf; `make run` boots the demo; `make test` runs every test; V=1 shows commands.
 
 BUILD ?= build
+# DEBUG=1, in a BUILD of its own: the life of each VMCS is watched (vmx/shadow.h).
+DEBUG ?=
 Q := $(if $(V),,@)
 say = $(if $(V),,@printf '  %-7s %s\n' '$(1)' '$(2)')
 
@@ -30,7 +32,7 @@ CFLAGS    = -std=gnu11 $(OPTIMISE) -g -ffreestanding -fno-pie -mcmodel=kernel -m
             -fno-omit-frame-pointer -fno-asynchronous-unwind-tables \
             -mstack-protector-guard=global -ffunction-sections -fdata-sections \
             -fno-strict-aliasing $(LTO) -fcf-protection=none -ffile-prefix-map=$(CURDIR)=. $(WARNINGS) \
-            -DSKERRY_VERSION='"$(VERSION)"' -I.
+            -DSKERRY_VERSION='"$(VERSION)"' $(if $(DEBUG),-DSKERRY_DEBUG) -I.
 LDFLAGS   = $(CFLAGS) -nostdlib -static -no-pie -Wl,--build-id=none -Wl,--gc-sections -Wl,-z,max-page-size=0x1000 \
             -Wl,-z,noexecstack -Wl,--no-warn-rwx-segments -T linker.ld
 NASMFLAGS := -f elf64 -Werror -w+all \

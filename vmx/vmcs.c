@@ -83,15 +83,18 @@ bool vmx_vmxon(void *region)
 
 void vmx_vmxoff(void)
 {
+    shadow_vmxoff();
     __asm__ volatile("vmxoff" ::: "cc", "memory");
 }
 
 void vmx_vmclear(void *vmcs)
 {
+    shadow_vmclear(vmcs);
     ASSERT(POINTER_INSTRUCTION("vmclear", vmcs));
 }
 
 void vmx_vmptrld(void *vmcs)
 {
+    shadow_vmptrld(vmcs);
     ASSERT(POINTER_INSTRUCTION("vmptrld", vmcs));
 }

@@ -4,6 +4,7 @@
 #pragma once
 
 #include "arch/x86/types.h"
+#include "vmx/shadow.h"
 #include "vmx/vmcs_fields.h"
 
 /* A type of its own: a field cannot pass for a value, nor a value for a field. */
@@ -22,12 +23,14 @@ static inline uint64_t vmcs_read(struct vmcs_field f)
 {
     uint64_t value;
 
+    shadow_access();
     __asm__ volatile("vmread %q1, %0" : "=r"(value) : "r"((uint64_t)f.encoding) : "cc");
     return value;
 }
 
 static inline void vmcs_write(struct vmcs_field f, uint64_t value)
 {
+    shadow_access();
     __asm__ volatile("vmwrite %0, %q1" ::"r"(value), "r"((uint64_t)f.encoding) : "cc");
 }
 

@@ -32,5 +32,10 @@ machine-linux:
 
 machine-files: $(GUEST_FILES) $(MACHINE_CONFIGS) $(MACHINE_LINKS)
 
-machine: $(BUILD)/skerry.elf machine-files machine-linux vmhost vmhost-guests vmhost-witness
+# A second image, which watches the life of each VMCS.
+.PHONY: machine-debug
+machine-debug:
+	$(Q)$(MAKE) --no-print-directory BUILD=$(BUILD)/debug DEBUG=1 all
+
+machine: $(BUILD)/skerry.elf machine-debug machine-files machine-linux vmhost vmhost-guests vmhost-witness
 	$(Q)tests/machine/run --totals $(BUILD)/totals/machine

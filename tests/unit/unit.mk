@@ -35,7 +35,7 @@ FAIR_VARIANTS := $(patsubst %,$(UNIT)/variant/%.c,counted $(FAIR_MUTANTS))
 # These include the file they test, below a fake CPU (fake_cpu.h) or fake memory (fake_memory.h): caps, console,
 # fair (the scheduling policy, with nothing below it), guest_tsc, ipiv, ladder, mailbox, memory, mtrr, paging, string, vlapic, vlapic_timer.
 UNIT_TESTS := acpi acpi_tables caps config console decode devices fair format guest_tsc hv_timer ipi ipiv \
-    ladder line_edit load_linux load_multiboot mailbox memory mtrr multiboot2 paging sched_mutants sched_sim string \
+    ladder line_edit load_linux load_multiboot mailbox memory mtrr multiboot2 paging sched_mutants sched_sim shadow string \
     vioapic vlapic vlapic_timer
 
 UNIT_CC ?= gcc
