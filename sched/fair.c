@@ -19,7 +19,8 @@
 
 #define UNIT_SHIFT 19
 #define RATE_SHIFT 32
-#define OWED_MAX   (UINT64_C(1) << 36) /* ticks; what one ran before its time beyond that is forgiven */
+#define OWED_SHIFT 36
+#define OWED_MAX   (UINT64_C(1) << OWED_SHIFT) /* ticks ran too early; beyond that is forgiven */
 
 /* Nobody begins a turn more than a slice ahead of the clock. */
 _Static_assert(OWED_MAX << UNIT_SHIFT <= INT64_MAX / (FAIR_MAX + 1), "the sum does not overflow");
@@ -81,21 +82,33 @@ static void push(struct fair_queue *q, struct fair_entity *e, uint64_t due)
 }
 
 /*
- * Takes out a slot. The hole sinks to the bottom, where the last slot, which belongs down there, fills it:
- * one comparison a level instead of two.
+ * Fills the hole that a slot left among the first so many. It sinks to the bottom, where the slot that fills
+ * it, the last one or of one that has just run, belongs: one comparison a level instead of two.
  */
+static inline void fill(struct fair_queue *q, size_t at, size_t last, struct fair_slot slot)
+{
+    struct fair_slot *heap = q->heap, *hole = heap + at, *child;
+    size_t next;
+
+    while ((next = 2 * at + 1) < last) {
+        child = heap + next;
+        at = next;
+        if (next + 1 < last && before(child[1].due, child->due)) {
+            child++;
+            at++;
+        }
+        *hole = *child;
+        hole = child;
+    }
+    sift_up(q, (unsigned)at, slot);
+}
+
 static struct fair_entity *take(struct fair_queue *q, unsigned at)
 {
     struct fair_entity *taken = q->heap[at].entity;
-    unsigned last = --q->count, child;
+    unsigned last = --q->count;
 
-    while ((child = 2 * at + 1) < last) {
-        if (child + 1 < last && before(q->heap[child + 1].due, q->heap[child].due))
-            child++;
-        q->heap[at] = q->heap[child];
-        at = child;
-    }
-    sift_up(q, at, q->heap[last]);
+    fill(q, at, last, q->heap[last]);
     return taken;
 }
 
@@ -162,7 +175,7 @@ static int64_t hindmost_lead(const struct fair_queue *q)
 }
 
 /* The clock goes where the hindmost goes, by the gap behind it. Not back for one that is urgent. */
-static void follow(struct fair_queue *q)
+static inline void follow(struct fair_queue *q)
 {
     int64_t hindmost = hindmost_lead(q);
 
@@ -185,7 +198,7 @@ static void keep_clock(struct fair_queue *q)
 /* At most a slice behind the clock: that is all that can be saved up. */
 static int64_t bounded_lead(const struct fair_entity *e, int64_t ahead)
 {
-    return MAX(-(int64_t)e->credit, MIN(ahead, (int64_t)virtual_time(e, OWED_MAX)));
+    return MAX(-(int64_t)e->credit, MIN(ahead, (int64_t)(e->rate << (OWED_SHIFT - RATE_SHIFT))));
 }
 
 /* An entity that runs, or would run, is now there. */
@@ -195,7 +208,7 @@ static void advance_to(struct fair_queue *q, struct fair_entity *e, uint64_t vru
 }
 
 /* Charges the running entity for its time up to now. */
-static void charge(struct fair_queue *q, uint64_t now)
+static inline void charge(struct fair_queue *q, uint64_t now)
 {
     uint64_t ticks = now > q->now ? now - q->now : 0;
     struct fair_entity *e = q->running;
@@ -237,10 +250,8 @@ static void fall_asleep(struct fair_queue *q, struct fair_entity *e)
  * Nobody runs who is more than a slice ahead of the clock, or it would have to wait for ever longer. Where
  * one that yielded comes next, all others have been served up to there; it catches up at most a slice.
  */
-static void run_first(struct fair_queue *q)
+static inline void run(struct fair_queue *q, struct fair_entity *e, uint64_t due)
 {
-    uint64_t due = q->heap[0].due;
-    struct fair_entity *e = take(q, 0);
     bool yielded = before(e->vruntime, due);
 
     e->waited += q->now - e->since;
@@ -253,13 +264,27 @@ static void run_first(struct fair_queue *q)
     advance_to(q, e, e->vruntime);
 }
 
-/* One that was urgent is so until it has used that up, or its slice. */
-static void preempt(struct fair_queue *q, struct fair_entity *e)
+static void run_first(struct fair_queue *q)
 {
+    uint64_t due = q->heap[0].due;
+
+    run(q, take(q, 0), due);
+}
+
+/*
+ * The first one runs in the place of another one, which waits in its place. One that was urgent is so until
+ * it has used that up, or its slice; it is not due before the first, or its slice would not be over.
+ */
+static inline void preempt(struct fair_queue *q, struct fair_entity *e)
+{
+    struct fair_slot first = q->heap[0];
     uint64_t due = e->vruntime - q->urgency;
     bool urgent = before(due, clock_of(q)) && q->now - e->since < e->slice;
 
-    await_turn(q, e, urgent ? due : e->vruntime);
+    e->state = FAIR_WAITING;
+    e->since = q->now;
+    fill(q, 0, q->count, (struct fair_slot){urgent ? due : e->vruntime, e});
+    run(q, first.entity, first.due);
 }
 
 /* Somebody else first, whoever that is; and then those who would be if it had run its whole slice. */
@@ -290,12 +315,11 @@ void fair_entity_init(struct fair_entity *e, unsigned weight, uint64_t slice_tic
  * While its turn lasts the running one gives way to those who are urgent only. After that it goes on until it
  * is no longer the hindmost.
  */
-uint64_t fair_slice(struct fair_queue *q, uint64_t now)
+static inline uint64_t slice_left(const struct fair_queue *q)
 {
-    struct fair_entity *e = q->running;
+    const struct fair_entity *e = q->running;
     uint64_t due, ran, turn, limit;
 
-    charge(q, now);
     if (!e || !q->count)
         return q->count ? 0 : FAIR_NO_LIMIT;
     due = q->heap[0].due;
@@ -307,6 +331,12 @@ uint64_t fair_slice(struct fair_queue *q, uint64_t now)
     if (q->urgent)
         limit = MAX(limit, PROTECTED(e->slice) - MIN(ran, PROTECTED(e->slice)));
     return MIN(turn, limit);
+}
+
+uint64_t fair_slice(struct fair_queue *q, uint64_t now)
+{
+    charge(q, now);
+    return slice_left(q);
 }
 
 /* Behind the mean is urgent: as far before the clock as it is behind the mean. */
@@ -335,14 +365,19 @@ bool fair_add(struct fair_queue *q, struct fair_entity *e, uint64_t now)
 
 struct fair_entity *fair_next(struct fair_queue *q, enum fair_stop why, uint64_t now)
 {
-    uint64_t slice = fair_slice(q, now);
     struct fair_entity *old = q->running;
 
-    if (old && (why == FAIR_PREEMPTED ? slice > 0 : why == FAIR_YIELDED && !q->count))
+    charge(q, now);
+    if (old && why == FAIR_PREEMPTED) {
+        if (slice_left(q) > 0)
+            return old;
+        preempt(q, old);
+        keep_clock(q);
+        return q->running;
+    }
+    if (old && why == FAIR_YIELDED && !q->count)
         return old;
     q->running = NULL;
-    if (old && why == FAIR_PREEMPTED)
-        preempt(q, old);
     if (old && why == FAIR_BLOCKED)
         fall_asleep(q, old);
     if (q->count)
