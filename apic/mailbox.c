@@ -64,6 +64,7 @@ static void collect_edge(struct vlapic *a)
     uint64_t mail[4];
 
     pid_collect(&a->pid, mail);
+    a->requested = true;
     for (unsigned i = 0; i < 4; i++) {
         if (!mail[i])
             continue;
@@ -82,7 +83,7 @@ static void collect_level(struct vlapic *a)
             unsigned vector = word * 64 + (unsigned)__builtin_ctzll(mail);
 
             __atomic_fetch_or(vector_word(a, REG_TMR, vector), (uint32_t)BIT(vector % 32), __ATOMIC_RELAXED);
-            set_vector(a, REG_IRR, vector);
+            request_vector(a, vector);
             a->level_changed = true;
         }
     }
@@ -113,11 +114,9 @@ void vlapic_collect(struct vcpu *v)
         collect_level(a);
 }
 
-static void direct(struct vlapic *a, unsigned vector, bool suppress)
+static void direct(struct vlapic *a, unsigned vector)
 {
-    uint32_t ndst = pid_encode_destination(this_cpu()->apic_id, lapic_in_x2apic_mode());
-
-    pid_direct(&a->pid, vector, ndst, suppress);
+    pid_direct(&a->pid, vector, pid_encode_destination(this_cpu()->apic_id, lapic_in_x2apic_mode()));
 }
 
 static unsigned running_vector(const struct vlapic *a)
@@ -130,21 +129,22 @@ void vlapic_schedule_in(struct vcpu *v)
     struct vlapic *a = v->lapic;
 
     a->running = true;
-    direct(a, running_vector(a), false);
-    collect_edge(a); /* whatever ON says: it stayed clear while SN was set */
+    direct(a, running_vector(a));
+    if (pid_any_mail(&a->pid)) /* whatever ON says: it stayed clear while SN was set */
+        collect_edge(a);
     v->kicked = true;
 }
 
 void vlapic_schedule_out(struct vcpu *v)
 {
     v->lapic->running = false;
-    direct(v->lapic, running_vector(v->lapic), true);
+    pid_suppress(&v->lapic->pid);
 }
 
 bool vlapic_block(struct vcpu *v)
 {
     v->lapic->running = false;
-    direct(v->lapic, VECTOR_WAKEUP, false);
+    direct(v->lapic, VECTOR_WAKEUP);
     if (!pid_any_mail(&v->lapic->pid))
         return true;
     vlapic_unblock(v);
@@ -154,7 +154,7 @@ bool vlapic_block(struct vcpu *v)
 void vlapic_unblock(struct vcpu *v)
 {
     v->lapic->running = true;
-    direct(v->lapic, running_vector(v->lapic), false);
+    direct(v->lapic, running_vector(v->lapic));
 }
 
 bool vlapic_has_mail(const struct vcpu *v)
@@ -166,5 +166,5 @@ void vlapic_use_posted(struct vcpu *v, bool on)
 {
     v->lapic->posted = on;
     if (v->lapic->running)
-        direct(v->lapic, running_vector(v->lapic), false);
+        direct(v->lapic, running_vector(v->lapic));
 }

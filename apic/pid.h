@@ -70,15 +70,19 @@ static inline void pid_collect(struct pid *p, uint64_t out[4])
         out[i] = p->pir[i] ? __atomic_exchange_n(&p->pir[i], 0, __ATOMIC_SEQ_CST) : 0;
 }
 
-/*
- * Says who is to be notified from now on. With suppress posters only set PIR, so that whoever clears it has
- * to look at PIR again whatever ON says.
- */
-static inline void pid_direct(struct pid *p, unsigned vector, uint32_t ndst, bool suppress)
+/* Says who is to be notified from now on. */
+static inline void pid_direct(struct pid *p, unsigned vector, uint32_t ndst)
 {
     uint64_t old = __atomic_load_n(&p->control, __ATOMIC_RELAXED), new;
 
     do {
-        new = (old & PID_ON) | (suppress ? PID_SN : 0) | (uint64_t)vector << 16 | (uint64_t)ndst << 32;
+        new = (old & PID_ON) | (uint64_t)vector << 16 | (uint64_t)ndst << 32;
     } while (!__atomic_compare_exchange_n(&p->control, &old, new, true, __ATOMIC_SEQ_CST, __ATOMIC_RELAXED));
+}
+
+/* Nobody is, until the next pid_direct(): posters only set PIR, so that one has to look at PIR then, whatever
+ * ON says. */
+static inline void pid_suppress(struct pid *p)
+{
+    __atomic_fetch_or(&p->control, PID_SN, __ATOMIC_SEQ_CST);
 }

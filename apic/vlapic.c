@@ -154,7 +154,7 @@ void vlapic_error(struct vlapic *a, uint32_t bit)
 
     a->esr_pending |= bit;
     if (!(lvt & LVT_MASKED) && (lvt & 0xff) >= FIRST_VECTOR && software_enabled(a))
-        set_vector(a, REG_IRR, lvt & 0xff);
+        request_vector(a, lvt & 0xff);
     a->vcpu->kicked = true;
 }
 
@@ -170,13 +170,26 @@ bool vlapic_take_nmi(struct vcpu *v)
     return __atomic_exchange_n(&v->lapic->nmi, false, __ATOMIC_ACQ_REL);
 }
 
-void vlapic_update(struct vcpu *v)
+static NOINLINE void update(struct vcpu *v)
 {
     vlapic_timer_fire_if_due(v);
-    if (vlapic_has_mail(v))
-        vlapic_collect(v);
+    vlapic_collect(v);
     if (v->lapic->tpr_shadow)
         update_ppr(v->lapic);
+}
+
+void vlapic_update(struct vcpu *v)
+{
+    if (v->lapic->expires || v->lapic->tpr_shadow || vlapic_has_mail(v))
+        update(v);
+}
+
+bool vlapic_take_requested(struct vcpu *v)
+{
+    bool requested = v->lapic->requested;
+
+    v->lapic->requested = false;
+    return requested;
 }
 
 int vlapic_requested(const struct vcpu *v)
@@ -273,6 +286,7 @@ static void write_svr(struct vcpu *v, uint32_t value)
 
     a->svr = value & 0x11ff;
     set(a, LAPIC_SVR, a->svr);
+    a->requested = true; /* what is requested counts from now on, or no longer */
     publish(v);
     if (value & SVR_ENABLED)
         return;

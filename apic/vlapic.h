@@ -72,7 +72,8 @@ unsigned vlapic_timer_expire(struct vcpu *v);
 /* Fires the timer if it is due and collects the mailbox. */
 void vlapic_update(struct vcpu *v);
 
-/* The highest vector in IRR, or -1; in ISR, or -1. */
+/* The highest vector in IRR, or -1; in ISR, or -1. Whether software made requests since this was asked. */
+bool vlapic_take_requested(struct vcpu *v);
 int vlapic_requested(const struct vcpu *v);
 int vlapic_in_service(const struct vcpu *v);
 /* The vector that may be delivered now, by priority and enablement, or -1. */

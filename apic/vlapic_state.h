@@ -54,6 +54,7 @@ struct vlapic {
     bool running;       /* on a CPU, not halted */
     bool tpr_shadow;    /* the processor may change TPR unseen */
     bool level_changed; /* a vector became level-triggered */
+    bool requested;     /* IRR, or whether it counts, was changed by software since the backend asked */
 };
 
 _Static_assert(offsetof(struct vlapic, regs) == 0, "the page comes first");
@@ -82,6 +83,12 @@ static inline bool test_vector(const struct vlapic *a, unsigned base, unsigned v
 static inline void set_vector(struct vlapic *a, unsigned base, unsigned vector)
 {
     *vector_word(a, base, vector) |= (uint32_t)BIT(vector % 32);
+}
+
+static inline void request_vector(struct vlapic *a, unsigned vector)
+{
+    set_vector(a, REG_IRR, vector);
+    a->requested = true;
 }
 
 static inline void clear_vector(struct vlapic *a, unsigned base, unsigned vector)

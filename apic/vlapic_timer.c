@@ -87,7 +87,7 @@ static unsigned fire(struct vcpu *v, uint64_t now)
         vlapic_error(a, ESR_RECEIVE_VECTOR);
         return 0;
     }
-    set_vector(a, REG_IRR, lvt & 0xff);
+    request_vector(a, lvt & 0xff);
     return lvt & 0xff;
 }
 

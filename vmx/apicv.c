@@ -134,7 +134,8 @@ static NOINLINE void write_eoi_exits(struct vcpu *v)
         vmcs_write((struct vmcs_field){vmcs_eoi_exit_bitmap0.encoding + 2 * i}, level[i]);
 }
 
-void vmx_apicv_sync(struct vcpu *v)
+/* RVI is right as long as only the processor changes IRR. */
+static NOINLINE void write_interrupt_status(struct vcpu *v)
 {
     struct vmx_vcpu *x = vmx_of(v);
     uint64_t status = vmcs_read(vmcs_guest_interrupt_status);
@@ -145,6 +146,12 @@ void vmx_apicv_sync(struct vcpu *v)
         status = (uint64_t)MAX(vlapic_in_service(v), 0) << 8;
     x->handed_over = true;
     vmcs_write(vmcs_guest_interrupt_status, (status & 0xff00) | (uint64_t)MAX(vlapic_requested(v), 0));
+}
+
+void vmx_apicv_sync(struct vcpu *v)
+{
+    if (vlapic_take_requested(v) || !vmx_of(v)->handed_over)
+        write_interrupt_status(v);
 }
 
 void vmx_apicv_request(unsigned vector)

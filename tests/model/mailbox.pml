@@ -175,6 +175,18 @@ inline collect_if_on()
     fi
 }
 
+/* A look without a lock at ON and each word, and the exchange only where it is needed. */
+inline collect_if_any()
+{
+    any = on;
+    any = any | (pir & 1);
+    any = any | (pir >> 1);
+    if
+    :: atomic { any -> any = 0 } -> collect()
+    :: !any
+    fi
+}
+
 /* ------------------------------------------------ hand-over ------------------------------------------------ */
 
 /* The owner's change of the control word; ON is kept. */
@@ -206,7 +218,7 @@ inline schedule_in()
 #if defined(MISTAKE_RESCAN_IF_ON)
     collect_if_on()
 #elif !defined(MISTAKE_NO_RESCAN) && !defined(MISTAKE_RESCAN_FIRST)
-    collect()
+    collect_if_any()
 #endif
 }
 
@@ -405,6 +417,7 @@ proctype cpu(bit me)
 #ifdef PLAIN_STORE
     bit old_on;
 #endif
+    bit any;
 
 /* Another vCPU runs here, or nobody: POSTED empties another mailbox, or none, whomever it was meant for. */
 away:

@@ -684,14 +684,14 @@ static void live(unsigned choice)
         told_posted = false;
         deliver_letters();
     } else if (choice < 6) {
-        pid_direct(&shared, VECTOR_POSTED, 0, true);
-        pid_direct(&shared, VECTOR_POSTED, 0, false);
+        pid_suppress(&shared);
+        pid_direct(&shared, VECTOR_POSTED, 0);
         deliver_letters();
     } else {
-        pid_direct(&shared, VECTOR_WAKEUP, 0, false);
+        pid_direct(&shared, VECTOR_WAKEUP, 0);
         if (!pid_has_mail(&shared) && wait_for(&told_wakeup, true))
             told_wakeup = false;
-        pid_direct(&shared, VECTOR_POSTED, 0, false);
+        pid_direct(&shared, VECTOR_POSTED, 0);
         if (pid_has_mail(&shared))
             deliver_letters();
     }
@@ -707,7 +707,7 @@ static void exchange_letters(unsigned senders)
     memset(&shared, 0, sizeof(shared));
     told_posted = told_wakeup = false;
     delivered = 0;
-    pid_direct(&shared, VECTOR_POSTED, 0, false);
+    pid_direct(&shared, VECTOR_POSTED, 0);
     for (uintptr_t i = 0; i < senders; i++)
         assert_int_equal(pthread_create(&threads[i], NULL, send_letters, (void *)i), 0);
     while (delivered < letters && !gave_up)
