@@ -161,16 +161,20 @@ bool vm_begin_run(struct vm *vm)
 }
 
 /* live is the token of who finishes: with it gone no vCPU begins, and one that just had is waited for. */
-void vm_end_run(struct vm *vm)
+static NOINLINE void last_out(struct vm *vm)
 {
-    bool last = !__atomic_sub_fetch(&vm->running, 1, __ATOMIC_SEQ_CST);
-
-    if (!last || vm->ending == VM_END_NONE || !__atomic_exchange_n(&vm->live, false, __ATOMIC_SEQ_CST))
+    if (!__atomic_exchange_n(&vm->live, false, __ATOMIC_SEQ_CST))
         return;
     while (__atomic_load_n(&vm->running, __ATOMIC_SEQ_CST))
         cpu_pause();
     sched_stop(vm);
     finish(vm);
+}
+
+void vm_end_run(struct vm *vm)
+{
+    if (!__atomic_sub_fetch(&vm->running, 1, __ATOMIC_SEQ_CST) && vm->ending != VM_END_NONE)
+        last_out(vm);
 }
 
 void vm_print_costs(const struct vm *vm)

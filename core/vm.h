@@ -32,6 +32,7 @@ enum next {
     NEXT_SKIP_AND_RESUME, /* first step over the instruction that exited */
     NEXT_HALT,            /* step over it and wait for an interrupt */
     NEXT_YIELD,           /* step over it and let others run: it spins for one of them */
+    NEXT_PREEMPT,         /* its slice is over */
     NEXT_LEAVE,           /* the VM has ended or a request is pending: back to the scheduler */
 };
 

@@ -256,7 +256,7 @@ static void idle(struct run_queue *q)
     lapic_timer_set(TIMER_SCHED, 0);
 }
 
-bool sched_look(void)
+NOINLINE bool sched_look(void)
 {
     struct run_queue *q = this_cpu()->queue;
     uint64_t now = rdtsc(), ticks;

@@ -119,6 +119,7 @@ static bool cpu_enable(struct cpu *cpu, const char **why)
         return false;
     }
     vmx_flush_tlb();
+    vmx_switch_enable();
     return true;
 }
 

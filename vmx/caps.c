@@ -68,7 +68,7 @@ static const struct control {
 };
 
 /* Bits that are switched while a guest runs: they must be allowed both ways. */
-#define DYNAMIC_PROC  (PROC_INTERRUPT_WINDOW | PROC_NMI_WINDOW)
+#define DYNAMIC_PROC  (PROC_INTERRUPT_WINDOW | PROC_NMI_WINDOW | PROC_MOV_DR)
 #define DYNAMIC_ENTRY ENTRY_IA32E
 /* Bits that must be allowed to be 0: without the TRUE MSRs, CR3 accesses would always exit. */
 #define CLEAR_PROC (PROC_CR3_LOAD | PROC_CR3_STORE)
@@ -121,7 +121,8 @@ static bool check_rest(const struct vmx_caps *c, const char **missing)
         bool ok;
         const char *name;
     } checks[] = {
-        {(c->allowed1[WORD_PROC] & DYNAMIC_PROC) == DYNAMIC_PROC, "interrupt- and NMI-window exiting"},
+        {(c->allowed1[WORD_PROC] & DYNAMIC_PROC) == DYNAMIC_PROC,
+         "interrupt-window, NMI-window and MOV-DR exiting"},
         {c->allowed1[WORD_ENTRY] & DYNAMIC_ENTRY, "64-bit guests"},
         {!(c->controls[WORD_PROC] & CLEAR_PROC), "CR3 access without exits"},
         {c->ept_vpid & EPT_WALK_4, "4-level EPT"},

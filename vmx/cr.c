@@ -162,6 +162,6 @@ enum next vmx_handle_xsetbv(struct vcpu *v)
     if ((uint32_t)v->regs.rcx != 0 || !xcr0_valid(x, value) || (vmcs_read(vmcs_guest_ss_rights) >> 5 & 3))
         return protection_fault(v);
     x->xcr0 = value;
-    xsetbv(0, value);
+    vmx_set_xcr0(value);
     return NEXT_SKIP_AND_RESUME;
 }

@@ -76,16 +76,19 @@ static void write_event(struct vmx_vcpu *x)
     x->event = 0;
 }
 
+void vmx_write_proc_controls(const struct vmx_vcpu *x)
+{
+    vmcs_write(vmcs_proc_controls, x->proc | (x->interrupt_window ? PROC_INTERRUPT_WINDOW : 0) |
+                                       (x->nmi_window ? PROC_NMI_WINDOW : 0));
+}
+
 static void set_windows(struct vmx_vcpu *x, bool interrupt, bool nmi)
 {
-    uint64_t controls = x->proc;
-
     if (interrupt == x->interrupt_window && nmi == x->nmi_window)
         return;
     x->interrupt_window = interrupt;
     x->nmi_window = nmi;
-    controls |= (interrupt ? PROC_INTERRUPT_WINDOW : 0) | (nmi ? PROC_NMI_WINDOW : 0);
-    vmcs_write(vmcs_proc_controls, controls);
+    vmx_write_proc_controls(x);
 }
 
 static bool interruptible(uint64_t blocking)
@@ -154,19 +157,24 @@ void vmx_prepare_entry(struct vcpu *v)
     vmx_hv_timer_follow(v);
 }
 
-/* The shortest way from the guest's timer to its handler. */
-void vmx_timer_expired(struct vcpu *v)
+/* The end of the slice, or the shortest way from the guest's timer to its handler. */
+enum next vmx_timer_expired(struct vcpu *v)
 {
+    const struct cpu *cpu = this_cpu();
     unsigned vector;
 
-    if (this_cpu()->next_event && rdtsc() >= this_cpu()->next_event)
+    if (cpu->next_event && rdtsc() >= cpu->next_event) {
+        if (cpu->next_event == cpu->slice_end && v->sched)
+            return NEXT_PREEMPT;
         sched_event();
+    }
     if (!vmx_of(v)->virtual_delivery) {
         v->kicked = true; /* vmx_prepare_entry() finds it due */
-        return;
+        return NEXT_RESUME;
     }
     vector = vlapic_timer_expire(v);
     if (vector)
         vmx_apicv_request(vector);
     vmx_hv_timer_follow(v);
+    return NEXT_RESUME;
 }

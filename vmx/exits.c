@@ -50,6 +50,7 @@ static enum next handle_exception(struct vcpu *v)
     if (vector == VECTOR_MC)
         panic("machine check while a guest ran");
     if (vector == VECTOR_DB) {
+        vmx_load_debug(v);
         write_dr6((read_dr6() & ~UINT64_C(0xf)) | (vmcs_read(vmcs_exit_qualification) & 0x600f));
         vmcs_write(vmcs_guest_dr7, vmcs_read(vmcs_guest_dr7) & ~BIT(13));
         vmx_inject_exception(v, VECTOR_DB);
@@ -82,8 +83,7 @@ static enum next handle_window(struct vcpu *v)
 static enum next handle_timer(struct vcpu *v)
 {
     console_pump();
-    vmx_timer_expired(v);
-    return NEXT_RESUME;
+    return vmx_timer_expired(v);
 }
 
 static enum next handle_task_switch(struct vcpu *v)
@@ -99,6 +99,13 @@ static enum next handle_hlt(struct vcpu *v UNUSED)
 static enum next handle_pause(struct vcpu *v UNUSED)
 {
     return NEXT_YIELD;
+}
+
+/* Its debug registers, from here on. The instruction is tried again. */
+static enum next handle_mov_dr(struct vcpu *v)
+{
+    vmx_load_debug(v);
+    return NEXT_RESUME;
 }
 
 static enum next handle_undefined(struct vcpu *v)
@@ -171,6 +178,7 @@ static exit_handler *const handlers[EXIT_REASONS] = {
     [EXIT_VMXOFF] = handle_undefined,
     [EXIT_VMXON] = handle_undefined,
     [EXIT_CR_ACCESS] = vmx_handle_cr,
+    [EXIT_MOV_DR] = handle_mov_dr,
     [EXIT_IO] = vmx_handle_io,
     [EXIT_RDMSR] = vmx_handle_rdmsr,
     [EXIT_WRMSR] = vmx_handle_wrmsr,

@@ -74,11 +74,10 @@ void vmx_hv_timer_follow(struct vcpu *v)
  */
 uint32_t vmx_hv_timer_count(uint64_t deadline, uint64_t now, unsigned shift)
 {
-    uint64_t ticks = deadline > now ? deadline - now : 0, count = ticks >> shift;
+    uint64_t ticks = deadline > now ? deadline - now : 0;
 
-    if (count << shift != ticks)
-        count++;
-    return (uint32_t)MIN(count, UINT32_MAX);
+    ticks = MIN(ticks, (uint64_t)UINT32_MAX << shift);
+    return (uint32_t)((ticks + BIT(shift) - 1) >> shift);
 }
 
 void vmx_hv_timer_load(const struct vmx_vcpu *x)

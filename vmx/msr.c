@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * A guest's MSRs. The bitmap starts closed; the MSRs that only concern the guest and are switched with it are
- * opened, a table handles the others, and what has no row gives #GP.
+ * opened, for reading only where a guest writes them once and a switch need not read them; a table handles
+ * the others, and what has no row gives #GP.
  */
 #include "apic/vlapic.h"
 #include "arch/x86/cpu.h"
@@ -36,8 +37,8 @@ void vmx_msr_bitmap_init(uint8_t *bitmap)
         enum msr_rights rights;
     } open[] = {
         {IA32_TSC, OPEN_READ},          {IA32_SYSENTER_CS, OPEN_BOTH}, {IA32_SYSENTER_ESP, OPEN_BOTH},
-        {IA32_SYSENTER_EIP, OPEN_BOTH}, {IA32_EFER, OPEN_READ},        {IA32_STAR, OPEN_BOTH},
-        {IA32_LSTAR, OPEN_BOTH},        {IA32_CSTAR, OPEN_BOTH},       {IA32_FMASK, OPEN_BOTH},
+        {IA32_SYSENTER_EIP, OPEN_BOTH}, {IA32_EFER, OPEN_READ},        {IA32_STAR, OPEN_READ},
+        {IA32_LSTAR, OPEN_READ},        {IA32_CSTAR, OPEN_READ},       {IA32_FMASK, OPEN_READ},
         {IA32_FS_BASE, OPEN_BOTH},      {IA32_GS_BASE, OPEN_BOTH},     {IA32_KERNEL_GS_BASE, OPEN_BOTH},
     };
 
@@ -45,7 +46,7 @@ void vmx_msr_bitmap_init(uint8_t *bitmap)
     for (unsigned i = 0; i < ARRAY_SIZE(open); i++)
         vmx_msr_open(bitmap, open[i].msr, open[i].rights);
     if (vmx_has(WORD_PROC2, PROC2_RDTSCP))
-        vmx_msr_open(bitmap, IA32_TSC_AUX, OPEN_BOTH);
+        vmx_msr_open(bitmap, IA32_TSC_AUX, OPEN_READ);
 }
 
 /* --- MSRs with a row; false is #GP --- */
@@ -252,6 +253,8 @@ static const struct row {
     {IA32_TSC_DEADLINE, IA32_TSC_DEADLINE, read_deadline, write_deadline},
     {IA32_XSS, IA32_XSS, read_xss, write_xss},
     {IA32_EFER, IA32_EFER, NULL, write_efer},
+    {IA32_STAR, IA32_FMASK, NULL, vmx_write_switched_msr},
+    {IA32_TSC_AUX, IA32_TSC_AUX, NULL, vmx_write_switched_msr},
 };
 
 /* The rows of low MSRs by number, 0: none, else its place + 1. Most exits are for these and the local APIC.

@@ -30,13 +30,11 @@ static void failed_entry(struct vcpu *v, enum vmx_entry result)
 }
 
 /* The TSCs of a VM show the same: each vCPU begins with the offset that vCPU 0 began with. */
-static void start_tsc(struct vcpu *v)
+static COLD void start_tsc(struct vcpu *v)
 {
     struct vmx_vm *vm = v->vm->backend;
 
     if (v->id == 0) {
-        if (vm->tsc_started)
-            return;
         vm->tsc_started = true;
         vm->tsc_offset = -guest_tsc_scale(&vmx_of(v)->tsc, rdtsc());
     }
@@ -148,6 +146,8 @@ static NOINLINE bool prepare(struct vcpu *v)
 /* What a handler says that does not let the guest go on. */
 static NOINLINE bool stop_here(struct vcpu *v, enum next next)
 {
+    if (next == NEXT_PREEMPT)
+        return end_run(v, RUN_PREEMPTED);
     if (next == NEXT_LEAVE)
         return end_run(v, RUN_LEFT);
     vmx_skip_instruction();
@@ -177,7 +177,7 @@ static void report_first_entry(void)
 {
     static bool reported;
 
-    if (__atomic_exchange_n(&reported, true, __ATOMIC_RELAXED))
+    if (likely(reported) || __atomic_exchange_n(&reported, true, __ATOMIC_RELAXED))
         return;
     log_info("first guest entry %llu TSC ticks after the Multiboot2 entry",
              (unsigned long long)(rdtsc() - machine.entry_tsc));
@@ -192,7 +192,7 @@ enum run_end vmx_run(struct vcpu *v)
     vlapic_schedule_in(v);
     vmx_ept_sync(v->vm);
     report_first_entry();
-    if (v->id == 0)
+    if (v->id == 0 && !((const struct vmx_vm *)v->vm->backend)->tsc_started)
         start_tsc(v); /* the others begin behind SIPI */
     x->leaving = false;
     for (v->kicked = true; !x->leaving && prepare(v); v->kicked = true) {

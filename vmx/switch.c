@@ -16,14 +16,46 @@
 #define MXCSR_RESET 0x1f80u
 #define DR6_RESET   0xffff0ff0u
 
-/* Open to the guest in the MSR bitmap. */
-static const uint32_t guest_msrs[GUEST_MSRS] = {IA32_STAR,  IA32_LSTAR,          IA32_CSTAR,
-                                                IA32_FMASK, IA32_KERNEL_GS_BASE, IA32_TSC_AUX};
+#define DR7_ENABLED 0xffu /* breakpoints */
+#define XSAVEOPT    1u    /* CPUID 13.1:EAX */
+
+/* A guest writes them once, so that a write may exit and a switch need not read them. */
+static const uint32_t switched_msrs[CPU_LOADED_MSRS] = {IA32_STAR, IA32_LSTAR, IA32_CSTAR, IA32_FMASK,
+                                                        IA32_TSC_AUX};
 
 /* IA32_TSC_AUX, the last one, comes with RDTSCP. */
-static unsigned msr_count(void)
+static inline unsigned msr_count(void)
 {
-    return vmx_has(WORD_PROC2, PROC2_RDTSCP) ? GUEST_MSRS : GUEST_MSRS - 1;
+    return vmx_has(WORD_PROC2, PROC2_RDTSCP) ? CPU_LOADED_MSRS : CPU_LOADED_MSRS - 1;
+}
+
+static void clear_breakpoints(void)
+{
+    write_dr0(0);
+    write_dr1(0);
+    write_dr2(0);
+    write_dr3(0);
+}
+
+/* From here on nobody else writes these registers. */
+void vmx_switch_enable(void)
+{
+    struct cpu *cpu = this_cpu();
+
+    for (unsigned i = 0; i < msr_count(); i++)
+        cpu->loaded_msrs[i] = rdmsr(switched_msrs[i]);
+    if (feature_present(FEATURE_XSAVE))
+        cpu->loaded_xcr0 = xgetbv(0);
+    if (vmx_has(WORD_PROC2, PROC2_XSAVES))
+        wrmsr(IA32_XSS, 0);
+    clear_breakpoints();
+}
+
+static enum save_with save_with(void)
+{
+    if (!feature_present(FEATURE_XSAVE))
+        return SAVE_FXSAVE;
+    return cpuid(13, 1).eax & XSAVEOPT ? SAVE_XSAVEOPT : SAVE_XSAVE;
 }
 
 /* "Processor state after reset": an XSAVE area whose header says that every component is in its initial
@@ -36,45 +68,109 @@ void vmx_reset_context(struct vmx_vcpu *x)
     store_le(c->vector, FPU_CONTROL, 2);
     store_le(c->vector + 24, MXCSR_RESET, 4);
     c->dr6 = DR6_RESET;
-    x->xsave = feature_present(FEATURE_XSAVE);
+    x->save_with = save_with();
     x->loaded_on = NULL;
 }
 
-static void load_vector(const struct vmx_vcpu *x)
+/* --- one kind of register each --- */
+
+static inline void set_xcr0(struct cpu *cpu, uint64_t value)
 {
-    if (!x->xsave) {
+    if (cpu->loaded_xcr0 == value)
+        return;
+    xsetbv(0, value);
+    cpu->loaded_xcr0 = value;
+}
+
+void vmx_set_xcr0(uint64_t value)
+{
+    set_xcr0(this_cpu(), value);
+}
+
+#define XSAVE_INSTRUCTION(instruction, x)        \
+    __asm__ volatile(instruction " %0"           \
+                     : "+m"((x)->context.vector) \
+                     : "a"((uint32_t)(x)->xcr0_allowed), "d"((uint32_t)((x)->xcr0_allowed >> 32)))
+
+/* All that the guest may have, whatever of it is switched on now. */
+static inline void load_vector(struct cpu *cpu, struct vmx_vcpu *x)
+{
+    if (x->save_with == SAVE_FXSAVE) {
         __asm__ volatile("fxrstor64 %0" ::"m"(x->context.vector));
         return;
     }
-    xsetbv(0, x->xcr0_allowed);
-    __asm__ volatile("xrstor64 %0" ::"m"(x->context.vector), "a"((uint32_t)x->xcr0_allowed),
-                     "d"((uint32_t)(x->xcr0_allowed >> 32)));
-    xsetbv(0, x->xcr0);
+    set_xcr0(cpu, x->xcr0_allowed);
+    XSAVE_INSTRUCTION("xrstor64", x);
+    set_xcr0(cpu, x->xcr0);
 }
 
-static void save_vector(struct vmx_vcpu *x)
+static inline void save_vector(struct cpu *cpu, struct vmx_vcpu *x)
 {
-    if (!x->xsave) {
+    if (x->save_with == SAVE_FXSAVE) {
         __asm__ volatile("fxsave64 %0" : "=m"(x->context.vector));
         return;
     }
-    if (x->xcr0 != x->xcr0_allowed)
-        xsetbv(0, x->xcr0_allowed);
-    __asm__ volatile("xsave64 %0"
-                     : "+m"(x->context.vector)
-                     : "a"((uint32_t)x->xcr0_allowed), "d"((uint32_t)(x->xcr0_allowed >> 32)));
+    set_xcr0(cpu, x->xcr0_allowed);
+    if (x->save_with == SAVE_XSAVEOPT)
+        XSAVE_INSTRUCTION("xsaveopt64", x);
+    else
+        XSAVE_INSTRUCTION("xsave64", x);
 }
 
-static void load_context(const struct vmx_vcpu *x)
+static bool canonical(uint64_t address)
 {
-    const struct guest_context *c = &x->context;
+    return (uint64_t)((int64_t)(address << 16) >> 16) == address;
+}
 
-    load_vector(x);
-    if (vmx_has(WORD_PROC2, PROC2_XSAVES))
-        wrmsr(IA32_XSS, 0);
+static bool msr_valid(uint32_t msr, uint64_t value)
+{
+    switch (msr) {
+    case IA32_LSTAR:
+    case IA32_CSTAR: return canonical(value);
+    case IA32_FMASK:
+    case IA32_TSC_AUX: return !(value >> 32);
+    default: return true;
+    }
+}
+
+static void load_msr(struct cpu *cpu, unsigned i, uint64_t value)
+{
+    if (cpu->loaded_msrs[i] == value)
+        return;
+    wrmsr(switched_msrs[i], value);
+    cpu->loaded_msrs[i] = value;
+}
+
+bool vmx_write_switched_msr(struct vcpu *v, uint32_t msr, uint64_t value)
+{
+    for (unsigned i = 0; i < msr_count(); i++) {
+        if (switched_msrs[i] != msr || !msr_valid(msr, value))
+            continue;
+        vmx_of(v)->context.msrs[i] = value;
+        load_msr(this_cpu(), i, value);
+        return true;
+    }
+    return false;
+}
+
+static NOINLINE void load_msrs(struct cpu *cpu, const uint64_t *values)
+{
     for (unsigned i = 0; i < msr_count(); i++)
-        wrmsr(guest_msrs[i], c->msrs[i]);
-    write_cr2(c->cr2);
+        load_msr(cpu, i, values[i]);
+}
+
+static inline bool same_msrs(const uint64_t *a, const uint64_t *b)
+{
+    uint64_t differ = 0;
+
+#pragma GCC unroll 8
+    for (unsigned i = 0; i < CPU_LOADED_MSRS; i++)
+        differ |= a[i] ^ b[i];
+    return !differ;
+}
+
+static NOINLINE void load_debug(const struct guest_context *c)
+{
     write_dr0(c->dr[0]);
     write_dr1(c->dr[1]);
     write_dr2(c->dr[2]);
@@ -82,19 +178,67 @@ static void load_context(const struct vmx_vcpu *x)
     write_dr6(c->dr6);
 }
 
-static void save_context(struct vmx_vcpu *x)
+void vmx_load_debug(struct vcpu *v)
+{
+    struct vmx_vcpu *x = vmx_of(v);
+
+    if (x->debug)
+        return;
+    x->debug = true;
+    x->proc &= ~PROC_MOV_DR;
+    vmx_write_proc_controls(x);
+    load_debug(&x->context);
+}
+
+/* The next one finds no breakpoints. Without any of its own the guest does without until it asks again. */
+static NOINLINE void save_debug(struct vmx_vcpu *x)
 {
     struct guest_context *c = &x->context;
 
-    save_vector(x);
-    for (unsigned i = 0; i < msr_count(); i++)
-        c->msrs[i] = rdmsr(guest_msrs[i]);
-    c->cr2 = read_cr2();
     c->dr[0] = read_dr0();
     c->dr[1] = read_dr1();
     c->dr[2] = read_dr2();
     c->dr[3] = read_dr3();
     c->dr6 = read_dr6();
+    clear_breakpoints();
+    if (vmcs_read(vmcs_guest_dr7) & DR7_ENABLED)
+        return;
+    x->debug = false;
+    x->proc |= PROC_MOV_DR;
+    vmx_write_proc_controls(x);
+}
+
+/* --- all of them --- */
+
+static inline void load_context(struct cpu *cpu, struct vmx_vcpu *x)
+{
+    const struct guest_context *c = &x->context;
+
+    load_vector(cpu, x);
+    if (!same_msrs(cpu->loaded_msrs, c->msrs))
+        load_msrs(cpu, c->msrs);
+    wrmsr(IA32_KERNEL_GS_BASE, c->kernel_gs_base); /* SWAPGS changes it unseen */
+    write_cr2(c->cr2);
+}
+
+static inline void save_context(struct cpu *cpu, struct vmx_vcpu *x)
+{
+    struct guest_context *c = &x->context;
+
+    save_vector(cpu, x);
+    c->kernel_gs_base = rdmsr(IA32_KERNEL_GS_BASE);
+    c->cr2 = read_cr2();
+    if (unlikely(x->debug))
+        save_debug(x);
+}
+
+/* What it left here the last time must go: the guest has flushed elsewhere since. */
+static NOINLINE void move_here(struct vmx_vcpu *x, struct cpu *cpu)
+{
+    vmx_load_host_state();
+    vmx_flush_vpid((uint16_t)vmcs_read(vmcs_vpid));
+    x->last_cpu = cpu;
+    x->flush = false;
 }
 
 void vmx_switch_in(struct vcpu *v)
@@ -107,15 +251,12 @@ void vmx_switch_in(struct vcpu *v)
     vmx_vmptrld(x->vmcs);
     x->active_on = cpu;
     cpu->active = v;
-    if (x->last_cpu != cpu || x->flush) {
-        vmx_load_host_state();
-        vmx_flush_vpid((uint16_t)vmcs_read(
-            vmcs_vpid)); /* what it left here the last time: the guest has flushed elsewhere since */
-        x->last_cpu = cpu;
-        x->flush = false;
-    }
+    if (x->last_cpu != cpu || x->flush)
+        move_here(x, cpu);
     if (x->loaded_on != cpu || cpu->context_of != v)
-        load_context(x);
+        load_context(cpu, x);
+    if (unlikely(x->debug))
+        load_debug(&x->context);
     x->loaded_on = cpu;
     cpu->context_of = v;
 }
@@ -123,11 +264,12 @@ void vmx_switch_in(struct vcpu *v)
 void vmx_switch_out(struct vcpu *v)
 {
     struct vmx_vcpu *x = vmx_of(v);
+    struct cpu *cpu = this_cpu();
 
-    ASSERT(x->active_on == this_cpu() && this_cpu()->active == v);
-    save_context(x);
+    ASSERT(x->active_on == cpu && cpu->active == v);
+    save_context(cpu, x);
     vmx_vmclear(x->vmcs);
     x->launched = false;
-    this_cpu()->active = NULL;
+    cpu->active = NULL;
     x->active_on = NULL;
 }

@@ -67,15 +67,6 @@ void vmx_verify_fields(void)
     }
 }
 
-#define POINTER_INSTRUCTION(instruction, page)                                      \
-    ({                                                                              \
-        uint64_t phys_ = virt_to_phys(page).value;                                  \
-        bool ok_;                                                                   \
-                                                                                    \
-        __asm__ volatile(instruction " %1" : "=@cca"(ok_) : "m"(phys_) : "memory"); \
-        ok_;                                                                        \
-    })
-
 bool vmx_vmxon(void *region)
 {
     return POINTER_INSTRUCTION("vmxon", region);
@@ -85,16 +76,4 @@ void vmx_vmxoff(void)
 {
     shadow_vmxoff();
     __asm__ volatile("vmxoff" ::: "cc", "memory");
-}
-
-void vmx_vmclear(void *vmcs)
-{
-    shadow_vmclear(vmcs);
-    ASSERT(POINTER_INSTRUCTION("vmclear", vmcs));
-}
-
-void vmx_vmptrld(void *vmcs)
-{
-    shadow_vmptrld(vmcs);
-    ASSERT(POINTER_INSTRUCTION("vmptrld", vmcs));
 }

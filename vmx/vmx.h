@@ -3,8 +3,10 @@
 #pragma once
 
 #include "apic/guest_tsc.h"
+#include "arch/x86/layout.h"
 #include "arch/x86/paging.h"
 #include "core/backend.h"
+#include "core/panic.h"
 #include "vmx/vmcs.h"
 
 struct vmx_vm {
@@ -22,15 +24,17 @@ struct vmx_vm {
     uint64_t tsc_multiplier;        /* 0: no scaling */
 };
 
-#define GUEST_MSRS 6
 #define XSAVE_AREA 2688 /* standard format up to AVX-512 */
 
 /* Registers that are the guest's while it has a CPU (switch.c). */
 struct guest_context {
     uint8_t vector[XSAVE_AREA] ALIGNED(64);
-    uint64_t msrs[GUEST_MSRS];
+    uint64_t msrs[CPU_LOADED_MSRS]; /* that the guest writes through us */
+    uint64_t kernel_gs_base;
     uint64_t cr2, dr[4], dr6;
 };
+
+enum save_with { SAVE_FXSAVE, SAVE_XSAVE, SAVE_XSAVEOPT };
 
 struct vmx_vcpu {
     struct guest_context context;
@@ -39,7 +43,8 @@ struct vmx_vcpu {
     struct cpu *last_cpu;  /* that the host state in the VMCS is of */
     struct cpu *loaded_on; /* where the context went into registers, if nobody else's came behind it */
     bool flush;            /* translations must go before the next entry */
-    bool xsave;            /* or FXSAVE */
+    bool debug;            /* its debug registers are in the CPU's while it has one; else MOV DR exits */
+    enum save_with save_with;
     bool launched;
     bool leaving;       /* the run ends, */
     enum run_end end;   /* for this reason */
@@ -91,11 +96,31 @@ enum vmx_entry { VMX_EXITED, VMX_FAIL_INVALID, VMX_FAIL_VALID };
 enum vmx_entry vmx_enter(struct vcpu *v, bool launched, bool (*exited)(struct vcpu *v));
 extern char vmx_exit_point[]; /* HOST_RIP */
 
-/* vmcs.c: every field that we use is there, or we say which is not; VMXON, VMCLEAR, VMPTRLD. */
+/* True unless the instruction, which takes the physical address of a page, fails. */
+#define POINTER_INSTRUCTION(instruction, page)                                      \
+    ({                                                                              \
+        uint64_t phys_ = virt_to_phys(page).value;                                  \
+        bool ok_;                                                                   \
+                                                                                    \
+        __asm__ volatile(instruction " %1" : "=@cca"(ok_) : "m"(phys_) : "memory"); \
+        ok_;                                                                        \
+    })
+
+static inline void vmx_vmclear(void *vmcs)
+{
+    shadow_vmclear(vmcs);
+    ASSERT(POINTER_INSTRUCTION("vmclear", vmcs));
+}
+
+static inline void vmx_vmptrld(void *vmcs)
+{
+    shadow_vmptrld(vmcs);
+    ASSERT(POINTER_INSTRUCTION("vmptrld", vmcs));
+}
+
+/* vmcs.c: every field that we use is there, or we say which is not; VMXON. */
 bool vmx_vmxon(void *region);
 void vmx_vmxoff(void);
-void vmx_vmclear(void *vmcs);
-void vmx_vmptrld(void *vmcs);
 void vmx_verify_fields(void); /* of the current VMCS */
 
 /* setup.c */
@@ -105,7 +130,11 @@ void vmx_vcpu_startup(unsigned vector); /* SIPI: where the current VMCS starts i
 void vmx_load_host_state(void);         /* into the current VMCS, for this CPU */
 
 /* switch.c: the vCPU comes to this CPU, and goes. */
+void vmx_switch_enable(void); /* on each CPU, before any vCPU comes */
 void vmx_reset_context(struct vmx_vcpu *x);
+void vmx_load_debug(struct vcpu *v); /* it needs its debug registers */
+void vmx_set_xcr0(uint64_t value);
+bool vmx_write_switched_msr(struct vcpu *v, uint32_t msr, uint64_t value); /* false: #GP */
 void vmx_switch_in(struct vcpu *v);
 void vmx_switch_out(struct vcpu *v);
 
@@ -143,7 +172,8 @@ void vmx_inject_exception(struct vcpu *v, unsigned vector);
 void vmx_inject_fault(struct vcpu *v, unsigned vector, uint32_t error); /* those with an error code */
 void vmx_reinject(struct vcpu *v);                                      /* what the exit interrupted */
 void vmx_prepare_entry(struct vcpu *v);                                 /* chooses what to inject */
-void vmx_timer_expired(struct vcpu *v);                                 /* the preemption timer says so */
+enum next vmx_timer_expired(struct vcpu *v);                            /* the preemption timer says so */
+void vmx_write_proc_controls(const struct vmx_vcpu *x);                 /* proc, and the windows */
 
 /* hv_timer.c: the guest's timer on the VMX preemption timer. */
 bool vmx_hv_timer_usable(void); /* the CPU has one without known errata */

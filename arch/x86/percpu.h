@@ -4,7 +4,8 @@
 
 #include "arch/x86/types.h"
 
-#define MAX_CPUS 256
+#define MAX_CPUS        256
+#define CPU_LOADED_MSRS 5
 
 struct vcpu;
 
@@ -35,11 +36,13 @@ struct cpu {
     uint64_t timer_deadlines[2]; /* by enum timer_user (arch/x86/lapic.h) */
     uint64_t next_event;         /* TSC at which the scheduler wants the CPU back; 0: never */
     struct run_queue *queue;
-    struct vcpu *vcpu;       /* that runs or halts here now, or NULL */
-    struct vcpu *active;     /* whose state the backend has loaded, or NULL */
-    struct vcpu *context_of; /* whose registers were loaded last */
-    void *vmxon;             /* the backend's page for this CPU */
-    uint32_t ept_seen[32];   /* by VM: the generation of its second-level tables that was flushed for */
+    struct vcpu *vcpu;                     /* that runs or halts here now, or NULL */
+    struct vcpu *active;                   /* whose state the backend has loaded, or NULL */
+    struct vcpu *context_of;               /* whose registers were loaded last */
+    uint64_t loaded_msrs[CPU_LOADED_MSRS]; /* the backend's: in these registers now, */
+    uint64_t loaded_xcr0;                  /* so that only what differs is written */
+    void *vmxon;                           /* the backend's page for this CPU */
+    uint32_t ept_seen[32]; /* by VM: the generation of its second-level tables that was flushed for */
     uint64_t gdt[5] ALIGNED(16);
     struct tss tss ALIGNED(16);
 };

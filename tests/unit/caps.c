@@ -131,7 +131,7 @@ static void rest_of_the_floor(void **state)
         {IA32_VMX_EPT_VPID, VPID_ALL, 0, "INVVPID"},
         {IA32_VMX_MISC, MISC_STORES_LMA, 0, "storing of EFER.LMA on exit"},
         {IA32_VMX_TRUE_PROC, 0, PROC_CR3_LOAD, "CR3 access without exits"},
-        {IA32_VMX_TRUE_PROC, PROC_NMI_WINDOW << 32, 0, "interrupt- and NMI-window exiting"},
+        {IA32_VMX_TRUE_PROC, PROC_NMI_WINDOW << 32, 0, "interrupt-window, NMI-window and MOV-DR exiting"},
         {IA32_VMX_TRUE_ENTRY, ENTRY_IA32E << 32, 0, "64-bit guests"},
     };
 
