@@ -202,12 +202,12 @@ void vm_print_statistics(const struct vm *vm)
                 log_debug("[vm %s] vcpu %u: %llu exits: %s", vm->config->name, i,
                           (unsigned long long)v->exits[r], backend.exit_name(r));
         }
-        log_info("[vm %s] vcpu %u: %llu exits, %llu interrupts injected, %llu IPIs, %llu switches, %llu "
-                 "ports and %llu MSRs "
-                 "denied",
+        log_info("[vm %s] vcpu %u: %llu exits, %llu interrupts injected, %llu IPIs, %llu switches, "
+                 "%llu migrations by %llu IPIs, %llu ports and %llu MSRs denied",
                  vm->config->name, i, (unsigned long long)total,
                  (unsigned long long)v->counts[COUNT_INJECTED], (unsigned long long)v->counts[COUNT_IPI],
-                 (unsigned long long)v->counts[COUNT_SWITCH],
+                 (unsigned long long)v->counts[COUNT_SWITCH], (unsigned long long)v->counts[COUNT_MIGRATION],
+                 (unsigned long long)v->counts[COUNT_MIGRATION_IPI],
                  (unsigned long long)v->counts[COUNT_PORT_DENIED],
                  (unsigned long long)v->counts[COUNT_MSR_DENIED]);
     }

@@ -45,12 +45,14 @@ enum vm_end {
     VM_END_STOP, /* somebody wants it to be off, whatever on-exit says */
 };
 
-enum vcpu_event {                    /* counted per vCPU, beside the exits by reason */
-                  COUNT_INJECTED,    /* interrupts that we injected, not the processor */
-                  COUNT_SWITCH,      /* it was given a CPU */
-                  COUNT_IPI,         /* writes to the ICR that exited */
-                  COUNT_PORT_DENIED, /* reads as all ones, write ignored */
-                  COUNT_MSR_DENIED,  /* #GP */
+enum vcpu_event {                      /* counted per vCPU, beside the exits by reason */
+                  COUNT_INJECTED,      /* interrupts that we injected, not the processor */
+                  COUNT_SWITCH,        /* it was given a CPU */
+                  COUNT_MIGRATION,     /* another one than before */
+                  COUNT_MIGRATION_IPI, /* sent for that: none, see vmx/switch.c */
+                  COUNT_IPI,           /* writes to the ICR that exited */
+                  COUNT_PORT_DENIED,   /* reads as all ones, write ignored */
+                  COUNT_MSR_DENIED,    /* #GP */
                   COUNT_KINDS
 };
 

@@ -355,6 +355,8 @@ bool fair_add(struct fair_queue *q, struct fair_entity *e, uint64_t now)
 
     ASSERT(e->state == FAIR_ASLEEP && (!e->queue || e->queue == q));
     e->vruntime = clock_of(q) + (uint64_t)lead_now(q, e);
+    if (e->queue != q)
+        e->here_since = q->now;
     e->queue = q;
     due = due_on_waking(q, e);
     join(q, e);

@@ -37,7 +37,7 @@ enum fair_stop {
     FAIR_BLOCKED,   /* sleeps until fair_add() */
 };
 
-/* Part of a vCPU. The fields are fair.c's; state, weight, ran and waited may be read. */
+/* Part of a vCPU. The fields are fair.c's; state, weight, here_since, ran and waited may be read. */
 struct fair_entity {
     struct fair_queue *queue; /* that it runs, waits or went to sleep in; NULL: none yet, or taken out */
     enum fair_state state;
@@ -49,6 +49,7 @@ struct fair_entity {
     int64_t lead;        /* asleep: its vruntime less the clock, both as it fell asleep */
     fair_clock slept_at; /* asleep: the clock then */
     uint64_t since;      /* when its state began */
+    uint64_t here_since; /* when it came to this queue */
     uint64_t ran;        /* ticks in all, up to the last call that concerned it */
     uint64_t waited;     /* ticks in all between being able to run and running */
 };

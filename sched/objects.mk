@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: BSD-2-Clause
-objects += $(addprefix sched/,fair.o sched.o)
+objects += $(addprefix sched/,balance.o fair.o sched.o)

@@ -13,7 +13,10 @@
 #include "core/monitor.h"
 #include "core/power.h"
 #include "core/smp.h"
-#include "sched/fair.h"
+#include "sched/balance.h"
+
+#define BALANCE_HZ 100 /* times a second and CPU */
+#define SOON       16  /* parts of that time */
 
 struct sched_vcpu {
     struct fair_entity fair; /* first: the queue hands these out. Asleep: it waits, or may not run */
@@ -32,6 +35,7 @@ struct run_queue {
     struct spinlock lock;
     struct cpu *cpu;
     struct sched_vcpu *waiting;
+    uint64_t balance_at; /* TSC; 0: there is one CPU only */
 };
 
 static struct sched_vcpu *of(struct fair_entity *e)
@@ -41,10 +45,14 @@ static struct sched_vcpu *of(struct fair_entity *e)
 
 /* --- with the lock of the queue --- */
 
-/* When this CPU wants to be back: the slice ends, or the timer of somebody who waits fires. */
+/* When this CPU wants to be back: the slice ends, it has to balance, or the timer of somebody who waits
+ * fires. */
 static void set_next_event(struct run_queue *q, uint64_t slice_end)
 {
     uint64_t first = slice_end;
+
+    if (q->fair.running && q->balance_at && (!first || q->balance_at < first))
+        first = q->balance_at;
 
     q->cpu->slice_end = slice_end;
     for (struct sched_vcpu *s = q->waiting; s; s = s->next) {
@@ -183,6 +191,13 @@ static struct sched_vcpu *change_over(struct run_queue *q, struct sched_vcpu *s,
     return next;
 }
 
+static void move(struct run_queue *from, struct run_queue *to, struct fair_entity *e, uint64_t now)
+{
+    fair_remove(&from->fair, e, now);
+    of(e)->home = to;
+    fair_add(&to->fair, e, now);
+}
+
 static struct sched_vcpu *steal_from(struct run_queue *from, struct run_queue *q)
 {
     struct fair_entity *e;
@@ -198,25 +213,69 @@ static struct sched_vcpu *steal_from(struct run_queue *from, struct run_queue *q
     return pick(q, FAIR_BLOCKED, now);
 }
 
-/* From the first other queue with somebody to spare. Two locks, the lower CPU's first. */
+/* The lower CPU's first. */
+static void lock_two(struct run_queue *a, struct run_queue *b)
+{
+    spin_lock(a->cpu->id < b->cpu->id ? &a->lock : &b->lock);
+    spin_lock(a->cpu->id < b->cpu->id ? &b->lock : &a->lock);
+}
+
+static void unlock_two(struct run_queue *a, struct run_queue *b)
+{
+    spin_unlock(&a->lock);
+    spin_unlock(&b->lock);
+}
+
+/* From the first other queue with somebody to spare. */
 static struct sched_vcpu *steal(struct run_queue *q)
 {
     struct sched_vcpu *got = NULL;
 
     for (unsigned i = 0; i < cpu_count && !got; i++) {
-        struct run_queue *from = cpus[i]->queue, *first, *second;
+        struct run_queue *from = cpus[i]->queue;
 
         if (!from || from == q || !from->fair.count)
             continue;
-        first = from->cpu->id < q->cpu->id ? from : q;
-        second = first == q ? from : q;
-        spin_lock(&first->lock);
-        spin_lock(&second->lock);
+        lock_two(from, q);
         got = steal_from(from, q);
-        spin_unlock(&second->lock);
-        spin_unlock(&first->lock);
+        unlock_two(from, q);
     }
     return got;
+}
+
+/* Read without locks: who is chosen here is looked at again. */
+static struct run_queue *most_loaded(const struct run_queue *q)
+{
+    struct run_queue *most = NULL;
+    uint64_t load = q->fair.load;
+
+    for (unsigned i = 1; i < cpu_count; i++) {
+        struct run_queue *other = cpus[(q->cpu->id + i) % cpu_count]->queue;
+
+        if (other && other->fair.count && other->fair.load > load) {
+            most = other;
+            load = other->fair.load;
+        }
+    }
+    return most;
+}
+
+/* One at most, and no CPU is interrupted for it. */
+static NOINLINE void balance(struct run_queue *q, uint64_t now)
+{
+    uint64_t period = machine.tsc_hz / BALANCE_HZ;
+    struct run_queue *from = most_loaded(q);
+    struct fair_entity *e;
+    bool soon = false;
+
+    if (from) {
+        lock_two(from, q);
+        e = balance_pick(&from->fair, q->fair.load, may_move, q, &soon);
+        if (e)
+            move(from, q, e, now);
+        unlock_two(from, q);
+    }
+    q->balance_at = now + (soon ? period / SOON : period);
 }
 
 static enum run_end run(struct cpu *cpu, struct vcpu *v)
@@ -263,6 +322,8 @@ NOINLINE bool sched_look(void)
 
     if (q->cpu->slice_end && q->cpu->slice_end <= now)
         return true; /* change_over() finds out who is next */
+    if (q->balance_at && q->balance_at <= now)
+        balance(q, now);
     spin_lock(&q->lock);
     q->cpu->resched = false;
     wake_due(q, now);
@@ -334,6 +395,7 @@ static struct run_queue *queue_of(struct cpu *cpu)
         cpu->queue = memory_alloc_zeroed(&memory_host, MEMORY_STATE, pages);
         if (cpu->queue) {
             cpu->queue->cpu = cpu;
+            cpu->queue->balance_at = cpu_count > 1 ? rdtsc() : 0;
             fair_queue_init(&cpu->queue->fair);
         }
     }

@@ -233,8 +233,11 @@ static inline void save_context(struct cpu *cpu, struct vmx_vcpu *x)
 }
 
 /* What it left here the last time must go: the guest has flushed elsewhere since. */
-static NOINLINE void move_here(struct vmx_vcpu *x, struct cpu *cpu)
+static NOINLINE void move_here(struct vcpu *v, struct cpu *cpu)
 {
+    struct vmx_vcpu *x = vmx_of(v);
+
+    v->counts[COUNT_MIGRATION] += x->last_cpu && x->last_cpu != cpu;
     vmx_load_host_state();
     vmx_flush_vpid((uint16_t)vmcs_read(vmcs_vpid));
     x->last_cpu = cpu;
@@ -252,7 +255,7 @@ void vmx_switch_in(struct vcpu *v)
     x->active_on = cpu;
     cpu->active = v;
     if (x->last_cpu != cpu || x->flush)
-        move_here(x, cpu);
+        move_here(v, cpu);
     if (x->loaded_on != cpu || cpu->context_of != v)
         load_context(cpu, x);
     if (unlikely(x->debug))

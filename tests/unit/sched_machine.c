@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "sched/balance.h"
 #include "tests/unit/sched_sim.h"
 
 #define NEVER     UINT64_MAX
@@ -409,17 +410,38 @@ static struct sim_cpu *wake(struct sim_machine *m, struct sim_vcpu *v)
     return c;
 }
 
-/* What a CPU that schedules may do now and then, so that nobody stays on the fullest queue for ever. */
-static void pull(struct sim_machine *m)
+/* What a CPU does now and then: the one that sched/balance.c picks from the most loaded other one comes to
+ * it. */
+static void pull(struct sim_machine *m, unsigned to)
 {
-    unsigned to = m->pulls++ % m->cpus, from = to;
+    struct thief thief = {m, to};
+    struct fair_entity *e;
+    unsigned from = to;
+    bool soon;
 
-    for (unsigned c = 0; c < m->cpus; c++)
-        if (m->cpu[c].queue.load > m->cpu[from].queue.load)
-            from = c;
+    for (unsigned i = 1; i < m->cpus; i++)
+        if (m->cpu[(to + i) % m->cpus].queue.load > m->cpu[from].queue.load)
+            from = (to + i) % m->cpus;
+    e = balance_pick(&m->cpu[from].queue, m->cpu[to].queue.load, may_come, &thief, &soon);
+    m->cpu[to].balance += soon ? m->pull / 16 : m->pull;
+    if (!e)
+        return;
     settle(m, &m->cpu[to]);
-    if (from != to && steal(m, to, from))
-        m->cpu[to].look = m->time;
+    sim_figures.pulls++;
+    fair_remove(&m->cpu[from].queue, e, m->time);
+    ((struct sim_vcpu *)e)->home = to;
+    fair_add(&m->cpu[to].queue, e, m->time);
+    m->cpu[to].look = m->time;
+}
+
+static unsigned first_to_balance(const struct sim_machine *m)
+{
+    unsigned first = 0;
+
+    for (unsigned c = 1; c < m->cpus; c++)
+        if (m->cpu[c].balance < m->cpu[first].balance)
+            first = c;
+    return first;
 }
 
 static void end_window(struct sim_machine *m)
@@ -476,6 +498,8 @@ struct sim_vcpu *sim_vcpu(struct sim_machine *m, enum sim_kind kind, unsigned we
 
 static void start(struct sim_machine *m)
 {
+    for (unsigned c = 0; c < m->cpus; c++)
+        m->cpu[c].balance = m->pull + sim_random(m, SIM_SLICE); /* CPUs do not start together */
     for (unsigned i = 0; i < m->vcpus; i++) {
         struct sim_vcpu *v = &m->vcpu[i];
 
@@ -511,11 +535,13 @@ static void end(struct sim_machine *m)
 
 void sim_run(struct sim_machine *m, uint64_t until)
 {
-    uint64_t window = SIM_WINDOW, balance = m->pull ? m->pull : NEVER;
+    uint64_t window = SIM_WINDOW;
 
     start(m);
     for (;;) {
         struct sim_cpu *c = first_to_look(m);
+        unsigned balancing = first_to_balance(m);
+        uint64_t balance = m->pull ? m->cpu[balancing].balance : NEVER;
         uint64_t wakes = m->sleepers ? m->sleeping[0].time : NEVER;
         uint64_t next = c->look < wakes ? c->look : wakes;
 
@@ -524,8 +550,7 @@ void sim_run(struct sim_machine *m, uint64_t until)
         if (m->time >= until)
             break;
         if (m->time == balance) {
-            pull(m);
-            balance += m->pull;
+            pull(m, balancing);
         } else if (m->time == window) {
             end_window(m);
             window += SIM_WINDOW;

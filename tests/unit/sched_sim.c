@@ -334,26 +334,93 @@ static void cost(void **state)
     }
 }
 
-/* What stealing alone makes of shares across CPUs, and what pulling now and then does. */
-static void three_on_two_cpus(void **state)
-{
-    (void)state;
-    for (unsigned pull = 0; pull <= 1; pull++) {
-        double least = 1, most = 0;
+/* --- more of them than CPUs --- */
 
-        sim_init(&machine, 1, 2, 0);
-        machine.moves = true;
-        machine.pull = pull ? 10 * SIM_SLICE + 1 : 0;
-        for (unsigned n = 0; n < 3; n++)
-            hog(100)->allowed = 3;
-        run_slices(20000);
-        for (unsigned n = 0; n < 3; n++) {
-            least = part(&machine.vcpu[n]) < least ? part(&machine.vcpu[n]) : least;
-            most = part(&machine.vcpu[n]) > most ? part(&machine.vcpu[n]) : most;
-        }
-        figure(pull ? "three-on-two-pulled-least-percent" : "three-on-two-least-percent", least * 100);
-        figure(pull ? "three-on-two-pulled-most-percent" : "three-on-two-most-percent", most * 100);
+struct crowd {
+    const char *name;
+    unsigned cpus, count;
+    struct {
+        unsigned weight, allowed;
+        double share; /* of a CPU */
+    } of[9];
+};
+
+#define ANY (~0u)
+#define EACH(w, s) \
+    {              \
+        w, ANY, s  \
     }
+static const struct crowd crowds[] = {
+    {"three-on-two", 2, 3, {EACH(100, 2. / 3), EACH(100, 2. / 3), EACH(100, 2. / 3)}},
+    {"heavy-and-two-on-two", 2, 3, {EACH(200, 1), EACH(100, .5), EACH(100, .5)}},
+    {"five-on-three", 3, 5, {EACH(7, .6), EACH(7, .6), EACH(7, .6), EACH(7, .6), EACH(7, .6)}},
+    {"five-on-four", 4, 5, {EACH(1, .8), EACH(1, .8), EACH(1, .8), EACH(1, .8), EACH(1, .8)}},
+    {"nine-on-eight",
+     8,
+     9,
+     {EACH(100, 8. / 9), EACH(100, 8. / 9), EACH(100, 8. / 9), EACH(100, 8. / 9), EACH(100, 8. / 9),
+      EACH(100, 8. / 9), EACH(100, 8. / 9), EACH(100, 8. / 9), EACH(100, 8. / 9)}},
+    {"two-pinned-on-two", 2, 3, {{100, 1, .5}, {100, 2, 1}, {100, 1, .5}}},
+    {"pairs", 2, 4, {EACH(100, .5), EACH(100, .5), EACH(100, .5), EACH(100, .5)}},
+};
+
+static void add_crowd(const struct crowd *c)
+{
+    sim_init(&machine, 1, c->cpus, 0);
+    machine.moves = true;
+    for (unsigned n = 0; n < c->count; n++)
+        hog(c->of[n].weight)->allowed = c->of[n].allowed;
+}
+
+/* Where stealing alone would leave one with a CPU of its own for ever, CPUs that balance give each its share.
+ */
+static void crowds_on_few_cpus(void **state)
+{
+    char key[60];
+
+    (void)state;
+    for (unsigned i = 0; i < ARRAY_SIZE(crowds); i++) {
+        const struct crowd *c = &crowds[i];
+        double worst = 0;
+
+        reset_figures();
+        add_crowd(c);
+        machine.pull = 10 * SIM_SLICE;
+        run_slices(20000);
+        for (unsigned n = 0; n < c->count; n++) {
+            double error = part(&machine.vcpu[n]) / c->of[n].share - 1;
+
+            worst = error * error > worst * worst ? error : worst;
+        }
+        snprintf(key, sizeof(key), "%s-error-percent", c->name);
+        figure(key, worst * 100);
+        snprintf(key, sizeof(key), "%s-moves-per-1000-slices", c->name);
+        figure(key, (double)sim_figures.pulls * 1000 * SIM_SLICE / (double)machine.time);
+        at_most("balance", worst < 0 ? -worst : worst, 0.02);
+        at_most("moves", (double)sim_figures.pulls, (double)(c->cpus * (machine.time / machine.pull + 1)));
+        if (c->cpus < c->count && c->of[0].allowed == ANY)
+            continue;
+        at_most("needless moves", (double)sim_figures.pulls, 1);
+    }
+}
+
+/* Those who wake among them do not wait longer for it. */
+static void wakes_in_crowd(void **state)
+{
+    static const char *const keys[] = {"crowd-wake-p99-slices", "crowd-balanced-wake-p99-slices"};
+
+    (void)state;
+    for (unsigned pull = 0; pull < 2; pull++) {
+        reset_figures();
+        add_crowd(&crowds[0]);
+        machine.pull = pull ? 10 * SIM_SLICE : 0;
+        for (unsigned n = 0; n < 8; n++)
+            sim_vcpu(&machine, SIM_PERIODIC, 100, SIM_SLICE / 50, 5 * SIM_SLICE + 17 * n)->allowed = ANY;
+        run_slices(20000);
+        figure(keys[pull], (double)sim_latency(990) / SIM_SLICE);
+        at_most("wakes in crowd", (double)sim_latency(990), (double)SIM_SLICE / 8);
+    }
+    figure("crowd-longest-wait-slices", sim_figures.longest_wait);
 }
 
 int main(int argc, char **argv)
@@ -372,7 +439,8 @@ int main(int argc, char **argv)
         cmocka_unit_test(spinners),
         cmocka_unit_test(gang),
         cmocka_unit_test(cost),
-        cmocka_unit_test(three_on_two_cpus),
+        cmocka_unit_test(crowds_on_few_cpus),
+        cmocka_unit_test(wakes_in_crowd),
     };
 
     if (argc > 1)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* A machine of CPUs and vCPUs in simulated time, scheduled by sched/fair.c. */
+/* A machine of CPUs and vCPUs in simulated time, scheduled by sched/fair.c and sched/balance.c. */
 #pragma once
 
 #include <stdbool.h>
@@ -45,15 +45,15 @@ struct sim_cpu {
     struct sim_vcpu *now;
     uint64_t since; /* when that one's time was last taken off its burst */
     uint64_t slice_end;
-    uint64_t look; /* when it sees a kick or its timer */
+    uint64_t look;    /* when it sees a kick or its timer */
+    uint64_t balance; /* when it looks at the others' load */
 };
 
 struct sim_machine {
     uint64_t random, time;
     unsigned cpus, vcpus;
     bool moves;    /* idle CPUs steal, and who wakes goes to an idle CPU */
-    uint64_t pull; /* how often one of the CPUs pulls from the most loaded one; 0: never */
-    unsigned pulls;
+    uint64_t pull; /* how often a CPU looks at the others' load; 0: never */
     struct sim_cpu cpu[SIM_CPUS];
     struct sim_vcpu vcpu[SIM_VCPUS];
     struct {
@@ -64,7 +64,7 @@ struct sim_machine {
 };
 
 struct sim_figures {
-    uint64_t switches, wakes, steals, yields;
+    uint64_t switches, wakes, steals, pulls, yields;
     double wait_bound;     /* longest wait as part of what is promised */
     double longest_wait;   /* slices */
     double fairness_error; /* most that a window's share was off, of one CPU, in percent */

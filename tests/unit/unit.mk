@@ -5,6 +5,7 @@
 BUILD ?= build
 UNIT := $(BUILD)/unit
 
+UNIT_balance := sched/balance.c sched/fair.c
 UNIT_acpi_tables := dev/acpi_tables.c arch/x86/acpi.c
 UNIT_caps := core/format.c
 UNIT_config := core/config.c core/format.c
@@ -28,13 +29,13 @@ UNIT_vlapic := apic/vioapic.c apic/pid_table.c
 UNIT_vlapic_timer := apic/vioapic.c apic/pid_table.c
 # The scheduling policy in a simulation, with its comparisons counted; and the same with a mistake each, that
 # the simulation must find. What the mistakes are: tests/unit/fair_variant.
-UNIT_sched_sim := tests/unit/sched_machine.c $(UNIT)/variant/counted.c
+UNIT_sched_sim := tests/unit/sched_machine.c sched/balance.c $(UNIT)/variant/counted.c
 FAIR_MUTANTS := weightless hoarder no-credit jerky restless patient silent endless no-sift no-wrap jump fresh-start foreign-clock \
     thief no-yield patron
 FAIR_VARIANTS := $(patsubst %,$(UNIT)/variant/%.c,counted $(FAIR_MUTANTS))
 # These include the file they test, below a fake CPU (fake_cpu.h) or fake memory (fake_memory.h): caps, console,
 # fair (the scheduling policy, with nothing below it), guest_tsc, ipiv, ladder, mailbox, memory, mtrr, paging, string, vlapic, vlapic_timer.
-UNIT_TESTS := acpi acpi_tables caps config console decode devices fair format guest_tsc hv_timer ipi ipiv \
+UNIT_TESTS := acpi acpi_tables balance caps config console decode devices fair format guest_tsc hv_timer ipi ipiv \
     ladder line_edit load_linux load_multiboot mailbox memory mtrr multiboot2 paging sched_mutants sched_sim shadow string \
     vioapic vlapic vlapic_timer
 
