@@ -4,6 +4,9 @@
 BUILD ?= build
 # DEBUG=1, in a BUILD of its own: the life of each VMCS is watched (vmx/shadow.h).
 DEBUG ?=
+# For comparison by `make bench` only, in a BUILD of its own: vmclear-at-migration (vmx/switch.c).
+EXPERIMENT ?=
+EXPERIMENT_FLAG := $(addprefix -DEXPERIMENT_,$(subst -,_,$(EXPERIMENT)))
 Q := $(if $(V),,@)
 say = $(if $(V),,@printf '  %-7s %s\n' '$(1)' '$(2)')
 
@@ -32,7 +35,7 @@ CFLAGS    = -std=gnu11 $(OPTIMISE) -g -ffreestanding -fno-pie -mcmodel=kernel -m
             -fno-omit-frame-pointer -fno-asynchronous-unwind-tables \
             -mstack-protector-guard=global -ffunction-sections -fdata-sections \
             -fno-strict-aliasing $(LTO) -fcf-protection=none -ffile-prefix-map=$(CURDIR)=. $(WARNINGS) \
-            -DSKERRY_VERSION='"$(VERSION)"' $(if $(DEBUG),-DSKERRY_DEBUG) -I.
+            -DSKERRY_VERSION='"$(VERSION)"' $(if $(DEBUG),-DSKERRY_DEBUG) $(EXPERIMENT_FLAG) -I.
 LDFLAGS   = $(CFLAGS) -nostdlib -static -no-pie -Wl,--build-id=none -Wl,--gc-sections -Wl,-z,max-page-size=0x1000 \
             -Wl,-z,noexecstack -Wl,--no-warn-rwx-segments -T linker.ld
 NASMFLAGS := -f elf64 -Werror -w+all \
@@ -125,5 +128,6 @@ test:
 bench:
 	@tools/setup build
 	$(Q)$(MAKE) --no-print-directory all guests vmhost
+	$(Q)$(MAKE) --no-print-directory BUILD=$(BUILD)/vmclear-at-migration EXPERIMENT=vmclear-at-migration all
 	@examples/two-linux/prepare
 	@tools/bench

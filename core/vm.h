@@ -49,7 +49,7 @@ enum vcpu_event {                      /* counted per vCPU, beside the exits by 
                   COUNT_INJECTED,      /* interrupts that we injected, not the processor */
                   COUNT_SWITCH,        /* it was given a CPU */
                   COUNT_MIGRATION,     /* another one than before */
-                  COUNT_MIGRATION_IPI, /* sent for that: none, see vmx/switch.c */
+                  COUNT_MIGRATION_IPI, /* sent for that: none, but in an experiment of vmx/switch.c */
                   COUNT_IPI,           /* writes to the ICR that exited */
                   COUNT_PORT_DENIED,   /* reads as all ones, write ignored */
                   COUNT_MSR_DENIED,    /* #GP */

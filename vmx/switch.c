@@ -6,8 +6,10 @@
  */
 #include "arch/x86/cpu.h"
 #include "arch/x86/features.h"
+#include "arch/x86/lapic.h"
 #include "arch/x86/msr.h"
 #include "arch/x86/string.h"
+#include "arch/x86/trap.h"
 #include "core/panic.h"
 #include "vmx/caps.h"
 #include "vmx/vmx.h"
@@ -37,11 +39,83 @@ static void clear_breakpoints(void)
     write_dr3(0);
 }
 
+/* --- the VMCS --- */
+
+#ifdef EXPERIMENT_vmclear_at_migration
+/*
+ * For comparison only: the VMCS stays active, and launched, where its vCPU ran, and a migration asks that CPU
+ * by IPI to clear it. Not for VMs that are reset.
+ */
+#define VECTOR_CLEAR 0xf4
+
+static struct vmx_vcpu *to_clear[MAX_CPUS]; /* by the CPU that is asked */
+
+static void clear_for_others(void)
+{
+    struct vmx_vcpu *x = __atomic_exchange_n(&to_clear[this_cpu()->id], NULL, __ATOMIC_ACQUIRE);
+
+    if (!x)
+        return;
+    vmx_vmclear(x->vmcs);
+    x->launched = false;
+    __atomic_store_n(&x->active_on, NULL, __ATOMIC_RELEASE);
+}
+
+static void clear_elsewhere(struct vcpu *v)
+{
+    struct vmx_vcpu *x = vmx_of(v), *none = NULL;
+    const struct cpu *there = x->active_on;
+
+    v->counts[COUNT_MIGRATION_IPI]++;
+    for (; !__atomic_compare_exchange_n(&to_clear[there->id], &none, x, false, __ATOMIC_RELEASE,
+                                        __ATOMIC_RELAXED);
+         none = NULL)
+        clear_for_others();
+    lapic_ipi(there->apic_id, ICR_ASSERT | VECTOR_CLEAR);
+    while (__atomic_load_n(&x->active_on, __ATOMIC_ACQUIRE))
+        clear_for_others();
+}
+
+static void activate_enable(void)
+{
+    interrupt_install(VECTOR_CLEAR, clear_for_others);
+}
+
+static void activate(struct vcpu *v, struct cpu *cpu)
+{
+    if (vmx_of(v)->active_on && vmx_of(v)->active_on != cpu)
+        clear_elsewhere(v);
+}
+
+static void deactivate(struct vmx_vcpu *x UNUSED)
+{
+}
+#else
+static inline void activate_enable(void)
+{
+}
+
+static inline void activate(struct vcpu *v, struct cpu *cpu UNUSED)
+{
+    ASSERT(!vmx_of(v)->active_on);
+}
+
+static inline void deactivate(struct vmx_vcpu *x)
+{
+    vmx_vmclear(x->vmcs);
+    x->launched = false;
+    x->active_on = NULL;
+}
+#endif
+
+/* --- one kind of register each --- */
+
 /* From here on nobody else writes these registers. */
 void vmx_switch_enable(void)
 {
     struct cpu *cpu = this_cpu();
 
+    activate_enable();
     for (unsigned i = 0; i < msr_count(); i++)
         cpu->loaded_msrs[i] = rdmsr(switched_msrs[i]);
     if (feature_present(FEATURE_XSAVE))
@@ -71,8 +145,6 @@ void vmx_reset_context(struct vmx_vcpu *x)
     x->save_with = save_with();
     x->loaded_on = NULL;
 }
-
-/* --- one kind of register each --- */
 
 static inline void set_xcr0(struct cpu *cpu, uint64_t value)
 {
@@ -249,7 +321,8 @@ void vmx_switch_in(struct vcpu *v)
     struct vmx_vcpu *x = vmx_of(v);
     struct cpu *cpu = this_cpu();
 
-    ASSERT(!x->active_on && !cpu->active);
+    ASSERT(!cpu->active);
+    activate(v, cpu);
     v->counts[COUNT_SWITCH]++;
     vmx_vmptrld(x->vmcs);
     x->active_on = cpu;
@@ -271,8 +344,6 @@ void vmx_switch_out(struct vcpu *v)
 
     ASSERT(x->active_on == cpu && cpu->active == v);
     save_context(cpu, x);
-    vmx_vmclear(x->vmcs);
-    x->launched = false;
+    deactivate(x);
     cpu->active = NULL;
-    x->active_on = NULL;
 }
