@@ -74,6 +74,9 @@ void sched_stop(
     struct vm *vm); /* when it returns, none of them does or will; on a CPU that ran the last of them */
 bool sched_holds(const struct vm *vm); /* a queue knows one of its vCPUs */
 void sched_kick(struct vcpu *v);       /* v->kicked is set: wake or interrupt it */
-void sched_mail(void);                 /* VECTOR_WAKEUP: mail for somebody who waits on this CPU */
-bool sched_look(void);                 /* cpu->resched is set: true when the vCPU that runs must give way */
-void sched_event(void);                /* cpu->next_event has come; in root mode */
+/* to waits for a CPU: it runs before others that wait, unless it is far ahead of its share. from gives its
+ * CPU away by itself (NEXT_YIELD). False: to does not wait. */
+bool sched_yield_to(struct vcpu *from, struct vcpu *to);
+void sched_mail(void);  /* VECTOR_WAKEUP: mail for somebody who waits on this CPU */
+bool sched_look(void);  /* cpu->resched is set: true when the vCPU that runs must give way */
+void sched_event(void); /* cpu->next_event has come; in root mode */

@@ -23,6 +23,8 @@ struct sched_vcpu {
     struct vcpu *v;
     struct run_queue *home; /* whose lock guards this; where it waits, runs, or ran last */
     bool waits;             /* in the list of the queue, for an interrupt, INIT or SIPI */
+    bool spins;             /* it ran last until it yielded */
+    unsigned favoured;      /* of vCPU 0: the one of its VM that was favoured last */
     uint64_t wake_at;       /* TSC; 0: no timer */
     struct sched_vcpu *next, **link;
 };
@@ -278,6 +280,56 @@ static NOINLINE void balance(struct run_queue *q, uint64_t now)
     q->balance_at = now + (soon ? period / SOON : period);
 }
 
+/* Locks the queue that s belongs to; it may move until that is done. */
+static struct run_queue *lock_home(struct sched_vcpu *s)
+{
+    for (;;) {
+        struct run_queue *q = __atomic_load_n(&s->home, __ATOMIC_ACQUIRE);
+
+        spin_lock(&q->lock);
+        if (q == s->home)
+            return q;
+        spin_unlock(&q->lock);
+    }
+}
+
+bool sched_yield_to(struct vcpu *from, struct vcpu *to)
+{
+    struct sched_vcpu *s = to->sched;
+    struct run_queue *q;
+    bool waits;
+
+    if (from == to || !s || s->fair.state != FAIR_WAITING)
+        return false;
+    q = lock_home(s);
+    waits = s->fair.state == FAIR_WAITING;
+    if (waits && fair_favour(&q->fair, &s->fair, rdtsc()))
+        disturb(q);
+    spin_unlock(&q->lock);
+    return waits;
+}
+
+/*
+ * v spins for another vCPU of its VM: perhaps for one that waits for a CPU, and rather for one that was
+ * preempted, as it may have a lock, than for one that has spun itself. Those of a VM are tried in turn.
+ */
+static void favour_mate(struct vcpu *v)
+{
+    struct vm *vm = v->vm;
+    unsigned *last = &vm->vcpus[0]->sched->favoured;
+
+    for (unsigned spins = 0; spins < 2; spins++) {
+        for (unsigned i = 1; i <= vm->vcpu_count; i++) {
+            struct vcpu *mate = vm->vcpus[(*last + i) % vm->vcpu_count];
+
+            if (mate->sched->spins != spins || !sched_yield_to(v, mate))
+                continue;
+            *last = mate->id;
+            return;
+        }
+    }
+}
+
 static enum run_end run(struct cpu *cpu, struct vcpu *v)
 {
     enum run_end end = RUN_LEFT;
@@ -298,6 +350,9 @@ static void run_shared(struct run_queue *q)
     while ((s || (s = steal(q))) && !q->cpu->leave) {
         enum run_end end = run(q->cpu, s->v);
 
+        s->spins = end == RUN_YIELDED;
+        if (s->spins)
+            favour_mate(s->v);
         vm_end_run(s->v->vm); /* may load the VM again, with s still counted as running here */
         s = change_over(q, s, end);
         if (q->cpu->work)
@@ -341,19 +396,6 @@ void sched_event(void)
 }
 
 /* --- from anywhere --- */
-
-/* Locks the queue that s belongs to; it may move until that is done. */
-static struct run_queue *lock_home(struct sched_vcpu *s)
-{
-    for (;;) {
-        struct run_queue *q = __atomic_load_n(&s->home, __ATOMIC_ACQUIRE);
-
-        spin_lock(&q->lock);
-        if (q == s->home)
-            return q;
-        spin_unlock(&q->lock);
-    }
-}
 
 void sched_kick(struct vcpu *v)
 {
