@@ -175,14 +175,17 @@ static int64_t hindmost_lead(const struct fair_queue *q)
 }
 
 /* The clock goes where the hindmost goes, by the gap behind it. Not back for one that is urgent. */
-static inline void follow(struct fair_queue *q)
+static inline void follow_to(struct fair_queue *q, int64_t hindmost)
 {
-    int64_t hindmost = hindmost_lead(q);
-
     if (hindmost > q->gap)
         set_clock(q, clock_of(q) + (uint64_t)(hindmost - q->gap));
     else
         q->gap = MAX(hindmost, 0);
+}
+
+static void follow(struct fair_queue *q)
+{
+    follow_to(q, hindmost_lead(q));
 }
 
 /*
@@ -195,10 +198,15 @@ static void keep_clock(struct fair_queue *q)
     follow(q);
 }
 
+static int64_t most_owed(const struct fair_entity *e)
+{
+    return (int64_t)(e->rate << (OWED_SHIFT - RATE_SHIFT));
+}
+
 /* At most a slice behind the clock: that is all that can be saved up. */
 static int64_t bounded_lead(const struct fair_entity *e, int64_t ahead)
 {
-    return MAX(-(int64_t)e->credit, MIN(ahead, (int64_t)(e->rate << (OWED_SHIFT - RATE_SHIFT))));
+    return MAX(-(int64_t)e->credit, MIN(ahead, most_owed(e)));
 }
 
 /* An entity that runs, or would run, is now there. */
@@ -207,18 +215,22 @@ static void advance_to(struct fair_queue *q, struct fair_entity *e, uint64_t vru
     set_vruntime(q, e, clock_of(q) + (uint64_t)bounded_lead(e, lead(q, vruntime)));
 }
 
-/* Charges the running entity for its time up to now. */
+/* Charges the running entity for its time up to now. It is not behind the clock by more than its credit. */
 static inline void charge(struct fair_queue *q, uint64_t now)
 {
-    uint64_t ticks = now > q->now ? now - q->now : 0;
+    uint64_t ticks = now - q->now;
     struct fair_entity *e = q->running;
+    int64_t ahead;
 
-    q->now += ticks;
-    if (!e || !ticks)
+    if (now <= q->now)
+        return;
+    q->now = now;
+    if (!e)
         return;
     e->ran += ticks;
-    advance_to(q, e, e->vruntime + virtual_time(e, ticks));
-    follow(q);
+    ahead = MIN(lead(q, e->vruntime + virtual_time(e, ticks)), most_owed(e));
+    set_vruntime(q, e, clock_of(q) + (uint64_t)ahead);
+    follow_to(q, q->count ? MIN(ahead, lead(q, q->heap[0].due)) : ahead);
 }
 
 /* How far a sleeping entity is ahead by now: the clock went on, here, without it. */
@@ -258,6 +270,12 @@ static inline void run(struct fair_queue *q, struct fair_entity *e, uint64_t due
     e->state = FAIR_RUNNING;
     e->since = q->now;
     q->running = e;
+    if (likely(due == e->vruntime && !before(due, clock_of(q)))) {
+        q->urgent = false;
+        q->urgency = 0;
+        clock_at_least(q, due - e->credit);
+        return;
+    }
     q->urgent = before(due, clock_of(q));
     q->urgency = q->urgent && !yielded ? e->vruntime - due : 0;
     clock_at_least(q, yielded ? due : due - e->credit);
@@ -374,7 +392,7 @@ struct fair_entity *fair_next(struct fair_queue *q, enum fair_stop why, uint64_t
         if (slice_left(q) > 0)
             return old;
         preempt(q, old);
-        keep_clock(q);
+        q->gap = MAX(MIN(lead(q, q->running->vruntime), lead(q, q->heap[0].due)), 0); /* keep_clock() */
         return q->running;
     }
     if (old && why == FAIR_YIELDED && !q->count)

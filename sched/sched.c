@@ -49,7 +49,7 @@ static struct sched_vcpu *of(struct fair_entity *e)
 
 /* When this CPU wants to be back: the slice ends, it has to balance, or the timer of somebody who waits
  * fires. */
-static void set_next_event(struct run_queue *q, uint64_t slice_end)
+static inline void set_next_event(struct run_queue *q, uint64_t slice_end)
 {
     uint64_t first = slice_end;
 

@@ -124,20 +124,23 @@ static COLD bool take_init_and_startup(struct vcpu *v)
     return true;
 }
 
-/* What has to be done before the next entry, if anything. False: back to the scheduler. */
+static COLD bool become_active(struct vcpu *v)
+{
+    if ((v->request || v->activity == WAIT_FOR_SIPI) && !take_init_and_startup(v))
+        return false;
+    return v->activity != HALTED || halt(v);
+}
+
+/* Behind a kick: what has to be done before the next entry. False: back to the scheduler. */
 static NOINLINE bool prepare(struct vcpu *v)
 {
-    if (!v->kicked)
-        return true;
     v->kicked = false;
     if (must_leave(v))
         return end_run(v, RUN_LEFT);
     vmx_ept_sync(v->vm);
     if (unlikely(this_cpu()->resched) && v->sched && sched_look())
         return end_run(v, RUN_PREEMPTED);
-    if ((v->request || v->activity == WAIT_FOR_SIPI) && !take_init_and_startup(v))
-        return false;
-    if (v->activity == HALTED && !halt(v))
+    if (unlikely(v->request || v->activity != ACTIVE) && !become_active(v))
         return false;
     vmx_prepare_entry(v);
     return true;
