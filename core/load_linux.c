@@ -4,7 +4,7 @@
  * Linux sources). Offsets below are those of the setup header, which are the same in the file and the zero
  * page.
  */
-#include "core/load.h"
+#include "core/load_firmware.h"
 
 #include "arch/x86/string.h"
 
@@ -12,7 +12,8 @@
 #define ENTRY_OFFSET   0x200 /* of the 64-bit entry point in the protected-mode part */
 #define HEADER_START   0x1f1
 #define HEADER_LIMIT   0x290 /* the zero page has other contents from here on */
-#define PAGE_TABLES    6     /* PML4, PDPT and one directory per GiB below 4 GiB */
+#define E820_MAX       128
+#define PAGE_TABLES    6 /* PML4, PDPT and one directory per GiB below 4 GiB */
 
 enum {
     ACPI_RSDP = 0x070,
@@ -46,8 +47,8 @@ enum { LOADED_HIGH = 0x01, CAN_USE_HEAP = 0x80, XLF_KERNEL_64 = 1 };
 struct linux_plan {
     const uint8_t *payload; /* the protected-mode part of the file */
     size_t payload_size;
-    uint64_t kernel, initrd, cmdline, zero_page, tables, gdt; /* guest addresses */
-    const struct blob *initrd_file;                           /* NULL: none */
+    uint64_t kernel, initrd, cmdline, zero_page, tables, gdt, efi_map; /* where they go */
+    const struct blob *initrd_file;                                    /* NULL: none */
 };
 
 static uint64_t field(const struct loading *l, unsigned at, unsigned n)
@@ -76,6 +77,9 @@ static bool check_header(struct loading *l, struct linux_plan *plan)
     if (size <= setup || size - setup <= ENTRY_OFFSET)
         return load_fail(l, "a bzImage of %lu bytes is cut off, expected more than %lu", (unsigned long)size,
                          (unsigned long)(setup + ENTRY_OFFSET));
+    if (l->target->map_count > E820_MAX)
+        return load_fail(l, "a memory map of %u entries, expected at most %u", l->target->map_count,
+                         E820_MAX);
     plan->payload = (const uint8_t *)l->img->kernel.data + setup;
     plan->payload_size = size - setup;
     return true;
@@ -125,28 +129,27 @@ static bool place_low(struct loading *l, struct linux_plan *plan)
     return load_low(l, PAGE_SIZE, PAGE_SIZE, &plan->zero_page) &&
            load_low(l, length + 1, 16, &plan->cmdline) &&
            load_low(l, PAGE_TABLES * PAGE_SIZE, PAGE_SIZE, &plan->tables) &&
-           load_low(l, LOAD_GDT_SIZE, 16, &plan->gdt);
+           load_low(l, LOAD_GDT_SIZE, 16, &plan->gdt) && linux_place_efi_map(l, &plan->efi_map);
 }
 
 static void write_e820(const struct loading *l, uint8_t *zero_page)
 {
-    struct map_entry map[LOAD_MAX_MAP];
-    unsigned count = load_memory_map(l, map);
+    const struct map_entry *map = l->target->map;
     uint8_t *entry = zero_page + E820_TABLE;
 
-    for (unsigned i = 0; i < count; i++, entry += 20) {
+    for (unsigned i = 0; i < l->target->map_count; i++, entry += 20) {
         store_le(entry, map[i].base, 8);
         store_le(entry + 8, map[i].size, 8);
         store_le(entry + 16, map[i].type, 4);
     }
-    zero_page[E820_COUNT] = (uint8_t)count;
+    zero_page[E820_COUNT] = (uint8_t)l->target->map_count;
 }
 
 static void write_zero_page(struct loading *l, const struct linux_plan *plan)
 {
     const uint8_t *file = l->img->kernel.data;
     size_t end = MIN(MIN((size_t)MAGIC + file[JUMP_LENGTH], HEADER_LIMIT), l->img->kernel.size);
-    uint8_t *z = guest_map(l->vm, gpa(plan->zero_page), PAGE_SIZE);
+    uint8_t *z = load_map(l, plan->zero_page, PAGE_SIZE);
 
     if (z == NULL)
         return;
@@ -162,13 +165,14 @@ static void write_zero_page(struct loading *l, const struct linux_plan *plan)
     store_le(z + INITRD_SIZE, plan->initrd_file != NULL ? plan->initrd_file->size : 0, 4);
     store_le(z + ACPI_RSDP, l->img->acpi_rsdp.value, 8);
     write_e820(l, z);
+    linux_write_firmware(l, z, plan->efi_map);
 }
 
 /* Identity mapping of the first 4 GiB with 2 MiB pages: all present, writable, and already accessed and
  * dirty. */
 static void write_page_tables(struct loading *l, uint64_t at)
 {
-    uint64_t *table = guest_map(l->vm, gpa(at), PAGE_TABLES * PAGE_SIZE);
+    uint64_t *table = load_map(l, at, PAGE_TABLES * PAGE_SIZE);
 
     if (table == NULL)
         return;
@@ -190,6 +194,8 @@ bool load_linux(struct loading *l)
     load_copy(l, plan.kernel, plan.payload, plan.payload_size);
     if (plan.initrd_file != NULL)
         load_copy(l, plan.initrd, plan.initrd_file->data, plan.initrd_file->size);
+    if (plan.efi_map != 0)
+        load_copy(l, plan.efi_map, l->target->machine->efi_map, l->target->machine->efi_map_size);
     load_copy(l, plan.cmdline, l->img->cmdline, strlen(l->img->cmdline) + 1);
     write_zero_page(l, &plan);
     write_page_tables(l, plan.tables);

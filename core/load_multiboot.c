@@ -51,21 +51,20 @@ static void write_info(struct loading *l, const struct multiboot_plan *plan, bui
     struct block count = {NULL, 0, 0}, b = {NULL, plan->info, 0};
 
     build(l, plan, &count);
-    b.data = guest_map(l->vm, gpa(plan->info), count.used);
+    b.data = load_map(l, plan->info, count.used);
     if (b.data != NULL)
         build(l, plan, &b);
 }
 
 void multiboot_basic_memory(const struct loading *l, uint32_t *lower, uint32_t *upper)
 {
-    struct map_entry map[LOAD_MAX_MAP];
-    unsigned count = load_memory_map(l, map);
+    const struct map_entry *map = l->target->map;
 
     *lower = *upper = 0;
-    for (unsigned i = 0; i < count; i++) {
-        if (map[i].type == MAP_USABLE && map[i].base == 0)
+    for (unsigned i = 0; i < l->target->map_count; i++) {
+        if (map[i].type == MEMORY_USABLE && map[i].base == 0)
             *lower = (uint32_t)(map[i].size / KIB);
-        if (map[i].type == MAP_USABLE && map[i].base == HOLE_END)
+        if (map[i].type == MEMORY_USABLE && map[i].base == HOLE_END)
             *upper = (uint32_t)(map[i].size / KIB);
     }
 }
@@ -188,8 +187,8 @@ bool multiboot_recognise(const uint8_t *data, size_t size)
 static void build_info1(const struct loading *l, const struct multiboot_plan *plan, struct block *b)
 {
     const struct image *img = l->img;
-    struct map_entry map[LOAD_MAX_MAP];
-    unsigned entries = load_memory_map(l, map);
+    const struct map_entry *map = l->target->map;
+    unsigned entries = l->target->map_count;
     uint32_t lower, upper;
 
     multiboot_basic_memory(l, &lower, &upper);

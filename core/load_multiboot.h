@@ -17,7 +17,7 @@ struct multiboot_plan {
 /* Boot information is built twice, first without data to learn its size. */
 struct block {
     uint8_t *data; /* NULL: count only */
-    uint64_t base; /* guest address */
+    uint64_t base; /* where the kernel will find it */
     uint64_t used;
 };
 
@@ -25,10 +25,14 @@ typedef void build_info(const struct loading *l, const struct multiboot_plan *pl
 
 void block_put(struct block *b, uint64_t value, unsigned n);
 void block_align(struct block *b, unsigned align);
-uint64_t block_string(struct block *b, const char *text); /* returns its guest address */
+uint64_t block_string(struct block *b, const char *text); /* returns where it will be */
 
 /* Changes what was put before, at this distance from the start. */
 void block_patch(struct block *b, uint64_t at, uint64_t value, unsigned n);
+
+/* Tags of Multiboot2's boot information: begin with a size that end_tag sets. */
+uint64_t block_begin_tag(struct block *b, uint32_t type);
+void block_end_tag(struct block *b, uint64_t start);
 
 /* The address fields of either header. */
 struct address_fields {

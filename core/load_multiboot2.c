@@ -1,13 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Multiboot2 kernels (Multiboot2 Specification 2.0): header tags, and boot information made of tags. */
-#include "core/load_multiboot.h"
+#include "core/load_firmware.h"
 
 #define MB2_MAGIC   0xe85250d6
 #define MB2_STARTED 0x36d76289
 #define MB2_SEARCH  32768
-#define RSDP_SIZE   36
-
-enum { INFO_CMDLINE = 1, INFO_LOADER, INFO_MODULE, INFO_BASIC, INFO_MAP = 6, INFO_RSDP = 15 };
 
 struct header2 {
     const uint8_t *address, *entry; /* tags; NULL: absent */
@@ -35,44 +32,46 @@ bool multiboot2_recognise(const uint8_t *data, size_t size)
     return find_header2(data, size, &at);
 }
 
-/* What a kernel may ask to find in the boot information; the names of what it cannot have. */
-static const struct {
-    const char *name;
-    bool given;
-} requests[] = {
-    [INFO_CMDLINE] = {"command line", true},
-    [INFO_LOADER] = {"boot loader name", true},
-    [INFO_MODULE] = {"modules", true},
-    [INFO_BASIC] = {"basic memory", true},
-    [5] = {"BIOS boot device", false},
-    [INFO_MAP] = {"memory map", true},
-    [7] = {"VBE", false},
-    [8] = {"framebuffer", false},
-    [9] = {"ELF symbols", false},
-    [10] = {"APM table", false},
-    [11] = {"EFI 32-bit system table", false},
-    [12] = {"EFI 64-bit system table", false},
-    [13] = {"SMBIOS tables", false},
-    [14] = {"ACPI 1.0 root pointer", false},
-    [INFO_RSDP] = {"ACPI root pointer", true},
-    [16] = {"network", false},
-    [17] = {"EFI memory map", false},
-    [18] = {"EFI boot services", false},
-    [19] = {"EFI 32-bit image handle", false},
-    [20] = {"EFI 64-bit image handle", false},
-    [21] = {"load base", false},
+/* What a kernel may ask to find in the boot information; those below are always there. */
+static const char *const requests[] = {
+    [INFO_CMDLINE] = "command line",
+    [INFO_LOADER] = "boot loader name",
+    [INFO_MODULE] = "modules",
+    [INFO_BASIC] = "basic memory",
+    [5] = "BIOS boot device",
+    [INFO_MAP] = "memory map",
+    [7] = "VBE",
+    [INFO_FRAMEBUFFER] = "framebuffer",
+    [9] = "ELF symbols",
+    [10] = "APM table",
+    [11] = "EFI 32-bit system table",
+    [INFO_EFI_TABLE] = "EFI 64-bit system table",
+    [13] = "SMBIOS tables",
+    [INFO_RSDP_OLD] = "ACPI 1.0 root pointer",
+    [INFO_RSDP] = "ACPI root pointer",
+    [16] = "network",
+    [INFO_EFI_MAP] = "EFI memory map",
+    [18] = "EFI boot services",
+    [19] = "EFI 32-bit image handle",
+    [20] = "EFI 64-bit image handle",
+    [21] = "load base",
 };
+
+static const uint32_t always =
+    BIT(INFO_CMDLINE) | BIT(INFO_LOADER) | BIT(INFO_MODULE) | BIT(INFO_BASIC) | BIT(INFO_MAP);
 
 static bool check_requests(struct loading *l, const uint8_t *tag, uint32_t size)
 {
+    uint32_t given = always | multiboot2_firmware_tags(l->target);
+
     for (uint32_t at = 8; size - at >= 4; at += 4) {
         uint32_t type = multiboot_word(tag, at);
-        bool known = type < ARRAY_SIZE(requests) && requests[type].name != NULL;
+        bool known = type < ARRAY_SIZE(requests) && requests[type] != NULL;
 
-        if (!known || !requests[type].given || (type == INFO_RSDP && l->img->acpi_rsdp.value == 0))
+        if (!known || !(given & BIT(type)))
             return load_fail(
                 l, "a Multiboot2 kernel that requires %s (information %u), which Skerry does not give",
-                known ? requests[type].name : "something unknown", type);
+                known ? requests[type] : "something unknown", type);
     }
     return true;
 }
@@ -140,8 +139,7 @@ static bool walk_tags(struct loading *l, struct header2 *h, const uint8_t *heade
     return load_fail(l, "a Multiboot2 header without end tag");
 }
 
-/* Tags of the boot information: begin with a size that end_tag sets. */
-static uint64_t begin_tag(struct block *b, uint32_t type)
+uint64_t block_begin_tag(struct block *b, uint32_t type)
 {
     uint64_t start = b->used;
 
@@ -150,7 +148,7 @@ static uint64_t begin_tag(struct block *b, uint32_t type)
     return start;
 }
 
-static void end_tag(struct block *b, uint64_t start)
+void block_end_tag(struct block *b, uint64_t start)
 {
     block_patch(b, start + 4, b->used - start, 4);
     block_align(b, 8);
@@ -158,57 +156,43 @@ static void end_tag(struct block *b, uint64_t start)
 
 static void put_string_tag(struct block *b, uint32_t type, const char *text)
 {
-    uint64_t tag = begin_tag(b, type);
+    uint64_t tag = block_begin_tag(b, type);
 
     block_string(b, text);
-    end_tag(b, tag);
+    block_end_tag(b, tag);
 }
 
 static void put_module_tags(const struct loading *l, const struct multiboot_plan *plan, struct block *b)
 {
     for (unsigned i = 0; i < l->img->module_count; i++) {
-        uint64_t tag = begin_tag(b, INFO_MODULE);
+        uint64_t tag = block_begin_tag(b, INFO_MODULE);
 
         block_put(b, plan->modules[i], 4);
         block_put(b, plan->modules[i] + l->img->modules[i].size, 4);
         block_string(b, l->img->modules[i].cmdline);
-        end_tag(b, tag);
+        block_end_tag(b, tag);
     }
 }
 
 static void put_memory_tags(const struct loading *l, struct block *b)
 {
-    struct map_entry map[LOAD_MAX_MAP];
-    unsigned entries = load_memory_map(l, map);
-    uint64_t tag = begin_tag(b, INFO_BASIC);
+    const struct map_entry *map = l->target->map;
+    uint64_t tag = block_begin_tag(b, INFO_BASIC);
     uint32_t lower, upper;
 
     multiboot_basic_memory(l, &lower, &upper);
     block_put(b, lower, 4);
     block_put(b, upper, 4);
-    end_tag(b, tag);
-    tag = begin_tag(b, INFO_MAP);
+    block_end_tag(b, tag);
+    tag = block_begin_tag(b, INFO_MAP);
     block_put(b, 24, 4); /* bytes per entry */
     block_put(b, 0, 4);  /* version */
-    for (unsigned i = 0; i < entries; i++) {
+    for (unsigned i = 0; i < l->target->map_count; i++) {
         block_put(b, map[i].base, 8);
         block_put(b, map[i].size, 8);
         block_put(b, map[i].type, 8);
     }
-    end_tag(b, tag);
-}
-
-static void put_rsdp_tag(const struct loading *l, struct block *b)
-{
-    uint8_t rsdp[RSDP_SIZE];
-    uint64_t tag;
-
-    if (l->img->acpi_rsdp.value == 0 || !guest_read(l->vm, l->img->acpi_rsdp, rsdp, sizeof(rsdp)))
-        return;
-    tag = begin_tag(b, INFO_RSDP);
-    for (unsigned i = 0; i < sizeof(rsdp); i++)
-        block_put(b, rsdp[i], 1);
-    end_tag(b, tag);
+    block_end_tag(b, tag);
 }
 
 static void build_info2(const struct loading *l, const struct multiboot_plan *plan, struct block *b)
@@ -218,8 +202,8 @@ static void build_info2(const struct loading *l, const struct multiboot_plan *pl
     put_string_tag(b, INFO_LOADER, MULTIBOOT_LOADER_NAME);
     put_module_tags(l, plan, b);
     put_memory_tags(l, b);
-    put_rsdp_tag(l, b);
-    end_tag(b, begin_tag(b, 0));
+    multiboot2_put_firmware(l, b);
+    block_end_tag(b, block_begin_tag(b, 0));
     block_patch(b, 0, b->used, 4);
 }
 

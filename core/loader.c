@@ -8,6 +8,9 @@
 
 #include <stdarg.h>
 
+#define GUEST_MAX_MAP 8
+#define RSDP_SIZE     36
+
 bool load_fail(struct loading *l, const char *fmt, ...)
 {
     static char text[160];
@@ -36,10 +39,10 @@ static bool is_free(const struct loading *l, uint64_t base, uint64_t size)
 {
     bool ram = false;
 
-    for (unsigned i = 0; i < l->range_count; i++) {
-        uint64_t start = l->ranges[i].base.value;
+    for (unsigned i = 0; i < l->target->range_count; i++) {
+        const struct piece *r = &l->target->ranges[i];
 
-        ram = ram || inside(base, size, start, start + l->ranges[i].size);
+        ram = ram || inside(base, size, r->base, r->base + r->size);
     }
     for (unsigned i = 0; i < l->taken_count; i++) {
         if (overlaps(&l->taken[i], base, size))
@@ -77,8 +80,8 @@ bool load_lowest(struct loading *l, uint64_t from, uint64_t below, uint64_t size
         return false;
     /* The lowest place begins where the window, a range or a taken piece makes room. */
     consider(l, ALIGN_UP(from, align), window, size, false, base, &found);
-    for (unsigned i = 0; i < l->range_count; i++)
-        consider(l, ALIGN_UP(l->ranges[i].base.value, align), window, size, false, base, &found);
+    for (unsigned i = 0; i < l->target->range_count; i++)
+        consider(l, ALIGN_UP(l->target->ranges[i].base, align), window, size, false, base, &found);
     for (unsigned i = 0; i < l->taken_count; i++)
         consider(l, ALIGN_UP(l->taken[i].base + l->taken[i].size, align), window, size, false, base, &found);
     return found && load_take(l, *base, size);
@@ -94,8 +97,8 @@ bool load_highest(struct loading *l, uint64_t from, uint64_t below, uint64_t siz
         return false;
     /* An end below size wraps around to a base that no range contains. */
     consider(l, ALIGN_DOWN(below - size, align), window, size, true, base, &found);
-    for (unsigned i = 0; i < l->range_count; i++) {
-        uint64_t end = l->ranges[i].base.value + l->ranges[i].size;
+    for (unsigned i = 0; i < l->target->range_count; i++) {
+        uint64_t end = l->target->ranges[i].base + l->target->ranges[i].size;
 
         consider(l, ALIGN_DOWN(end - size, align), window, size, true, base, &found);
     }
@@ -112,20 +115,39 @@ bool load_low(struct loading *l, uint64_t size, uint64_t align, uint64_t *base)
                      (unsigned long)size);
 }
 
-void load_copy(struct loading *l, uint64_t to, const void *from, uint64_t size)
+void *load_map(struct loading *l, uint64_t at, uint64_t n)
 {
-    guest_write(l->vm, gpa(to), from, size);
+    uint64_t got = 0;
+    uint8_t *p = l->target->reach(l, at, n, &got);
+
+    return got >= n ? p : NULL;
 }
 
-/* In pieces: guest memory need not be contiguous in the host. */
+/* from NULL: zeroes. In pieces: the memory need not be contiguous where we write. */
+static void fill(struct loading *l, uint64_t to, const uint8_t *from, uint64_t size)
+{
+    for (uint64_t got = 0; size > 0; to += got, size -= got) {
+        uint8_t *p = l->target->reach(l, to, size, &got);
+
+        if (p == NULL)
+            return;
+        if (from == NULL) {
+            memset(p, 0, got);
+            continue;
+        }
+        memcpy(p, from, got);
+        from += got;
+    }
+}
+
+void load_copy(struct loading *l, uint64_t to, const void *from, uint64_t size)
+{
+    fill(l, to, from, size);
+}
+
 void load_zero(struct loading *l, uint64_t at, uint64_t size)
 {
-    static const uint8_t zeros[PAGE_SIZE];
-
-    for (uint64_t n; size > 0; at += n, size -= n) {
-        n = MIN(size, sizeof(zeros));
-        guest_write(l->vm, gpa(at), zeros, n);
-    }
+    fill(l, at, NULL, size);
 }
 
 /* Flat segments, accessed bits set: 10h code, 18h data (Linux boot protocol; Multiboot leaves them open). */
@@ -147,28 +169,31 @@ static unsigned add_entry(struct map_entry *map, unsigned count, uint64_t base, 
     return count;
 }
 
-unsigned load_memory_map(const struct loading *l, struct map_entry map[LOAD_MAX_MAP])
+/* The memory map of a VM: without the hole for video and firmware, and with the ACPI tables as what they are.
+ */
+static unsigned guest_memory_map(const struct image *img, const struct piece *ranges, unsigned range_count,
+                                 struct map_entry map[GUEST_MAX_MAP])
 {
-    struct piece cuts[2] = {{LOW_END, HOLE_END - LOW_END}, {l->img->acpi_base.value, l->img->acpi_size}};
+    struct piece cuts[2] = {{LOW_END, HOLE_END - LOW_END}, {img->acpi_base.value, img->acpi_size}};
     unsigned acpi = 1, count = 0;
 
     if (cuts[1].base < cuts[0].base) {
         cuts[1] = cuts[0];
-        cuts[0] = (struct piece){l->img->acpi_base.value, l->img->acpi_size};
+        cuts[0] = (struct piece){img->acpi_base.value, img->acpi_size};
         acpi = 0;
     }
-    for (unsigned i = 0; i < l->range_count; i++) {
-        uint64_t at = l->ranges[i].base.value, end = at + l->ranges[i].size;
+    for (unsigned i = 0; i < range_count; i++) {
+        uint64_t at = ranges[i].base, end = at + ranges[i].size;
 
         for (unsigned c = 0; c < ARRAY_SIZE(cuts); c++) {
-            if (!overlaps(&cuts[c], l->ranges[i].base.value, l->ranges[i].size))
+            if (!overlaps(&cuts[c], ranges[i].base, ranges[i].size))
                 continue;
-            count = add_entry(map, count, at, cuts[c].base, MAP_USABLE);
+            count = add_entry(map, count, at, cuts[c].base, MEMORY_USABLE);
             if (c == acpi)
-                count = add_entry(map, count, cuts[c].base, cuts[c].base + cuts[c].size, MAP_ACPI);
+                count = add_entry(map, count, cuts[c].base, cuts[c].base + cuts[c].size, MEMORY_ACPI);
             at = MAX(at, cuts[c].base + cuts[c].size);
         }
-        count = add_entry(map, count, at, end, MAP_USABLE);
+        count = add_entry(map, count, at, end, MEMORY_USABLE);
     }
     return count;
 }
@@ -191,9 +216,10 @@ static bool (*const loaders[])(struct loading *l) = {
     [IMAGE_FLAT] = load_flat,
 };
 
-bool image_load(struct vm *vm, const struct image *img, struct start_state *start, const char **why)
+bool image_load_into(const struct load_target *target, const struct image *img, struct start_state *start,
+                     const char **why)
 {
-    struct loading l = {.vm = vm, .img = img, .start = start, .why = why};
+    struct loading l = {.target = target, .img = img, .start = start, .why = why};
     enum image_format format = img->format;
 
     memset(start, 0, sizeof(*start));
@@ -205,8 +231,33 @@ bool image_load(struct vm *vm, const struct image *img, struct start_state *star
     }
     if (img->kernel.size == 0)
         return load_fail(&l, "the kernel is empty, expected a kernel file");
-    l.range_count = guest_ranges(vm, l.ranges);
     if (img->acpi_size > 0 && !load_take(&l, img->acpi_base.value, img->acpi_size))
         return load_fail(&l, "the ACPI tables do not lie in the guest's memory");
     return loaders[format](&l);
+}
+
+/* Guest RAM is contiguous in the host within its pieces of 2 MiB. */
+static uint8_t *reach_guest(const struct loading *l, uint64_t at, uint64_t n, uint64_t *got)
+{
+    uint8_t *all = guest_map(l->target->vm, gpa(at), n);
+
+    *got = all != NULL ? n : MIN(n, PAGE_2M - at % PAGE_2M);
+    return all != NULL ? all : guest_map(l->target->vm, gpa(at), *got);
+}
+
+bool image_load(struct vm *vm, const struct image *img, struct start_state *start, const char **why)
+{
+    struct guest_range ram[GUEST_MAX_RANGES];
+    struct piece ranges[GUEST_MAX_RANGES];
+    struct map_entry map[GUEST_MAX_MAP];
+    uint8_t rsdp[RSDP_SIZE];
+    struct load_target target = {.ranges = ranges, .map = map, .rsdp = rsdp, .vm = vm, .reach = reach_guest};
+
+    target.range_count = guest_ranges(vm, ram);
+    for (unsigned i = 0; i < target.range_count; i++)
+        ranges[i] = (struct piece){ram[i].base.value, ram[i].size};
+    target.map_count = guest_memory_map(img, ranges, target.range_count, map);
+    if (img->acpi_rsdp.value != 0 && guest_read(vm, img->acpi_rsdp, rsdp, sizeof(rsdp)))
+        target.rsdp_size = sizeof(rsdp);
+    return image_load_into(&target, img, start, why);
 }

@@ -162,6 +162,7 @@ static const char *take_efi_map(const uint8_t *tag, uint32_t size, struct boot_i
     out->efi_map = tag + 16;
     out->efi_map_size = size - 16;
     out->efi_descriptor_size = u32(tag + 8);
+    out->efi_descriptor_version = u32(tag + 12);
     return NULL;
 }
 

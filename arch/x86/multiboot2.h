@@ -58,6 +58,7 @@ struct boot_info {
     hpa_t efi_system_table; /* 64-bit; 0: none */
     const void *efi_map;    /* UEFI memory descriptors inside mbi (not copied); NULL: none */
     uint32_t efi_map_size, efi_descriptor_size; /* bytes */
+    uint32_t efi_descriptor_version;
 };
 
 /*

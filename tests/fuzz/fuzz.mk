@@ -6,7 +6,7 @@ BUILD ?= build
 FUZZ := $(BUILD)/fuzz
 FUZZ_SECONDS ?= 20
 
-FUZZ_LOADERS := tests/fuzz/loader.c tests/unit/fake_guest.c core/loader.c core/load_linux.c core/load_multiboot.c \
+FUZZ_LOADERS := tests/fuzz/loader.c tests/unit/fake_guest.c core/loader.c core/load_firmware.c core/load_linux.c core/load_multiboot.c \
     core/load_multiboot2.c core/load_flat.c core/elf.c core/format.c
 FUZZ_acpi := arch/x86/acpi.c
 FUZZ_config := core/config.c core/format.c

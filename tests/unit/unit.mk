@@ -20,7 +20,7 @@ UNIT_ipi := apic/vioapic.c apic/pid_table.c
 UNIT_ipiv := apic/vioapic.c
 UNIT_acpi := arch/x86/acpi.c
 UNIT_multiboot2 := arch/x86/multiboot2.c
-UNIT_LOADERS := core/loader.c core/load_linux.c core/load_multiboot.c core/load_multiboot2.c core/load_flat.c core/elf.c core/format.c \
+UNIT_LOADERS := core/loader.c core/load_firmware.c core/load_linux.c core/load_multiboot.c core/load_multiboot2.c core/load_flat.c core/elf.c core/format.c \
     tests/unit/fake_guest.c
 UNIT_load_linux := $(UNIT_LOADERS)
 UNIT_load_multiboot := $(UNIT_LOADERS)
