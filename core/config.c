@@ -91,6 +91,8 @@ static void PRINTF_LIKE(3, 4) fail_at(struct parser *p, unsigned line, const cha
 
     if (p->vm != NULL)
         p->vm->valid = false;
+    else if (p->section == SECTION_HOST)
+        p->config->host.release.valid = false;
     if (++p->config->errors > MAX_REPORTS)
         return;
     va_start(args, fmt);
@@ -330,6 +332,8 @@ static bool set_cpus(const struct key *key, struct span value, void *field)
 
 /* --- the keys --- */
 
+static const struct choice ends[] = {
+    {"power-off", DONE_POWER_OFF}, {"reboot", DONE_REBOOT}, {"release", DONE_RELEASE}, {NULL, 0}};
 static const struct choice log_levels[] = {{"info", false}, {"debug", true}, {NULL, 0}};
 static const struct choice switches[] = {{"off", false}, {"on", true}, {NULL, 0}};
 static const struct choice modes[] = {{"16", 16}, {"32", 32}, {NULL, 0}};
@@ -351,6 +355,17 @@ static const struct key host_keys[] = {
     {"focus", set_word, "VM name", "the name of a [vm NAME]", HOST(focus),
      offsetof(struct host_config, focus_line), NULL},
     {"log", set_choice, "log level", "info or debug", HOST(debug), 0, log_levels},
+    {"when-done", set_choice, "action", "power-off, reboot or release", HOST(when_done),
+     offsetof(struct host_config, when_done_line), ends},
+    {"release", set_word, "file name", "one word of at most 127 printable characters", HOST(release.kernel),
+     offsetof(struct host_config, release.kernel_line), NULL},
+    {"release-initrd", set_word, "file name", "one word of at most 127 printable characters",
+     HOST(release.initrd), offsetof(struct host_config, release.initrd_line), NULL},
+    {"release-module", set_module, "module",
+     "at most 8 of a file name and its words, 127 printable characters",
+     offsetof(struct host_config, release), CONFIG_FILE_SIZE, 0, NULL},
+    {"release-cmdline", set_text, "command line", "at most 1023 printable characters", HOST(release.cmdline),
+     0, NULL},
 };
 
 enum { KEY_LOAD, KEY_MODE, KEY_MODULE, VM_KEYS = 24 };
@@ -417,8 +432,8 @@ static void unknown_key(struct parser *p, const struct key_table *table, struct 
 static void set_key(struct parser *p, const struct key *key, unsigned *given, struct span value, char *base)
 {
     bool again = key->set == set_module;
-    struct vm_config *vm = p->vm;
-    void *field = again ? (void *)vm : base + key->field;
+    void *field = base + key->field;
+    struct vm_config *vm = again ? field : NULL;
 
     if (*given != 0 && !again) {
         fail(p, "%s is given again, expected it once (line %u)", key->name, *given);
@@ -611,6 +626,23 @@ static void parse_line(struct parser *p, struct span line)
         parse_setting(p, line);
 }
 
+/* The kernel to release to stands in [host], or there is no use for the rest of it. */
+static void check_release(struct parser *p)
+{
+    struct host_config *host = &p->config->host;
+    const struct vm_config *r = &host->release;
+    unsigned line = r->initrd_line != 0 ? r->initrd_line : r->module_lines[0];
+
+    if (r->kernel_line != 0)
+        return;
+    if (host->when_done == DONE_RELEASE)
+        fail_at(p, host->when_done_line,
+                "when-done = release without a kernel, expected release = FILE with it");
+    else if (line != 0 || r->cmdline[0] != '\0')
+        fail_at(p, line != 0 ? line : p->host_line,
+                "something is given for a kernel that is not, expected release = FILE with it");
+}
+
 static void check_focus(struct parser *p)
 {
     const struct host_config *host = &p->config->host;
@@ -628,6 +660,7 @@ void config_parse(const char *text, size_t size, struct config *out, config_repo
     struct span rest = {text, size};
 
     memset(out, 0, sizeof(*out));
+    out->host.release.valid = true;
     if (size >= 3 && memcmp(text, utf8_mark, 3) == 0)
         rest = (struct span){text + 3, size - 3};
     while (rest.size > 0) {
@@ -641,4 +674,5 @@ void config_parse(const char *text, size_t size, struct config *out, config_repo
     }
     end_section(&p);
     check_focus(&p);
+    check_release(&p);
 }

@@ -51,10 +51,15 @@ struct vm_config {
     unsigned module_lines[IMAGE_MAX_MODULES];
 };
 
+enum when_done { DONE_POWER_OFF, DONE_REBOOT, DONE_RELEASE };
+
 struct host_config {
     char focus[CONFIG_NAME_SIZE]; /* VM that has the console at the start; "": the first */
     unsigned focus_line;
-    bool debug; /* log = debug instead of info */
+    bool debug;               /* log = debug instead of info */
+    enum when_done when_done; /* all VMs have ended */
+    unsigned when_done_line;
+    struct vm_config release; /* the kernel to release the machine to: its images alone; no line: none */
 };
 
 struct config {

@@ -29,6 +29,12 @@ uint64_t image_phys_base;
 
 static uint64_t next_device = MMIO_BASE;
 
+static struct {
+    void *regs;
+    unsigned pins;
+    uint64_t *before;
+} ioapics[ACPI_MAX_IOAPICS];
+
 static void *host_table_page(void *context UNUSED)
 {
     return memory_alloc_zeroed(&memory_host, MEMORY_STATE, 1);
@@ -73,8 +79,7 @@ static void take_memory(hpa_t mbi)
         panic("no usable memory in the boot loader's map of %u entries", b->memory_count);
 }
 
-/* What the direct map must reach: all memory, and everything below 4 GiB where firmware tables lie. */
-static uint64_t top_of_memory(void)
+uint64_t machine_memory_top(void)
 {
     uint64_t top = 4 * GIB;
 
@@ -101,7 +106,7 @@ static void build_address_space(void)
     };
     if (!host_tables.root)
         panic("no memory for the hypervisor's page tables");
-    map_host(DIRECT_BASE, 0, top_of_memory(), MAP_RW);
+    map_host(DIRECT_BASE, 0, machine_memory_top(), MAP_RW);
     map_host(DIRECT_BASE + text + offset, text + offset, data - text,
              MAP_RO); /* W^X holds for the alias too */
     map_host(text, text + offset, rodata - text, MAP_RX);
@@ -122,16 +127,22 @@ void machine_setup(hpa_t mbi, uint64_t entry_tsc)
     if (!feature_present(FEATURE_NX))
         panic("this CPU has no NX, which Skerry needs for its own pages");
     mtrr_read(&machine.mtrrs);
+    cpu_note_state(&machine.boot_cpu);
     take_memory(mbi);
     cpu_enable_protections();
     build_address_space();
 }
 
-static const void *map_table(void *context UNUSED, hpa_t at, size_t n)
+const void *machine_table(hpa_t at, size_t n)
 {
-    uint64_t top = top_of_memory();
+    uint64_t top = machine_memory_top();
 
     return at.value < top && n <= top - at.value ? phys_to_virt(at) : NULL;
+}
+
+static const void *map_table(void *context UNUSED, hpa_t at, size_t n)
+{
+    return machine_table(at, n);
 }
 
 static void warn_table(void *context UNUSED, const char *table, const char *what)
@@ -176,8 +187,15 @@ static void *find_ioapic(uint32_t gsi, unsigned *pin)
     for (unsigned i = 0; i < machine.acpi.madt.ioapic_count; i++) {
         const struct acpi_ioapic *io = &machine.acpi.madt.ioapics[i];
         void *regs = machine_map_device(io->address, PAGE_SIZE, MAP_DEVICE);
-        unsigned pins = ioapic_setup(regs);
+        unsigned pins;
 
+        _Static_assert(IOAPIC_MAX_PINS * sizeof(uint64_t) <= PAGE_SIZE, "one page");
+        ioapics[i].before = memory_alloc_zeroed(&memory_host, MEMORY_STATE, 1);
+        if (!ioapics[i].before)
+            panic("no memory for the state of I/O APIC %u", i);
+        pins = ioapic_setup(regs, ioapics[i].before);
+        ioapics[i].regs = regs;
+        ioapics[i].pins = pins;
         if (gsi >= io->gsi_base && gsi - io->gsi_base < pins) {
             *pin = gsi - io->gsi_base;
             found = regs;
@@ -221,14 +239,6 @@ static void setup_console_interrupt(void)
     uart16550_enable_receive_interrupt();
 }
 
-static void mask_legacy_pics(void)
-{
-    if (machine.acpi.madt.present && !machine.acpi.madt.pcat_compat)
-        return;
-    outb(0x21, 0xff);
-    outb(0xa1, 0xff);
-}
-
 static void setup_clocks(void)
 {
     uint32_t count;
@@ -253,11 +263,26 @@ void machine_start_devices(void)
         log_error("no usable ACPI tables: one CPU, no power off");
     setup_spcr_console();
     setup_display();
-    mask_legacy_pics();
+    chipset_note_and_mask(!machine.acpi.madt.present || machine.acpi.madt.pcat_compat);
     lapic_setup(machine_map_device(registers, PAGE_SIZE, MAP_DEVICE));
     this_cpu()->apic_id = lapic_enable();
     setup_clocks();
     setup_console_interrupt();
+}
+
+/* What is pending is taken first, by handlers that find nothing to do: the next kernel has other vectors. */
+void machine_put_back(void)
+{
+    console_set_input(NULL);
+    for (unsigned i = 0; i < ARRAY_SIZE(ioapics) && ioapics[i].regs; i++)
+        ioapic_mask(ioapics[i].regs, ioapics[i].pins);
+    lapic_timer_arm(0);
+    __asm__ volatile("sti; nop; cli" ::: "memory");
+    uart16550_put_back();
+    for (unsigned i = 0; i < ARRAY_SIZE(ioapics) && ioapics[i].regs; i++)
+        ioapic_put_back(ioapics[i].regs, ioapics[i].pins, ioapics[i].before);
+    lapic_put_back();
+    chipset_put_back();
 }
 
 uint64_t machine_time(void)

@@ -6,12 +6,14 @@
 #include "arch/x86/mtrr.h"
 #include "arch/x86/multiboot2.h"
 #include "arch/x86/paging.h"
+#include "arch/x86/put_back.h"
 
 struct machine {
     struct boot_info boot;
     struct acpi_info acpi;
     struct mtrrs mtrrs;
-    uint64_t entry_tsc; /* TSC at the Multiboot2 entry */
+    struct cpu_note boot_cpu; /* as the boot loader left it */
+    uint64_t entry_tsc;       /* TSC at the Multiboot2 entry */
     uint64_t tsc_hz;
     uint64_t start_time; /* seconds since 1970 when TSC was start_tsc */
     uint64_t start_tsc;
@@ -26,6 +28,15 @@ void machine_setup(hpa_t mbi, uint64_t entry_tsc);
 
 /* Starts console interrupts, timers and clocks: after ACPI is known, on the boot CPU. */
 void machine_start_devices(void);
+
+/* Devices as the boot loader left them, from the boot CPU with the others stopped: no console afterwards. */
+void machine_put_back(void);
+
+/* The end of what the direct map reaches: all memory, and everything below 4 GiB. */
+uint64_t machine_memory_top(void);
+
+/* n bytes of a firmware table, or NULL when the direct map does not reach that far. */
+const void *machine_table(hpa_t at, size_t n);
 
 /* Maps device registers or a framebuffer for good; flags MAP_DEVICE or MAP_WC. */
 void *machine_map_device(hpa_t at, uint64_t size, uint64_t flags);

@@ -14,6 +14,7 @@
 #include "core/monitor.h"
 #include "core/panic.h"
 #include "core/power.h"
+#include "core/release.h"
 #include "core/smp.h"
 
 #define CONFIG_NAME "skerry.cfg"
@@ -29,7 +30,7 @@ static void other_cpu(void)
 
     if (!backend.cpu_enable(this_cpu(), &why))
         panic("CPU %u: %s", this_cpu()->id, why);
-    while (!released)
+    while (!released && !this_cpu()->leave)
         wait_for_interrupt();
     sched_loop();
 }
@@ -37,7 +38,9 @@ static void other_cpu(void)
 /* Without a backend the other CPUs only prove that they start. */
 static void idle_cpu(void)
 {
-    halt_forever();
+    while (!this_cpu()->leave)
+        wait_for_interrupt();
+    power_leave();
 }
 
 static void report(void *context UNUSED, unsigned line, const char *text)
@@ -57,6 +60,7 @@ static struct config *read_config(void)
         panic("no memory for the configuration");
     config_parse(phys_to_virt(m->start), m->size, config, report, NULL);
     log_set_debug(config->host.debug);
+    release_prepare(config);
     return config;
 }
 
@@ -126,6 +130,8 @@ static NORETURN void start(void)
     explain(c, usable ? NULL : missing);
     if (machine_option("explain"))
         power_halt("explain was asked for");
+    if (machine_option("release"))
+        power_release();
     if (!usable)
         power_halt("this CPU lacks %s, which Skerry needs to run guests", missing);
     if (!vm_count)

@@ -8,7 +8,7 @@
 
 #define LOW_MEMORY MIB /* firmware, real-mode trampoline: never given out */
 
-enum { UNUSABLE, FREE }; /* then MEMORY_HOST and the VMs */
+enum { UNUSABLE, FREE = MEMORY_FREE }; /* then MEMORY_HOST and the VMs */
 
 struct account memory_host = {.owner = MEMORY_HOST};
 
@@ -145,6 +145,29 @@ bool memory_audit(const struct account *account)
     right = held == mine && free == free_pages;
     spin_unlock(&lock);
     return right;
+}
+
+void memory_reserve(uint64_t base, uint64_t size)
+{
+    uint64_t end = MIN(ALIGN_UP(base + size, PAGE_SIZE) / PAGE_SIZE, page_limit);
+
+    spin_lock(&lock);
+    for (uint64_t page = base / PAGE_SIZE; page < end; page++) {
+        if (owners[page] == FREE) {
+            owners[page] = UNUSABLE;
+            free_pages--;
+        }
+    }
+    spin_unlock(&lock);
+}
+
+bool memory_next_run(uint8_t owner, uint64_t *page, uint64_t *count)
+{
+    while (*page < page_limit && owners[*page] != owner)
+        ++*page;
+    for (*count = 0; *page + *count < page_limit && owners[*page + *count] == owner;)
+        ++*count;
+    return *count > 0;
 }
 
 void *memory_alloc_zeroed(struct account *account, enum memory_kind kind, uint64_t count)

@@ -7,8 +7,10 @@
 
 #include "arch/x86/types.h"
 
+#define MEMORY_FREE     1
 #define MEMORY_HOST     2
 #define MEMORY_FIRST_VM 3
+#define MEMORY_RELEASE  255 /* what survives until another kernel has the machine (core/release.c) */
 
 enum memory_kind { MEMORY_RAM, MEMORY_EPT, MEMORY_VMCS, MEMORY_STATE, MEMORY_KINDS };
 
@@ -44,6 +46,12 @@ void *memory_alloc_zeroed(struct account *account, enum memory_kind kind, uint64
 
 /* Zeroes whole pages. */
 void memory_zero(void *at, uint64_t pages);
+
+/* Takes what is free of a range out of use, so that nothing is allocated there. */
+void memory_reserve(uint64_t base, uint64_t size);
+
+/* Finds the next pages of an owner from page number *page on: false when there are no more. */
+bool memory_next_run(uint8_t owner, uint64_t *page, uint64_t *count);
 
 uint64_t memory_total_pages(void);
 uint64_t memory_free_pages(void);

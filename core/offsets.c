@@ -2,6 +2,7 @@
 /* Compiled to assembly only: the Makefile turns each "->NAME value" into a %define for NASM. */
 #include "arch/x86/layout.h"
 #include "arch/x86/selectors.h"
+#include "core/release_stub.h"
 #include "core/smp_trampoline.h"
 #include "core/vm.h"
 
@@ -18,6 +19,18 @@ void offsets(void)
     OFFSET(TRAMPOLINE_CPU, struct trampoline_data, cpu);
     OFFSET(TRAMPOLINE_ENTRY, struct trampoline_data, entry);
     DEFINE(TRAMPOLINE_DATA_SIZE, sizeof(struct trampoline_data));
+    DEFINE(PAGE_BYTES, PAGE_SIZE);
+    OFFSET(RELEASE_CR3, struct release_data, cr3);
+    OFFSET(RELEASE_LIST, struct release_data, list);
+    OFFSET(RELEASE_MODE, struct release_data, start.mode);
+    OFFSET(RELEASE_RIP, struct release_data, start.rip);
+    OFFSET(RELEASE_RAX, struct release_data, start.rax);
+    OFFSET(RELEASE_RBX, struct release_data, start.rbx);
+    OFFSET(RELEASE_RSI, struct release_data, start.rsi);
+    OFFSET(RELEASE_START_CR3, struct release_data, start.cr3);
+    OFFSET(RELEASE_GDT_BASE, struct release_data, start.gdt_base);
+    OFFSET(RELEASE_GDT_LIMIT, struct release_data, start.gdt_limit);
+    DEFINE(RELEASE_DATA_SIZE, sizeof(struct release_data));
     OFFSET(REGS_RAX, struct guest_regs, rax);
     OFFSET(REGS_RBX, struct guest_regs, rbx);
     OFFSET(REGS_RCX, struct guest_regs, rcx);

@@ -53,6 +53,7 @@ void smp_setup_boot_cpu(void)
     struct cpu *cpu = make_cpu();
 
     cpus[cpu_count++] = cpu;
+    cpu->before = machine.boot_cpu;
     cpu_load_tables(cpu);
     cpu->online = true;
 }
@@ -85,6 +86,7 @@ static uint64_t find_low_page(void)
 
 static NORETURN void ap_main(struct cpu *cpu)
 {
+    cpu_note_state(&cpu->before);
     cpu_enable_protections();
     cpu_load_tables(cpu);
     cpu->apic_id = lapic_enable();
@@ -157,6 +159,15 @@ void smp_start_others(void (*entry)(void))
     }
     paging_map(&host_tables, page, page, PAGE_SIZE, 0);
     write_cr3(read_cr3());
+}
+
+void smp_reset_others(void)
+{
+    for (unsigned i = 0; i < cpu_count; i++) {
+        if (cpus[i] != this_cpu())
+            lapic_ipi(cpus[i]->apic_id, ICR_INIT);
+    }
+    wait(10000);
 }
 
 void smp_kick(const struct cpu *cpu)

@@ -122,6 +122,9 @@ struct vm *vm_next(const struct vm *after);
  */
 struct vm *vm_build(const struct vm_config *config, unsigned id);
 
+/* The files that a configuration names, among the boot modules. False after reporting which is missing. */
+bool vm_find_images(const struct vm_config *c, struct image *image);
+
 /* Brings it to the state of a machine just switched on, with its images in memory. False after reporting why.
  */
 bool vm_load(struct vm *vm);

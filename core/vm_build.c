@@ -115,12 +115,21 @@ static bool check_memory(const struct vm_config *c)
     return false;
 }
 
+/* Who wants it: a VM, or the machine when it is released. */
+static const char *title(const struct vm_config *c)
+{
+    static char text[CONFIG_NAME_SIZE + 8];
+
+    format(text, sizeof(text), c->name[0] ? "[vm %s]" : "[host]", c->name);
+    return text;
+}
+
 static bool find_blob(const struct vm_config *c, unsigned line, const char *name, struct blob *blob)
 {
     const struct boot_module *m = machine_module(name);
 
     if (!m) {
-        refuse(line, "[vm %s] '%s' was not loaded, expected a module of the boot medium", c->name, name);
+        refuse(line, "%s '%s' was not loaded, expected a module of the boot medium", title(c), name);
         return false;
     }
     *blob = (struct blob){phys_to_virt(m->start), m->size, name, ""};
@@ -145,7 +154,7 @@ static bool find_module(const struct vm_config *c, unsigned i, struct blob *blob
     return true;
 }
 
-static bool find_images(const struct vm_config *c, struct image *image)
+bool vm_find_images(const struct vm_config *c, struct image *image)
 {
     *image =
         (struct image){.format = c->format, .cmdline = c->cmdline, .load = gpa(c->load), .mode = c->mode};
@@ -155,8 +164,8 @@ static bool find_images(const struct vm_config *c, struct image *image)
         return false;
     for (unsigned i = 0; i < c->module_count; i++) {
         if (image->module_count == IMAGE_MAX_MODULES) {
-            refuse(c->module_lines[i], "[vm %s] has too many modules, expected at most %u with the initrd",
-                   c->name, IMAGE_MAX_MODULES);
+            refuse(c->module_lines[i], "%s has too many modules, expected at most %u with the initrd",
+                   title(c), IMAGE_MAX_MODULES);
             return false;
         }
         if (!find_module(c, i, &image->modules[image->module_count++]))
@@ -230,7 +239,7 @@ bool vm_load(struct vm *vm)
     struct image image;
     const char *why = "no room for ACPI tables";
 
-    if (!find_images(vm->config, &image))
+    if (!vm_find_images(vm->config, &image))
         return false;
     scrub_ram(vm);
     backend.vm_reset(vm);
@@ -270,7 +279,8 @@ struct vm *vm_build(const struct vm_config *c, unsigned id)
     struct vm *vm;
     unsigned count;
 
-    if (!find_images(c, &image) || !check_processor(c) || !check_cpus(c, picked, &count) || !check_memory(c))
+    if (!vm_find_images(c, &image) || !check_processor(c) || !check_cpus(c, picked, &count) ||
+        !check_memory(c))
         return NULL;
     vm = memory_alloc_zeroed(&account, MEMORY_STATE, ALIGN_UP(sizeof(*vm), PAGE_SIZE) / PAGE_SIZE);
     if (!vm) {

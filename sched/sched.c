@@ -557,7 +557,7 @@ NORETURN void sched_loop(void)
         if (cpu->queue)
             run_shared(cpu->queue);
         if (vm_all_ended() && !monitor_is_open())
-            power_off();
+            power_when_done();
         if (cpu->queue)
             idle(cpu->queue);
         else if (!console_pump() && !cpu->work)

@@ -21,13 +21,28 @@ static void write(volatile uint32_t *regs, uint32_t reg, uint32_t value)
     regs[WINDOW] = value;
 }
 
-unsigned ioapic_setup(void *regs)
+unsigned ioapic_setup(void *regs, uint64_t before[IOAPIC_MAX_PINS])
 {
     unsigned pins = (read(regs, REG_VERSION) >> 16 & 0xff) + 1;
 
     for (unsigned pin = 0; pin < pins; pin++)
-        write(regs, REG_REDIRECTION(pin), REDIRECT_MASKED);
+        before[pin] = (uint64_t)read(regs, REG_REDIRECTION(pin) + 1) << 32 | read(regs, REG_REDIRECTION(pin));
+    ioapic_mask(regs, pins);
     return pins;
+}
+
+void ioapic_mask(void *regs, unsigned pins)
+{
+    for (unsigned pin = 0; pin < pins; pin++)
+        write(regs, REG_REDIRECTION(pin), REDIRECT_MASKED);
+}
+
+void ioapic_put_back(void *regs, unsigned pins, const uint64_t before[IOAPIC_MAX_PINS])
+{
+    for (unsigned pin = 0; pin < pins; pin++) {
+        write(regs, REG_REDIRECTION(pin) + 1, (uint32_t)(before[pin] >> 32));
+        write(regs, REG_REDIRECTION(pin), (uint32_t)before[pin]);
+    }
 }
 
 void ioapic_route(void *regs, unsigned pin, unsigned vector, uint32_t apic_id, bool level, bool active_low)

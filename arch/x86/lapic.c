@@ -14,6 +14,12 @@
 
 static volatile uint32_t *xapic;
 static bool x2apic, tsc_deadline;
+/* What lapic_enable() writes on the boot CPU, in the order in which it is put back: SVR last, as without its
+ * enable bit all LVT entries are masked. */
+static const uint32_t changed[] = {LAPIC_TIMER_DCR, LAPIC_LVT_TIMER, LAPIC_LVT_LINT0, LAPIC_LVT_LINT1,
+                                   LAPIC_SVR};
+static uint32_t before[ARRAY_SIZE(changed)];
+static uint64_t base_before;
 static uint64_t timer_rate; /* 32.32 fixed point: input clocks per TSC tick */
 
 static uint32_t reg_read(uint32_t reg)
@@ -34,6 +40,16 @@ void lapic_setup(void *registers)
     xapic = registers;
     x2apic = rdmsr(IA32_APIC_BASE) & APIC_BASE_X2APIC;
     tsc_deadline = cpuid(1, 0).ecx & BIT(24);
+    base_before = rdmsr(IA32_APIC_BASE);
+    for (unsigned i = 0; i < ARRAY_SIZE(changed) && (base_before & APIC_BASE_ENABLE); i++)
+        before[i] = reg_read(changed[i]);
+}
+
+void lapic_put_back(void)
+{
+    for (unsigned i = 0; i < ARRAY_SIZE(changed) && (base_before & APIC_BASE_ENABLE); i++)
+        reg_write(changed[i], before[i]);
+    wrmsr(IA32_APIC_BASE, base_before);
 }
 
 bool lapic_in_x2apic_mode(void)

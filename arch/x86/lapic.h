@@ -28,6 +28,9 @@
 /* registers: where the xAPIC page is mapped. Once, on the boot CPU. */
 void lapic_setup(void *registers);
 
+/* The boot CPU's local APIC as lapic_setup() found it; its timer was disarmed and nothing is in service. */
+void lapic_put_back(void);
+
 /* Whether the physical local APICs are in x2APIC mode. */
 bool lapic_in_x2apic_mode(void);
 

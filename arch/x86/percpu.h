@@ -2,7 +2,7 @@
 /* What belongs to one physical CPU. GS_BASE points at it in root mode. */
 #pragma once
 
-#include "arch/x86/types.h"
+#include "arch/x86/put_back.h"
 
 #define MAX_CPUS        256
 #define CPU_LOADED_MSRS 5
@@ -43,6 +43,7 @@ struct cpu {
     uint64_t loaded_xcr0;                  /* so that only what differs is written */
     void *vmxon;                           /* the backend's page for this CPU */
     uint32_t ept_seen[32]; /* by VM: the generation of its second-level tables that was flushed for */
+    struct cpu_note before;                /* as the boot loader, or INIT, left it */
     uint64_t gdt[5] ALIGNED(16);
     struct tss tss ALIGNED(16);
 };

@@ -17,13 +17,72 @@ enum { DATA, IER, FCR, LCR, MCR, LSR, MSR, SCR };
 #define FIFO_SIZE      16
 #define DIVISOR_115200 1
 
+#define IIR_FIFO   0xc0 /* both: FIFOs are on */
+#define MAX_SETUPS 2    /* COM1, and the one of SPCR */
+
+struct note {
+    uint16_t port, divisor;
+    uint8_t ier, lcr, mcr, fcr, scr;
+};
+
 static uint16_t base;
+static struct note notes[MAX_SETUPS];
+static unsigned note_count;
+
+static uint16_t read_divisor(uint16_t port, uint8_t lcr)
+{
+    uint16_t divisor;
+
+    outb(port + LCR, lcr | LCR_DLAB);
+    divisor = (uint16_t)(inb(port + DATA) | inb(port + IER) << 8);
+    outb(port + LCR, lcr);
+    return divisor;
+}
+
+static void note(uint16_t port, uint8_t scr)
+{
+    uint8_t lcr = inb(port + LCR) & (uint8_t)~LCR_DLAB;
+
+    if (note_count == MAX_SETUPS)
+        return;
+    outb(port + LCR, lcr);
+    notes[note_count++] = (struct note){
+        .port = port,
+        .divisor = read_divisor(port, lcr),
+        .ier = inb(port + IER),
+        .lcr = lcr,
+        .mcr = inb(port + MCR),
+        .fcr = (inb(port + FCR) & IIR_FIFO) == IIR_FIFO ? FCR_ENABLE : 0,
+        .scr = scr,
+    };
+}
+
+void uart16550_put_back(void)
+{
+    for (unsigned i = 0; i < note_count; i++) {
+        const struct note *n = &notes[i];
+
+        outb(n->port + IER, 0);
+        outb(n->port + LCR, LCR_DLAB);
+        outb(n->port + DATA, (uint8_t)n->divisor);
+        outb(n->port + IER, (uint8_t)(n->divisor >> 8));
+        outb(n->port + LCR, n->lcr);
+        outb(n->port + FCR, n->fcr);
+        outb(n->port + MCR, n->mcr);
+        outb(n->port + SCR, n->scr);
+        outb(n->port + IER, n->ier);
+    }
+    base = 0;
+}
 
 bool uart16550_setup(uint16_t port)
 {
+    uint8_t scr = inb(port + SCR);
+
     outb(port + SCR, 0x5a);
     if (inb(port + SCR) != 0x5a || inb(port + LSR) == 0xff)
         return false;
+    note(port, scr);
     base = port;
     outb(port + IER, 0);
     outb(port + LCR, LCR_DLAB);

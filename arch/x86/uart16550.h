@@ -17,3 +17,6 @@ bool uart16550_idle(void);
 bool uart16550_receive(uint8_t *byte);
 
 void uart16550_enable_receive_interrupt(void);
+
+/* Every port that was set up, as it was before; idle now, and no longer used. */
+void uart16550_put_back(void);

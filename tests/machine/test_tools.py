@@ -53,9 +53,10 @@ class Configuration(Folder):
         self.assertEqual(config.strip_comment("  kernel = a\t#"), "kernel = a")
 
     def test_names(self):
-        text = "[host]\nkernel = no\n[vm a]\nkernel = k\ninitrd=i # c\n# module = no\nmodule = m some words\n" \
+        text = "[host]\nkernel = no\n[vm a]\nrelease = no\n[host]\nrelease = r\nrelease-module = s x\n" \
+               "release-cmdline = no\n[vm a]\nkernel = k\ninitrd=i # c\n# module = no\nmodule = m some words\n" \
                "module = n\n[net b]\nkernel = no\n"
-        self.assertEqual(config.file_names(text), [("k", 4), ("i", 5), ("m", 7), ("n", 8)])
+        self.assertEqual(config.file_names(text), [("r", 6), ("s", 7), ("k", 10), ("i", 11), ("m", 13), ("n", 14)])
 
     def test_garbage_is_passed_over(self):
         self.assertEqual(config.file_names("[vm a\nkernel\n=\n[]\n\0\x7fkernel = x\nkernel =\n"), [])

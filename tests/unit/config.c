@@ -110,6 +110,39 @@ static void every_key(void **state)
     assert_false(vm->tpr_shadow || vm->apicv || vm->posted || vm->ipiv);
 }
 
+static void release(void **state)
+{
+    const struct host_config *host = &config.host;
+
+    (void)state;
+    expect("[vm a]\n" GOOD "module = of the VM\n", "");
+    assert_int_equal(host->when_done, DONE_POWER_OFF);
+    assert_int_equal(host->release.kernel_line, 0);
+    assert_int_equal(host->release.module_count, 0);
+    expect("[host]\nwhen-done = release\nrelease = vmlinuz\nrelease-initrd=i # c\nrelease-module = m one\n"
+           "release-module = n\nrelease-cmdline = quiet a=b\n[vm a]\n" GOOD,
+           "");
+    assert_int_equal(host->when_done, DONE_RELEASE);
+    assert_true(host->release.valid);
+    assert_string_equal(host->release.kernel, "vmlinuz");
+    assert_int_equal(host->release.kernel_line, 3);
+    assert_string_equal(host->release.initrd, "i");
+    assert_int_equal(host->release.module_count, 2);
+    assert_string_equal(host->release.modules[0], "m one");
+    assert_int_equal(host->release.module_lines[1], 6);
+    assert_string_equal(host->release.cmdline, "quiet a=b");
+    assert_int_equal(config.vms[0].module_count, 0);
+    expect(
+        "[host]\nwhen-done = reboot\n[vm a]\nrelease = k\n" GOOD,
+        "4: unknown key 'release' in [vm a], expected one of load mode module kernel initrd cmdline format "
+        "memory vcpus cpus sched weight slice on-exit on-crash tsc-khz x2apic hv-timer tpr-shadow apicv "
+        "posted "
+        "ipiv\n");
+    assert_int_equal(host->when_done, DONE_REBOOT);
+    parse("[host]\nrelease = k\nlog = x\n", 28);
+    assert_false(host->release.valid);
+}
+
 static void mode_16_loads_at_7c00(void **state)
 {
     (void)state;
@@ -131,7 +164,20 @@ static const struct wrong lines[] = {
     {"[host]\n[host]\nx=1\n", "2: [host] is given again, expected it once (line 1)\n"},
     {"\nmemory = 2M", "2: key 'memory' before any section, expected [host] or [vm NAME] first\n"},
     {"hello\n", "1: 'hello' is neither a section nor a setting, expected [SECTION] or KEY = VALUE\n"},
-    {"[host]\nx=1\n", "2: unknown key 'x' in [host], expected one of focus log\n"},
+    {"[host]\nx=1\n", "2: unknown key 'x' in [host], expected one of focus log when-done release "
+                      "release-initrd release-module release-cmdline\n"},
+    {"[host]\nwhen-done = stop\n",
+     "2: when-done = 'stop' is no action, expected power-off, reboot or release\n"},
+    {"[host]\nwhen-done = release\n",
+     "2: when-done = release without a kernel, expected release = FILE with it\n"},
+    {"[host]\nrelease-initrd = i\n",
+     "2: something is given for a kernel that is not, expected release = FILE with it\n"},
+    {"[host]\n\nrelease-module = m x\n",
+     "3: something is given for a kernel that is not, expected release = FILE with it\n"},
+    {"[host]\nrelease-cmdline = x\n",
+     "1: something is given for a kernel that is not, expected release = FILE with it\n"},
+    {"[host]\nrelease = a b\n", "2: release = 'a b' is no file name, expected one word of at most 127 "
+                                "printable characters\n"},
     {"[host]\nlog = loud\n", "2: log = 'loud' is no log level, expected info or debug\n"},
     {"[host]\nfocus = b\n[vm a]\n" GOOD, "2: focus = 'b' names no VM, expected the name of a [vm NAME]\n"},
     {"[host]\nfocus=\xbe", "2: focus = '\\xbe' names no VM, expected the name of a [vm NAME]\n"},
@@ -318,17 +364,12 @@ static void garbage(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(defaults),
-        cmocka_unit_test(every_key),
-        cmocka_unit_test(mode_16_loads_at_7c00),
-        cmocka_unit_test(reports_outside),
-        cmocka_unit_test(reports_in_vm),
-        cmocka_unit_test(sizes),
-        cmocka_unit_test(duplicate_vm),
-        cmocka_unit_test(too_many),
-        cmocka_unit_test(long_values),
-        cmocka_unit_test(byte_order_mark),
-        cmocka_unit_test(empty),
+        cmocka_unit_test(defaults),        cmocka_unit_test(every_key),
+        cmocka_unit_test(release),         cmocka_unit_test(mode_16_loads_at_7c00),
+        cmocka_unit_test(reports_outside), cmocka_unit_test(reports_in_vm),
+        cmocka_unit_test(sizes),           cmocka_unit_test(duplicate_vm),
+        cmocka_unit_test(too_many),        cmocka_unit_test(long_values),
+        cmocka_unit_test(byte_order_mark), cmocka_unit_test(empty),
         cmocka_unit_test(garbage),
     };
 

@@ -124,6 +124,7 @@ static void complete(void **state)
     assert_true(out.efi_boot_services);
     assert_int_equal(out.efi_map_size, 8);
     assert_int_equal(out.efi_descriptor_size, 48);
+    assert_int_equal(out.efi_descriptor_version, 1);
 }
 
 static void whole_address_space(void **state)

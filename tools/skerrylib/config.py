@@ -11,7 +11,7 @@ from pathlib import Path
 
 from .common import ToolError
 
-FILE_KEYS = ("kernel", "initrd", "module")
+FILE_KEYS = {"vm": ("kernel", "initrd", "module"), "host": ("release", "release-initrd", "release-module")}
 
 
 @dataclass(frozen=True)
@@ -29,20 +29,20 @@ def strip_comment(line):
 
 
 def file_names(text):
-    """(name, line number) of each file that a [vm NAME] section names, in order."""
-    in_vm = False
+    """(name, line number) of each file that a [vm NAME] section or [host] names, in order."""
+    keys = ()
     names = []
     for number, raw in enumerate(text.splitlines(), start=1):
         line = strip_comment(raw)
         section = re.fullmatch(r"\[\s*(\S+)[^\]]*\]", line)
         if section:
-            in_vm = section.group(1) == "vm"
+            keys = FILE_KEYS.get(section.group(1), ())
             continue
         key, equals, value = (part.strip() for part in line.partition("="))
-        if not (in_vm and equals and value and key in FILE_KEYS):
+        if not (equals and value and key in keys):
             continue
         # `module = FILE words of its command line`; the other keys take the whole value.
-        names.append((value.split()[0] if key == "module" else value, number))
+        names.append((value.split()[0] if key.endswith("module") else value, number))
     return names
 
 
