@@ -9,16 +9,17 @@ GUEST_MEASURE := lib/arrival.asm lib/samples.c
 GUEST_apic-cost := cr8_cost.asm lib/long_mode.asm $(GUEST_MEASURE)
 GUEST_apic-smp := apic_smp_load.c apic_smp_send.c apic_smp_state.c apic_smp_take.c lib/second_cpu.c lib/trampoline.asm
 GUEST_cr-xcr := long_mode.asm lib/long_mode.asm
+GUEST_inherit := lib/second_cpu.c lib/trampoline.asm
 GUEST_ipi-cost := lib/second_cpu.c lib/trampoline.asm $(GUEST_MEASURE)
 GUEST_locks := lib/second_cpu.c lib/trampoline.asm
 GUEST_mixed := lib/second_cpu.c lib/trampoline.asm
 GUEST_protect := lib/second_cpu.c lib/trampoline.asm
 GUEST_worker := lib/second_cpu.c lib/trampoline.asm
 GUEST_timer-lateness := $(GUEST_MEASURE)
-# Those with the header of Multiboot2 can take Skerry's own place: they measure the bare machine, too.
-GUEST_NAMES2 := apic-cost ipi-cost timer-lateness
-GUEST_NAMES := apic-basic apic-smp cli-loop cr-xcr exits flood hello impostor ioapic-uart keeper locks mixed msr-port-fuzz neighbour off-memory protect \
-    reset triple-fault vmx-insn worker $(GUEST_NAMES2)
+# Those with the header of Multiboot2 can take Skerry's own place: they see the bare machine, too.
+GUEST_NAMES2 := apic-cost inherit ipi-cost timer-lateness
+GUEST_NAMES := apic-basic apic-smp cli-loop cr-xcr exits flood hello impostor ioapic-uart keeper locks mixed msr-port-fuzz neighbour \
+    off-memory protect reset secret triple-fault vmx-insn worker $(GUEST_NAMES2)
 GUEST_FLAT := flat16 flat32
 GUEST_COMMON := lib/trap_stubs.asm lib/apic.c lib/bootinfo.c lib/console.c lib/traps.c
 
