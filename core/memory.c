@@ -15,6 +15,7 @@ struct account memory_host = {.owner = MEMORY_HOST};
 static struct spinlock lock; /* guards everything below */
 static uint8_t *owners;      /* one byte per page from address 0 */
 static uint64_t page_limit, total_pages, free_pages;
+static uint64_t used_end;                            /* no page from here on was ever given out */
 static uint64_t first_free = LOW_MEMORY / PAGE_SIZE; /* no page below is free */
 
 static void own(uint64_t first, uint64_t count, uint8_t owner)
@@ -109,6 +110,7 @@ hpa_t memory_alloc(struct account *account, enum memory_kind kind, uint64_t coun
         if (page == first_free)
             first_free = page + count;
         free_pages -= count;
+        used_end = MAX(used_end, page + count);
         account->pages[kind] += count;
     }
     spin_unlock(&lock);
@@ -185,6 +187,11 @@ void memory_zero(void *at, uint64_t pages)
     uint64_t quads = pages * (PAGE_SIZE / 8);
 
     __asm__ volatile("rep stosq" : "+D"(at), "+c"(quads) : "a"(0) : "memory");
+}
+
+uint64_t memory_used_end(void)
+{
+    return used_end;
 }
 
 uint64_t memory_total_pages(void)

@@ -53,6 +53,9 @@ void memory_reserve(uint64_t base, uint64_t size);
 /* Finds the next pages of an owner from page number *page on: false when there are no more. */
 bool memory_next_run(uint8_t owner, uint64_t *page, uint64_t *count);
 
+/* Page number from which on nothing was ever given out. */
+uint64_t memory_used_end(void);
+
 uint64_t memory_total_pages(void);
 uint64_t memory_free_pages(void);
 

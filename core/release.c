@@ -162,17 +162,18 @@ enum when_done release_when_done(void)
 
 /* --- at the end --- */
 
-/* What guests have had is free by now, or was before. */
+/* What guests have had is free by now, or was before. What nobody has had may be firmware's: UEFI's tables.
+ */
 static void scrub(void)
 {
-    uint64_t page = 0, count;
+    uint64_t page = 0, count, end = memory_used_end();
 
     for (unsigned i = 0; i < CONFIG_MAX_VMS; i++) {
         if (vms[i])
             memory_release(&vms[i]->account);
     }
-    for (; memory_next_run(MEMORY_FREE, &page, &count); page += count)
-        memory_zero(phys_to_virt(hpa(page * PAGE_SIZE)), count);
+    for (; page < end && memory_next_run(MEMORY_FREE, &page, &count); page += count)
+        memory_zero(phys_to_virt(hpa(page * PAGE_SIZE)), MIN(count, end - MIN(page, end)));
 }
 
 static void add(uint64_t to, uint64_t from, uint64_t size)

@@ -12,8 +12,8 @@ sys.path.insert(0, str(REPO / "tools"))
 from skerrylib.common import ToolError  # noqa: E402
 
 KEYS = {"also", "config", "host", "cpu", "smp", "memory", "firmware", "append", "timeout", "expect", "forbid", "input",
-        "status", "needs", "lenient", "until", "kernel", "vmhost", "cpu-knobs", "set"}
-PASSED_ON = ("host", "cpu", "smp", "memory", "firmware", "append", "until", "kernel", "vmhost", "cpu-knobs")
+        "status", "needs", "lenient", "until", "times", "kernel", "vmhost", "cpu-knobs", "set"}
+PASSED_ON = ("host", "cpu", "smp", "memory", "firmware", "append", "until", "times", "kernel", "vmhost", "cpu-knobs")
 
 
 @dataclass

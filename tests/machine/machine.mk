@@ -4,7 +4,7 @@
 # The configurations stand beside the files that they name.
 MACHINE_CONFIGS := $(patsubst tests/machine/configs/%,$(GUESTS)/%,$(wildcard tests/machine/configs/*.cfg))
 MACHINE_LINKS := $(GUESTS)/vmlinuz $(GUESTS)/initramfs.cpio.gz $(GUESTS)/vmlinuz-trixie $(GUESTS)/cyclictest.cpio.gz \
-    $(GUESTS)/tcc.cpio.gz
+    $(GUESTS)/tcc.cpio.gz $(GUESTS)/vmlinuz-kvm $(GUESTS)/release.cpio.gz
 
 $(MACHINE_CONFIGS): $(GUESTS)/%.cfg: tests/machine/configs/%.cfg
 	@mkdir -p $(@D)
@@ -21,6 +21,14 @@ $(GUESTS)/vmlinuz-trixie:
 $(GUESTS)/cyclictest.cpio.gz $(GUESTS)/tcc.cpio.gz: $(GUESTS)/%.cpio.gz:
 	@mkdir -p $(@D)
 	$(Q)ln -sfn ../../$*/initramfs.cpio.gz $@
+
+$(GUESTS)/vmlinuz-kvm:
+	@mkdir -p $(@D)
+	$(Q)ln -sfn ../../vmhost/vmlinuz $@
+
+$(GUESTS)/release.cpio.gz:
+	@mkdir -p $(@D)
+	$(Q)ln -sfn ../../vmhost/release.cpio.gz $@
 
 # Without a network the tests that need the kernels are skipped, each with its reason.
 .PHONY: machine machine-files machine-linux

@@ -261,6 +261,12 @@ class Verdict(unittest.TestCase):
     def test_garbage(self):
         self.assertEqual(self.status(b"\xff\xfe\0" * 3000, b"\nskerry: power off\n"), 0)
 
+    def test_until_more_than_once(self):
+        transcript = verdict.Transcript("done", 3)
+        for chunk, seen in ((b"done do", False), (b"ne\ndon", False), (b"e", True)):
+            transcript.feed(chunk)
+            self.assertEqual(transcript.until_seen, seen)
+
     def test_until_across_chunks(self):
         transcript = verdict.Transcript("userspace reached")
         transcript.feed(b"alpha: usersp")

@@ -164,7 +164,7 @@ def boot(options, host, folder):
     if host == "bochs":
         spare_stock_bochs(options)
     medium = prepare_medium(options, folder)
-    transcript = verdict.Transcript(options.until or "")
+    transcript = verdict.Transcript(options.until or "", options.times)
     serial_log = Path(options.log) if options.log else folder / "serial.log"
     serial_log.parent.mkdir(parents=True, exist_ok=True)
     with open(folder / "emulator.log", "wb") as log, open(serial_log, "wb") as serial:

@@ -28,19 +28,21 @@ MEANING = {
 class Transcript:
     """Watches the serial console, byte by byte as it comes."""
 
-    def __init__(self, until=""):
+    def __init__(self, until="", times=1):
         self.status = None  # by the latest decisive line
         self.silence = None  # seconds of it that end the run
         self.until_seen = False
-        self._until = until.encode()
+        self._until, self._times = until.encode(), times
         self._tail = b""
         self._line = b""
 
     def feed(self, data):
         """Take the next bytes."""
         if self._until and not self.until_seen:
-            self._tail = (self._tail + data)[-(len(self._until) + len(data)):]
-            self.until_seen = self._until in self._tail
+            *before, rest = (self._tail + data).split(self._until)
+            self._times -= len(before)
+            self.until_seen = self._times <= 0
+            self._tail = rest[-len(self._until):]
         *lines, rest = (self._line + data).replace(b"\r", b"\n").split(b"\n")
         for line in lines:
             self._judge(line)
