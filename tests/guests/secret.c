@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Leaves a secret wherever a guest can: in all its memory, on the console, in every register that it may set.
+/*
+ * Leaves a secret wherever a guest can: in all its memory, on the console, in every register that it may set.
+ * With the word `stay` it does not end.
  */
 #include "lib/guest.h"
 #include "lib/secret.h"
@@ -12,8 +14,12 @@ const char guest_name[] = "secret";
 
 static void fill(uint32_t from, uint32_t end)
 {
+    uint32_t words[SECRET_WORDS];
+
+    for (unsigned i = 0; i < SECRET_WORDS; i++)
+        words[i] = secret_word(i);
     for (uint32_t at = from; at < end; at += 4)
-        *(volatile uint32_t *)at = secret_word(at / 4 % SECRET_WORDS);
+        *(volatile uint32_t *)at = words[at / 4 % SECRET_WORDS];
 }
 
 static void set_msrs(uint32_t value)
@@ -48,6 +54,10 @@ void guest_main(const struct boot_info *info)
     say("%s", text);
     set_msrs(secret_word(0));
     set_registers(secret_word(1));
-    /* Further words of the console go over the wire in the meantime; the last of them is this. */
     say("%s", text);
+    if (!boot_word(info, "stay"))
+        return;
+    interrupts_on();
+    for (;;)
+        set_registers(secret_word(1)); /* somebody else ends this */
 }

@@ -36,19 +36,30 @@ uint32_t cpu_startup_vector(void)
 }
 
 /* "MP Initialization Protocol Algorithm": INIT, and up to two SIPIs. */
-bool cpu_run(unsigned apic_id, void (*function)(void))
+static bool start(unsigned apic_id, void (*function)(void), bool init)
 {
     wanted = function;
     up = false;
     second_cpu_stack = (uint32_t)(stacks[apic_id - 1] + STACK);
     memcpy((void *)TRAMPOLINE, trampoline, (size_t)(trampoline_end - trampoline));
-    apic_send_icr(apic_id, ICR_INIT);
+    if (init)
+        apic_send_icr(apic_id, ICR_INIT);
     wait_for_it(20000);
     for (unsigned i = 0; i < 2 && !up; i++) {
         apic_send_icr(apic_id, ICR_STARTUP | cpu_startup_vector());
         wait_for_it(PATIENCE);
     }
     return up;
+}
+
+bool cpu_run(unsigned apic_id, void (*function)(void))
+{
+    return start(apic_id, function, true);
+}
+
+bool cpu_run_waiting(unsigned apic_id, void (*function)(void))
+{
+    return start(apic_id, function, false);
 }
 
 bool second_cpu_run(void (*function)(void))

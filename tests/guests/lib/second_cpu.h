@@ -12,7 +12,9 @@
  * False when it does not come up.
  */
 bool cpu_run(unsigned apic_id, void (*function)(void));
-/* The same with APIC ID 1. */
+/* The same without INIT: for a CPU that waits for SIPI already. */
+bool cpu_run_waiting(unsigned apic_id, void (*function)(void));
+/* cpu_run() with APIC ID 1. */
 bool second_cpu_run(void (*function)(void));
 /* By the stack: 0 for the first CPU, else the APIC ID by which it was started. */
 unsigned this_cpu(void);
