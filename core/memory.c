@@ -119,16 +119,18 @@ hpa_t memory_alloc(struct account *account, enum memory_kind kind, uint64_t coun
 
 void memory_release(struct account *account)
 {
+    uint8_t owner = account->owner; /* the account itself may lie in what goes */
+
     spin_lock(&lock);
+    memset(account->pages, 0, sizeof(account->pages));
     for (uint64_t page = 0; page < page_limit; page++) {
-        if (owners[page] == account->owner) {
+        if (owners[page] == owner) {
             memory_zero(phys_to_virt(hpa(page * PAGE_SIZE)), 1);
             owners[page] = FREE;
             free_pages++;
         }
     }
     first_free = LOW_MEMORY / PAGE_SIZE;
-    memset(account->pages, 0, sizeof(account->pages));
     spin_unlock(&lock);
 }
 

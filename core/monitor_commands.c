@@ -6,6 +6,7 @@
 #include "core/log.h"
 #include "core/monitor.h"
 #include "core/power.h"
+#include "core/release.h"
 #include "core/smp.h"
 
 struct command {
@@ -186,6 +187,18 @@ static void switch_off(const struct config *config UNUSED, const char *argument 
     power_off();
 }
 
+static void reboot(const struct config *config UNUSED, const char *argument UNUSED)
+{
+    power_reboot();
+}
+
+static void release(const struct config *config UNUSED, const char *argument UNUSED)
+{
+    if (release_possible())
+        power_release();
+    print("there is nothing to release the machine to, expected release = FILE in [host]\n");
+}
+
 static const struct command commands[] = {
     {"help", "[COMMAND]", "this list, or one line of it", false, help},
     {"vm", "", "the VMs of the configuration, and how they are", false, list},
@@ -200,6 +213,8 @@ static const struct command commands[] = {
     {"stats", "[VM]", "exits and other counts per vCPU", true, statistics},
     {"memory", "", "who holds how much", false, memory},
     {"cpu", "", "whose the CPUs are", false, list_cpus},
+    {"release", "", "stops all VMs and starts the kernel that [host] names", false, release},
+    {"reboot", "", "stops all VMs and resets the machine", false, reboot},
     {"poweroff", "", "stops all VMs and switches the machine off", false, switch_off},
 };
 

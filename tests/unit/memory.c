@@ -228,6 +228,22 @@ static void scrubbed(void **state)
         assert_int_equal(p[i], 0);
 }
 
+/* A VM's account lies in its own memory. */
+static void account_in_itself(void **state)
+{
+    struct account first = {.owner = 3}, *a;
+    uint64_t all;
+
+    (void)state;
+    start();
+    all = memory_free_pages();
+    a = memory_alloc_zeroed(&first, MEMORY_STATE, 2);
+    *a = first;
+    memory_release(a);
+    assert_int_equal(memory_free_pages(), all);
+    assert_int_equal(owners[0], UNUSABLE);
+}
+
 /* One page too many or too few, on either side, is found. */
 static void audit(void **state)
 {
@@ -258,8 +274,16 @@ static void audit(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(everything_once), TEST(too_little), TEST(map_avoids_modules), TEST(alignment), TEST(zeroed),
-        TEST(accounts),        TEST(sealed),     TEST(scrubbed),           TEST(audit),
+        TEST(everything_once),
+        TEST(too_little),
+        TEST(map_avoids_modules),
+        TEST(alignment),
+        TEST(zeroed),
+        TEST(accounts),
+        TEST(sealed),
+        TEST(scrubbed),
+        TEST(audit),
+        TEST(account_in_itself),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
