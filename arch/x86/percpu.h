@@ -42,8 +42,8 @@ struct cpu {
     uint64_t loaded_msrs[CPU_LOADED_MSRS]; /* the backend's: in these registers now, */
     uint64_t loaded_xcr0;                  /* so that only what differs is written */
     void *vmxon;                           /* the backend's page for this CPU */
-    uint32_t ept_seen[32]; /* by VM: the generation of its second-level tables that was flushed for */
-    struct cpu_note before;                /* as the boot loader, or INIT, left it */
+    uint32_t ept_seen[32];  /* by VM: the generation of its second-level tables that was flushed for */
+    struct cpu_note before; /* as the boot loader, or INIT, left it */
     uint64_t gdt[5] ALIGNED(16);
     struct tss tss ALIGNED(16);
 };
