@@ -8,7 +8,7 @@
 #include "core/config.h"
 #include "core/format.h"
 
-#define RING_SIZE    (16 * 1024)
+#define RING_SIZE    (8 * 1024)
 #define WAITING_SIZE 2048
 #define PROMPT_SIZE  (CONSOLE_PROMPT + 8)
 #define CLEAR_LINE   "\r\033[K\r"

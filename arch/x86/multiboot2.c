@@ -21,20 +21,19 @@ static uint64_t u64(const uint8_t *at)
     return load_le(at, 8);
 }
 
-/* Copies the string that ends a tag; false when it has no end or does not fit. */
-static bool copy_string(char *to, size_t room, const uint8_t *from, size_t size)
+/* The string that ends a tag; NULL when it has no end or needs more room. */
+static const char *take_string(const uint8_t *from, size_t size, size_t room)
 {
-    size_t length = strnlen((const char *)from, size);
+    const char *s = (const char *)from;
+    size_t length = strnlen(s, size);
 
-    if (length == size || length >= room)
-        return false;
-    memcpy(to, from, length + 1);
-    return true;
+    return length < size && length < room ? s : NULL;
 }
 
 static const char *take_cmdline(const uint8_t *tag, uint32_t size, struct boot_info *out)
 {
-    if (!copy_string(out->cmdline, sizeof(out->cmdline), tag + 8, size - 8))
+    out->cmdline = take_string(tag + 8, size - 8, BOOT_STRING_SIZE);
+    if (!out->cmdline)
         return "the command line has more than 1023 characters or no end";
     return NULL;
 }
@@ -57,7 +56,8 @@ static const char *take_module(const uint8_t *tag, uint32_t size, struct boot_in
         return "more than 64 modules";
     if (end < start)
         return "a module ends before it starts";
-    if (!copy_string(m->string, sizeof(m->string), tag + 16, size - 16))
+    m->string = take_string(tag + 16, size - 16, BOOT_MODULE_STRING);
+    if (!m->string)
         return "the string of a module has more than 135 characters or no end";
     m->start = hpa(start);
     m->size = end - start;
@@ -219,6 +219,7 @@ bool multiboot2_parse(const void *mbi, size_t max, struct boot_info *out, const 
     const char *wrong = "the boot information is larger than what can be read";
 
     memset(out, 0, sizeof(*out));
+    out->cmdline = "";
     if (max >= INFO_HEADER && u32(mbi) >= INFO_HEADER && u32(mbi) <= max)
         wrong = walk(mbi, u32(mbi), out);
     *why = wrong;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * What the boot loader tells: the Multiboot2 boot information (Multiboot2 Specification 2.0, "Boot
- * information format"), checked and copied, so that the original may be overwritten afterwards.
+ * information format"), checked. Strings stay where they are: the original must be kept.
  */
 #pragma once
 
@@ -9,13 +9,13 @@
 
 #define BOOT_MAX_MODULES   64
 #define BOOT_MAX_MEMORY    256
-#define BOOT_STRING_SIZE   1024
+#define BOOT_STRING_SIZE   1024 /* with the zero at its end */
 #define BOOT_MODULE_STRING 136
 
 struct boot_module {
     hpa_t start;
-    uint64_t size;                   /* bytes */
-    char string[BOOT_MODULE_STRING]; /* what stands behind the file name in grub.cfg */
+    uint64_t size;      /* bytes */
+    const char *string; /* what stands behind the file name in grub.cfg */
 };
 
 enum memory_type { MEMORY_USABLE = 1, MEMORY_RESERVED, MEMORY_ACPI, MEMORY_NVS, MEMORY_BAD };
@@ -43,7 +43,7 @@ struct boot_framebuffer {
 };
 
 struct boot_info {
-    char cmdline[BOOT_STRING_SIZE];
+    const char *cmdline;
     char loader[64]; /* name of the boot loader, cut to fit */
     struct boot_module modules[BOOT_MAX_MODULES];
     unsigned module_count;

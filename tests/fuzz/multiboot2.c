@@ -14,7 +14,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
     MUST(good == (why == NULL));
     MUST(info.module_count <= BOOT_MAX_MODULES && info.memory_count <= BOOT_MAX_MEMORY);
-    MUST(strnlen(info.cmdline, sizeof(info.cmdline)) < sizeof(info.cmdline));
+    MUST(!good || strnlen(info.cmdline, BOOT_STRING_SIZE) < BOOT_STRING_SIZE);
+    for (unsigned i = 0; i < info.module_count; i++)
+        MUST(strnlen(info.modules[i].string, BOOT_MODULE_STRING) < BOOT_MODULE_STRING);
     for (unsigned i = 0; i < info.memory_count; i++)
         MUST(info.memory[i].size != 0 && info.memory[i].size - 1 <= UINT64_MAX - info.memory[i].base);
     return 0;
