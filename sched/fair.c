@@ -103,7 +103,7 @@ static inline void fill(struct fair_queue *q, size_t at, size_t last, struct fai
     sift_up(q, (unsigned)at, slot);
 }
 
-static struct fair_entity *take(struct fair_queue *q, unsigned at)
+static NOINLINE struct fair_entity *take(struct fair_queue *q, unsigned at)
 {
     struct fair_entity *taken = q->heap[at].entity;
     unsigned last = --q->count;
@@ -282,7 +282,7 @@ static inline void run(struct fair_queue *q, struct fair_entity *e, uint64_t due
     advance_to(q, e, e->vruntime);
 }
 
-static void run_first(struct fair_queue *q)
+static NOINLINE void run_first(struct fair_queue *q)
 {
     uint64_t due = q->heap[0].due;
 
@@ -306,7 +306,7 @@ static inline void preempt(struct fair_queue *q, struct fair_entity *e)
 }
 
 /* Somebody else first, whoever that is; and then those who would be if it had run its whole slice. */
-static void give_way(struct fair_queue *q, struct fair_entity *e)
+static NOINLINE void give_way(struct fair_queue *q, struct fair_entity *e)
 {
     uint64_t ran = virtual_time(e, MIN(q->now - e->since, e->slice));
 
@@ -351,7 +351,7 @@ static inline uint64_t slice_left(const struct fair_queue *q)
     return MIN(turn, limit);
 }
 
-uint64_t fair_slice(struct fair_queue *q, uint64_t now)
+NOINLINE uint64_t fair_slice(struct fair_queue *q, uint64_t now)
 {
     charge(q, now);
     return slice_left(q);
@@ -420,7 +420,7 @@ bool fair_favour(struct fair_queue *q, struct fair_entity *e, uint64_t now)
 }
 
 /* Out of the heap and of the queue. */
-static struct fair_entity *detach(struct fair_queue *q, unsigned at)
+static COLD struct fair_entity *detach(struct fair_queue *q, unsigned at)
 {
     struct fair_entity *e = take(q, at);
 
@@ -431,7 +431,7 @@ static struct fair_entity *detach(struct fair_queue *q, unsigned at)
     return e;
 }
 
-void fair_remove(struct fair_queue *q, struct fair_entity *e, uint64_t now)
+COLD void fair_remove(struct fair_queue *q, struct fair_entity *e, uint64_t now)
 {
     charge(q, now);
     ASSERT(e->queue == q && e->state != FAIR_RUNNING);

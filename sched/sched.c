@@ -86,7 +86,7 @@ static bool may_move(struct fair_entity *e, void *to)
  * s has to wait here: an idle CPU where it may run comes and steals. Who is idle is read without a lock: an
  * idle CPU looks at the queues before it halts, and a kick ends the halt.
  */
-static void call_thief(struct run_queue *q, struct sched_vcpu *s)
+static COLD void call_thief(struct run_queue *q, struct sched_vcpu *s)
 {
     for (unsigned i = 0; i < cpu_count; i++) {
         struct run_queue *other = cpus[i]->queue;
@@ -161,7 +161,7 @@ static enum fair_stop stop_reason(struct run_queue *q, struct sched_vcpu *s, enu
     }
 }
 
-static struct sched_vcpu *pick(struct run_queue *q, enum fair_stop why, uint64_t now)
+static NOINLINE struct sched_vcpu *pick(struct run_queue *q, enum fair_stop why, uint64_t now)
 {
     struct fair_entity *e = fair_next(&q->fair, why, now);
     uint64_t ticks = e ? fair_slice(&q->fair, now) : FAIR_NO_LIMIT;
@@ -229,7 +229,7 @@ static void unlock_two(struct run_queue *a, struct run_queue *b)
 }
 
 /* From the first other queue with somebody to spare. */
-static struct sched_vcpu *steal(struct run_queue *q)
+static COLD struct sched_vcpu *steal(struct run_queue *q)
 {
     struct sched_vcpu *got = NULL;
 
@@ -263,7 +263,7 @@ static struct run_queue *most_loaded(const struct run_queue *q)
 }
 
 /* One at most, and no CPU is interrupted for it. */
-static NOINLINE void balance(struct run_queue *q, uint64_t now)
+static COLD void balance(struct run_queue *q, uint64_t now)
 {
     uint64_t period = machine.tsc_hz / BALANCE_HZ;
     struct run_queue *from = most_loaded(q);
@@ -313,7 +313,7 @@ bool sched_yield_to(struct vcpu *from, struct vcpu *to)
  * v spins for another vCPU of its VM: perhaps for one that waits for a CPU, and rather for one that was
  * preempted, as it may have a lock, than for one that has spun itself. Those of a VM are tried in turn.
  */
-static void favour_mate(struct vcpu *v)
+static COLD void favour_mate(struct vcpu *v)
 {
     struct vm *vm = v->vm;
     unsigned *last = &vm->vcpus[0]->sched->favoured;

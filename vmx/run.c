@@ -193,7 +193,6 @@ enum run_end vmx_run(struct vcpu *v)
     vmx_switch_in(v);
     vlapic_use_hv_timer(v, x->pin & PIN_PREEMPTION_TIMER);
     vlapic_schedule_in(v);
-    vmx_ept_sync(v->vm);
     report_first_entry();
     if (v->id == 0 && !((const struct vmx_vm *)v->vm->backend)->tsc_started)
         start_tsc(v); /* the others begin behind SIPI */

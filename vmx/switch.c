@@ -111,7 +111,7 @@ static inline void deactivate(struct vmx_vcpu *x)
 /* --- one kind of register each --- */
 
 /* From here on nobody else writes these registers. */
-void vmx_switch_enable(void)
+COLD void vmx_switch_enable(void)
 {
     struct cpu *cpu = this_cpu();
 
@@ -213,7 +213,7 @@ static void load_msr(struct cpu *cpu, unsigned i, uint64_t value)
     cpu->loaded_msrs[i] = value;
 }
 
-bool vmx_write_switched_msr(struct vcpu *v, uint32_t msr, uint64_t value)
+COLD bool vmx_write_switched_msr(struct vcpu *v, uint32_t msr, uint64_t value)
 {
     for (unsigned i = 0; i < msr_count(); i++) {
         if (switched_msrs[i] != msr || !msr_valid(msr, value))
@@ -225,7 +225,7 @@ bool vmx_write_switched_msr(struct vcpu *v, uint32_t msr, uint64_t value)
     return false;
 }
 
-static NOINLINE void load_msrs(struct cpu *cpu, const uint64_t *values)
+static COLD void load_msrs(struct cpu *cpu, const uint64_t *values)
 {
     for (unsigned i = 0; i < msr_count(); i++)
         load_msr(cpu, i, values[i]);
@@ -241,7 +241,7 @@ static inline bool same_msrs(const uint64_t *a, const uint64_t *b)
     return !differ;
 }
 
-static NOINLINE void load_debug(const struct guest_context *c)
+static COLD void load_debug(const struct guest_context *c)
 {
     write_dr0(c->dr[0]);
     write_dr1(c->dr[1]);
@@ -250,7 +250,7 @@ static NOINLINE void load_debug(const struct guest_context *c)
     write_dr6(c->dr6);
 }
 
-void vmx_load_debug(struct vcpu *v)
+COLD void vmx_load_debug(struct vcpu *v)
 {
     struct vmx_vcpu *x = vmx_of(v);
 
@@ -263,7 +263,7 @@ void vmx_load_debug(struct vcpu *v)
 }
 
 /* The next one finds no breakpoints. Without any of its own the guest does without until it asks again. */
-static NOINLINE void save_debug(struct vmx_vcpu *x)
+static COLD void save_debug(struct vmx_vcpu *x)
 {
     struct guest_context *c = &x->context;
 
@@ -305,7 +305,7 @@ static inline void save_context(struct cpu *cpu, struct vmx_vcpu *x)
 }
 
 /* What it left here the last time must go: the guest has flushed elsewhere since. */
-static NOINLINE void move_here(struct vcpu *v, struct cpu *cpu)
+static COLD void move_here(struct vcpu *v, struct cpu *cpu)
 {
     struct vmx_vcpu *x = vmx_of(v);
 

@@ -79,7 +79,7 @@ void vmx_ept_new_generation(struct vmx_vm *x)
 }
 
 /* Who becomes active after this has looked at it finds the new generation: vmx_run() has a locked instruction
- * in between. */
+ * before prepare() asks for it. */
 void vmx_ept_changed(const struct vm *vm)
 {
     struct vmx_vm *x = vm->backend;
