@@ -144,11 +144,6 @@ static void finish(struct vm *vm)
         __atomic_store_n(&live_count, 0, __ATOMIC_RELEASE);
 }
 
-bool vm_may_run(const struct vm *vm)
-{
-    return __atomic_load_n(&vm->live, __ATOMIC_SEQ_CST) && !vm->paused && vm->ending == VM_END_NONE;
-}
-
 bool vm_wants_cpu(const struct vm *vm)
 {
     return vm->live && (!vm->paused || vm->ending != VM_END_NONE);

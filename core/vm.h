@@ -143,7 +143,11 @@ void vm_request_end(struct vm *vm, enum vm_end end, const char *fmt, ...) PRINTF
  * begin comes before a vCPU runs (false: it must not after all), end after it in any case. The last vCPU that
  * leaves a VM with an ending stops or resets it.
  */
-bool vm_may_run(const struct vm *vm);
+static inline bool vm_may_run(const struct vm *vm)
+{
+    return __atomic_load_n(&vm->live, __ATOMIC_SEQ_CST) && !vm->paused && vm->ending == VM_END_NONE;
+}
+
 bool vm_wants_cpu(const struct vm *vm); /* it may run, or has to be ended */
 bool vm_begin_run(struct vm *vm);
 void vm_end_run(struct vm *vm);
