@@ -55,20 +55,19 @@ boot_entry32:
     jz no_long_mode
 
     ; PML4: the first 4 GiB at 0 and at DIRECT_BASE, the image at KERNEL_BASE.
-    lea eax, [ebp + boot_pdpt_low + PAGE_PRESENT_RW]
+    lea eax, [ebp + boot_pdpt + PAGE_PRESENT_RW]
     mov [ebp + boot_pml4], eax
     mov [ebp + boot_pml4 + 256 * 8], eax
-    lea eax, [ebp + boot_pdpt_high + PAGE_PRESENT_RW]
     mov [ebp + boot_pml4 + 511 * 8], eax
     lea eax, [ebp + boot_pd_image + PAGE_PRESENT_RW]
-    mov [ebp + boot_pdpt_high + 510 * 8], eax
+    mov [ebp + boot_pdpt + 510 * 8], eax
 
     xor ecx, ecx
 .pdpt:
     mov eax, ecx
     shl eax, 12
     lea eax, [ebp + eax + boot_pd_low + PAGE_PRESENT_RW]
-    mov [ebp + boot_pdpt_low + ecx * 8], eax
+    mov [ebp + boot_pdpt + ecx * 8], eax
     inc ecx
     cmp ecx, 4
     jne .pdpt
@@ -183,8 +182,7 @@ entry_base: dd 0
 
 section .boot.bss nobits alloc noexec write align=4096
 boot_pml4:      resb 4096
-boot_pdpt_low:  resb 4096
-boot_pdpt_high: resb 4096
+boot_pdpt:      resb 4096               ; the first 4 GiB and, at 510, the image: one table for all three places
 boot_pd_image:  resb 4096
 boot_pd_low:    resb 4 * 4096
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* What can be typed in the monitor. */
 #include "arch/x86/string.h"
-#include "core/format.h"
+#include "core/backend.h"
 #include "core/life.h"
 #include "core/log.h"
 #include "core/monitor.h"
@@ -182,6 +182,15 @@ static void statistics(const struct config *config, const char *name)
     }
 }
 
+static void capabilities(const struct config *config UNUSED, const char *argument UNUSED)
+{
+    backend.explain();
+    for (const struct vm *vm = vm_next(NULL); vm; vm = vm_next(vm)) {
+        print("[vm %s]\n", vm->config->name);
+        backend.explain_vm(vm->config);
+    }
+}
+
 static void switch_off(const struct config *config UNUSED, const char *argument UNUSED)
 {
     power_off();
@@ -211,6 +220,7 @@ static const struct command commands[] = {
     {"destroy", "VM", "gives back all that a stopped VM holds", true, destroy},
     {"create", "VM", "builds it again, from the configuration", true, create},
     {"stats", "[VM]", "exits and other counts per vCPU", true, statistics},
+    {"vmx", "", "what VMX this CPU has, and what of it each VM uses", false, capabilities},
     {"memory", "", "who holds how much", false, memory},
     {"cpu", "", "whose the CPUs are", false, list_cpus},
     {"release", "", "stops all VMs and starts the kernel that [host] names", false, release},
