@@ -43,8 +43,11 @@ const char *vm_pause(struct vm *vm)
     for (unsigned i = 0; i < vm->vcpu_count; i++)
         vcpu_kick(vm->vcpus[i]);
     while (__atomic_load_n(&vm->running, __ATOMIC_SEQ_CST)) {
-        if (rdtsc() - start > machine.tsc_hz * PAUSE_SECONDS)
+        if (rdtsc() - start > machine.tsc_hz * PAUSE_SECONDS) {
+            vm->paused = false;
+            sched_start(vm);
             return "has a vCPU that does not give its CPU up";
+        }
         cpu_pause();
     }
     vm->paused_at = rdtsc();
