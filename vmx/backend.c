@@ -3,6 +3,7 @@
 #include "apic/vlapic.h"
 #include "arch/x86/cpu.h"
 #include "arch/x86/features.h"
+#include "arch/x86/lapic.h"
 #include "arch/x86/layout.h"
 #include "arch/x86/msr.h"
 #include "arch/x86/trap.h"
@@ -70,7 +71,9 @@ static void on_timer(void)
         sched_event();
     if (this_cpu()->vcpu)
         this_cpu()->vcpu->kicked = true;
+    lapic_timer_came();
     console_pump();
+    console_send_later();
 }
 
 static void on_kick(void)

@@ -6,14 +6,15 @@
 #include "dev/pc.h"
 #include "vmx/vmx.h"
 
-#define QUALIFIED_FETCH  BIT(2)
-#define QUALIFIED_LINEAR BIT(7) /* there is a linear address, */
-#define QUALIFIED_FINAL  BIT(8) /* and this is its translation, not a paging-structure entry */
-#define MAX_INSTRUCTION  15
-#define FETCH_SIZE       16
-#define CS_LONG          BIT(13)
-#define CS_DEFAULT_32    BIT(14)
-#define RFLAGS_DF        BIT(10)
+#define QUALIFIED_FETCH    BIT(2)
+#define QUALIFIED_READABLE BIT(3) /* the second-level tables let it be read */
+#define QUALIFIED_LINEAR   BIT(7) /* there is a linear address, */
+#define QUALIFIED_FINAL    BIT(8) /* and this is its translation, not a paging-structure entry */
+#define MAX_INSTRUCTION    15
+#define FETCH_SIZE         16
+#define CS_LONG            BIT(13)
+#define CS_DEFAULT_32      BIT(14)
+#define RFLAGS_DF          BIT(10)
 
 static unsigned code_mode(void)
 {
@@ -188,7 +189,7 @@ enum next vmx_handle_ept_violation(struct vcpu *v)
     uint64_t qualification = vmcs_read(vmcs_exit_qualification);
 
     vmx_reinject(v);
-    if (guest_map(v->vm, at, 1))
+    if (qualification & QUALIFIED_READABLE) /* RAM, of which nothing is ever missing but write access */
         return protected_write(v, at);
     if (qualification & QUALIFIED_FETCH)
         return give_up(v, at, "instruction fetch", NULL, 0);

@@ -139,13 +139,33 @@ void lapic_timer_arm(uint64_t tsc)
         arm_one_shot(tsc);
 }
 
+_Static_assert(ARRAY_SIZE(((struct cpu *)0)->timer_deadlines) == TIMER_USERS, "a place for each");
+
+static void arm_first(void)
+{
+    const uint64_t *deadlines = this_cpu()->timer_deadlines;
+    uint64_t first = deadlines[0];
+
+    for (unsigned i = 1; i < TIMER_USERS; i++) {
+        if (!first || (deadlines[i] && deadlines[i] < first))
+            first = deadlines[i];
+    }
+    lapic_timer_arm(first);
+}
+
 void lapic_timer_set(enum timer_user user, uint64_t tsc)
 {
-    uint64_t *deadlines = this_cpu()->timer_deadlines, first;
+    this_cpu()->timer_deadlines[user] = tsc;
+    arm_first();
+}
 
-    deadlines[user] = tsc;
-    first = deadlines[TIMER_GUEST];
-    if (!first || (deadlines[TIMER_SCHED] && deadlines[TIMER_SCHED] < first))
-        first = deadlines[TIMER_SCHED];
-    lapic_timer_arm(first);
+void lapic_timer_came(void)
+{
+    uint64_t now = rdtsc();
+
+    for (unsigned i = 0; i < TIMER_USERS; i++) {
+        if (this_cpu()->timer_deadlines[i] <= now)
+            this_cpu()->timer_deadlines[i] = 0;
+    }
+    arm_first();
 }
