@@ -102,8 +102,8 @@ static void give_focus_away(const struct vm *from)
 static void stop(struct vm *vm)
 {
     console_guest_end(&vm->console);
-    vm_print_statistics(vm);
     vm_audit(vm);
+    vm_print_statistics(vm);
     give_focus_away(vm);
     __atomic_store_n(&vm->stopped, true, __ATOMIC_RELEASE);
     __atomic_sub_fetch(&live_count, 1, __ATOMIC_ACQ_REL);
