@@ -71,9 +71,11 @@ static void on_timer(void)
         sched_event();
     if (this_cpu()->vcpu)
         this_cpu()->vcpu->kicked = true;
-    lapic_timer_came();
-    console_pump();
-    console_send_later();
+    if (unlikely(this_cpu()->timer_deadlines[TIMER_CONSOLE])) {
+        lapic_timer_came();
+        console_pump();
+        console_send_later();
+    }
 }
 
 static void on_kick(void)

@@ -141,15 +141,20 @@ void lapic_timer_arm(uint64_t tsc)
 
 _Static_assert(ARRAY_SIZE(((struct cpu *)0)->timer_deadlines) == TIMER_USERS, "a place for each");
 
+static bool sooner(uint64_t deadline, uint64_t than)
+{
+    return deadline && (!than || deadline < than);
+}
+
 static void arm_first(void)
 {
     const uint64_t *deadlines = this_cpu()->timer_deadlines;
-    uint64_t first = deadlines[0];
+    uint64_t first = deadlines[TIMER_GUEST];
 
-    for (unsigned i = 1; i < TIMER_USERS; i++) {
-        if (!first || (deadlines[i] && deadlines[i] < first))
-            first = deadlines[i];
-    }
+    if (sooner(deadlines[TIMER_SCHED], first))
+        first = deadlines[TIMER_SCHED];
+    if (unlikely(sooner(deadlines[TIMER_CONSOLE], first)))
+        first = deadlines[TIMER_CONSOLE];
     lapic_timer_arm(first);
 }
 
