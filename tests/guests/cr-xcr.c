@@ -185,9 +185,26 @@ static void test_long_mode(void)
     check(apic_read(APIC_TPR) == 0x50, "CR8 is the TPR's upper half: %x", (unsigned)apic_read(APIC_TPR));
 }
 
+static void do_step(void *argument)
+{
+    (void)argument;
+    __asm__ volatile("pushfl; orl $0x100, (%%esp); popfl; nop" : : : "memory", "cc");
+}
+
+/* Before anything else here reads or writes a debug register. */
+static void test_single_step(void)
+{
+    int vector = trap_call(do_step, NULL);
+    uint32_t dr6;
+
+    __asm__ volatile("movl %%db6, %0" : "=r"(dr6));
+    check(vector == DB && dr6 == 0xffff4ff0, "a single step ends with #DB and DR6.BS: %x", (unsigned)dr6);
+}
+
 void guest_main(const struct boot_info *info)
 {
     (void)info;
+    test_single_step();
     test_cr0();
     test_cr4();
     test_efer();
