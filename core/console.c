@@ -29,7 +29,6 @@ static char prompt[PROMPT_SIZE]; /* the line at the bottom, ended as the termina
 static unsigned prompt_used;
 static struct console_stream *focused;
 static console_input *input_handler;
-static void (*send_timer)(void);
 
 static void take_lock(void)
 {
@@ -153,7 +152,6 @@ void console_write(const char *bytes, unsigned count)
     emit_lines(bytes, count);
     pump();
     drop_lock();
-    console_send_later();
     if (panicking)
         console_flush();
 }
@@ -254,7 +252,6 @@ void console_guest_output(struct console_stream *s, uint8_t byte)
     }
     pump();
     drop_lock();
-    console_send_later();
 }
 
 void console_guest_end(struct console_stream *s)
@@ -335,28 +332,16 @@ void console_interrupt(void)
     console_pump();
 }
 
-static bool pending(void)
+bool console_pending(void)
 {
     return ring_head != ring_tail || waiting_used;
-}
-
-void console_set_timer(void (*timer)(void))
-{
-    send_timer = timer;
-    console_send_later();
-}
-
-void console_send_later(void)
-{
-    if (send_timer && pending())
-        send_timer();
 }
 
 bool console_pump(void)
 {
     bool more;
 
-    if (!pending())
+    if (!console_pending())
         return false; /* the common case costs no lock; who has just queued something pumps by himself */
     take_lock();
     if (!line_busy())

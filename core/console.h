@@ -58,12 +58,8 @@ void console_interrupt(void); /* the serial port has received something */
 
 /* Sends what is queued as far as the port takes it now; true while there is more. */
 bool console_pump(void);
-/*
- * timer has this CPU call console_pump() and console_send_later() in a while. What somebody queues and the
- * port does not take is sent by then, whatever this CPU does meanwhile.
- */
-void console_set_timer(void (*timer)(void));
-void console_send_later(void); /* calls it if there is something to send */
+/* Some is queued. */
+bool console_pending(void);
 /* Waits until all is on the wire. */
 void console_flush(void);
 

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The order of starting: machine, CPUs, configuration, explain page, VMs. */
 #include "arch/x86/cpu.h"
-#include "arch/x86/lapic.h"
 #include "arch/x86/layout.h"
 #include "arch/x86/string.h"
 #include "arch/x86/trap.h"
@@ -19,7 +18,6 @@
 #include "core/smp.h"
 
 #define CONFIG_NAME "skerry.cfg"
-#define CONSOLE_HZ  1000
 
 NORETURN void boot_main(hpa_t mbi, uint64_t image_base, uint64_t entry_tsc);
 
@@ -79,19 +77,11 @@ static void choose_focus(void)
     monitor_setup(config);
 }
 
-/* Once is enough: the handler calls again. */
-static void console_timer(void)
-{
-    if (!this_cpu()->timer_deadlines[TIMER_CONSOLE])
-        lapic_timer_set(TIMER_CONSOLE, rdtsc() + machine.tsc_hz / CONSOLE_HZ);
-}
-
 static NORETURN void start_vms(void)
 {
     for (const struct vm *vm = vm_next(NULL); vm; vm = vm_next(vm))
         vm_print_costs(vm);
     choose_focus();
-    console_set_timer(console_timer);
     if (machine_option("selftest"))
         backend.self_test(vm_next(NULL)->vcpus[0]);
     for (struct vm *vm = vm_next(NULL); vm; vm = vm_next(vm))

@@ -2,6 +2,7 @@
 #include "dev/pc.h"
 
 #include "apic/vioapic.h"
+#include "arch/x86/percpu.h"
 #include "core/backend.h"
 #include "core/blobs.h"
 #include "core/machine.h"
@@ -34,6 +35,8 @@ static void uart_transmit(void *context, uint8_t byte)
     struct pc *pc = context;
 
     console_guest_output(&pc->vm->console, byte);
+    if (!pc->vm->config->hlt_exits && console_pending() && this_cpu()->vcpu)
+        this_cpu()->vcpu->kicked = true; /* for the timer that sends the rest */
 }
 
 static void uart_irq(void *context, bool level)

@@ -3,7 +3,6 @@
 #include "apic/vlapic.h"
 #include "arch/x86/cpu.h"
 #include "arch/x86/features.h"
-#include "arch/x86/lapic.h"
 #include "arch/x86/layout.h"
 #include "arch/x86/msr.h"
 #include "arch/x86/trap.h"
@@ -71,11 +70,7 @@ static void on_timer(void)
         sched_event();
     if (this_cpu()->vcpu)
         this_cpu()->vcpu->kicked = true;
-    if (unlikely(this_cpu()->timer_deadlines[TIMER_CONSOLE])) {
-        lapic_timer_came();
-        console_pump();
-        console_send_later();
-    }
+    console_pump();
 }
 
 static void on_kick(void)

@@ -7,11 +7,13 @@
 #include "apic/vlapic.h"
 #include "arch/x86/cpu.h"
 #include "arch/x86/lapic.h"
+#include "core/console.h"
 #include "core/machine.h"
 #include "vmx/caps.h"
 #include "vmx/vmx.h"
 
 #define MISC_SHIFT   31
+#define CONSOLE_HZ   1000
 #define CPUID_STABLE 0x0fff3fffu /* family, model, stepping */
 
 /* CPUs whose specification updates list errata of the timer: it may run at a wrong rate. */
@@ -47,7 +49,11 @@ void vmx_hv_timer_reset(const struct vmx_vcpu *x)
 void vmx_hv_timer_follow(struct vcpu *v)
 {
     struct vmx_vcpu *x = vmx_of(v);
-    uint64_t deadline = vlapic_backend_deadline(v), event = this_cpu()->next_event;
+    uint64_t deadline = vlapic_backend_deadline(v), event;
+
+    if (vmx_halts_by_itself(v)) /* nobody sends what it has written, if it does not exit again */
+        this_cpu()->next_event = console_pending() ? rdtsc() + machine.tsc_hz / CONSOLE_HZ : 0;
+    event = this_cpu()->next_event;
 
     if (!(x->pin & PIN_PREEMPTION_TIMER)) {
         if (event != this_cpu()->timer_deadlines[TIMER_SCHED])

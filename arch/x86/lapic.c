@@ -139,38 +139,13 @@ void lapic_timer_arm(uint64_t tsc)
         arm_one_shot(tsc);
 }
 
-_Static_assert(ARRAY_SIZE(((struct cpu *)0)->timer_deadlines) == TIMER_USERS, "a place for each");
-
-static bool sooner(uint64_t deadline, uint64_t than)
-{
-    return deadline && (!than || deadline < than);
-}
-
-static void arm_first(void)
-{
-    const uint64_t *deadlines = this_cpu()->timer_deadlines;
-    uint64_t first = deadlines[TIMER_GUEST];
-
-    if (sooner(deadlines[TIMER_SCHED], first))
-        first = deadlines[TIMER_SCHED];
-    if (unlikely(sooner(deadlines[TIMER_CONSOLE], first)))
-        first = deadlines[TIMER_CONSOLE];
-    lapic_timer_arm(first);
-}
-
 void lapic_timer_set(enum timer_user user, uint64_t tsc)
 {
-    this_cpu()->timer_deadlines[user] = tsc;
-    arm_first();
-}
+    uint64_t *deadlines = this_cpu()->timer_deadlines, first;
 
-void lapic_timer_came(void)
-{
-    uint64_t now = rdtsc();
-
-    for (unsigned i = 0; i < TIMER_USERS; i++) {
-        if (this_cpu()->timer_deadlines[i] <= now)
-            this_cpu()->timer_deadlines[i] = 0;
-    }
-    arm_first();
+    deadlines[user] = tsc;
+    first = deadlines[TIMER_GUEST];
+    if (!first || (deadlines[TIMER_SCHED] && deadlines[TIMER_SCHED] < first))
+        first = deadlines[TIMER_SCHED];
+    lapic_timer_arm(first);
 }

@@ -7,6 +7,12 @@
 #include "vmx/hv_timer.c"
 
 struct vmx_caps vmx_caps;
+struct machine machine;
+
+bool console_pending(void)
+{
+    return false;
+}
 
 uint64_t vlapic_backend_deadline(const struct vcpu *v)
 {
