@@ -46,13 +46,19 @@ void vmx_hv_timer_reset(const struct vmx_vcpu *x)
         vmcs_write(vmcs_preemption_timer_value, UINT32_MAX);
 }
 
+/* A vCPU that halts by itself may not exit again: nobody else sends what it has written. */
+static COLD void watch_console(void)
+{
+    this_cpu()->next_event = console_pending() ? rdtsc() + machine.tsc_hz / CONSOLE_HZ : 0;
+}
+
 void vmx_hv_timer_follow(struct vcpu *v)
 {
     struct vmx_vcpu *x = vmx_of(v);
     uint64_t deadline = vlapic_backend_deadline(v), event;
 
-    if (vmx_halts_by_itself(v)) /* nobody sends what it has written, if it does not exit again */
-        this_cpu()->next_event = console_pending() ? rdtsc() + machine.tsc_hz / CONSOLE_HZ : 0;
+    if (unlikely(!(x->proc & PROC_HLT)))
+        watch_console();
     event = this_cpu()->next_event;
 
     if (!(x->pin & PIN_PREEMPTION_TIMER)) {
