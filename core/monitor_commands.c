@@ -19,18 +19,29 @@ static void help(const struct config *config, const char *argument);
 
 /* --- VMs --- */
 
+/* Its number in the configuration; vm_count: there is none. */
+static unsigned number(const struct config *config, const char *name)
+{
+    unsigned i = 0;
+
+    while (i < config->vm_count && strcmp(config->vms[i].name, name))
+        i++;
+    if (i == config->vm_count)
+        print(*name ? "'%s' is no VM, expected a name that 'vm' lists\n"
+                    : "%sname a VM, as 'vm' lists them\n",
+              name);
+    return i;
+}
+
 static struct vm *find(const struct config *config, const char *name)
 {
-    for (unsigned i = 0; i < config->vm_count; i++) {
-        if (strcmp(config->vms[i].name, name))
-            continue;
-        if (!vms[i])
-            print("[vm %s] is not built: 'create %s'\n", name, name);
-        return vms[i];
-    }
-    print(*name ? "'%s' is no VM, expected a name that 'vm' lists\n" : "%sname a VM, as 'vm' lists them\n",
-          name);
-    return NULL;
+    unsigned i = number(config, name);
+
+    if (i == config->vm_count)
+        return NULL;
+    if (!vms[i])
+        print("[vm %s] is not built: 'create %s'\n", name, name);
+    return vms[i];
 }
 
 static const char *state(const struct vm *vm)
@@ -116,19 +127,13 @@ static void destroy(const struct config *config, const char *name)
 
 static void create(const struct config *config, const char *name)
 {
-    for (unsigned i = 0; i < config->vm_count; i++) {
-        const char *why;
+    unsigned i = number(config, name);
+    const char *why = i < config->vm_count ? vm_create(config, i) : NULL;
 
-        if (strcmp(config->vms[i].name, name))
-            continue;
-        why = vm_create(config, i);
-        if (why)
-            print("[vm %s] %s\n", name, why);
-        else
-            vm_print_costs(vms[i]);
-        return;
-    }
-    find(config, name);
+    if (why)
+        print("[vm %s] %s\n", name, why);
+    else if (i < config->vm_count)
+        vm_print_costs(vms[i]);
 }
 
 static void console(const struct config *config, const char *name)

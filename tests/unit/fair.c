@@ -8,6 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "tests/unit/fake_panic.h"
+
 #include "sched/fair.c"
 
 #define SLICE    1000
@@ -16,21 +18,6 @@
 static struct fair_queue queue, other;
 static struct fair_entity entity[FAIR_MAX + 2];
 static uint64_t now;
-static jmp_buf panicked;
-
-void panic(const char *fmt, ...)
-{
-    (void)fmt;
-    longjmp(panicked, 1);
-}
-
-#define assert_panics(call)          \
-    do {                             \
-        if (setjmp(panicked) == 0) { \
-            call;                    \
-            fail_msg("no panic");    \
-        }                            \
-    } while (0)
 
 static uint32_t random_below(uint32_t below)
 {

@@ -6,9 +6,10 @@
 
 #include "tests/unit/fake_cpu.h"
 
+#include "tests/unit/fake_panic.h"
+
 #include "vmx/shadow.c"
 
-#include <setjmp.h>
 #include <string.h>
 
 struct cpu *cpus[MAX_CPUS];
@@ -16,26 +17,11 @@ unsigned cpu_count = 2;
 
 static struct cpu here;
 static char one, two;
-static jmp_buf panicked;
-
-void panic(const char *fmt, ...)
-{
-    (void)fmt;
-    longjmp(panicked, 1);
-}
 
 void log_info(const char *fmt, ...)
 {
     (void)fmt;
 }
-
-#define assert_panics(call)          \
-    do {                             \
-        if (setjmp(panicked) == 0) { \
-            call;                    \
-            fail_msg("no panic");    \
-        }                            \
-    } while (0)
 
 static void on(unsigned cpu)
 {
