@@ -165,7 +165,7 @@ void vlapic_send_ipi(struct vcpu *v, uint64_t icr)
     uint32_t destination = (uint32_t)(icr >> (x2apic ? 32 : 56));
     struct pid *pid = icr_is_virtualized(x2apic, icr) ? pid_table_find(v->vm->pid_table, destination) : NULL;
 
-    v->counts[COUNT_IPI]++;
+    v->stats->counts[COUNT_IPI]++;
     if (pid)
         vlapic_post_edge(pid, ICR_VECTOR(icr));
     else

@@ -61,7 +61,7 @@ static uint64_t exits(const struct vm *vm)
 
     for (unsigned i = 0; i < vm->vcpu_count; i++) {
         for (unsigned r = 0; r < EXIT_REASONS; r++)
-            sum += vm->vcpus[i]->exits[r];
+            sum += vm->vcpus[i]->stats->exits[r];
     }
     return sum;
 }

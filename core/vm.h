@@ -11,6 +11,7 @@
 #include "core/console.h"
 #include "core/guest.h"
 #include "core/memory.h"
+#include "core/statistics.h"
 
 #define VM_MAX_VCPUS 64
 #define VM_INPUT     256
@@ -45,19 +46,6 @@ enum vm_end {
     VM_END_STOP, /* somebody wants it to be off, whatever on-exit says */
 };
 
-enum vcpu_event {                      /* counted per vCPU, beside the exits by reason */
-                  COUNT_INJECTED,      /* interrupts that we injected, not the processor */
-                  COUNT_SWITCH,        /* it was given a CPU */
-                  COUNT_MIGRATION,     /* another one than before */
-                  COUNT_MIGRATION_IPI, /* sent for that: none, but in an experiment of vmx/switch.c */
-                  COUNT_IPI,           /* writes to the ICR that exited */
-                  COUNT_PORT_DENIED,   /* reads as all ones, write ignored */
-                  COUNT_MSR_DENIED,    /* #GP */
-                  COUNT_KINDS
-};
-
-#define EXIT_REASONS 80
-
 /* What another vCPU asked of this one: INIT, then SIPI with its vector in bits 7:0. One word, so that their
  * order is kept. */
 #define REQUEST_INIT      0x200u
@@ -79,8 +67,7 @@ struct vcpu {
     volatile bool dead;        /* nothing but INIT, SIPI or NMI can wake it */
     volatile unsigned request; /* INIT and SIPI, or 0 */
     volatile bool kicked;      /* a request or mail came since the flag was cleared */
-    uint64_t exits[EXIT_REASONS];
-    uint64_t counts[COUNT_KINDS];
+    struct vcpu_statistics *stats;
 };
 
 struct vm {
@@ -159,9 +146,8 @@ void vcpu_dead(struct vcpu *v);
 void vcpu_send_init(struct vcpu *v);
 void vcpu_send_startup(struct vcpu *v, unsigned vector);
 
-/* Print what it holds beside its RAM; exits by reason and counters. */
+/* Prints what it holds beside its RAM. */
 void vm_print_costs(const struct vm *vm);
-void vm_print_statistics(const struct vm *vm);
 
 /* Wakes a vCPU: it looks at its mailbox and requests before it runs on. */
 void vcpu_kick(struct vcpu *v);

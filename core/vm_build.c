@@ -217,8 +217,9 @@ static bool create_vcpu(struct vm *vm, struct cpu *cpu)
     v->id = vm->vcpu_count;
     v->apic_id = v->id;
     v->cpu = cpu;
+    v->stats = memory_alloc_zeroed(&vm->account, MEMORY_STATE, 1);
     vm->vcpus[vm->vcpu_count++] = v;
-    return vlapic_create(v) && backend.vcpu_create(v);
+    return v->stats && vlapic_create(v) && backend.vcpu_create(v);
 }
 
 static bool create_parts(struct vm *vm, struct cpu *const picked[VM_MAX_VCPUS], unsigned count)

@@ -109,7 +109,7 @@ static bool deliver_interrupt(struct vcpu *v, bool busy, uint64_t blocking)
     if (vector >= 0 && !busy && interruptible(blocking)) {
         vlapic_accept(v, (unsigned)vector);
         vmcs_write(vmcs_entry_interruption_info, EVENT_VALID | EVENT_EXTERNAL << 8 | (unsigned)vector);
-        v->counts[COUNT_INJECTED]++;
+        v->stats->counts[COUNT_INJECTED]++;
         vector = vlapic_pending(v);
     }
     if (vmx_of(v)->tpr_shadow)

@@ -207,7 +207,7 @@ enum next vmx_handle_exit(struct vcpu *v)
 
     if (unlikely(basic >= ARRAY_SIZE(handlers)))
         return handle_unexpected(v);
-    v->exits[basic]++;
+    v->stats->exits[basic]++;
     return handlers[basic](v);
 }
 

@@ -40,14 +40,14 @@ static uint32_t port_read(struct vcpu *v, uint16_t port, unsigned size)
     uint32_t value;
 
     if (!pc_port_read(v->vm, port, size, &value))
-        v->counts[COUNT_PORT_DENIED]++;
+        v->stats->counts[COUNT_PORT_DENIED]++;
     return value;
 }
 
 static void port_write(struct vcpu *v, uint16_t port, unsigned size, uint32_t value)
 {
     if (!pc_port_write(v->vm, port, size, value))
-        v->counts[COUNT_PORT_DENIED]++;
+        v->stats->counts[COUNT_PORT_DENIED]++;
 }
 
 static bool transfer_one(struct vcpu *v, uint64_t q, uint64_t linear)

@@ -289,7 +289,7 @@ static inline const struct row *find(uint32_t msr)
 
 static COLD enum next deny(struct vcpu *v)
 {
-    v->counts[COUNT_MSR_DENIED]++;
+    v->stats->counts[COUNT_MSR_DENIED]++;
     vmx_inject_fault(v, VECTOR_GP, 0);
     return NEXT_RESUME;
 }

@@ -66,7 +66,7 @@ static void clear_elsewhere(struct vcpu *v)
     struct vmx_vcpu *x = vmx_of(v), *none = NULL;
     const struct cpu *there = x->active_on;
 
-    v->counts[COUNT_MIGRATION_IPI]++;
+    v->stats->counts[COUNT_MIGRATION_IPI]++;
     for (; !__atomic_compare_exchange_n(&to_clear[there->id], &none, x, false, __ATOMIC_RELEASE,
                                         __ATOMIC_RELAXED);
          none = NULL)
@@ -309,7 +309,7 @@ static COLD void move_here(struct vcpu *v, struct cpu *cpu)
 {
     struct vmx_vcpu *x = vmx_of(v);
 
-    v->counts[COUNT_MIGRATION] += x->last_cpu && x->last_cpu != cpu;
+    v->stats->counts[COUNT_MIGRATION] += x->last_cpu && x->last_cpu != cpu;
     vmx_load_host_state();
     vmx_flush_vpid((uint16_t)vmcs_read(vmcs_vpid));
     x->last_cpu = cpu;
@@ -323,7 +323,7 @@ void vmx_switch_in(struct vcpu *v)
 
     ASSERT(!cpu->active);
     activate(v, cpu);
-    v->counts[COUNT_SWITCH]++;
+    v->stats->counts[COUNT_SWITCH]++;
     vmx_vmptrld(x->vmcs);
     x->active_on = cpu;
     cpu->active = v;

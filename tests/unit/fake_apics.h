@@ -26,6 +26,7 @@ static struct vlapic apics[CPUS];
 static struct pid_table table;
 static struct cpu physical[CPUS]; /* vCPU n is on CPU n */
 static struct vcpu vcpus[CPUS];
+static struct vcpu_statistics statistics[CPUS];
 static struct vm_config config;
 static struct vm vm;
 static struct vioapic ioapic;
@@ -144,6 +145,7 @@ static inline int set_up(void **state)
     vioapic_reset(&ioapic);
     for (unsigned i = 0; i < CPUS; i++) {
         vcpus[i].vm = &vm;
+        vcpus[i].stats = &statistics[i];
         vcpus[i].id = vcpus[i].apic_id = i;
         vm.vcpus[i] = &vcpus[i];
         assert_true(vlapic_create(&vcpus[i]));
