@@ -18,7 +18,12 @@ PORT      equ 0x10                      ; the runner looks at its counters
         align 16
         dd IPIS                         ; 1020h, for the runner
 
+; It spins with interrupts on, which nobody sends it: Bochs alone does not take a CPU away from a guest that was
+; entered with interrupts off, and the receiver's thread may wait for this very CPU.
 sender:
+        mov esp, 0x9000
+        lidt [idt_pointer]
+        sti
         mov ecx, APIC_SVR
         xor edx, edx
         mov eax, 0x1ff
