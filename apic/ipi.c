@@ -117,7 +117,7 @@ static bool deliver(struct vm *vm, const struct message *m)
 bool vm_deliver_msi(struct vm *vm, struct msi msi)
 {
     const struct message m = {
-        .destination = msi.address >> 12 & 0xff,
+        .destination = (msi.address >> 12 & 0xff) | (msi.address >> 5 & 0x7f) << 8,
         .logical = msi.address & MSI_LOGICAL,
         .mode = ICR_MODE(msi.data),
         .vector = ICR_VECTOR(msi.data),
@@ -125,6 +125,22 @@ bool vm_deliver_msi(struct vm *vm, struct msi msi)
     };
 
     return deliver(vm, &m);
+}
+
+/* Of the addressed ones those that took it. */
+unsigned vlapic_send_to_set(struct vcpu *sender, const uint64_t set[2], uint32_t first, uint32_t icr)
+{
+    const struct message m = {.sender = sender, .mode = ICR_MODE(icr), .vector = ICR_VECTOR(icr)};
+    const struct vm *vm = sender->vm;
+    unsigned taken = 0;
+
+    for (unsigned i = 0; i < vm->vcpu_count; i++) {
+        uint32_t bit = vm->vcpus[i]->apic_id - first;
+
+        if (bit < 128 && (set[bit / 64] >> bit % 64 & 1) && (vm->vcpus[i]->lapic->base & APIC_BASE_ENABLE))
+            taken += deliver_to(vm->vcpus[i], &m);
+    }
+    return taken;
 }
 
 /* --- the ICR --- */

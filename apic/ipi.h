@@ -11,7 +11,8 @@ enum delivery { FIXED, LOWEST, SMI, RESERVED_MODE, NMI, INIT, STARTUP, EXTINT };
 
 /* A message-signalled interrupt (SDM volume 3, "Message signalled interrupts"). */
 struct msi {
-    uint32_t address; /* FEEh in bits 31:20, destination in 19:12, bit 3 redirection hint, bit 2 logical */
+    uint32_t address; /* FEEh in bits 31:20, destination in 19:12 (bits 14:8 of it in 11:5, as KVM has it),
+                         bit 3 redirection hint, bit 2 logical */
     uint32_t data;    /* vector, delivery mode in bits 10:8, bit 14 assert, bit 15 level */
 };
 
@@ -22,6 +23,10 @@ struct msi {
 
 /* Delivers it to one or several vCPUs, from any CPU. True when at least one took it. */
 bool vm_deliver_msi(struct vm *vm, struct msi msi);
+
+/* A fixed interrupt or NMI, as the ICR says, to the APIC IDs first + n for each bit n that is set: how many
+ * took it. */
+unsigned vlapic_send_to_set(struct vcpu *sender, const uint64_t set[2], uint32_t first, uint32_t icr);
 
 /* True when a message to this destination reaches v (logical or physical mode). */
 bool vlapic_matches(const struct vcpu *v, uint32_t destination, bool logical);

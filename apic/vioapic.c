@@ -21,7 +21,7 @@
 #define RED_LEVEL           BIT(15)
 #define RED_MASKED          BIT(16)
 #define RED_READ_ONLY       (BIT(12) | RED_REMOTE_IRR)
-#define RED_WRITABLE        (UINT64_C(0xff) << 56 | 0x1ffff)
+#define RED_WRITABLE        (UINT64_C(0xff) << 56 | UINT64_C(0x7f) << 49 | 0x1ffff)
 
 void vioapic_reset(struct vioapic *io)
 {
@@ -39,7 +39,9 @@ static void fire(struct vm *vm, struct vioapic *io, unsigned pin)
     uint64_t *r = &io->redirection[pin];
     bool level = *r & RED_LEVEL;
     struct msi message = {
-        .address = (uint32_t)(MSI_BASE | (*r >> 56) << 12 | (*r & RED_LOGICAL ? MSI_LOGICAL : 0)),
+        /* Bits 55:49 are bits 14:8 of the destination, as in the message (KVM's MSI_EXT_DEST_ID). */
+        .address = (uint32_t)(MSI_BASE | (*r >> 56) << 12 | (*r >> 49 & 0x7f) << 5 |
+                              (*r & RED_LOGICAL ? MSI_LOGICAL : 0)),
         .data = (uint32_t)(MSI_ASSERT | (level ? MSI_LEVEL : 0) | (*r & RED_MODE_AND_VECTOR)),
     };
 

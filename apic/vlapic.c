@@ -180,6 +180,7 @@ static NOINLINE void update(struct vcpu *v)
 
 void vlapic_update(struct vcpu *v)
 {
+    vlapic_pv_eoi_settle(v);
     if (v->lapic->expires || v->lapic->tpr_shadow || vlapic_has_mail(v))
         update(v);
 }
@@ -244,7 +245,7 @@ void vlapic_broadcast_eoi(struct vcpu *v, unsigned vector)
         pc_eoi(v->vm, vector);
 }
 
-static void end_of_interrupt(struct vcpu *v)
+void vlapic_end_of_interrupt(struct vcpu *v)
 {
     struct vlapic *a = v->lapic;
     int vector = highest_vector(a, REG_ISR);
@@ -348,7 +349,7 @@ static void write_register(struct vcpu *v, unsigned reg, uint32_t value)
         update_ppr(a);
         v->kicked = true;
         break;
-    case LAPIC_EOI: end_of_interrupt(v); break;
+    case LAPIC_EOI: vlapic_end_of_interrupt(v); break;
     case REG_LDR: set(a, reg, value & 0xff000000); break;
     case REG_DFR: set(a, reg, value | 0x0fffffff); break;
     case LAPIC_SVR:
@@ -398,6 +399,7 @@ bool vlapic_mmio_enabled(const struct vcpu *v)
 
 uint32_t vlapic_mmio_read(struct vcpu *v, unsigned offset)
 {
+    vlapic_pv_eoi_settle(v);
     if (offset % 16 == 0 && (allowed(v->lapic, offset) & READ))
         return read_register(v->lapic, offset);
     if (offset % 16 == 0)
@@ -407,6 +409,7 @@ uint32_t vlapic_mmio_read(struct vcpu *v, unsigned offset)
 
 void vlapic_mmio_write(struct vcpu *v, unsigned offset, uint32_t value)
 {
+    vlapic_pv_eoi_settle(v);
     if (offset % 16 == 0 && (allowed(v->lapic, offset) & WRITE))
         write_register(v, offset, value);
     else if (offset % 16 == 0)
@@ -456,6 +459,7 @@ bool vlapic_read_x2apic(struct vcpu *v, uint32_t msr, uint64_t *value)
     struct vlapic *a = v->lapic;
     unsigned reg;
 
+    vlapic_pv_eoi_settle(v);
     if (!x2apic_register(msr, &reg) || !x2apic_mode(a) || !(allowed(a, reg) & READ))
         return false;
     *value = reg == LAPIC_ICR ? *wide_icr(a) : read_register(a, reg);
@@ -489,6 +493,7 @@ bool vlapic_write_x2apic(struct vcpu *v, uint32_t msr, uint64_t value)
     struct vlapic *a = v->lapic;
     unsigned reg;
 
+    vlapic_pv_eoi_settle(v);
     if (!x2apic_register(msr, &reg) || !x2apic_mode(a) || reserved_set(reg, value))
         return false;
     if (reg == LAPIC_ICR) {

@@ -52,6 +52,8 @@ void vlapic_set_tpr_class(struct vcpu *v, unsigned priority_class);
 
 /* The line between host and guest TSC; deadlines move with it. */
 void vlapic_set_tsc(struct vcpu *v, const struct guest_tsc *tsc);
+/* What its TSC shows now. */
+uint64_t vlapic_tsc(const struct vcpu *v);
 /* The guest's clock stood still for so long: what it waits for comes later by that. v does not run. */
 void vlapic_shift_time(struct vcpu *v, const struct guest_tsc *tsc, uint64_t host_ticks);
 
@@ -95,6 +97,14 @@ void vlapic_level_vectors(struct vcpu *v, uint64_t out[4]);
 bool vlapic_level_changed(const struct vcpu *v);
 /* The guest changes its TPR in the page, without our doing. */
 void vlapic_use_tpr_shadow(struct vcpu *v, bool on);
+
+/* --- pv_eoi.c: EOIs without an exit in software, in a vCPU without virtual-interrupt delivery --- */
+
+/* The guest's word for it, or NULL for none. */
+void vlapic_pv_eoi_register(struct vcpu *v, uint32_t *word);
+/* At an entry, with everything delivered that can be; at the next exit, before the registers are used. */
+void vlapic_pv_eoi_offer(struct vcpu *v);
+void vlapic_pv_eoi_settle(struct vcpu *v);
 
 /* --- mailbox.c: mail, and who is told of it --- */
 

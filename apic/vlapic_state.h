@@ -53,6 +53,7 @@ struct vlapic {
     bool posted;        /* the processor collects while the vCPU runs */
     bool running;       /* on a CPU, not halted */
     bool tpr_shadow;    /* the processor may change TPR unseen */
+    bool eoi_offered;   /* the guest may end its interrupt by a word in memory (pv_eoi.c) */
     bool level_changed; /* a vector became level-triggered */
     bool requested;     /* IRR, or whether it counts, was changed by software since the backend asked */
 };
@@ -114,6 +115,9 @@ static inline bool software_enabled(const struct vlapic *a)
 
 /* "Error handling": the bit shows with the next write to the ESR; the LVT error entry interrupts at once. */
 void vlapic_error(struct vlapic *a, uint32_t bit);
+
+/* vlapic.c: of the highest vector in service. */
+void vlapic_end_of_interrupt(struct vcpu *v);
 
 /* mailbox.c */
 void vlapic_post_edge(struct pid *pid, unsigned vector);

@@ -214,6 +214,11 @@ void vlapic_set_tsc(struct vcpu *v, const struct guest_tsc *tsc)
         set_deadline(a, a->deadline, rdtsc());
 }
 
+uint64_t vlapic_tsc(const struct vcpu *v)
+{
+    return guest_tsc_at(&v->lapic->tsc, rdtsc());
+}
+
 void vlapic_shift_time(struct vcpu *v, const struct guest_tsc *tsc, uint64_t host_ticks)
 {
     struct vlapic *a = v->lapic;

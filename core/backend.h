@@ -44,6 +44,12 @@ struct backend {
     const char *(*exit_name)(unsigned reason);
     /* Takes write access to whole pieces of its RAM from a guest, until it is reset. */
     enum call_result (*protect)(struct vm *vm, gpa_t at, uint64_t size);
+    /* Shows a guest a page beside its RAM, when the VM is built. False: out of memory. */
+    bool (*map_page)(struct vm *vm, gpa_t at, hpa_t page, bool writable);
+    /* Slots for values that load into CR3 without an exit, where that exits; what is in one (NULL: nothing),
+     * for the vCPU that runs here. */
+    unsigned (*cr3_targets)(const struct vm *vm);
+    void (*set_cr3_target)(struct vcpu *v, unsigned slot, const uint64_t *value);
     /* Changes of second-level tables: CPUs that flushed for them, and IPIs to tell those that ran the VM. */
     void (*flush_counts)(const struct vm *vm, uint64_t *flushes, uint64_t *ipis);
     /* Breaks VM entries of v on purpose and checks that each failure is survived and explained. */

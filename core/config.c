@@ -6,7 +6,7 @@
 #include "core/format.h"
 
 #define MAX_REPORTS   20
-#define MAX_KEYS      32
+#define MAX_KEYS      40
 #define MIN_TSC_KHZ   1000
 #define MAX_TSC_KHZ   20000000
 #define MIN_SLICE_US  100
@@ -86,7 +86,7 @@ static struct excerpt excerpt(struct span s)
 
 static void PRINTF_LIKE(3, 4) fail_at(struct parser *p, unsigned line, const char *fmt, ...)
 {
-    char text[320];
+    char text[768];
     va_list args;
 
     if (p->vm != NULL)
@@ -282,6 +282,19 @@ static bool set_choice(const struct key *key, struct span value, void *field)
     return false;
 }
 
+/* Words with commas between them, into the bits of each. */
+static bool set_flags(const struct key *key, struct span value, void *field)
+{
+    unsigned *flags = field, one;
+
+    while (value.size > 0) {
+        if (!set_choice(&(struct key){.values = key->values, .size = sizeof(one)}, cut(&value, ','), &one))
+            return false;
+        *flags |= one;
+    }
+    return true;
+}
+
 static bool set_module(const struct key *key, struct span value, void *field)
 {
     struct vm_config *vm = field;
@@ -330,12 +343,51 @@ static bool set_cpus(const struct key *key, struct span value, void *field)
     return true;
 }
 
+static bool valid_name(struct span name)
+{
+    for (size_t i = 0; i < name.size; i++) {
+        char c = name.at[i];
+        bool letter = (c | 0x20) >= 'a' && (c | 0x20) <= 'z';
+
+        if (!letter && (c < '0' || c > '9') && c != '-' && c != '_' && c != '.')
+            return false;
+    }
+    return name.size > 0 && name.size < CONFIG_NAME_SIZE;
+}
+
+static bool set_channels(const struct key *key, struct span value, void *field)
+{
+    struct vm_config *vm = field;
+
+    (void)key;
+    while (value.size > 0) {
+        struct span name = cut(&value, ',');
+
+        if (!valid_name(name) || vm->channel_count == VM_MAX_CHANNELS)
+            return false;
+        for (unsigned i = 0; i < vm->channel_count; i++) {
+            if (equals(name, vm->channels[i]))
+                return false;
+        }
+        memcpy(vm->channels[vm->channel_count++], name.at, name.size);
+    }
+    return true;
+}
+
 /* --- the keys --- */
 
 static const struct choice ends[] = {
     {"power-off", DONE_POWER_OFF}, {"reboot", DONE_REBOOT}, {"release", DONE_RELEASE}, {NULL, 0}};
 static const struct choice log_levels[] = {{"info", false}, {"debug", true}, {NULL, 0}};
 static const struct choice switches[] = {{"off", false}, {"on", true}, {NULL, 0}};
+static const struct choice interfaces[] = {
+    {"none", PV_NONE}, {"skerry", PV_SKERRY}, {"kvm", PV_KVM}, {NULL, 0}};
+/* KVM's own numbers of its features: fixed by its ABI, a clock is two of them. */
+static const struct choice features[] = {{"clock", 1 << 0 | 1 << 3}, {"io-delay", 1 << 1},
+                                         {"steal-time", 1 << 5},     {"eoi", 1 << 6},
+                                         {"unhalt", 1 << 7},         {"tlb-flush", 1 << 9},
+                                         {"send-ipi", 1 << 11},      {"sched-yield", 1 << 13},
+                                         {"msi-dest", 1 << 15},      {NULL, 0}};
 static const struct choice modes[] = {{"16", 16}, {"32", 32}, {NULL, 0}};
 static const struct choice classes[] = {{"dedicated", SCHED_DEDICATED}, {"shared", SCHED_SHARED}, {NULL, 0}};
 static const struct choice endings[] = {
@@ -368,7 +420,7 @@ static const struct key host_keys[] = {
      0, NULL},
 };
 
-enum { KEY_LOAD, KEY_MODE, KEY_MODULE, VM_KEYS = 24 };
+enum { KEY_LOAD, KEY_MODE, KEY_MODULE, VM_KEYS = 28 };
 
 /* The first rows are those that other code names, in the order of the enum above. */
 static const struct key vm_keys[] = {
@@ -395,6 +447,13 @@ static const struct key vm_keys[] = {
     {"on-crash", set_choice, "action", "stop, restart or poweroff", VM(on_crash), 0, endings},
     {"max-restarts", set_number, "number", "1 to 4294967295", VM(max_restarts), 0, &restart_limits},
     {"hlt-exits", set_choice, "switch", "on or off", VM(hlt_exits), 0, switches},
+    {"cr3-exits", set_choice, "switch", "on or off", VM(cr3_exits), 0, switches},
+    {"channels", set_channels, "list of channels",
+     "up to 8 names as VMs have them, commas between, none twice", 0, 0, VM_AT(channels_line), NULL},
+    {"pv", set_choice, "interface", "none, skerry or kvm", VM(pv), 0, interfaces},
+    {"pv-off", set_flags, "list of features",
+     "clock, io-delay, steal-time, eoi, unhalt, tlb-flush, send-ipi, sched-yield or msi-dest, commas between",
+     VM(pv_off), 0, features},
     {"tsc-khz", set_number, "TSC rate", "1000 to 20000000 kHz", VM(tsc_khz), VM_AT(tsc_khz_line),
      &khz_limits},
     {"x2apic", set_choice, "switch", "on or off", VM(x2apic), 0, switches},
@@ -420,7 +479,7 @@ static void title(const struct parser *p, char *text, size_t size)
 
 static void unknown_key(struct parser *p, const struct key_table *table, struct span name)
 {
-    char section[CONFIG_NAME_SIZE + 8], names[256];
+    char section[CONFIG_NAME_SIZE + 8], names[512];
     size_t used = 0;
 
     for (unsigned i = 0; i < table->count; i++)
@@ -524,18 +583,6 @@ static void end_section(struct parser *p)
     p->vm = NULL;
 }
 
-static bool valid_name(struct span name)
-{
-    for (size_t i = 0; i < name.size; i++) {
-        char c = name.at[i];
-        bool letter = (c | 0x20) >= 'a' && (c | 0x20) <= 'z';
-
-        if (!letter && (c < '0' || c > '9') && c != '-' && c != '_' && c != '.')
-            return false;
-    }
-    return name.size > 0 && name.size < CONFIG_NAME_SIZE;
-}
-
 static struct vm_config *find_vm(struct config *config, struct span name)
 {
     for (unsigned i = 0; i < config->vm_count; i++) {
@@ -580,6 +627,7 @@ static void begin_vm(struct parser *p, struct span name)
         .apicv = true,
         .posted = true,
         .ipiv = true,
+        .pv = PV_KVM,
     };
     memcpy(vm->name, name.at, name.size);
 }
@@ -653,6 +701,39 @@ static void check_focus(struct parser *p)
                 excerpt(name).text);
 }
 
+static unsigned ends_of(const struct config *config, const char *channel)
+{
+    unsigned count = 0;
+
+    for (unsigned i = 0; i < config->vm_count; i++) {
+        for (unsigned n = 0; n < config->vms[i].channel_count; n++)
+            count += strcmp(config->vms[i].channels[n], channel) == 0;
+    }
+    return count;
+}
+
+/* Each channel has two ends, or the VMs that name it are not started. */
+static void check_channels(struct parser *p)
+{
+    unsigned all = 0;
+
+    for (unsigned i = 0; i < p->config->vm_count; i++) {
+        p->vm = &p->config->vms[i];
+        for (unsigned n = 0; n < p->vm->channel_count; n++) {
+            unsigned count = ends_of(p->config, p->vm->channels[n]);
+
+            if (count != 2)
+                fail_at(p, p->vm->channels_line, "channel '%s' is named by %u VM(s), expected two",
+                        p->vm->channels[n], count);
+            if (++all > 2 * CONFIG_MAX_CHANNELS)
+                fail_at(p, p->vm->channels_line,
+                        "channel '%s' is one too many, expected at most %u in all VMs", p->vm->channels[n],
+                        CONFIG_MAX_CHANNELS);
+        }
+    }
+    p->vm = NULL;
+}
+
 void config_parse(const char *text, size_t size, struct config *out, config_report *report, void *context)
 {
     static const char utf8_mark[] = "\xef\xbb\xbf";
@@ -675,4 +756,5 @@ void config_parse(const char *text, size_t size, struct config *out, config_repo
     end_section(&p);
     check_focus(&p);
     check_release(&p);
+    check_channels(&p);
 }

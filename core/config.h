@@ -7,17 +7,21 @@
 #include "arch/x86/types.h"
 #include "core/loader.h"
 
-#define CONFIG_MAX_VMS   32
-#define CONFIG_MAX_CPUS  256 /* host CPU numbers run from 0 to 255 */
-#define CONFIG_NAME_SIZE 32
-#define CONFIG_FILE_SIZE 128
-#define CONFIG_LINE_SIZE 1024
+#define CONFIG_MAX_VMS      32
+#define CONFIG_MAX_CPUS     256 /* host CPU numbers run from 0 to 255 */
+#define CONFIG_NAME_SIZE    32
+#define CONFIG_MAX_CHANNELS 32
+#define VM_MAX_CHANNELS     8
+#define CONFIG_FILE_SIZE    128
+#define CONFIG_LINE_SIZE    1024
 
 struct cpu_set {
     uint64_t bits[CONFIG_MAX_CPUS / 64];
 };
 
 enum ending { ENDING_STOP, ENDING_RESTART, ENDING_POWEROFF };
+/* Paravirtual interfaces: none, Skerry's own, or KVM's beside it. */
+enum pv { PV_NONE, PV_SKERRY, PV_KVM };
 enum sched_class { SCHED_DEDICATED, SCHED_SHARED };
 
 struct vm_config {
@@ -45,6 +49,12 @@ struct vm_config {
     bool hv_timer;         /* guest timers on the VMX preemption timer, where there is one; default on */
     /* Rungs of the interrupt ladder that the VM may stand on where the CPU has them; default on. */
     bool tpr_shadow, apicv, posted, ipiv;
+    bool cr3_exits; /* address-space switches exit, and are counted; default off */
+    char channels[VM_MAX_CHANNELS][CONFIG_NAME_SIZE]; /* that connect it with other VMs, by number */
+    unsigned channel_count, channels_line;
+    enum pv pv;
+    unsigned
+        pv_off; /* features of KVM's interface that are not offered, by their bits (hypercall/kvm_abi.h) */
     unsigned tsc_khz; /* rate of the guest's TSC; 0: the machine's */
     unsigned kernel_line, initrd_line, memory_line, cpus_line, tsc_khz_line,
         vcpus_line; /* for later checks; 0: not given */

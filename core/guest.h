@@ -8,6 +8,11 @@
 
 struct vm;
 
+/* Pages beside the RAM (core/shared_pages.h): counters of vCPUs, channels. In the guest's 2 MiB of local
+ * APICs. */
+#define GUEST_STATISTICS UINT64_C(0xfef00000)
+#define GUEST_CHANNELS   UINT64_C(0xfef40000)
+
 /* Copy n bytes from or to guest memory. False, with nothing done, unless the whole range is the guest's RAM.
  */
 bool guest_read(const struct vm *vm, gpa_t from, void *to, size_t n);

@@ -4,6 +4,7 @@
 #include "arch/x86/cpu.h"
 #include "arch/x86/string.h"
 #include "core/backend.h"
+#include "core/channel.h"
 #include "core/log.h"
 #include "core/machine.h"
 #include "core/smp.h"
@@ -86,6 +87,7 @@ const char *vm_destroy(struct vm *vm)
     if (sched_holds(vm))
         return "is not at rest yet";
     give_cpus_back(vm);
+    channel_detach(vm);
     backend.vm_destroy(vm);
     vms[vm->id] = NULL;
     vm_count--;

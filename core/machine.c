@@ -244,6 +244,7 @@ static void setup_clocks(void)
     uint32_t count;
 
     machine.tsc_hz = clock_measure_tsc(machine.acpi.fadt.pm_timer);
+    machine.tsc_scale = tick_scale(machine.tsc_hz);
     machine.start_time = clock_read_cmos();
     machine.start_tsc = rdtsc();
     if (lapic_has_tsc_deadline())
@@ -288,6 +289,11 @@ void machine_put_back(void)
 uint64_t machine_time(void)
 {
     return machine.start_time + (machine.tsc_hz ? (rdtsc() - machine.start_tsc) / machine.tsc_hz : 0);
+}
+
+uint64_t machine_time_ns(void)
+{
+    return machine.start_time * NANOSECONDS + ticks_to_ns(machine.tsc_scale, rdtsc() - machine.start_tsc);
 }
 
 static size_t word_length(const char *s)

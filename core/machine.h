@@ -7,6 +7,7 @@
 #include "arch/x86/multiboot2.h"
 #include "arch/x86/paging.h"
 #include "arch/x86/put_back.h"
+#include "core/ticks.h"
 
 struct machine {
     struct boot_info boot;
@@ -15,7 +16,8 @@ struct machine {
     struct cpu_note boot_cpu; /* as the boot loader left it */
     uint64_t entry_tsc;       /* TSC at the Multiboot2 entry */
     uint64_t tsc_hz;
-    uint64_t start_time; /* seconds since 1970 when TSC was start_tsc */
+    struct tick_scale tsc_scale; /* TSC ticks to nanoseconds */
+    uint64_t start_time;         /* seconds since 1970 when TSC was start_tsc */
     uint64_t start_tsc;
     uint16_t serial_port; /* 0: none */
 };
@@ -41,8 +43,9 @@ const void *machine_table(hpa_t at, size_t n);
 /* Maps device registers or a framebuffer for good; flags MAP_DEVICE or MAP_WC. */
 void *machine_map_device(hpa_t at, uint64_t size, uint64_t flags);
 
-/* Seconds since 1970. */
+/* Seconds and nanoseconds since 1970. */
 uint64_t machine_time(void);
+uint64_t machine_time_ns(void);
 
 /* True when word stands on the boot command line. */
 bool machine_option(const char *word);

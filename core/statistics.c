@@ -4,6 +4,22 @@
 #include "core/backend.h"
 #include "core/log.h"
 
+static void print_paravirtual(const struct vm *vm, unsigned i)
+{
+    const uint64_t *counts = vm->vcpus[i]->stats->counts;
+    uint64_t any = 0;
+
+    for (enum vcpu_event kind = COUNT_PV_EOI; kind <= COUNT_DOORBELL; kind++)
+        any |= counts[kind];
+    if (any)
+        log_info("[vm %s] vcpu %u: paravirtual: %llu EOIs, %llu kicks, %llu IPIs, %llu yields, %llu flushes, "
+                 "%llu doorbells",
+                 vm->config->name, i, (unsigned long long)counts[COUNT_PV_EOI],
+                 (unsigned long long)counts[COUNT_PV_KICK], (unsigned long long)counts[COUNT_PV_IPI],
+                 (unsigned long long)counts[COUNT_PV_YIELD], (unsigned long long)counts[COUNT_PV_FLUSH],
+                 (unsigned long long)counts[COUNT_DOORBELL]);
+}
+
 void vm_print_statistics(const struct vm *vm)
 {
     uint64_t flushes, ipis;
@@ -29,6 +45,8 @@ void vm_print_statistics(const struct vm *vm)
                  (unsigned long long)v->stats->counts[COUNT_PORT_DENIED],
                  (unsigned long long)v->stats->counts[COUNT_MSR_DENIED]);
     }
+    for (unsigned i = 0; i < vm->vcpu_count; i++)
+        print_paravirtual(vm, i);
     backend.flush_counts(vm, &flushes, &ipis);
     log_info("[vm %s] second-level tables: %llu flushes, %llu IPIs for them", vm->config->name,
              (unsigned long long)flushes, (unsigned long long)ipis);

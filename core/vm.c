@@ -198,7 +198,7 @@ void vcpu_dead(struct vcpu *v)
     for (unsigned i = 0; i < vm->vcpu_count; i++) {
         const struct vcpu *other = vm->vcpus[i];
 
-        if (!other->dead || other->request)
+        if (!other->dead || other->request || other->pv.unhalted)
             return;
     }
     vm_request_end(vm, VM_END_OFF, "has halted with interrupts off");

@@ -10,7 +10,9 @@
 #include "core/config.h"
 #include "core/console.h"
 #include "core/guest.h"
+#include "core/machine.h"
 #include "core/memory.h"
+#include "core/paravirt.h"
 #include "core/statistics.h"
 
 #define VM_MAX_VCPUS 64
@@ -33,6 +35,7 @@ enum next {
     NEXT_SKIP_AND_RESUME, /* first step over the instruction that exited */
     NEXT_HALT,            /* step over it and wait for an interrupt */
     NEXT_YIELD,           /* step over it and let others run: it spins for one of them */
+    NEXT_GIVE_WAY,        /* step over it, and then the one runs that was favoured (sched_yield_to) */
     NEXT_PREEMPT,         /* its slice is over */
     NEXT_LEAVE,           /* the VM has ended or a request is pending: back to the scheduler */
 };
@@ -68,6 +71,7 @@ struct vcpu {
     volatile unsigned request; /* INIT and SIPI, or 0 */
     volatile bool kicked;      /* a request or mail came since the flag was cleared */
     struct vcpu_statistics *stats;
+    struct paravirt pv;
 };
 
 struct vm {
@@ -80,6 +84,7 @@ struct vm {
     void *backend;               /* struct vmx_vm */
     struct pc *pc;               /* its devices */
     struct pid_table *pid_table; /* the mailboxes of its vCPUs */
+    uint32_t kvm_features;       /* that the guest is offered (hypercall/kvm_abi.h) */
     struct vcpu *vcpus[VM_MAX_VCPUS];
     unsigned vcpu_count;
     volatile bool live;    /* started and not ended */
@@ -115,6 +120,12 @@ bool vm_find_images(const struct vm_config *c, struct image *image);
 /* Brings it to the state of a machine just switched on, with its images in memory. False after reporting why.
  */
 bool vm_load(struct vm *vm);
+
+/* Rate of its guest's TSC. */
+static inline uint64_t vm_tsc_hz(const struct vm *vm)
+{
+    return vm->config->tsc_khz ? (uint64_t)vm->config->tsc_khz * 1000 : machine.tsc_hz;
+}
 
 /* Every started VM has ended. */
 bool vm_all_ended(void);

@@ -4,9 +4,11 @@
 #include "arch/x86/layout.h"
 #include "arch/x86/string.h"
 #include "core/backend.h"
+#include "core/channel.h"
 #include "core/format.h"
 #include "core/log.h"
 #include "core/machine.h"
+#include "core/shared_pages.h"
 #include "core/smp.h"
 
 static void PRINTF_LIKE(2, 3) refuse(unsigned line, const char *fmt, ...)
@@ -230,7 +232,7 @@ static bool create_parts(struct vm *vm, struct cpu *const picked[VM_MAX_VCPUS], 
         if (!create_vcpu(vm, picked[i % count]))
             return false;
     }
-    return sched_create(vm, picked, count);
+    return shared_pages_create(vm) && sched_create(vm, picked, count);
 }
 
 /* Brings a VM to the state of a machine just switched on, with its images in memory. */
@@ -249,6 +251,7 @@ bool vm_load(struct vm *vm)
         return false;
     }
     pc_reset(vm);
+    channel_reset(vm);
     vm->input_head = vm->input_tail = 0;
     for (unsigned i = 0; i < vm->vcpu_count; i++) {
         struct vcpu *v = vm->vcpus[i];
@@ -304,6 +307,7 @@ struct vm *vm_build(const struct vm_config *c, unsigned id)
         vm_count++;
         return vm;
     }
+    channel_detach(vm);
     account = vm->account;
     memory_release(&account);
     return NULL;

@@ -336,6 +336,8 @@ static enum run_end run(struct cpu *cpu, struct vcpu *v)
 
     v->cpu = cpu;
     cpu->vcpu = v;
+    if (v->sched)
+        v->stats->counts[COUNT_STEAL] = v->sched->fair.waited;
     if (vm_begin_run(v->vm))
         end = backend.run(v);
     cpu->vcpu = NULL;

@@ -89,6 +89,8 @@ void vmx_apicv_configure(struct vcpu *v)
         x->proc &= ~(PROC_HLT | PROC_MWAIT | PROC_MONITOR);
     x->tpr_shadow = shadow;
     x->virtual_delivery = delivers(vm, mode) && !relocated;
+    if (v->vm->config->cr3_exits)
+        x->proc |= PROC_CR3_LOAD;
     if (shadow)
         x->proc = (x->proc | PROC_TPR_SHADOW) & ~(PROC_CR8_LOAD | PROC_CR8_STORE);
     if (page)

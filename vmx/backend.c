@@ -11,6 +11,7 @@
 #include "core/memory.h"
 #include "vmx/apicv.h"
 #include "vmx/caps.h"
+#include "vmx/cr3.h"
 #include "vmx/vmx.h"
 
 /* The feature lock: firmware may have forbidden VMX; where it left the lock open, we close it with VMX on. */
@@ -158,6 +159,9 @@ const struct backend backend = {
     .run = vmx_run,
     .exit_name = vmx_exit_name,
     .protect = vmx_protect,
+    .map_page = vmx_map_page,
+    .cr3_targets = vmx_cr3_targets,
+    .set_cr3_target = vmx_set_cr3_target,
     .flush_counts = flush_counts,
     .self_test = vmx_self_test,
 };

@@ -7,6 +7,8 @@
 #include "arch/x86/cpu.h"
 #include "core/machine.h"
 #include "hypercall/abi.h"
+#include "hypercall/kvm.h"
+#include "hypercall/kvm_abi.h"
 #include "vmx/caps.h"
 #include "vmx/vmx.h"
 
@@ -54,7 +56,7 @@ static void fix_max(const struct vcpu *v UNUSED, uint32_t subleaf UNUSED, struct
 static void fix_features(const struct vcpu *v, uint32_t subleaf UNUSED, struct cpuid *r)
 {
     r->ebx = (r->ebx & 0xffff) | v->vm->vcpu_count << 16 | v->apic_id << 24;
-    r->ecx |= LEAF1_ECX_HYPERVISOR | LEAF1_ECX_DEADLINE;
+    r->ecx |= (v->vm->config->pv == PV_NONE ? 0 : LEAF1_ECX_HYPERVISOR) | LEAF1_ECX_DEADLINE;
     if (!vmx_halts_by_itself(v))
         r->ecx &= ~LEAF1_ECX_MONITOR;
     if (vlapic_mode(v) == VLAPIC_OFF)
@@ -125,16 +127,11 @@ static void fix_xsave(const struct vcpu *v, uint32_t subleaf, struct cpuid *r)
     }
 }
 
-uint64_t vmx_tsc_hz(const struct vm *vm)
-{
-    return vm->config->tsc_khz ? (uint64_t)vm->config->tsc_khz * 1000 : machine.tsc_hz;
-}
-
 /* The local APIC's timer is clocked by the "crystal", and both run at the TSC's rate: see
  * apic/vlapic_timer.c. */
 static void fix_crystal(const struct vcpu *v, uint32_t subleaf UNUSED, struct cpuid *r)
 {
-    uint64_t hz = vmx_tsc_hz(v->vm);
+    uint64_t hz = vm_tsc_hz(v->vm);
     uint32_t times = hz > UINT32_MAX ? 8 : 1;
 
     *r = (struct cpuid){1, times, (uint32_t)(hz / times), 0};
@@ -142,24 +139,42 @@ static void fix_crystal(const struct vcpu *v, uint32_t subleaf UNUSED, struct cp
 
 static void fix_frequency(const struct vcpu *v, uint32_t subleaf UNUSED, struct cpuid *r)
 {
-    uint32_t mhz = (uint32_t)(vmx_tsc_hz(v->vm) / 1000000);
+    uint32_t mhz = (uint32_t)(vm_tsc_hz(v->vm) / 1000000);
 
     *r = (struct cpuid){mhz, mhz, 100, 0};
 }
 
-static void fix_hypervisor(const struct vcpu *v UNUSED, uint32_t subleaf UNUSED, struct cpuid *r)
+/* Without a paravirtual interface these leaves are zeros, and nothing says that there is a hypervisor. */
+static void fix_hypervisor(const struct vcpu *v, uint32_t subleaf UNUSED, struct cpuid *r)
 {
-    *r = (struct cpuid){SKERRY_CPUID_ABI, 0x72656b53, 0x6b537972, 0x79727265}; /* "SkerrySkerry" */
+    if (v->vm->config->pv != PV_NONE)
+        *r = (struct cpuid){SKERRY_CPUID_TIMING, 0x72656b53, 0x6b537972, 0x79727265}; /* "SkerrySkerry" */
 }
 
-static void fix_abi(const struct vcpu *v UNUSED, uint32_t subleaf UNUSED, struct cpuid *r)
+static void fix_abi(const struct vcpu *v, uint32_t subleaf UNUSED, struct cpuid *r)
 {
-    *r = (struct cpuid){SKERRY_ABI_VERSION, 0, 0, 0};
+    if (v->vm->config->pv != PV_NONE)
+        *r = (struct cpuid){SKERRY_ABI_VERSION, 0, 0, 0};
 }
 
-static void fix_kvm(const struct vcpu *v UNUSED, uint32_t subleaf UNUSED, struct cpuid *r)
+/* As VMware began and others follow: the rates of TSC and local APIC timer, in kHz. */
+static void fix_timing(const struct vcpu *v, uint32_t subleaf UNUSED, struct cpuid *r)
 {
-    *r = (struct cpuid){SKERRY_CPUID_KVM + 1, 0x4b4d564b, 0x564b4d56, 0x4d}; /* "KVMKVMKVM" */
+    uint32_t khz = (uint32_t)(vm_tsc_hz(v->vm) / 1000);
+
+    if (v->vm->config->pv != PV_NONE)
+        *r = (struct cpuid){khz, khz, 0, 0};
+}
+
+static void fix_kvm(const struct vcpu *v, uint32_t subleaf UNUSED, struct cpuid *r)
+{
+    if (v->vm->config->pv == PV_KVM)
+        *r = (struct cpuid){KVM_CPUID_FEATURES, 0x4b4d564b, 0x564b4d56, 0x4d}; /* "KVMKVMKVM" */
+}
+
+static void fix_kvm_features(const struct vcpu *v, uint32_t subleaf UNUSED, struct cpuid *r)
+{
+    *r = (struct cpuid){v->vm->kvm_features, 0, 0, kvm_hints(v->vm->config)};
 }
 
 static void fix_extended_max(const struct vcpu *v UNUSED, uint32_t subleaf UNUSED, struct cpuid *r)
@@ -197,9 +212,11 @@ static const struct row {
     {0x00000015, ANY, {0, 0, 0, 0}, fix_crystal, PER_VCPU},
     {0x00000016, ANY, {0, 0, 0, 0}, fix_frequency, PER_VCPU},
     {0x0000001f, ANY, {0, 0, 0, 0}, fix_topology, PER_VCPU},
-    {SKERRY_CPUID_BASE, ANY, {0, 0, 0, 0}, fix_hypervisor, ONCE},
-    {SKERRY_CPUID_ABI, ANY, {0, 0, 0, 0}, fix_abi, ONCE},
-    {SKERRY_CPUID_KVM, ANY, {0, 0, 0, 0}, fix_kvm, ONCE},
+    {SKERRY_CPUID_BASE, ANY, {0, 0, 0, 0}, fix_hypervisor, PER_VCPU},
+    {SKERRY_CPUID_ABI, ANY, {0, 0, 0, 0}, fix_abi, PER_VCPU},
+    {SKERRY_CPUID_TIMING, ANY, {0, 0, 0, 0}, fix_timing, PER_VCPU},
+    {KVM_CPUID_BASE, ANY, {0, 0, 0, 0}, fix_kvm, PER_VCPU},
+    {KVM_CPUID_FEATURES, ANY, {0, 0, 0, 0}, fix_kvm_features, PER_VCPU},
     {0x80000000, ANY, {ALL, ALL, ALL, ALL}, fix_extended_max, ONCE},
     {0x80000001, ANY, {ALL, 0, LEAF80000001_ECX, LEAF80000001_EDX}, fix_extended_1, ONCE},
     {0x80000002, ANY, {ALL, ALL, ALL, ALL}, NULL, ONCE},

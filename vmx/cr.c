@@ -5,7 +5,7 @@
 #include "arch/x86/msr.h"
 #include "core/log.h"
 #include "vmx/caps.h"
-#include "vmx/vmx.h"
+#include "vmx/cr3.h"
 
 #define CR0_DEFINED \
     (CR0_PE | CR0_MP | CR0_EM | CR0_TS | CR0_ET | CR0_NE | CR0_WP | CR0_AM | CR0_NW | CR0_CD | CR0_PG)
@@ -22,8 +22,8 @@ static enum next protection_fault(struct vcpu *v)
     return NEXT_RESUME;
 }
 
-/* With PAE paging outside long mode, a MOV to CR0 or CR4 loads the PDPTEs ("PDPTE registers"). */
-static bool load_pdptes(struct vcpu *v)
+/* With PAE paging outside long mode, a MOV to CR0, CR3 or CR4 loads the PDPTEs ("PDPTE registers"). */
+bool vmx_load_pdptes(struct vcpu *v)
 {
     uint64_t entries[4];
 
@@ -72,7 +72,7 @@ static bool change_paging(struct vcpu *v, bool on)
         set_long_mode(true);
         return true;
     }
-    return !(cr4 & CR4_PAE) || load_pdptes(v);
+    return !(cr4 & CR4_PAE) || vmx_load_pdptes(v);
 }
 
 static enum next write_guest_cr0(struct vcpu *v, uint64_t value)
@@ -99,7 +99,7 @@ static enum next write_guest_cr4(struct vcpu *v, uint64_t value)
     vmcs_write(vmcs_cr4_shadow, value);
     vmcs_write(vmcs_guest_cr4, value | vmx_caps.cr4_fixed0);
     if (!(efer & EFER_LMA) && (value & CR4_PAE) && (vmcs_read(vmcs_guest_cr0) & CR0_PG) &&
-        ((old ^ value) & (CR4_PAE | CR4_PGE | CR4_PSE | CR4_SMEP)) && !load_pdptes(v)) {
+        ((old ^ value) & (CR4_PAE | CR4_PGE | CR4_PSE | CR4_SMEP)) && !vmx_load_pdptes(v)) {
         vmcs_write(vmcs_guest_cr4, old);
         return protection_fault(v);
     }
@@ -120,6 +120,7 @@ static enum next move_to(struct vcpu *v, unsigned cr, uint64_t value)
         value = (uint32_t)value;
     switch (cr) {
     case 0: return write_guest_cr0(v, value);
+    case 3: return vmx_write_cr3(v, value);
     case 4: return write_guest_cr4(v, value);
     case 8: return write_guest_cr8(v, value);
     default: return protection_fault(v);

@@ -4,11 +4,13 @@
 #include "arch/x86/layout.h"
 #include "arch/x86/string.h"
 #include "core/machine.h"
+#include "hypercall/kvm.h"
 #include "apic/vlapic.h"
 #include "vmx/apicv.h"
 #include "vmx/caps.h"
 
 #define EPT_RWX        UINT64_C(7)
+#define EPT_READ       UINT64_C(1)
 #define EPT_WRITE      UINT64_C(2)
 #define EPT_ATTRIBUTES UINT64_C(0x7f)
 #define EPT_ADDRESS    UINT64_C(0x000ffffffffff000)
@@ -88,19 +90,30 @@ static uint64_t ept_pointer(const struct page_table *t)
  */
 static bool map_apic_page(struct vm *vm, struct vmx_vm *x)
 {
-    struct page_table view = x->ept;
+    struct page_table *view = &x->ept_apic;
     uint64_t *top, *next;
 
-    top = view.root = table_page(&vm->account);
+    *view = x->ept;
+    top = view->root = table_page(&vm->account);
     next = table_page(&vm->account);
     if (!top || !next)
         return false;
     memcpy(top, x->ept.root, PAGE_SIZE);
     memcpy(next, phys_to_virt(hpa(top[0] & ~(PAGE_SIZE - 1))), PAGE_SIZE);
     top[0] = virt_to_phys(next).value | EPT_RWX;
-    x->ept_pointer_apic = ept_pointer(&view);
-    return paging_map(&view, VLAPIC_BASE, vmx_apic_access_page().value, PAGE_SIZE,
+    x->ept_pointer_apic = ept_pointer(view);
+    return paging_map(view, VLAPIC_BASE, vmx_apic_access_page().value, PAGE_SIZE,
                       EPT_RWX | CACHE_WB << EPT_TYPE_SHIFT);
+}
+
+/* Beside the RAM, in both views; no code runs there. */
+bool vmx_map_page(struct vm *vm, gpa_t at, hpa_t page, bool writable)
+{
+    struct vmx_vm *x = vm->backend;
+    uint64_t flags = EPT_READ | (writable ? EPT_WRITE : 0) | CACHE_WB << EPT_TYPE_SHIFT;
+
+    return paging_map(&x->ept, at.value, page.value, PAGE_SIZE, flags) &&
+           (!x->ept_apic.root || paging_map(&x->ept_apic, at.value, page.value, PAGE_SIZE, flags));
 }
 
 static bool create_msr_bitmaps(struct vm *vm, struct vmx_vm *x)
@@ -173,6 +186,12 @@ void vmx_unprotect(struct vm *vm)
     vmx_ept_new_generation(x);
 }
 
+static struct kvm_needless needless(const struct vm_config *c, enum vmx_rung rung)
+{
+    return (struct kvm_needless){.eoi = rung >= (c->x2apic ? RUNG_X2APIC : RUNG_APICV),
+                                 .ipis = rung >= RUNG_IPIV};
+}
+
 bool vmx_vm_create(struct vm *vm)
 {
     struct vmx_vm *x = memory_alloc_zeroed(&vm->account, MEMORY_STATE, 1);
@@ -196,8 +215,9 @@ bool vmx_vm_create(struct vm *vm)
     x->ept_pointer = ept_pointer(&x->ept);
     vmx_ept_new_generation(x);
     x->rung = vmx_rung(vm->config);
+    vm->kvm_features = kvm_features(vm->config, needless(vm->config, x->rung));
     if (vm->config->tsc_khz)
-        x->tsc_multiplier = guest_tsc_divide(vmx_tsc_hz(vm), machine.tsc_hz);
+        x->tsc_multiplier = guest_tsc_divide(vm_tsc_hz(vm), machine.tsc_hz);
     if (x->rung >= RUNG_TPR_SHADOW && !map_apic_page(vm, x))
         return false;
     return create_msr_bitmaps(vm, x);

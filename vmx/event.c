@@ -112,6 +112,8 @@ static bool deliver_interrupt(struct vcpu *v, bool busy, uint64_t blocking)
         v->stats->counts[COUNT_INJECTED]++;
         vector = vlapic_pending(v);
     }
+    if (unlikely(v->pv.eoi) && vector < 0)
+        vlapic_pv_eoi_offer(v);
     if (vmx_of(v)->tpr_shadow)
         vmx_apicv_set_threshold(v, vector < 0 ? vlapic_requested(v) : -1);
     return vector >= 0;

@@ -8,6 +8,8 @@
 #include "hypercall/hypercall.h"
 #include "vmx/apicv.h"
 
+#define RIGHTS_LONG BIT(13) /* of a code segment: 64-bit code, as EFER.LMA is 1 then */
+
 typedef enum next exit_handler(struct vcpu *v);
 
 void vmx_skip_instruction(void)
@@ -127,8 +129,10 @@ static enum next handle_nothing(struct vcpu *v UNUSED)
 
 static enum next handle_vmcall(struct vcpu *v)
 {
-    hypercall_dispatch(v, vmcs_read(vmcs_guest_ss_rights) >> 5 & 3);
-    return NEXT_SKIP_AND_RESUME;
+    if (unlikely(v->vm->config->pv == PV_NONE))
+        return handle_undefined(v);
+    return hypercall_dispatch(v, vmcs_read(vmcs_guest_ss_rights) >> 5 & 3,
+                              vmcs_read(vmcs_guest_cs_rights) & RIGHTS_LONG);
 }
 
 static enum next handle_bad_entry(struct vcpu *v)

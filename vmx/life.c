@@ -3,12 +3,14 @@
 #include "apic/vlapic.h"
 #include "arch/x86/percpu.h"
 #include "core/panic.h"
+#include "hypercall/kvm.h"
 #include "vmx/vmx.h"
 
 void vmx_shift_time(struct vm *vm, uint64_t ticks)
 {
     struct vmx_vm *x = vm->backend;
 
+    kvm_clock_was_stopped(vm);
     if (!x->tsc_started)
         return;
     for (unsigned i = 0; i < vm->vcpu_count; i++) {

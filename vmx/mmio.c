@@ -140,9 +140,10 @@ static enum next access(struct vcpu *v, const struct mmio_insn *insn, gpa_t at)
 
 static enum next protected_write(struct vcpu *v, gpa_t at)
 {
-    vm_request_end(v->vm, VM_END_CRASH,
-                   "write to guest-physical %llx, which the guest has protected, rip %llx (vcpu %u)",
-                   (unsigned long long)at.value, (unsigned long long)vmcs_read(vmcs_guest_rip), v->id);
+    vm_request_end(v->vm, VM_END_CRASH, "write to guest-physical %llx, which %s, rip %llx (vcpu %u)",
+                   (unsigned long long)at.value,
+                   guest_map(v->vm, at, 1) ? "the guest has protected" : "is read-only for guests",
+                   (unsigned long long)vmcs_read(vmcs_guest_rip), v->id);
     return NEXT_LEAVE;
 }
 
@@ -189,10 +190,10 @@ enum next vmx_handle_ept_violation(struct vcpu *v)
     uint64_t qualification = vmcs_read(vmcs_exit_qualification);
 
     vmx_reinject(v);
-    if (qualification & QUALIFIED_READABLE) /* RAM, of which nothing is ever missing but write access */
-        return protected_write(v, at);
     if (qualification & QUALIFIED_FETCH)
         return give_up(v, at, "instruction fetch", NULL, 0);
+    if (qualification & QUALIFIED_READABLE) /* all that is ever missing there is write access */
+        return protected_write(v, at);
     if (vmx_of(v)->event)
         return give_up(v, at, "delivery of an exception or interrupt", NULL, 0);
     if ((qualification & QUALIFIED_LINEAR) && !(qualification & QUALIFIED_FINAL))

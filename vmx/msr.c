@@ -9,6 +9,8 @@
 #include "arch/x86/mtrr.h"
 #include "arch/x86/msr.h"
 #include "arch/x86/string.h"
+#include "hypercall/kvm.h"
+#include "hypercall/kvm_abi.h"
 #include "vmx/apicv.h"
 #include "vmx/caps.h"
 #include "vmx/vmx.h"
@@ -80,6 +82,7 @@ void vmx_set_tsc_offset(struct vcpu *v, uint64_t offset)
     x->tsc.offset = offset;
     vmcs_write(vmcs_tsc_offset, offset);
     vlapic_set_tsc(v, &x->tsc);
+    kvm_clock_set_stamp(v, offset - ((const struct vmx_vm *)v->vm->backend)->tsc_offset);
 }
 
 /* A write to the TSC moves IA32_TSC_ADJUST by the same amount, and the other way round. */
@@ -237,6 +240,7 @@ static const struct row {
 } rows[] = {
     [ROW_X2APIC] = {IA32_X2APIC_BASE, IA32_X2APIC_LAST, vlapic_read_x2apic, vlapic_write_x2apic},
     {IA32_TSC, IA32_TSC, NULL, write_tsc},
+    {MSR_KVM_WALL_CLOCK, MSR_KVM_SYSTEM_TIME, kvm_read_msr, kvm_write_msr},
     {0x017, 0x017, read_zero, NULL}, /* IA32_PLATFORM_ID */
     {IA32_APIC_BASE, IA32_APIC_BASE, read_apic_base, write_apic_base},
     {IA32_FEATURE_CONTROL, IA32_FEATURE_CONTROL, read_feature_control, NULL},
@@ -255,6 +259,7 @@ static const struct row {
     {IA32_EFER, IA32_EFER, NULL, write_efer},
     {IA32_STAR, IA32_FMASK, NULL, vmx_write_switched_msr},
     {IA32_TSC_AUX, IA32_TSC_AUX, NULL, vmx_write_switched_msr},
+    {MSR_KVM_WALL_CLOCK_NEW, MSR_KVM_PV_EOI, kvm_read_msr, kvm_write_msr},
 };
 
 /* The rows of low MSRs by number, 0: none, else its place + 1. Most exits are for these and the local APIC.

@@ -5,6 +5,7 @@
 #include "core/console.h"
 #include "core/log.h"
 #include "core/machine.h"
+#include "hypercall/kvm.h"
 #include "vmx/vmx.h"
 
 static bool must_leave(const struct vcpu *v)
@@ -52,13 +53,20 @@ static void idle(struct vcpu *v)
     v->kicked = false;
 }
 
+/* Somebody has kicked it (KVM's PV_UNHALT). */
+static bool take_unhalt(struct vcpu *v)
+{
+    return v->pv.unhalted && __atomic_exchange_n(&v->pv.unhalted, false, __ATOMIC_SEQ_CST);
+}
+
 /* HLT: until something ends it. False when the vCPU must leave instead, as it does to wait on a shared CPU.
  */
 static bool wait_for_event(struct vcpu *v, bool interrupts)
 {
     while (!must_leave(v)) {
         vlapic_update(v);
-        if ((interrupts && vlapic_pending(v) >= 0) || vlapic_nmi_pending(v) || (v->request & REQUEST_INIT))
+        if ((interrupts && vlapic_pending(v) >= 0) || vlapic_nmi_pending(v) || (v->request & REQUEST_INIT) ||
+            take_unhalt(v))
             return true;
         if (!interrupts && !v->dead)
             vcpu_dead(v);
@@ -154,7 +162,9 @@ static NOINLINE bool stop_here(struct vcpu *v, enum next next)
     if (next == NEXT_LEAVE)
         return end_run(v, RUN_LEFT);
     vmx_skip_instruction();
-    return next == NEXT_HALT ? halt(v) : end_run(v, RUN_YIELDED);
+    if (next == NEXT_HALT)
+        return halt(v);
+    return end_run(v, next == NEXT_YIELD ? RUN_YIELDED : RUN_PREEMPTED);
 }
 
 /* Every exit. True: the guest goes on right away. */
@@ -191,6 +201,8 @@ enum run_end vmx_run(struct vcpu *v)
     struct vmx_vcpu *x = vmx_of(v);
 
     vmx_switch_in(v);
+    if (unlikely(v->pv.steal) && kvm_steal_in(v))
+        vmx_flush_vpid((uint16_t)vmcs_read(vmcs_vpid));
     vlapic_use_hv_timer(v, x->pin & PIN_PREEMPTION_TIMER);
     vlapic_schedule_in(v);
     report_first_entry();
@@ -210,6 +222,8 @@ enum run_end vmx_run(struct vcpu *v)
         vmx_dump_guest(v);
     vlapic_use_hv_timer(v, true); /* nobody watches: it is looked at when v runs again */
     vlapic_schedule_out(v);
+    if (unlikely(v->pv.steal))
+        kvm_steal_out(v);
     vmx_switch_out(v);
     return x->end;
 }

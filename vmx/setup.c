@@ -7,6 +7,7 @@
 #include "arch/x86/selectors.h"
 #include "arch/x86/string.h"
 #include "core/memory.h"
+#include "hypercall/kvm.h"
 #include "vmx/apicv.h"
 #include "vmx/caps.h"
 #include "vmx/vmx.h"
@@ -190,6 +191,7 @@ void vmx_vcpu_reset(struct vcpu *v, const struct start_state *start)
     x->vmcs = vmcs;
     x->flush = true; /* what an earlier life of this VPID left behind */
     vmx_reset_context(x);
+    kvm_reset(v);
     if (start)
         ((struct vmx_vm *)v->vm->backend)->tsc_started = false;
     x->tsc.multiplier = ((const struct vmx_vm *)v->vm->backend)->tsc_multiplier;

@@ -11,7 +11,7 @@
 #include "vmx/caps.h"
 #include "vmx/vmx.h"
 
-enum { SINGLE_CONTEXT = 1, ALL_CONTEXTS = 2 };
+enum { SINGLE_CONTEXT = 1, ALL_CONTEXTS = 2, SINGLE_CONTEXT_NON_GLOBAL = 3 };
 
 static uint32_t last_generation;
 
@@ -45,6 +45,14 @@ void vmx_flush_vpid(uint16_t vpid)
         invvpid(SINGLE_CONTEXT, vpid);
     else
         vmx_flush_tlb();
+}
+
+void vmx_flush_vpid_non_global(uint16_t vpid)
+{
+    if (vmx_caps.ept_vpid & VPID_NON_GLOBAL)
+        invvpid(SINGLE_CONTEXT_NON_GLOBAL, vpid);
+    else
+        vmx_flush_vpid(vpid);
 }
 
 static void flush_ept(const struct vmx_vm *x)

@@ -46,6 +46,10 @@ static bool optional(uint32_t encoding)
         vmcs_preemption_timer_value,
         vmcs_ple_gap,
         vmcs_ple_window,
+        vmcs_cr3_target0,
+        vmcs_cr3_target1,
+        vmcs_cr3_target2,
+        vmcs_cr3_target3,
     };
 
     for (unsigned i = 0; i < ARRAY_SIZE(fields); i++) {

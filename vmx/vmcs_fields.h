@@ -106,6 +106,10 @@
     F(cr4_mask, 0x6002)                    \
     F(cr0_shadow, 0x6004)                  \
     F(cr4_shadow, 0x6006)                  \
+    F(cr3_target0, 0x6008)                 \
+    F(cr3_target1, 0x600a)                 \
+    F(cr3_target2, 0x600c)                 \
+    F(cr3_target3, 0x600e)                 \
     F(exit_qualification, 0x6400)          \
     F(guest_linear_address, 0x640a)        \
     F(guest_cr0, 0x6800)                   \

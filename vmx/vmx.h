@@ -11,8 +11,8 @@
 
 struct vmx_vm {
     struct page_table ept;
-    uint64_t ept_pointer,
-        ept_pointer_apic; /* with the page of the local APIC: for xAPIC mode on upper rungs */
+    struct page_table ept_apic; /* with the page of the local APIC: for xAPIC mode on upper rungs */
+    uint64_t ept_pointer, ept_pointer_apic;
     uint8_t *msr_bitmap, *msr_bitmap_x2apic; /* SDM volume 3, "MSR-bitmap address" */
     unsigned rung;                           /* enum vmx_rung (vmx/apicv.h) */
     uint16_t first_vpid;
@@ -33,6 +33,8 @@ struct guest_context {
     uint64_t kernel_gs_base;
     uint64_t cr2, dr[4], dr6;
 };
+
+#define CR3_TARGETS 4 /* as many as there are fields */
 
 enum save_with { SAVE_FXSAVE, SAVE_XSAVE, SAVE_XSAVEOPT };
 
@@ -62,7 +64,9 @@ struct vmx_vcpu {
     uint64_t xcr0; /* the guest's; loaded in the register while it is on the CPU */
     struct guest_tsc tsc;
     uint64_t tsc_adjust;
-    uint64_t mtrr_def_type; /* the guest's own, kept but without effect */
+    uint64_t cr3_targets[CR3_TARGETS]; /* by slot, */
+    uint8_t cr3_targets_used;          /* a bit each */
+    uint64_t mtrr_def_type;            /* the guest's own, kept but without effect */
     uint64_t misc_enable;
 };
 
@@ -140,12 +144,14 @@ void vmx_switch_out(struct vcpu *v);
 
 /* tlb.c */
 void vmx_flush_vpid(uint16_t vpid);
+void vmx_flush_vpid_non_global(uint16_t vpid); /* as MOV to CR3 does */
 void vmx_flush_tlb(void);                      /* INVEPT and INVVPID, all contexts */
 void vmx_ept_new_generation(struct vmx_vm *x); /* nobody runs it */
 void vmx_ept_changed(const struct vm *vm);     /* no CPU uses the old tables once it has left its guest */
 void vmx_ept_sync(const struct vm *vm);        /* before an entry: what this CPU keeps of older ones goes */
 
 /* ept.c */
+bool vmx_map_page(struct vm *vm, gpa_t at, hpa_t page, bool writable);
 enum call_result vmx_protect(struct vm *vm, gpa_t at, uint64_t size);
 void vmx_unprotect(struct vm *vm);
 bool vmx_vm_create(struct vm *vm);
@@ -188,9 +194,9 @@ void vmx_cpuid_init(void); /* once, before any guest runs */
 enum next vmx_handle_cpuid(struct vcpu *v);
 uint64_t vmx_cr4_allowed(const struct vcpu *v);
 uint64_t vmx_xcr0_allowed(void);
-uint64_t vmx_tsc_hz(const struct vm *vm); /* of its guest's TSC */
 
 /* cr.c */
+bool vmx_load_pdptes(struct vcpu *v); /* of CR3; false: #GP */
 enum next vmx_handle_cr(struct vcpu *v);
 enum next vmx_handle_xsetbv(struct vcpu *v);
 

@@ -62,7 +62,8 @@ static void do_vmcall(void *argument)
 
 static void try_vmcalls(void)
 {
-    static uint32_t numbers[] = {0, 1, 5, 9, 10, 11, 12, 13, 0x7fffffff, 0xffffffff};
+    static uint32_t numbers[] = {0, 2,  3,  4,          6,          7,          8,
+                                 9, 12, 13, 0x534affff, 0x534b000b, 0x7fffffff, 0xffffffff};
     bool enosys = true, eperm = true;
 
     for (unsigned i = 0; i < ARRAY_SIZE(numbers); i++) {

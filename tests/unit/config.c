@@ -135,8 +135,8 @@ static void release(void **state)
     expect(
         "[host]\nwhen-done = reboot\n[vm a]\nrelease = k\n" GOOD,
         "4: unknown key 'release' in [vm a], expected one of load mode module kernel initrd cmdline format "
-        "memory vcpus cpus sched weight slice on-exit on-crash max-restarts hlt-exits tsc-khz x2apic "
-        "hv-timer tpr-shadow apicv "
+        "memory vcpus cpus sched weight slice on-exit on-crash max-restarts hlt-exits cr3-exits channels pv "
+        "pv-off tsc-khz x2apic hv-timer tpr-shadow apicv "
         "posted "
         "ipiv\n");
     assert_int_equal(host->when_done, DONE_REBOOT);
@@ -207,8 +207,9 @@ static void reports_outside(void **state)
 static const struct wrong settings[] = {
     {"memroy = 2M",
      "2: unknown key 'memroy' in [vm a], expected one of load mode module kernel initrd cmdline "
-     "format memory vcpus cpus sched weight slice on-exit on-crash max-restarts hlt-exits tsc-khz x2apic "
-     "hv-timer "
+     "format memory vcpus cpus sched weight slice on-exit on-crash max-restarts hlt-exits cr3-exits channels "
+     "pv "
+     "pv-off tsc-khz x2apic hv-timer "
      "tpr-shadow apicv "
      "posted "
      "ipiv\n"},

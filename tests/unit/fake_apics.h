@@ -13,6 +13,7 @@
 #include "apic/mailbox.c"
 #include "apic/vioapic.h"
 #include "apic/vlapic.c"
+#include "apic/pv_eoi.c"
 #include "apic/vlapic_timer.c"
 
 #include <string.h>

@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "hypercall/kvm.h"
+
+#include "apic/vlapic.h"
+#include "arch/x86/string.h"
+#include "hypercall/kvm_abi.h"
+
+#define CLOCK (KVM_CLOCKSOURCE | KVM_CLOCKSOURCE2)
+
+/* Who halts by itself cannot be kicked out of it. */
+static uint32_t for_those_who_share(const struct vm_config *c)
+{
+    return c->hlt_exits ? KVM_PV_UNHALT : 0;
+}
+
+uint32_t kvm_features(const struct vm_config *c, struct kvm_needless needless)
+{
+    uint32_t all = CLOCK | KVM_CLOCKSOURCE_STABLE | KVM_NOP_IO_DELAY | KVM_STEAL_TIME | KVM_PV_TLB_FLUSH |
+                   KVM_PV_SCHED_YIELD | KVM_MSI_EXT_DEST_ID | for_those_who_share(c);
+
+    if (!needless.eoi)
+        all |= KVM_PV_EOI;
+    if (!needless.ipis)
+        all |= KVM_PV_SEND_IPI;
+    return c->pv == PV_KVM ? all & ~c->pv_off : 0;
+}
+
+uint32_t kvm_hints(const struct vm_config *c)
+{
+    return c->pv == PV_KVM && c->sched == SCHED_DEDICATED ? KVM_HINT_REALTIME : 0;
+}
+
+/* --- MSRs --- */
+
+static bool eoi_write(struct vcpu *v, uint64_t value)
+{
+    uint32_t *at = NULL;
+
+    if (value & 2)
+        return false;
+    if (value & MSR_KVM_ENABLE) {
+        at = guest_map(v->vm, gpa(value & ~MSR_KVM_ENABLE), sizeof(*at));
+        if (!at)
+            return false;
+    }
+    vlapic_pv_eoi_register(v, at);
+    v->pv.eoi_msr = value;
+    return true;
+}
+
+static const struct {
+    uint32_t msr;
+    uint32_t feature;
+    size_t value; /* in struct paravirt */
+    bool (*write)(struct vcpu *v, uint64_t value);
+} msrs[] = {
+    {MSR_KVM_WALL_CLOCK, KVM_CLOCKSOURCE, offsetof(struct paravirt, wall_clock_msr), kvm_wall_clock_write},
+    {MSR_KVM_SYSTEM_TIME, KVM_CLOCKSOURCE, offsetof(struct paravirt, clock_msr), kvm_clock_write},
+    {MSR_KVM_WALL_CLOCK_NEW, KVM_CLOCKSOURCE2, offsetof(struct paravirt, wall_clock_msr),
+     kvm_wall_clock_write},
+    {MSR_KVM_SYSTEM_TIME_NEW, KVM_CLOCKSOURCE2, offsetof(struct paravirt, clock_msr), kvm_clock_write},
+    {MSR_KVM_STEAL_TIME, KVM_STEAL_TIME, offsetof(struct paravirt, steal_msr), kvm_steal_write},
+    {MSR_KVM_PV_EOI, KVM_PV_EOI, offsetof(struct paravirt, eoi_msr), eoi_write},
+};
+
+/* Its place in msrs; their number: the guest has no such MSR. */
+static unsigned find(const struct vcpu *v, uint32_t msr)
+{
+    unsigned i = 0;
+
+    while (i < ARRAY_SIZE(msrs) && (msrs[i].msr != msr || !(v->vm->kvm_features & msrs[i].feature)))
+        i++;
+    return i;
+}
+
+bool kvm_read_msr(struct vcpu *v, uint32_t msr, uint64_t *value)
+{
+    unsigned i = find(v, msr);
+
+    if (i == ARRAY_SIZE(msrs))
+        return false;
+    *value = *(const uint64_t *)((const uint8_t *)&v->pv + msrs[i].value);
+    return true;
+}
+
+bool kvm_write_msr(struct vcpu *v, uint32_t msr, uint64_t value)
+{
+    unsigned i = find(v, msr);
+
+    return i < ARRAY_SIZE(msrs) && msrs[i].write(v, value);
+}
+
+void kvm_reset(struct vcpu *v)
+{
+    memset(&v->pv, 0, sizeof(v->pv));
+}

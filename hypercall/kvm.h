@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * KVM's paravirtual interface for unmodified guests (hypercall/kvm_abi.h): which features a VM is offered,
+ * its MSRs, and what happens when a vCPU gets a CPU and loses it. On the vCPU's CPU.
+ */
+#pragma once
+
+#include "core/vm.h"
+
+/* What the processor does by itself: then the guest is not told to ask the hypervisor for it. */
+struct kvm_needless {
+    bool eoi;  /* virtual-interrupt delivery in every mode of the local APIC */
+    bool ipis; /* IPI virtualization */
+};
+
+/* Features for leaf +1 EAX, by the VM's configuration; hints for EDX. */
+uint32_t kvm_features(const struct vm_config *config, struct kvm_needless needless);
+uint32_t kvm_hints(const struct vm_config *config);
+
+/* RDMSR and WRMSR of the numbers above. False is #GP: the feature is not offered, or not RAM. */
+bool kvm_read_msr(struct vcpu *v, uint32_t msr, uint64_t *value);
+bool kvm_write_msr(struct vcpu *v, uint32_t msr, uint64_t value);
+
+/* All of it forgotten: reset and INIT. */
+void kvm_reset(struct vcpu *v);
+
+/* The vCPU's TSC has another distance to the VM's clock. */
+void kvm_clock_set_stamp(struct vcpu *v, uint64_t stamp);
+/* The VM goes on after a pause: its guest is told. */
+void kvm_clock_was_stopped(const struct vm *vm);
+
+/* Steal time, for a vCPU that has registered it (v->pv.steal). True: its translations must be flushed. */
+bool kvm_steal_in(struct vcpu *v);
+void kvm_steal_out(struct vcpu *v);
+
+/* kvm_clock.c, kvm_steal.c: the MSRs. */
+bool kvm_clock_write(struct vcpu *v, uint64_t value);
+bool kvm_wall_clock_write(struct vcpu *v, uint64_t value);
+bool kvm_steal_write(struct vcpu *v, uint64_t value);

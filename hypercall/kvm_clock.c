@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * kvmclock. A VM's clock is 0 when its TSCs are, and stands still when they do, in a pause: one line for all
+ * vCPUs and for good, so that nothing has to be written again. Only a guest that moves the TSC of one vCPU
+ * gets another stamp there.
+ */
+#include "apic/vlapic.h"
+#include "arch/x86/cpu.h"
+#include "core/machine.h"
+#include "core/ticks.h"
+#include "hypercall/kvm.h"
+#include "hypercall/kvm_abi.h"
+
+/* The order of stores is what readers on other vCPUs rely on. */
+static void begin(uint32_t *version)
+{
+    __atomic_store_n(version, *version | 1, __ATOMIC_RELAXED);
+    __atomic_thread_fence(__ATOMIC_SEQ_CST);
+}
+
+static void end(uint32_t *version)
+{
+    __atomic_store_n(version, *version + 1, __ATOMIC_RELEASE);
+}
+
+static uint8_t flags(const struct vcpu *v)
+{
+    return v->vm->kvm_features & KVM_CLOCKSOURCE_STABLE && !v->pv.clock_stamp ? PVCLOCK_TSC_STABLE : 0;
+}
+
+static void write_clock(struct vcpu *v)
+{
+    struct tick_scale scale = tick_scale(vm_tsc_hz(v->vm));
+    struct pvclock *c = v->pv.clock;
+
+    begin(&c->version);
+    c->tsc_timestamp = v->pv.clock_stamp;
+    c->system_time = 0;
+    c->tsc_to_system_mul = scale.mul;
+    c->tsc_shift = scale.shift;
+    c->flags = flags(v);
+    end(&c->version);
+}
+
+bool kvm_clock_write(struct vcpu *v, uint64_t value)
+{
+    struct pvclock *at = NULL;
+
+    if (value & MSR_KVM_ENABLE) {
+        at = guest_map(v->vm, gpa(value & ~MSR_KVM_ENABLE), sizeof(*at));
+        if (!at || value & 2)
+            return false;
+    }
+    v->pv.clock = at;
+    v->pv.clock_msr = value;
+    if (at)
+        write_clock(v);
+    return true;
+}
+
+void kvm_clock_set_stamp(struct vcpu *v, uint64_t stamp)
+{
+    v->pv.clock_stamp = stamp;
+    if (v->pv.clock)
+        write_clock(v);
+}
+
+/* The guest's watchdogs forgive what happened meanwhile. */
+void kvm_clock_was_stopped(const struct vm *vm)
+{
+    for (unsigned i = 0; i < vm->vcpu_count; i++) {
+        struct pvclock *c = vm->vcpus[i]->pv.clock;
+
+        if (c)
+            __atomic_fetch_or(&c->flags, PVCLOCK_GUEST_STOPPED, __ATOMIC_RELAXED);
+    }
+}
+
+/* When the VM's clock was 0, by the clock of the machine. */
+bool kvm_wall_clock_write(struct vcpu *v, uint64_t value)
+{
+    struct pvclock_wall_clock *w = guest_map(v->vm, gpa(value), sizeof(*w));
+    uint64_t gone, now;
+
+    if (!w || value & 3)
+        return false;
+    now = machine_time_ns();
+    gone = ticks_to_ns(tick_scale(vm_tsc_hz(v->vm)), vlapic_tsc(v) - v->pv.clock_stamp);
+    v->pv.wall_clock_msr = value;
+    begin(&w->version);
+    w->sec = (uint32_t)((now - gone) / NANOSECONDS);
+    w->nsec = (uint32_t)((now - gone) % NANOSECONDS);
+    end(&w->version);
+    return true;
+}

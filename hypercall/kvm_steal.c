@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Steal time: how long a vCPU waited for a CPU, and whether it has one now. Other vCPUs read the latter, and
+ * instead of interrupting one that has none ask for a flush of its translations before it runs again.
+ */
+#include "core/machine.h"
+#include "core/ticks.h"
+#include "hypercall/kvm.h"
+#include "hypercall/kvm_abi.h"
+
+#define STEAL_RESERVED UINT64_C(0x3e)
+
+static void write_steal(const struct vcpu *v)
+{
+    struct kvm_steal_time *s = v->pv.steal;
+
+    __atomic_store_n(&s->version, s->version | 1, __ATOMIC_RELAXED);
+    __atomic_thread_fence(__ATOMIC_SEQ_CST);
+    s->steal = ticks_to_ns(machine.tsc_scale, v->stats->counts[COUNT_STEAL]);
+    __atomic_store_n(&s->version, s->version + 1, __ATOMIC_RELEASE);
+}
+
+bool kvm_steal_in(struct vcpu *v)
+{
+    uint8_t asked = __atomic_exchange_n(&v->pv.steal->preempted, 0, __ATOMIC_SEQ_CST);
+
+    write_steal(v);
+    if (!(asked & KVM_VCPU_FLUSH_TLB))
+        return false;
+    v->stats->counts[COUNT_PV_FLUSH]++;
+    return true;
+}
+
+void kvm_steal_out(struct vcpu *v)
+{
+    __atomic_store_n(&v->pv.steal->preempted, KVM_VCPU_PREEMPTED, __ATOMIC_SEQ_CST);
+}
+
+bool kvm_steal_write(struct vcpu *v, uint64_t value)
+{
+    struct kvm_steal_time *at = NULL;
+
+    if (value & STEAL_RESERVED)
+        return false;
+    if (value & MSR_KVM_ENABLE) {
+        at = guest_map(v->vm, gpa(value & ~MSR_KVM_ENABLE), sizeof(*at));
+        if (!at)
+            return false;
+    }
+    v->pv.steal = at;
+    v->pv.steal_msr = value;
+    if (at) {
+        at->preempted = 0;
+        write_steal(v);
+    }
+    return true;
+}

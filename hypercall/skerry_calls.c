@@ -1,0 +1,181 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Skerry's own hypercalls (hypercall/abi.h, docs/hypercalls.md). */
+#include "apic/vlapic.h"
+#include "arch/x86/string.h"
+#include "core/backend.h"
+#include "core/channel.h"
+#include "hypercall/abi.h"
+#include "hypercall/hypercall.h"
+
+#define FIRST_VECTOR 16
+
+_Static_assert(SKERRY_STATISTICS_BASE == GUEST_STATISTICS && SKERRY_CHANNEL_BASE == GUEST_CHANNELS,
+               "where core/ maps them");
+_Static_assert(SKERRY_STATISTICS_REASONS == EXIT_REASONS && SKERRY_STATISTICS_COUNTS >= COUNT_KINDS &&
+                   offsetof(struct skerry_statistics, steal_ticks) ==
+                       offsetof(struct vcpu_statistics, counts[COUNT_STEAL]) &&
+                   offsetof(struct skerry_statistics, doorbells) ==
+                       offsetof(struct vcpu_statistics, counts[COUNT_DOORBELL]),
+               "the page is mapped as it is");
+
+static int64_t nop(struct vcpu *v UNUSED, struct call *call UNUSED)
+{
+    return 0;
+}
+
+static int64_t protect(struct vcpu *v, struct call *call)
+{
+    return backend.protect(v->vm, gpa(call->args[0]), call->args[1]) == CALL_DONE ? 0 : SKERRY_EINVAL;
+}
+
+/* As much of the answer as there is room for. */
+static int64_t answer(struct vcpu *v, uint64_t at, uint64_t room, const void *data, size_t size)
+{
+    size = MIN(size, room);
+    if (!size)
+        return SKERRY_EINVAL;
+    return guest_write(v->vm, gpa(at), data, size) ? (int64_t)size : SKERRY_EFAULT;
+}
+
+static int64_t write_console(struct vcpu *v, struct call *call)
+{
+    uint8_t bytes[64];
+    uint64_t at = call->args[0], size = call->args[1];
+
+    if (!size || size > SKERRY_CONSOLE_MAX)
+        return SKERRY_EINVAL;
+    if (at + size < at || !guest_read(v->vm, gpa(at), bytes, 1) ||
+        !guest_read(v->vm, gpa(at + size - 1), bytes, 1))
+        return SKERRY_EFAULT;
+    for (uint64_t done = 0, step; done < size; done += step) {
+        step = MIN(sizeof(bytes), size - done);
+        if (!guest_read(v->vm, gpa(at + done), bytes, step))
+            return SKERRY_EFAULT;
+        for (uint64_t i = 0; i < step; i++)
+            console_guest_output(&v->vm->console, bytes[i]);
+    }
+    return (int64_t)size;
+}
+
+static int64_t vm_info(struct vcpu *v, struct call *call)
+{
+    const struct vm *vm = v->vm;
+    struct skerry_vm_info info = {
+        .abi_version = SKERRY_ABI_VERSION,
+        .vcpus = vm->vcpu_count,
+        .memory = vm->memory,
+        .tsc_khz = vm_tsc_hz(vm) / 1000,
+        .resets = vm->resets,
+        .channels = vm->config->channel_count,
+        .cr3_targets = backend.cr3_targets(vm),
+        .kvm_features = vm->kvm_features,
+    };
+
+    _Static_assert(sizeof(info.name) == CONFIG_NAME_SIZE, "any name fits");
+    memcpy(info.name, vm->config->name, sizeof(info.name));
+    return answer(v, call->args[0], call->args[1], &info, sizeof(info));
+}
+
+static int64_t yield_to(struct vcpu *v, struct call *call)
+{
+    struct vcpu *target = hypercall_target(v, call->args[0]);
+
+    if (!target)
+        return SKERRY_ENOENT;
+    if (!sched_yield_to(v, target))
+        return 0;
+    call->next = NEXT_GIVE_WAY;
+    return 1;
+}
+
+static int64_t statistics(struct vcpu *v, struct call *call)
+{
+    return hypercall_target(v, call->args[0]) ? (int64_t)(SKERRY_STATISTICS_BASE + call->args[0] * PAGE_SIZE)
+                                              : SKERRY_ENOENT;
+}
+
+/* --- channels --- */
+
+static int64_t channel(struct vcpu *v, struct call *call)
+{
+    struct skerry_channel answered = {.page = SKERRY_CHANNEL_BASE + call->args[0] * PAGE_SIZE};
+
+    if (call->args[0] >= v->vm->config->channel_count)
+        return SKERRY_ENOENT;
+    answered.listening = channel_is_heard(v->vm, (unsigned)call->args[0]);
+    memcpy(answered.name, v->vm->config->channels[call->args[0]], sizeof(answered.name));
+    return answer(v, call->args[1], call->args[2], &answered, sizeof(answered));
+}
+
+static int64_t listen(struct vcpu *v, struct call *call)
+{
+    uint64_t vector = call->args[1];
+
+    if (call->args[0] >= v->vm->config->channel_count || !hypercall_target(v, call->args[2]))
+        return SKERRY_ENOENT;
+    if (vector > 255 || (vector && vector < FIRST_VECTOR))
+        return SKERRY_EINVAL;
+    channel_listen(v->vm, (unsigned)call->args[0],
+                   (struct listener){(uint8_t)vector, (uint8_t)call->args[2]});
+    return 0;
+}
+
+static void ring(struct vcpu *v, unsigned vector)
+{
+    __atomic_fetch_add(&v->stats->counts[COUNT_DOORBELL], 1, __ATOMIC_RELAXED);
+    vlapic_post(v, vector, false);
+}
+
+static int64_t doorbell(struct vcpu *v, struct call *call)
+{
+    if (call->args[0] >= v->vm->config->channel_count)
+        return SKERRY_ENOENT;
+    return channel_ring(v->vm, (unsigned)call->args[0], ring) ? 0 : SKERRY_EPIPE;
+}
+
+/* --- CR3 targets --- */
+
+static int64_t set_cr3_target(struct vcpu *v, uint64_t slot, const uint64_t *value)
+{
+    unsigned slots = backend.cr3_targets(v->vm);
+
+    if (!slots)
+        return SKERRY_ENODEV;
+    if (slot >= slots)
+        return SKERRY_EINVAL;
+    backend.set_cr3_target(v, (unsigned)slot, value);
+    return 0;
+}
+
+static int64_t cr3_target(struct vcpu *v, struct call *call)
+{
+    return set_cr3_target(v, call->args[0], &call->args[1]);
+}
+
+static int64_t cr3_clear(struct vcpu *v, struct call *call)
+{
+    return set_cr3_target(v, call->args[0], NULL);
+}
+
+#define CALL(number, handler) [SKERRY_CALL_##number - SKERRY_CALL_NOP] = handler
+
+static call_handler *const calls[] = {
+    CALL(NOP, nop),
+    CALL(PROTECT, protect),
+    CALL(CONSOLE_WRITE, write_console),
+    CALL(VM_INFO, vm_info),
+    CALL(YIELD_TO, yield_to),
+    CALL(STATISTICS, statistics),
+    CALL(CHANNEL, channel),
+    CALL(LISTEN, listen),
+    CALL(DOORBELL, doorbell),
+    CALL(CR3_TARGET, cr3_target),
+    CALL(CR3_CLEAR, cr3_clear),
+};
+
+call_handler *skerry_call(uint64_t number)
+{
+    uint64_t i = number - SKERRY_CALL_NOP;
+
+    return i < ARRAY_SIZE(calls) ? calls[i] : NULL;
+}
