@@ -114,15 +114,26 @@ bool boot_word(const struct boot_info *info, const char *text)
     return rest && (*rest == ' ' || !*rest);
 }
 
+static unsigned digit(char c)
+{
+    if (c >= '0' && c <= '9')
+        return (unsigned)(c - '0');
+    return c >= 'a' && c <= 'f' ? (unsigned)(c - 'a' + 10) : 16;
+}
+
 uint32_t boot_number(const struct boot_info *info, const char *key, uint32_t otherwise)
 {
     const char *at = find_word(info, key);
-    uint32_t n = 0;
+    uint32_t n = 0, base = 10;
 
     if (!at || *at++ != '=')
         return otherwise;
-    for (; *at >= '0' && *at <= '9'; at++)
-        n = n * 10 + (uint32_t)(*at - '0');
+    if (at[0] == '0' && at[1] == 'x') {
+        base = 16;
+        at += 2;
+    }
+    for (; digit(*at) < base; at++)
+        n = n * base + digit(*at);
     return n;
 }
 

@@ -52,7 +52,7 @@ struct boot_info {
     unsigned module_count;
 };
 void read_boot_info(uint32_t magic, uint32_t address, struct boot_info *info);
-/* The number behind `KEY=` on the command line, or otherwise. */
+/* The number, decimal or 0x, behind `KEY=` on the command line, or otherwise. */
 uint32_t boot_number(const struct boot_info *info, const char *key, uint32_t otherwise);
 /* Does the command line have this word? */
 bool boot_word(const struct boot_info *info, const char *word);
