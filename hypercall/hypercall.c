@@ -8,27 +8,24 @@ struct vcpu *hypercall_target(const struct vcpu *v, uint64_t apic_id)
     return apic_id < v->vm->vcpu_count ? v->vm->vcpus[apic_id] : NULL; /* APIC IDs count from 0 */
 }
 
-static call_handler *find(const struct vcpu *v, uint64_t number)
+static inline call_handler *find(const struct vcpu *v, uint64_t number)
 {
-    call_handler *own = skerry_call(number);
-
-    return own ? own : kvm_call(v->vm, number);
+    if (number - SKERRY_CALL_NOP < SKERRY_CALLS)
+        return skerry_calls[number - SKERRY_CALL_NOP];
+    return number < KVM_CALLS && (v->vm->kvm_features & kvm_calls[number].feature) ? kvm_calls[number].handler
+                                                                                   : NULL;
 }
 
 enum next hypercall_dispatch(struct vcpu *v, bool user, bool wide)
 {
-    const uint64_t mask = wide ? UINT64_MAX : UINT32_MAX;
-    struct guest_regs *r = &v->regs;
-    struct call call = {{r->rbx & mask, r->rcx & mask, r->rdx & mask, r->rsi & mask}, NEXT_SKIP_AND_RESUME};
-    call_handler *handler;
-    int64_t result;
+    struct call call = {wide ? UINT64_MAX : UINT32_MAX, NEXT_SKIP_AND_RESUME};
+    call_handler *handler = find(v, v->regs.rax & call.mask);
+    int64_t result = SKERRY_ENOSYS;
 
-    if (user)
+    if (unlikely(user))
         result = SKERRY_EPERM;
-    else if ((handler = find(v, r->rax & mask)))
+    else if (likely(handler))
         result = handler(v, &call);
-    else
-        result = SKERRY_ENOSYS;
-    r->rax = (uint64_t)result & mask;
+    v->regs.rax = (uint64_t)result & call.mask;
     return call.next;
 }

@@ -8,9 +8,18 @@
 #include "core/vm.h"
 
 struct call {
-    uint64_t args[4];
+    uint64_t mask;  /* of the registers that count */
     enum next next; /* NEXT_SKIP_AND_RESUME, for the call to change */
 };
+
+/* Arguments 0 to 3 of the call that v makes. */
+static inline uint64_t call_argument(const struct vcpu *v, const struct call *call, unsigned n)
+{
+    const struct guest_regs *r = &v->regs;
+    const uint64_t in[] = {r->rbx, r->rcx, r->rdx, r->rsi};
+
+    return in[n] & call->mask;
+}
 
 /* Checks every argument before it does anything. Returns the result; below 0: an error, and nothing was done.
  */
@@ -22,6 +31,13 @@ enum next hypercall_dispatch(struct vcpu *v, bool user, bool wide);
 /* The vCPU with this APIC ID, or NULL. */
 struct vcpu *hypercall_target(const struct vcpu *v, uint64_t apic_id);
 
-/* kvm_calls.c, skerry_calls.c: NULL where there is none. */
-call_handler *kvm_call(const struct vm *vm, uint64_t number);
-call_handler *skerry_call(uint64_t number);
+/* By number, from 0 and from SKERRY_CALL_NOP; NULL where there is none. KVM's with the feature that offers
+ * it. */
+#define KVM_CALLS 12
+struct kvm_call {
+    call_handler *handler;
+    uint32_t feature;
+};
+extern const struct kvm_call kvm_calls[KVM_CALLS];
+#define SKERRY_CALLS 11
+extern call_handler *const skerry_calls[SKERRY_CALLS];

@@ -18,7 +18,7 @@ static int64_t poll_irq(struct vcpu *v, struct call *call UNUSED)
 /* args: flags, of which none is known; APIC ID. Ends its HLT, even one with interrupts off. */
 static int64_t kick(struct vcpu *v, struct call *call)
 {
-    struct vcpu *target = hypercall_target(v, call->args[1]);
+    struct vcpu *target = hypercall_target(v, call_argument(v, call, 1));
 
     if (!target)
         return KVM_EINVAL;
@@ -32,12 +32,13 @@ static int64_t kick(struct vcpu *v, struct call *call)
  */
 static int64_t send_ipi(struct vcpu *v, struct call *call)
 {
-    uint32_t icr = (uint32_t)call->args[3], mode = icr >> 8 & 7;
-    unsigned taken;
+    const uint64_t set[2] = {call_argument(v, call, 0), call_argument(v, call, 1)},
+                   icr = call_argument(v, call, 3);
+    unsigned taken, mode = icr >> 8 & 7;
 
-    if ((call->args[3] & ~(uint64_t)ICR_SEND_ALLOWED) || (mode != FIXED && mode != NMI))
+    if ((icr & ~(uint64_t)ICR_SEND_ALLOWED) || (mode != FIXED && mode != NMI))
         return KVM_EINVAL;
-    taken = vlapic_send_to_set(v, call->args, (uint32_t)call->args[2], icr);
+    taken = vlapic_send_to_set(v, set, (uint32_t)call_argument(v, call, 2), (uint32_t)icr);
     v->stats->counts[COUNT_PV_IPI] += taken;
     return taken;
 }
@@ -45,7 +46,7 @@ static int64_t send_ipi(struct vcpu *v, struct call *call)
 /* args: APIC ID of somebody that may be waiting for a CPU, and has what the caller waits for. */
 static int64_t yield(struct vcpu *v, struct call *call)
 {
-    struct vcpu *target = hypercall_target(v, call->args[0]);
+    struct vcpu *target = hypercall_target(v, call_argument(v, call, 0));
 
     if (!target)
         return KVM_EINVAL;
@@ -56,21 +57,9 @@ static int64_t yield(struct vcpu *v, struct call *call)
     return 0;
 }
 
-static const struct {
-    uint32_t number, feature; /* the bit that offers it */
-    call_handler *handler;
-} calls[] = {
-    {KVM_CALL_VAPIC_POLL_IRQ, UINT32_MAX, poll_irq},
-    {KVM_CALL_KICK_CPU, KVM_PV_UNHALT, kick},
-    {KVM_CALL_SEND_IPI, KVM_PV_SEND_IPI, send_ipi},
-    {KVM_CALL_SCHED_YIELD, KVM_PV_SCHED_YIELD, yield},
+const struct kvm_call kvm_calls[KVM_CALLS] = {
+    [KVM_CALL_VAPIC_POLL_IRQ] = {poll_irq, UINT32_MAX},
+    [KVM_CALL_KICK_CPU] = {kick, KVM_PV_UNHALT},
+    [KVM_CALL_SEND_IPI] = {send_ipi, KVM_PV_SEND_IPI},
+    [KVM_CALL_SCHED_YIELD] = {yield, KVM_PV_SCHED_YIELD},
 };
-
-call_handler *kvm_call(const struct vm *vm, uint64_t number)
-{
-    for (unsigned i = 0; i < ARRAY_SIZE(calls); i++) {
-        if (calls[i].number == number)
-            return vm->kvm_features & calls[i].feature ? calls[i].handler : NULL;
-    }
-    return NULL;
-}

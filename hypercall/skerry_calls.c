@@ -25,7 +25,9 @@ static int64_t nop(struct vcpu *v UNUSED, struct call *call UNUSED)
 
 static int64_t protect(struct vcpu *v, struct call *call)
 {
-    return backend.protect(v->vm, gpa(call->args[0]), call->args[1]) == CALL_DONE ? 0 : SKERRY_EINVAL;
+    return backend.protect(v->vm, gpa(call_argument(v, call, 0)), call_argument(v, call, 1)) == CALL_DONE
+               ? 0
+               : SKERRY_EINVAL;
 }
 
 /* As much of the answer as there is room for. */
@@ -40,7 +42,7 @@ static int64_t answer(struct vcpu *v, uint64_t at, uint64_t room, const void *da
 static int64_t write_console(struct vcpu *v, struct call *call)
 {
     uint8_t bytes[64];
-    uint64_t at = call->args[0], size = call->args[1];
+    uint64_t at = call_argument(v, call, 0), size = call_argument(v, call, 1);
 
     if (!size || size > SKERRY_CONSOLE_MAX)
         return SKERRY_EINVAL;
@@ -73,12 +75,12 @@ static int64_t vm_info(struct vcpu *v, struct call *call)
 
     _Static_assert(sizeof(info.name) == CONFIG_NAME_SIZE, "any name fits");
     memcpy(info.name, vm->config->name, sizeof(info.name));
-    return answer(v, call->args[0], call->args[1], &info, sizeof(info));
+    return answer(v, call_argument(v, call, 0), call_argument(v, call, 1), &info, sizeof(info));
 }
 
 static int64_t yield_to(struct vcpu *v, struct call *call)
 {
-    struct vcpu *target = hypercall_target(v, call->args[0]);
+    struct vcpu *target = hypercall_target(v, call_argument(v, call, 0));
 
     if (!target)
         return SKERRY_ENOENT;
@@ -90,33 +92,36 @@ static int64_t yield_to(struct vcpu *v, struct call *call)
 
 static int64_t statistics(struct vcpu *v, struct call *call)
 {
-    return hypercall_target(v, call->args[0]) ? (int64_t)(SKERRY_STATISTICS_BASE + call->args[0] * PAGE_SIZE)
-                                              : SKERRY_ENOENT;
+    return hypercall_target(v, call_argument(v, call, 0))
+               ? (int64_t)(SKERRY_STATISTICS_BASE + call_argument(v, call, 0) * PAGE_SIZE)
+               : SKERRY_ENOENT;
 }
 
 /* --- channels --- */
 
 static int64_t channel(struct vcpu *v, struct call *call)
 {
-    struct skerry_channel answered = {.page = SKERRY_CHANNEL_BASE + call->args[0] * PAGE_SIZE};
+    uint64_t number = call_argument(v, call, 0);
+    struct skerry_channel answered = {.page = SKERRY_CHANNEL_BASE + number * PAGE_SIZE};
 
-    if (call->args[0] >= v->vm->config->channel_count)
+    if (number >= v->vm->config->channel_count)
         return SKERRY_ENOENT;
-    answered.listening = channel_is_heard(v->vm, (unsigned)call->args[0]);
-    memcpy(answered.name, v->vm->config->channels[call->args[0]], sizeof(answered.name));
-    return answer(v, call->args[1], call->args[2], &answered, sizeof(answered));
+    answered.listening = channel_is_heard(v->vm, (unsigned)number);
+    memcpy(answered.name, v->vm->config->channels[number], sizeof(answered.name));
+    return answer(v, call_argument(v, call, 1), call_argument(v, call, 2), &answered, sizeof(answered));
 }
 
 static int64_t listen(struct vcpu *v, struct call *call)
 {
-    uint64_t vector = call->args[1];
+    uint64_t vector = call_argument(v, call, 1);
 
-    if (call->args[0] >= v->vm->config->channel_count || !hypercall_target(v, call->args[2]))
+    if (call_argument(v, call, 0) >= v->vm->config->channel_count ||
+        !hypercall_target(v, call_argument(v, call, 2)))
         return SKERRY_ENOENT;
     if (vector > 255 || (vector && vector < FIRST_VECTOR))
         return SKERRY_EINVAL;
-    channel_listen(v->vm, (unsigned)call->args[0],
-                   (struct listener){(uint8_t)vector, (uint8_t)call->args[2]});
+    channel_listen(v->vm, (unsigned)call_argument(v, call, 0),
+                   (struct listener){(uint8_t)vector, (uint8_t)call_argument(v, call, 2)});
     return 0;
 }
 
@@ -128,9 +133,9 @@ static void ring(struct vcpu *v, unsigned vector)
 
 static int64_t doorbell(struct vcpu *v, struct call *call)
 {
-    if (call->args[0] >= v->vm->config->channel_count)
+    if (call_argument(v, call, 0) >= v->vm->config->channel_count)
         return SKERRY_ENOENT;
-    return channel_ring(v->vm, (unsigned)call->args[0], ring) ? 0 : SKERRY_EPIPE;
+    return channel_ring(v->vm, (unsigned)call_argument(v, call, 0), ring) ? 0 : SKERRY_EPIPE;
 }
 
 /* --- CR3 targets --- */
@@ -149,17 +154,19 @@ static int64_t set_cr3_target(struct vcpu *v, uint64_t slot, const uint64_t *val
 
 static int64_t cr3_target(struct vcpu *v, struct call *call)
 {
-    return set_cr3_target(v, call->args[0], &call->args[1]);
+    uint64_t value = call_argument(v, call, 1);
+
+    return set_cr3_target(v, call_argument(v, call, 0), &value);
 }
 
 static int64_t cr3_clear(struct vcpu *v, struct call *call)
 {
-    return set_cr3_target(v, call->args[0], NULL);
+    return set_cr3_target(v, call_argument(v, call, 0), NULL);
 }
 
 #define CALL(number, handler) [SKERRY_CALL_##number - SKERRY_CALL_NOP] = handler
 
-static call_handler *const calls[] = {
+call_handler *const skerry_calls[SKERRY_CALLS] = {
     CALL(NOP, nop),
     CALL(PROTECT, protect),
     CALL(CONSOLE_WRITE, write_console),
@@ -172,10 +179,3 @@ static call_handler *const calls[] = {
     CALL(CR3_TARGET, cr3_target),
     CALL(CR3_CLEAR, cr3_clear),
 };
-
-call_handler *skerry_call(uint64_t number)
-{
-    uint64_t i = number - SKERRY_CALL_NOP;
-
-    return i < ARRAY_SIZE(calls) ? calls[i] : NULL;
-}

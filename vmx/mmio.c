@@ -138,7 +138,7 @@ static enum next access(struct vcpu *v, const struct mmio_insn *insn, gpa_t at)
     return NEXT_SKIP_AND_RESUME;
 }
 
-static enum next protected_write(struct vcpu *v, gpa_t at)
+static COLD enum next protected_write(struct vcpu *v, gpa_t at)
 {
     vm_request_end(v->vm, VM_END_CRASH, "write to guest-physical %llx, which %s, rip %llx (vcpu %u)",
                    (unsigned long long)at.value,
@@ -147,7 +147,7 @@ static enum next protected_write(struct vcpu *v, gpa_t at)
     return NEXT_LEAVE;
 }
 
-static enum next give_up(struct vcpu *v, gpa_t at, const char *what, const uint8_t *bytes, unsigned count)
+static COLD enum next give_up(struct vcpu *v, gpa_t at, const char *what, const uint8_t *bytes, unsigned count)
 {
     static const uint8_t none[4];
 

@@ -2,6 +2,8 @@
 /* What an exit costs: time-stamp ticks, the least of 100, less the cost of measuring nothing. */
 #include "lib/guest.h"
 
+#include "hypercall/abi.h"
+
 #define TRIES  100
 #define IOAPIC 0xfec00000u
 
@@ -30,6 +32,10 @@ MEASURE(cpuid, {
     ASM("cpuid" : "+a"(a) : "c"(0) : "ebx", "edx");
 })
 MEASURE(vmcall, {
+    uint32_t a = SKERRY_CALL_NOP;
+    ASM("vmcall" : "+a"(a) : : "memory");
+})
+MEASURE(vmcall_unknown, {
     uint32_t a = 0x5000;
     ASM("vmcall" : "+a"(a) : : "memory");
 })
@@ -55,8 +61,16 @@ static const struct {
     const char *name;
     uint32_t (*measure)(void);
 } rows[] = {
-    ROW(vmcall),     ROW(cpuid),  ROW(rdmsr_apic_base), ROW(wrmsr_deadline_far), ROW(wrmsr_deadline_zero),
-    ROW(out_nobody), ROW(out_80), ROW(mmio_ioapic),     ROW(mmio_nobody),
+    ROW(vmcall),
+    ROW(vmcall_unknown),
+    ROW(cpuid),
+    ROW(rdmsr_apic_base),
+    ROW(wrmsr_deadline_far),
+    ROW(wrmsr_deadline_zero),
+    ROW(out_nobody),
+    ROW(out_80),
+    ROW(mmio_ioapic),
+    ROW(mmio_nobody),
 };
 
 void guest_main(const struct boot_info *info)
