@@ -65,7 +65,7 @@ static bool hears(const struct vcpu *v, const struct message *m)
 }
 
 /* True when the target took it. */
-static bool deliver_to(struct vcpu *target, const struct message *m)
+static inline bool deliver_to(struct vcpu *target, const struct message *m)
 {
     switch (m->mode) {
     case FIXED:
@@ -128,7 +128,7 @@ bool vm_deliver_msi(struct vm *vm, struct msi msi)
 }
 
 /* Of the addressed ones those that took it. */
-unsigned vlapic_send_to_set(struct vcpu *sender, const uint64_t set[2], uint32_t first, uint32_t icr)
+COLD unsigned vlapic_send_to_set(struct vcpu *sender, const uint64_t set[2], uint32_t first, uint32_t icr)
 {
     const struct message m = {.sender = sender, .mode = ICR_MODE(icr), .vector = ICR_VECTOR(icr)};
     const struct vm *vm = sender->vm;

@@ -11,17 +11,13 @@
 
 void vlapic_pv_eoi_register(struct vcpu *v, uint32_t *word)
 {
-    vlapic_pv_eoi_settle(v);
+    settle_eoi(v);
     v->pv.eoi = word;
 }
 
-void vlapic_pv_eoi_settle(struct vcpu *v)
+COLD void vlapic_settle_eoi(struct vcpu *v)
 {
-    struct vlapic *a = v->lapic;
-
-    if (likely(!a->eoi_offered))
-        return;
-    a->eoi_offered = false;
+    v->lapic->eoi_offered = false;
     if (__atomic_fetch_and(v->pv.eoi, ~OFFERED, __ATOMIC_RELAXED) & OFFERED)
         return;
     v->stats->counts[COUNT_PV_EOI]++;

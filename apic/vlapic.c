@@ -172,6 +172,7 @@ bool vlapic_take_nmi(struct vcpu *v)
 
 static NOINLINE void update(struct vcpu *v)
 {
+    settle_eoi(v);
     vlapic_timer_fire_if_due(v);
     vlapic_collect(v);
     if (v->lapic->tpr_shadow)
@@ -180,8 +181,9 @@ static NOINLINE void update(struct vcpu *v)
 
 void vlapic_update(struct vcpu *v)
 {
-    vlapic_pv_eoi_settle(v);
-    if (v->lapic->expires || v->lapic->tpr_shadow || vlapic_has_mail(v))
+    const struct vlapic *a = v->lapic;
+
+    if (a->expires || a->tpr_shadow || a->eoi_offered || vlapic_has_mail(v))
         update(v);
 }
 
@@ -245,7 +247,7 @@ void vlapic_broadcast_eoi(struct vcpu *v, unsigned vector)
         pc_eoi(v->vm, vector);
 }
 
-void vlapic_end_of_interrupt(struct vcpu *v)
+static inline void end_of_interrupt(struct vcpu *v)
 {
     struct vlapic *a = v->lapic;
     int vector = highest_vector(a, REG_ISR);
@@ -256,6 +258,11 @@ void vlapic_end_of_interrupt(struct vcpu *v)
     update_ppr(a);
     v->kicked = true;
     vlapic_broadcast_eoi(v, (unsigned)vector);
+}
+
+COLD void vlapic_end_of_interrupt(struct vcpu *v)
+{
+    end_of_interrupt(v);
 }
 
 static void write_lvt(struct vlapic *a, unsigned reg, uint32_t value)
@@ -349,7 +356,7 @@ static void write_register(struct vcpu *v, unsigned reg, uint32_t value)
         update_ppr(a);
         v->kicked = true;
         break;
-    case LAPIC_EOI: vlapic_end_of_interrupt(v); break;
+    case LAPIC_EOI: end_of_interrupt(v); break;
     case REG_LDR: set(a, reg, value & 0xff000000); break;
     case REG_DFR: set(a, reg, value | 0x0fffffff); break;
     case LAPIC_SVR:
@@ -399,7 +406,7 @@ bool vlapic_mmio_enabled(const struct vcpu *v)
 
 uint32_t vlapic_mmio_read(struct vcpu *v, unsigned offset)
 {
-    vlapic_pv_eoi_settle(v);
+    settle_eoi(v);
     if (offset % 16 == 0 && (allowed(v->lapic, offset) & READ))
         return read_register(v->lapic, offset);
     if (offset % 16 == 0)
@@ -409,7 +416,7 @@ uint32_t vlapic_mmio_read(struct vcpu *v, unsigned offset)
 
 void vlapic_mmio_write(struct vcpu *v, unsigned offset, uint32_t value)
 {
-    vlapic_pv_eoi_settle(v);
+    settle_eoi(v);
     if (offset % 16 == 0 && (allowed(v->lapic, offset) & WRITE))
         write_register(v, offset, value);
     else if (offset % 16 == 0)
@@ -459,7 +466,7 @@ bool vlapic_read_x2apic(struct vcpu *v, uint32_t msr, uint64_t *value)
     struct vlapic *a = v->lapic;
     unsigned reg;
 
-    vlapic_pv_eoi_settle(v);
+    settle_eoi(v);
     if (!x2apic_register(msr, &reg) || !x2apic_mode(a) || !(allowed(a, reg) & READ))
         return false;
     *value = reg == LAPIC_ICR ? *wide_icr(a) : read_register(a, reg);
@@ -493,7 +500,7 @@ bool vlapic_write_x2apic(struct vcpu *v, uint32_t msr, uint64_t value)
     struct vlapic *a = v->lapic;
     unsigned reg;
 
-    vlapic_pv_eoi_settle(v);
+    settle_eoi(v);
     if (!x2apic_register(msr, &reg) || !x2apic_mode(a) || reserved_set(reg, value))
         return false;
     if (reg == LAPIC_ICR) {

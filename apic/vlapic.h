@@ -102,9 +102,8 @@ void vlapic_use_tpr_shadow(struct vcpu *v, bool on);
 
 /* The guest's word for it, or NULL for none. */
 void vlapic_pv_eoi_register(struct vcpu *v, uint32_t *word);
-/* At an entry, with everything delivered that can be; at the next exit, before the registers are used. */
+/* At an entry, with everything delivered that can be. */
 void vlapic_pv_eoi_offer(struct vcpu *v);
-void vlapic_pv_eoi_settle(struct vcpu *v);
 
 /* --- mailbox.c: mail, and who is told of it --- */
 

@@ -119,6 +119,15 @@ void vlapic_error(struct vlapic *a, uint32_t bit);
 /* vlapic.c: of the highest vector in service. */
 void vlapic_end_of_interrupt(struct vcpu *v);
 
+/* pv_eoi.c: at the exit after an offer, before the registers are used. */
+void vlapic_settle_eoi(struct vcpu *v);
+
+static inline void settle_eoi(struct vcpu *v)
+{
+    if (unlikely(v->lapic->eoi_offered))
+        vlapic_settle_eoi(v);
+}
+
 /* mailbox.c */
 void vlapic_post_edge(struct pid *pid, unsigned vector);
 void vlapic_collect(struct vcpu *v);      /* what is in the mailbox goes into IRR */
