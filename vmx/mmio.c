@@ -147,7 +147,8 @@ static COLD enum next protected_write(struct vcpu *v, gpa_t at)
     return NEXT_LEAVE;
 }
 
-static COLD enum next give_up(struct vcpu *v, gpa_t at, const char *what, const uint8_t *bytes, unsigned count)
+static COLD enum next give_up(struct vcpu *v, gpa_t at, const char *what, const uint8_t *bytes,
+                              unsigned count)
 {
     static const uint8_t none[4];
 

@@ -38,7 +38,7 @@ machine-linux:
 	$(Q)tests/cyclictest/fetch || echo 'machine: no cyclictest: its test is skipped'
 	$(Q)tests/tcc/fetch || echo 'machine: no tcc: its test is skipped'
 
-machine-files: $(GUEST_FILES) $(MACHINE_CONFIGS) $(MACHINE_LINKS)
+machine-files: $(GUEST_FILES) $(MACHINE_CONFIGS) $(MACHINE_LINKS) $(GUESTS)/linux-pv.cpio.gz
 
 # A second image, which watches the life of each VMCS.
 .PHONY: machine-debug
