@@ -3,7 +3,7 @@
  * KVM's paravirtual interface as a guest knows it, on two CPUs: each feature that is offered does what it
  * says, and one that is not offered is not there. Command line: features=N, as they are expected in EAX of
  * leaf 40000101h; realtime, when the hint is; skerry, when there is no such interface but Skerry's; none,
- * when there is nothing at all.
+ * when there is nothing at all; watch, to wait for a pause.
  */
 #include "lib/guest.h"
 #include "lib/hypercall.h"
@@ -34,6 +34,7 @@
 #define NOT_RAM  0xd0000000u
 #define ROUNDS   2000
 #define VECTOR   0x61u
+#define STOPPED  2u          /* in the clock's flags */
 #define AUTUMN   1700000000u /* 2023: it is later */
 #define PATIENCE 50000000u
 
@@ -187,6 +188,24 @@ static void check_moved_tsc(void)
           "a TSC that was moved leaves the clock where it is");
     wrmsr(0x10, rdtsc() - 1000000000000);
     check(nanoseconds(0) >= after, "nor when it comes back");
+}
+
+/* Until somebody has paused the VM: the clock says so, and nothing else in it shows. */
+static void check_pause(void)
+{
+    uint64_t last = nanoseconds(0), now, gap = 0;
+
+    clocks[0].flags &= (uint8_t)~STOPPED;
+    say("watches its clock");
+    uart_drain();
+    for (last = nanoseconds(0); !(clocks[0].flags & STOPPED); last = now) {
+        now = nanoseconds(0);
+        gap = now - last > gap ? now - last : gap;
+    }
+    now = nanoseconds(0);
+    gap = now - last > gap ? now - last : gap;
+    check(gap < 1000000, "it was stopped, and jumps by %llu ns at most", gap);
+    check(clocks[0].flags & clocks[1].flags & STOPPED, "both CPUs are told");
 }
 
 /* --- kick --- */
@@ -377,6 +396,8 @@ void guest_main(const struct boot_info *info)
     check_leaves(info);
     check_msrs();
     check_clock();
+    if (boot_word(info, "watch"))
+        check_pause();
     check_moved_tsc();
     check_kick();
     check_ipis();
