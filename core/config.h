@@ -24,6 +24,14 @@ enum ending { ENDING_STOP, ENDING_RESTART, ENDING_POWEROFF };
 enum pv { PV_NONE, PV_SKERRY, PV_KVM };
 enum sched_class { SCHED_DEDICATED, SCHED_SHARED };
 
+struct choice {
+    const char *name;
+    unsigned value;
+};
+
+/* What pv-off may name, and the bits of KVM's leaf that it stands for; the last one has no name. */
+extern const struct choice config_kvm_features[];
+
 struct vm_config {
     char name[CONFIG_NAME_SIZE];
     unsigned line; /* of its section header, counted from 1 */

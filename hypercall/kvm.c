@@ -3,6 +3,8 @@
 
 #include "apic/vlapic.h"
 #include "arch/x86/string.h"
+#include "core/format.h"
+#include "core/log.h"
 #include "hypercall/kvm_abi.h"
 
 #define CLOCK (KVM_CLOCKSOURCE | KVM_CLOCKSOURCE2)
@@ -28,6 +30,33 @@ uint32_t kvm_features(const struct vm_config *c, struct kvm_needless needless)
 uint32_t kvm_hints(const struct vm_config *c)
 {
     return c->pv == PV_KVM && c->sched == SCHED_DEDICATED ? KVM_HINT_REALTIME : 0;
+}
+
+static const char *why_not(const struct vm_config *c, uint32_t feature)
+{
+    if (c->pv_off & feature)
+        return "pv-off";
+    return feature == KVM_PV_UNHALT ? "hlt-exits=off" : "the processor does that";
+}
+
+void kvm_explain(const struct vm_config *c, struct kvm_needless needless)
+{
+    uint32_t offered = kvm_features(c, needless);
+    char text[512];
+    int used = 0;
+
+    if (c->pv != PV_KVM) {
+        print("    %s\n", c->pv == PV_NONE ? "no paravirtual interface: pv=none"
+                                           : "paravirtual interface: Skerry's, not KVM's: pv=skerry");
+        return;
+    }
+    text[0] = 0;
+    for (const struct choice *f = config_kvm_features; f->name; f++) {
+        if (!(offered & f->value))
+            used += format(text + used, sizeof(text) - (size_t)used, ", not %s: %s", f->name,
+                           why_not(c, f->value));
+    }
+    print("    paravirtual interface: Skerry's and KVM's%s\n", text);
 }
 
 /* --- MSRs --- */

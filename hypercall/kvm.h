@@ -16,6 +16,8 @@ struct kvm_needless {
 /* Features for leaf +1 EAX, by the VM's configuration; hints for EDX. */
 uint32_t kvm_features(const struct vm_config *config, struct kvm_needless needless);
 uint32_t kvm_hints(const struct vm_config *config);
+/* The row of the explain page: what there is, and why not more. */
+void kvm_explain(const struct vm_config *config, struct kvm_needless needless);
 
 /* RDMSR and WRMSR of the numbers above. False is #GP: the feature is not offered, or not RAM. */
 bool kvm_read_msr(struct vcpu *v, uint32_t msr, uint64_t *value);

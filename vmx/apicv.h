@@ -3,6 +3,7 @@
  * interrupts"). */
 #pragma once
 
+#include "hypercall/kvm.h"
 #include "vmx/vmx.h"
 
 /* ladder.c: each rung includes those before it. */
@@ -18,6 +19,8 @@ enum vmx_rung {
 };
 enum vmx_rung vmx_rung(const struct vm_config *config);
 void vmx_rung_explain(const struct vm_config *config);
+/* What guests on it need not ask the hypervisor for. */
+struct kvm_needless vmx_needless(const struct vm_config *config);
 
 /* apicv.c */
 

@@ -56,6 +56,9 @@ static void explain_vm(const struct vm_config *c)
     vmx_rung_explain(c);
     print("    timers by the %s, I/O and MSRs closed\n",
           vmx_hv_timer_wanted(c) ? "preemption timer" : "host timer");
+    kvm_explain(c, vmx_needless(c));
+    if (c->cr3_exits)
+        print("    MOV to CR3 exits, but for %u registered values a vCPU\n", vmx_cr3_slots(c));
 }
 
 static bool can_run(const struct vm_config *c, unsigned *line, const char **why)

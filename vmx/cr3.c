@@ -9,9 +9,14 @@
 #define MISC_CR3_TARGETS(misc) ((unsigned)((misc) >> 16) & 0x1ff)
 #define CR3_NO_FLUSH           BIT(63) /* with PCIDs: translations of the new one may stay */
 
+unsigned vmx_cr3_slots(const struct vm_config *c)
+{
+    return c->cr3_exits ? MIN(MISC_CR3_TARGETS(vmx_caps.misc), CR3_TARGETS) : 0;
+}
+
 unsigned vmx_cr3_targets(const struct vm *vm)
 {
-    return vm->config->cr3_exits ? MIN(MISC_CR3_TARGETS(vmx_caps.misc), CR3_TARGETS) : 0;
+    return vmx_cr3_slots(vm->config);
 }
 
 /* The processor looks at the first of its fields, as many as the count says: those in use stand there. */

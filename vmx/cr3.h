@@ -11,6 +11,7 @@
 enum next vmx_write_cr3(struct vcpu *v, uint64_t value);
 
 /* How many values may be registered on each vCPU: what the processor takes, if the VM's CR3 loads exit. */
+unsigned vmx_cr3_slots(const struct vm_config *config);
 unsigned vmx_cr3_targets(const struct vm *vm);
 /* Into the slot, or with NULL out of it; of the vCPU whose VMCS is current. */
 void vmx_set_cr3_target(struct vcpu *v, unsigned slot, const uint64_t *value);

@@ -186,12 +186,6 @@ void vmx_unprotect(struct vm *vm)
     vmx_ept_new_generation(x);
 }
 
-static struct kvm_needless needless(const struct vm_config *c, enum vmx_rung rung)
-{
-    return (struct kvm_needless){.eoi = rung >= (c->x2apic ? RUNG_X2APIC : RUNG_APICV),
-                                 .ipis = rung >= RUNG_IPIV};
-}
-
 bool vmx_vm_create(struct vm *vm)
 {
     struct vmx_vm *x = memory_alloc_zeroed(&vm->account, MEMORY_STATE, 1);
@@ -215,7 +209,7 @@ bool vmx_vm_create(struct vm *vm)
     x->ept_pointer = ept_pointer(&x->ept);
     vmx_ept_new_generation(x);
     x->rung = vmx_rung(vm->config);
-    vm->kvm_features = kvm_features(vm->config, needless(vm->config, x->rung));
+    vm->kvm_features = kvm_features(vm->config, vmx_needless(vm->config));
     if (vm->config->tsc_khz)
         x->tsc_multiplier = guest_tsc_divide(vm_tsc_hz(vm), machine.tsc_hz);
     if (x->rung >= RUNG_TPR_SHADOW && !map_apic_page(vm, x))

@@ -71,6 +71,14 @@ enum vmx_rung vmx_rung(const struct vm_config *c)
     return at;
 }
 
+struct kvm_needless vmx_needless(const struct vm_config *c)
+{
+    enum vmx_rung at = vmx_rung(c);
+
+    return (struct kvm_needless){.eoi = at >= (c->x2apic ? RUNG_X2APIC : RUNG_APICV),
+                                 .ipis = at >= RUNG_IPIV};
+}
+
 void vmx_rung_explain(const struct vm_config *c)
 {
     enum vmx_rung at = vmx_rung(c);
