@@ -350,21 +350,29 @@ static bool valid_name(struct span name)
     return name.size > 0 && name.size < CONFIG_NAME_SIZE;
 }
 
+static bool add_channel(struct vm_config *vm, struct span name)
+{
+    if (!valid_name(name) || vm->channel_count == VM_MAX_CHANNELS)
+        return false;
+    for (unsigned i = 0; i < vm->channel_count; i++) {
+        if (equals(name, vm->channels[i]))
+            return false;
+    }
+    memcpy(vm->channels[vm->channel_count++], name.at, name.size);
+    return true;
+}
+
+/* All of them, or none. */
 static bool set_channels(const struct key *key, struct span value, void *field)
 {
     struct vm_config *vm = field;
 
     (void)key;
     while (value.size > 0) {
-        struct span name = cut(&value, ',');
-
-        if (!valid_name(name) || vm->channel_count == VM_MAX_CHANNELS)
-            return false;
-        for (unsigned i = 0; i < vm->channel_count; i++) {
-            if (equals(name, vm->channels[i]))
-                return false;
-        }
-        memcpy(vm->channels[vm->channel_count++], name.at, name.size);
+        if (add_channel(vm, cut(&value, ',')))
+            continue;
+        vm->channel_count = 0;
+        return false;
     }
     return true;
 }

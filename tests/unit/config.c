@@ -201,7 +201,11 @@ static void reports_outside(void **state)
 
 #define SIZE_WANTED    ", expected a number with K, M or G, a multiple of 2M\n"
 #define ADDRESS_WANTED ", expected a number below 4G, 0x for hexadecimal, K, M or G allowed\n"
-#define CPUS_WANTED    ", expected numbers from 0 to 255 as in 1-2 or 0,2-3, none twice\n"
+#define FEATURES_WANTED                                                                                   \
+    ", expected clock, io-delay, steal-time, eoi, unhalt, tlb-flush, send-ipi, sched-yield or msi-dest, " \
+    "commas between\n"
+#define CHANNELS_WANTED ", expected up to 8 names as VMs have them, commas between, none twice\n"
+#define CPUS_WANTED     ", expected numbers from 0 to 255 as in 1-2 or 0,2-3, none twice\n"
 
 /* Each stands as line 2 of an otherwise good VM. */
 static const struct wrong settings[] = {
@@ -235,6 +239,15 @@ static const struct wrong settings[] = {
     {"sched = fifo", "2: sched = 'fifo' is no scheduling class, expected dedicated or shared\n"},
     {"on-exit = halt", "2: on-exit = 'halt' is no action, expected stop, restart or poweroff\n"},
     {"x2apic = yes", "2: x2apic = 'yes' is no switch, expected on or off\n"},
+    {"cr3-exits = 1", "2: cr3-exits = '1' is no switch, expected on or off\n"},
+    {"pv = xen", "2: pv = 'xen' is no interface, expected none, skerry or kvm\n"},
+    {"pv-off = clock, apic", "2: pv-off = 'clock, apic' is no list of features" FEATURES_WANTED},
+    {"pv-off = ,eoi", "2: pv-off = ',eoi' is no list of features" FEATURES_WANTED},
+    {"channels = a,b c", "2: channels = 'a,b c' is no list of channels" CHANNELS_WANTED},
+    {"channels = a,b,a", "2: channels = 'a,b,a' is no list of channels" CHANNELS_WANTED},
+    {"channels = a,b,c,d,e,f,g,h,i",
+     "2: channels = 'a,b,c,d,e,f,g,h,i' is no list of channels" CHANNELS_WANTED},
+    {"channels = a", "2: channel 'a' is named by 1 VM(s), expected two\n"},
     {"initrd = a b",
      "2: initrd = 'a b' is no file name, expected one word of at most 127 printable characters\n"},
     {"cmdline = a\x1b[2J", "2: cmdline = 'a\\x1b[2J' is no command line, expected at most 1023 printable "
@@ -255,6 +268,25 @@ static void reports_in_vm(void **state)
         assert_false(config.vms[0].valid);
         assert_true(config.vms[1].valid);
     }
+}
+
+static void paravirtual(void **state)
+{
+    (void)state;
+    expect("[vm a]\n" GOOD "[vm b]\npv = skerry\npv-off = eoi , clock\ncr3-exits = on\nchannels = x, y\n" GOOD
+           "[vm c]\nchannels = y\n" GOOD "[vm d]\npv = none\nchannels = x\n" GOOD,
+           "");
+    assert_true(config.vms[0].pv == PV_KVM && !config.vms[0].pv_off && !config.vms[0].cr3_exits);
+    assert_true(config.vms[1].pv == PV_SKERRY && config.vms[1].cr3_exits);
+    assert_int_equal(config.vms[1].pv_off, 1 | 1 << 3 | 1 << 6);
+    assert_int_equal(config.vms[1].channel_count, 2);
+    assert_string_equal(config.vms[1].channels[1], "y");
+    assert_int_equal(config.vms[3].pv, PV_NONE);
+    expect("[vm a]\nchannels = x\n" GOOD "[vm b]\nchannels = x\n" GOOD "[vm c]\nchannels = x\n" GOOD,
+           "2: channel 'x' is named by 3 VM(s), expected two\n"
+           "6: channel 'x' is named by 3 VM(s), expected two\n"
+           "10: channel 'x' is named by 3 VM(s), expected two\n");
+    assert_false(config.vms[0].valid || config.vms[1].valid || config.vms[2].valid);
 }
 
 static void sizes(void **state)
@@ -369,6 +401,7 @@ int main(void)
         cmocka_unit_test(defaults),        cmocka_unit_test(every_key),
         cmocka_unit_test(release),         cmocka_unit_test(mode_16_loads_at_7c00),
         cmocka_unit_test(reports_outside), cmocka_unit_test(reports_in_vm),
+        cmocka_unit_test(paravirtual),     cmocka_unit_test(duplicate_vm),
         cmocka_unit_test(sizes),           cmocka_unit_test(duplicate_vm),
         cmocka_unit_test(too_many),        cmocka_unit_test(long_values),
         cmocka_unit_test(byte_order_mark), cmocka_unit_test(empty),

@@ -25,6 +25,8 @@ UNIT_LOADERS := core/loader.c core/load_firmware.c core/load_linux.c core/load_m
 UNIT_load_linux := $(UNIT_LOADERS)
 UNIT_load_multiboot := $(UNIT_LOADERS)
 UNIT_release := core/release_map.c $(UNIT_LOADERS)
+UNIT_pv_eoi := apic/vioapic.c apic/pid_table.c
+UNIT_ticks := core/ticks.c
 UNIT_vioapic := apic/vioapic.c
 UNIT_vlapic := apic/vioapic.c apic/pid_table.c
 UNIT_vlapic_timer := apic/vioapic.c apic/pid_table.c
@@ -35,10 +37,10 @@ FAIR_MUTANTS := weightless hoarder no-credit jerky restless patient silent endle
     thief no-yield patron
 FAIR_VARIANTS := $(patsubst %,$(UNIT)/variant/%.c,counted $(FAIR_MUTANTS))
 # These include the file they test, below a fake CPU (fake_cpu.h) or fake memory (fake_memory.h): caps, console,
-# fair (the scheduling policy, with nothing below it), guest_tsc, ipiv, ladder, mailbox, memory, mtrr, paging, string, vlapic, vlapic_timer.
+# fair (the scheduling policy, with nothing below it), guest_tsc, ipiv, ladder, mailbox, pv_eoi, memory, mtrr, paging, string, vlapic, vlapic_timer.
 UNIT_TESTS := acpi acpi_tables balance caps config console decode devices fair format guest_tsc hv_timer ipi ipiv \
-    ladder line_edit load_linux load_multiboot mailbox memory mtrr multiboot2 paging release sched_mutants sched_sim shadow string \
-    vioapic vlapic vlapic_timer
+    ladder line_edit load_linux load_multiboot mailbox memory mtrr multiboot2 paging pv_eoi release sched_mutants sched_sim shadow string \
+    ticks vioapic vlapic vlapic_timer
 
 UNIT_CC ?= gcc
 UNIT_CFLAGS := -std=gnu11 -I. -DBUILD='"$(BUILD)"' -g -O1 -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes \
