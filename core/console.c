@@ -12,9 +12,12 @@
 #define WAITING_SIZE 2048
 #define PROMPT_SIZE  (CONSOLE_PROMPT + 8)
 #define CLEAR_LINE   "\r\033[K\r"
+#define PASSING      UINT64_C(200000) /* TSC ticks */
 #define QUIET                                                                                    \
     UINT64_C(20000000) /* TSC ticks without output after which an unfinished line is interrupted \
                         */
+
+volatile bool console_backlog;
 
 static const char mark[] = "skerry: "; /* how our own lines begin */
 static struct spinlock lock;           /* guards everything below but the flags set once at boot */
@@ -38,6 +41,7 @@ static void take_lock(void)
 
 static void drop_lock(void)
 {
+    console_backlog = ring_head != ring_tail || waiting_used;
     if (!panicking)
         spin_unlock(&lock);
 }
@@ -332,16 +336,11 @@ void console_interrupt(void)
     console_pump();
 }
 
-bool console_pending(void)
-{
-    return ring_head != ring_tail || waiting_used;
-}
-
 bool console_pump(void)
 {
     bool more;
 
-    if (!console_pending())
+    if (!console_backlog)
         return false; /* the common case costs no lock; who has just queued something pumps by himself */
     take_lock();
     if (!line_busy())
@@ -350,6 +349,17 @@ bool console_pump(void)
     more = ring_head != ring_tail;
     drop_lock();
     return more;
+}
+
+void console_pump_in_passing(void)
+{
+    static uint64_t last; /* of any CPU's: a race does no harm */
+    uint64_t now = rdtsc();
+
+    if (now - last < PASSING)
+        return;
+    last = now;
+    console_pump();
 }
 
 void console_flush(void)

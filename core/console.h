@@ -58,8 +58,10 @@ void console_interrupt(void); /* the serial port has received something */
 
 /* Sends what is queued as far as the port takes it now; true while there is more. */
 bool console_pump(void);
+/* The same, at most once in a while: for who comes by often. */
+void console_pump_in_passing(void);
 /* Some is queued. */
-bool console_pending(void);
+extern volatile bool console_backlog;
 /* Waits until all is on the wire. */
 void console_flush(void);
 

@@ -35,7 +35,7 @@ static void uart_transmit(void *context, uint8_t byte)
     struct pc *pc = context;
 
     console_guest_output(&pc->vm->console, byte);
-    if (!pc->vm->config->hlt_exits && console_pending() && this_cpu()->vcpu)
+    if (console_backlog && this_cpu()->vcpu)
         this_cpu()->vcpu->kicked = true; /* for the timer that sends the rest */
 }
 

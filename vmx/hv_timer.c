@@ -40,27 +40,37 @@ bool vmx_hv_timer_wanted(const struct vm_config *config)
     return config->hv_timer && vmx_hv_timer_usable() && !machine_option_off("hv-timer");
 }
 
+/*
+ * A guest that spins or halts by itself may not exit again, and nobody else may send what is queued for the
+ * console. Without a deadline the timer starts from here at each entry, which costs nothing until it is over.
+ */
+static uint32_t longest_time(bool watch)
+{
+    return watch ? vmx_hv_timer_count(machine.tsc_hz / CONSOLE_HZ, 0, vmx_caps.misc & MISC_SHIFT)
+                 : UINT32_MAX;
+}
+
 void vmx_hv_timer_reset(const struct vmx_vcpu *x)
 {
     if (x->pin & PIN_PREEMPTION_TIMER)
-        vmcs_write(vmcs_preemption_timer_value, UINT32_MAX);
+        vmcs_write(vmcs_preemption_timer_value, longest_time(x->watches_console));
 }
 
-/* A vCPU that halts by itself may not exit again: nobody else sends what it has written. */
+/* The same for a vCPU that halts by itself with its timer on the CPU's. */
 static COLD void watch_console(void)
 {
-    this_cpu()->next_event = console_pending() ? rdtsc() + machine.tsc_hz / CONSOLE_HZ : 0;
+    this_cpu()->next_event = console_backlog ? rdtsc() + machine.tsc_hz / CONSOLE_HZ : 0;
 }
 
 void vmx_hv_timer_follow(struct vcpu *v)
 {
     struct vmx_vcpu *x = vmx_of(v);
     uint64_t deadline = vlapic_backend_deadline(v), event;
+    bool watch = console_backlog;
 
-    if (unlikely(!(x->proc & PROC_HLT)))
+    if (unlikely(!(x->pin & PIN_PREEMPTION_TIMER) && !(x->proc & PROC_HLT)))
         watch_console();
     event = this_cpu()->next_event;
-
     if (!(x->pin & PIN_PREEMPTION_TIMER)) {
         if (event != this_cpu()->timer_deadlines[TIMER_SCHED])
             lapic_timer_set(TIMER_SCHED, event);
@@ -69,8 +79,9 @@ void vmx_hv_timer_follow(struct vcpu *v)
     if (event && (!deadline || event < deadline))
         deadline = event;
     /* The control stays on: without a deadline the timer starts from its longest time at each entry. */
-    if (!deadline && x->timer_deadline)
-        vmcs_write(vmcs_preemption_timer_value, UINT32_MAX);
+    if (!deadline && (x->timer_deadline || watch != x->watches_console))
+        vmcs_write(vmcs_preemption_timer_value, longest_time(watch));
+    x->watches_console = watch;
     x->timer_deadline = deadline;
 }
 

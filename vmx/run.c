@@ -44,7 +44,7 @@ static COLD void start_tsc(struct vcpu *v)
 
 static void idle(struct vcpu *v)
 {
-    if (!v->kicked && !console_pump() && vlapic_block(v)) {
+    if (!console_pump() && !v->kicked && vlapic_block(v)) {
         vlapic_timer_to_host(v);
         wait_for_interrupt();
         vlapic_timer_from_host(v);
@@ -146,6 +146,8 @@ static NOINLINE bool prepare(struct vcpu *v)
     if (must_leave(v))
         return end_run(v, RUN_LEFT);
     vmx_ept_sync(v->vm);
+    if (unlikely(console_backlog))
+        console_pump_in_passing();
     if (unlikely(this_cpu()->resched) && v->sched && sched_look())
         return end_run(v, RUN_PREEMPTED);
     if (unlikely(v->request || v->activity != ACTIVE) && !become_active(v))

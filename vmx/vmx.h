@@ -56,6 +56,7 @@ struct vmx_vcpu {
     bool handed_over;                  /* SVI and the EOI-exit bitmap are those of the page */
     uint8_t tpr_threshold;
     uint64_t timer_deadline; /* on the preemption timer: host TSC, 0: it is off */
+    bool watches_console;    /* without a deadline: it exits now and then */
     uint32_t event;          /* entry interruption info of the event to inject next, 0: none */
     uint32_t event_error;
     uint32_t event_length;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Two VMs that a channel connects: one adds to a number in the shared page and rings, the other does the same
- * in its handler. Command line: first, for the one that begins; rings=N; stay, to halt at the end instead of
- * leaving.
+ * in its handler. Command line: first, for the one that begins; rings=N; bell, to ring without end until the
+ * other one has gone and come back; ear, to listen without end.
  */
 #include "lib/guest.h"
 
@@ -45,6 +45,31 @@ static void meet(void)
     while (!channel.listening);
 }
 
+/* Rings until the call says OUTCOME. */
+static void ring_until(int32_t outcome)
+{
+    while (call(SKERRY_CALL_DOORBELL, 0, 0, 0) != outcome)
+        ;
+}
+
+static void be_bell(void)
+{
+    ring_until(0);
+    say("rings");
+    ring_until(SKERRY_EPIPE);
+    say("rings in vain");
+    ring_until(0);
+    check(shared[1] != 0, "rings again, %u rings were heard", (unsigned)shared[1]);
+}
+
+static NORETURN void be_ear(void)
+{
+    for (;;) {
+        wait_change(&rung, rung);
+        shared[1]++;
+    }
+}
+
 void guest_main(const struct boot_info *info)
 {
     uint32_t rings = boot_number(info, "rings", 1000), before;
@@ -54,6 +79,12 @@ void guest_main(const struct boot_info *info)
     on_interrupt(VECTOR, answer);
     meet();
     shared = (volatile uint32_t *)(uint32_t)channel.page;
+    if (boot_word(info, "ear"))
+        be_ear();
+    if (boot_word(info, "bell")) {
+        be_bell();
+        return;
+    }
     if (first)
         shared[0] = 0;
     for (uint32_t i = 0; i < rings; i++) {
@@ -69,8 +100,5 @@ void guest_main(const struct boot_info *info)
     if (first)
         check(shared[0] == 2 * rings, "%u times there and back", (unsigned)rings);
     check(rung == rings, "%u rings", (unsigned)rung);
-    if (boot_word(info, "stay"))
-        for (;;)
-            wait_change(&rung, rung);
     check(call(SKERRY_CALL_LISTEN, 0, 0, 0) == 0, "listens no longer");
 }

@@ -9,10 +9,7 @@
 struct vmx_caps vmx_caps;
 struct machine machine;
 
-bool console_pending(void)
-{
-    return false;
-}
+volatile bool console_backlog;
 
 uint64_t vlapic_backend_deadline(const struct vcpu *v)
 {
