@@ -8,6 +8,7 @@ import struct
 import subprocess
 import sys
 import tempfile
+import time
 import unittest
 from pathlib import Path
 from types import SimpleNamespace
@@ -17,7 +18,7 @@ REPO = Path(__file__).resolve().parent.parent.parent
 sys.path.insert(0, str(REPO / "tools"))
 sys.path.insert(0, str(REPO / "tests/machine"))
 import case as cases  # noqa: E402
-from skerrylib import (aptbox, bare, bochs, config, console, count, cpio, cyclictest, figures,  # noqa: E402
+from skerrylib import (aptbox, bare, bochs, config, console, count, cpio, cyclictest, emulator, figures,  # noqa: E402
                        image, interrupts, qemu, run, verdict)
 from skerrylib.common import ToolError  # noqa: E402
 
@@ -41,6 +42,24 @@ class Folder(unittest.TestCase):
         path = self.folder / name
         path.write_text(text, encoding="utf-8")
         return path
+
+
+class Screen(Folder):
+    """What an emulator draws for nobody."""
+
+    def test_is_read(self):
+        draw = "import os, time\nm, s = os.openpty()\nos.close(s)\ntime.sleep(0.5)\n" \
+               "for _ in range(64): os.write(m, (b'x' * 63 + b'\\n') * 64)\n"
+        with open(self.write("log"), "wb") as log:
+            drawing = emulator.Emulator([sys.executable, "-c", draw], None, log, self.folder, serial_pipes=False)
+            self.addCleanup(drawing.stop)
+            for _ in range(100):
+                drawing.discard_screen()
+                if emulator._terminals(drawing.process.pid):  # pylint: disable=protected-access
+                    break
+                time.sleep(0.02)
+            drawing.discard_screen()
+            self.assertEqual(drawing.process.wait(20), 0)
 
 
 class Configuration(Folder):

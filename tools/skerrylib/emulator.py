@@ -1,11 +1,15 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Start an emulator with its serial port in our hands, and make sure that it ends with us."""
 
+import contextlib
 import ctypes
 import os
+import re
 import signal
 import socket
 import subprocess
+import threading
+from pathlib import Path
 
 from .common import ToolError
 
@@ -15,6 +19,25 @@ PR_SET_PDEATHSIG = 1
 def _die_with_parent():
     """Runs in the child: even when this tool is killed outright, no emulator stays behind."""
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+def _terminals(pid):
+    """Numbers of the pseudo-terminals that a process has opened the master sides of."""
+    found = []
+    for link in Path(f"/proc/{pid}/fd").glob("*"):
+        try:
+            text = Path(f"/proc/{pid}/fdinfo/{link.name}").read_text(encoding="ascii")
+        except OSError:
+            continue
+        found += re.findall(r"^tty-index:\s*(\d+)$", text, re.MULTILINE)
+    return found
+
+
+def _discard(descriptor):
+    with contextlib.suppress(OSError):  # the other side has gone
+        while os.read(descriptor, 65536):
+            pass
+    os.close(descriptor)
 
 
 class Emulator:
@@ -48,6 +71,15 @@ class Emulator:
             raise ToolError("the emulator did not open its serial port")
         self._socket.setblocking(True)
         self.input = self.output = self._socket.fileno()
+
+    def discard_screen(self):
+        """Read what an emulator draws on pseudo-terminals of its own: with nobody there it would wait for ever."""
+        for number in _terminals(self.process.pid):
+            try:
+                screen = os.open(f"/dev/pts/{number}", os.O_RDONLY | os.O_NOCTTY)
+            except OSError:
+                continue
+            threading.Thread(target=_discard, args=(screen,), daemon=True).start()
 
     def stop(self):
         """End it, politely at first. Bochs swallows SIGTERM; on SIGHUP it writes its registers to the log."""

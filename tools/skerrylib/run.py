@@ -98,6 +98,7 @@ def start(options, host, medium, folder, log):
                             program.environment(module, options.cpu_knobs), log, folder, serial_pipes=False)
         try:
             emulator.accept(listener)
+            emulator.discard_screen()
         except BaseException as error:
             emulator.stop()
             if isinstance(error, ToolError):
