@@ -29,7 +29,7 @@ WARNINGS := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototy
             -Wvla -Wwrite-strings -Wimplicit-fallthrough -Wframe-larger-than=2048
 # What runs at boot only is built for size, what runs on exits for speed.
 HOT      := apic/% hypercall/% sched/% core/guest.o arch/x86/lapic.o $(addprefix vmx/,apicv.o cpuid.o cr.o event.o exits.o hv_timer.o io.o \
-            mmio.o msr.o run.o switch.o walk.o) $(addprefix dev/,decode.o pc.o uart.o)
+            mmio.o msr.o observe.o run.o switch.o walk.o) $(addprefix dev/,decode.o pc.o uart.o)
 OPTIMISE  = $(if $(filter $(addprefix $(BUILD)/,$(HOT)),$@),-O2 -momit-leaf-frame-pointer -fstack-protector,-Os -fno-optimize-sibling-calls -fstack-protector-strong)
 CFLAGS    = -std=gnu11 $(OPTIMISE) -g -ffreestanding -fno-pie -mcmodel=kernel -mno-red-zone -mgeneral-regs-only \
             -fno-omit-frame-pointer -fno-asynchronous-unwind-tables \

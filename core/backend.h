@@ -7,6 +7,7 @@
 #pragma once
 
 #include "core/loader.h"
+#include "core/trace.h"
 #include "core/vm.h"
 
 #define SCHED_MAX_SHARED 240 /* vCPUs with sched = shared, in all VMs */
@@ -42,6 +43,9 @@ struct backend {
     /* Runs v on this CPU until something ends that. */
     enum run_end (*run)(struct vcpu *v);
     const char *(*exit_name)(unsigned reason);
+    /* An exit in the trace: what it was, and its argument in words, "" when there is none. Takes any event.
+     */
+    const char *(*exit_words)(const struct trace_event *e, char *details, size_t size);
     /* Takes write access to whole pieces of its RAM from a guest, until it is reset. */
     enum call_result (*protect)(struct vm *vm, gpa_t at, uint64_t size);
     /* Shows a guest a page beside its RAM, when the VM is built. False: out of memory. */

@@ -12,6 +12,8 @@
 #define MIN_SLICE_US  100
 #define MAX_SLICE_US  1000000
 #define MAX_WEIGHT    10000
+#define MAX_BUDGET    1000000000
+#define MAX_AFTER_MS  3600000
 #define EXCERPT_MAX   40
 #define MAX_VCPUS     64
 #define ADDRESS_LIMIT (4 * GIB)
@@ -240,6 +242,23 @@ static bool set_slice(const struct key *key, struct span value, void *field)
     return true;
 }
 
+/* "20/s", or "20/s after 5s" or "500ms". */
+static bool set_budget(const struct key *key UNUSED, struct span value, void *field)
+{
+    struct span rate = cut(&value, ' '), word = cut(&value, ' ');
+    uint64_t exits, after = 0;
+
+    if (!take_number(&rate, &exits) || exits > MAX_BUDGET || !equals(rate, "/s"))
+        return false;
+    if (word.size != 0 && (!equals(word, "after") || !take_number(&value, &after) || after > MAX_AFTER_MS))
+        return false;
+    after *= equals(value, "s") ? 1000 : 1;
+    if (after > MAX_AFTER_MS || (word.size != 0 && !equals(value, "s") && !equals(value, "ms")))
+        return false;
+    *(struct exit_budget *)field = (struct exit_budget){(unsigned)exits, (unsigned)after};
+    return true;
+}
+
 static bool set_text(const struct key *key, struct span value, void *field)
 {
     char *text = field;
@@ -391,6 +410,7 @@ const struct choice config_kvm_features[] = {{"clock", 1 << 0 | 1 << 3}, {"io-de
                                              {"unhalt", 1 << 7},         {"tlb-flush", 1 << 9},
                                              {"send-ipi", 1 << 11},      {"sched-yield", 1 << 13},
                                              {"msi-dest", 1 << 15},      {NULL, 0}};
+static const struct choice reactions[] = {{"report", false}, {"stop", true}, {NULL, 0}};
 static const struct choice modes[] = {{"16", 16}, {"32", 32}, {NULL, 0}};
 static const struct choice classes[] = {{"dedicated", SCHED_DEDICATED}, {"shared", SCHED_SHARED}, {NULL, 0}};
 static const struct choice endings[] = {
@@ -423,7 +443,7 @@ static const struct key host_keys[] = {
      0, NULL},
 };
 
-enum { KEY_LOAD, KEY_MODE, KEY_MODULE, VM_KEYS = 28 };
+enum { KEY_LOAD, KEY_MODE, KEY_MODULE, VM_KEYS = 31 };
 
 /* The first rows are those that other code names, in the order of the enum above. */
 static const struct key vm_keys[] = {
@@ -465,6 +485,11 @@ static const struct key vm_keys[] = {
     {"apicv", set_choice, "switch", "on or off", VM(apicv), 0, switches},
     {"posted", set_choice, "switch", "on or off", VM(posted), 0, switches},
     {"ipiv", set_choice, "switch", "on or off", VM(ipiv), 0, switches},
+    {"trace", set_choice, "switch", "on or off", VM(trace), 0, switches},
+    {"exit-budget", set_budget, "budget", "as in 0/s or 20/s after 5s, at most 1000000000 and 3600s",
+     VM(exit_budget), VM_AT(exit_budget_line), NULL},
+    {"on-budget", set_choice, "action", "report or stop", VM(stop_on_budget), VM_AT(on_budget_line),
+     reactions},
 };
 
 _Static_assert(ARRAY_SIZE(vm_keys) == VM_KEYS && VM_KEYS <= MAX_KEYS, "parser.given has a place per key");
@@ -568,6 +593,14 @@ static void check_flat(struct parser *p, struct vm_config *vm)
     }
 }
 
+static void check_budget(struct parser *p, const struct vm_config *vm)
+{
+    if (vm->exit_budget_line != 0 && vm->sched != SCHED_DEDICATED)
+        fail_at(p, vm->exit_budget_line, "exit-budget on shared CPUs, expected sched = dedicated with it");
+    if (vm->exit_budget_line == 0 && vm->on_budget_line != 0)
+        fail_at(p, vm->on_budget_line, "on-budget without a budget, expected exit-budget = N/s with it");
+}
+
 /* What can be said about a VM only when its section is complete. */
 static void end_section(struct parser *p)
 {
@@ -583,6 +616,7 @@ static void end_section(struct parser *p)
         fail_at(p, vm->cpus_line, "cpus names %u for %u vCPUs, expected one CPU each with sched = dedicated",
                 cpu_count(&vm->cpus), vm->vcpus);
     check_flat(p, vm);
+    check_budget(p, vm);
     p->vm = NULL;
 }
 
@@ -631,6 +665,7 @@ static void begin_vm(struct parser *p, struct span name)
         .posted = true,
         .ipiv = true,
         .pv = PV_KVM,
+        .trace = true,
     };
     memcpy(vm->name, name.at, name.size);
 }

@@ -63,6 +63,12 @@ struct vm_config {
     enum pv pv;
     unsigned
         pv_off; /* features of KVM's interface that are not offered, by their bits (hypercall/kvm_abi.h) */
+    bool trace; /* its exits are recorded; default on */
+    struct exit_budget {
+        unsigned exits, after_ms; /* a second, from so much time of the guest's life on */
+    } exit_budget;
+    bool stop_on_budget; /* instead of a report */
+    unsigned exit_budget_line, on_budget_line;
     unsigned tsc_khz; /* rate of the guest's TSC; 0: the machine's */
     unsigned kernel_line, initrd_line, memory_line, cpus_line, tsc_khz_line,
         vcpus_line; /* for later checks; 0: not given */

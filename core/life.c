@@ -55,16 +55,28 @@ const char *vm_pause(struct vm *vm)
     return NULL;
 }
 
+/* What counts a guest's time in host ticks. */
+static void shift_counts(struct vm *vm, uint64_t ticks)
+{
+    for (unsigned i = 0; i < vm->vcpu_count; i++) {
+        budget_shift(&vm->vcpus[i]->budget, ticks);
+        vm->vcpus[i]->observed.since += ticks;
+    }
+}
+
 /* Nothing of a paused VM is active anywhere, and nobody but the boot CPU can end that. */
 const char *vm_resume(struct vm *vm)
 {
+    uint64_t gone = rdtsc() - vm->paused_at;
+
     if (!vm->live)
         return "does not run";
     if (!vm->paused)
         return "is not paused";
     if (__atomic_load_n(&vm->running, __ATOMIC_SEQ_CST))
         return "is not at rest yet";
-    backend.vm_shift_time(vm, rdtsc() - vm->paused_at);
+    backend.vm_shift_time(vm, gone);
+    shift_counts(vm, gone);
     __atomic_store_n(&vm->paused, false, __ATOMIC_SEQ_CST);
     sched_start(vm);
     return NULL;

@@ -5,6 +5,7 @@
 #include "arch/x86/string.h"
 #include "arch/x86/trap.h"
 #include "core/backend.h"
+#include "core/blackbox.h"
 #include "core/console.h"
 #include "core/explain.h"
 #include "core/life.h"
@@ -16,6 +17,7 @@
 #include "core/power.h"
 #include "core/release.h"
 #include "core/smp.h"
+#include "core/trace_show.h"
 
 #define CONFIG_NAME "skerry.cfg"
 
@@ -60,6 +62,7 @@ static struct config *read_config(void)
         panic("no memory for the configuration");
     config_parse(phys_to_virt(m->start), m->size, config, report, NULL);
     log_set_debug(config->host.debug);
+    blackbox_name_vms(config);
     release_prepare(config);
     return config;
 }
@@ -122,6 +125,8 @@ static NORETURN void start(void)
         *(volatile char *)start = 0;
     usable = backend.probe(&missing);
     smp_start_others(usable ? other_cpu : idle_cpu);
+    blackbox_setup();
+    trace_show_setup();
     c = read_config();
     if (usable && !backend.cpu_enable(this_cpu(), &why))
         panic("the boot CPU: %s", why);

@@ -98,6 +98,15 @@ static uint64_t find_run(uint64_t count, uint64_t align)
     return 0;
 }
 
+static void take(struct account *account, enum memory_kind kind, uint64_t page, uint64_t count)
+{
+    own(page, count, account->owner);
+    if (page == first_free)
+        first_free = page + count;
+    free_pages -= count;
+    account->pages[kind] += count;
+}
+
 hpa_t memory_alloc(struct account *account, enum memory_kind kind, uint64_t count, uint64_t align)
 {
     uint64_t page;
@@ -106,13 +115,36 @@ hpa_t memory_alloc(struct account *account, enum memory_kind kind, uint64_t coun
     spin_lock(&lock);
     page = find_run(count, align);
     if (page) {
-        own(page, count, account->owner);
-        if (page == first_free)
-            first_free = page + count;
-        free_pages -= count;
+        take(account, kind, page, count);
         used_end = MAX(used_end, page + count);
-        account->pages[kind] += count;
     }
+    spin_unlock(&lock);
+    return hpa(page * PAGE_SIZE);
+}
+
+static uint64_t find_run_below(uint64_t count, uint64_t align, uint64_t end)
+{
+    uint64_t run = 0;
+
+    for (uint64_t page = MIN(end, page_limit); page > first_free;) {
+        run = owners[--page] == FREE ? run + 1 : 0;
+        if (run >= count && page % align == 0)
+            return page;
+    }
+    return 0;
+}
+
+/* Not in used_end: it is never free again. */
+hpa_t memory_alloc_high(struct account *account, enum memory_kind kind, uint64_t count, uint64_t align,
+                        uint64_t below)
+{
+    uint64_t page;
+
+    ASSERT(!account->sealed);
+    spin_lock(&lock);
+    page = find_run_below(count, align, below / PAGE_SIZE);
+    if (page)
+        take(account, kind, page, count);
     spin_unlock(&lock);
     return hpa(page * PAGE_SIZE);
 }

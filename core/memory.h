@@ -35,6 +35,13 @@ bool memory_setup(const struct memory_range *usable, unsigned usable_count,
  */
 hpa_t memory_alloc(struct account *account, enum memory_kind kind, uint64_t count, uint64_t align);
 
+/*
+ * The highest that end at or below an address: where nobody else comes, the same place in every boot. The
+ * rest as memory_alloc().
+ */
+hpa_t memory_alloc_high(struct account *account, enum memory_kind kind, uint64_t count, uint64_t align,
+                        uint64_t below);
+
 /* Zeroes everything that an account holds, and gives it back. */
 void memory_release(struct account *account);
 

@@ -8,6 +8,8 @@
 
 #include "core/config.h"
 
+struct vm;
+
 /* Takes the console's keys. */
 void monitor_setup(const struct config *config);
 
@@ -17,13 +19,20 @@ void monitor_work(void);
 bool monitor_is_open(void);
 
 /* Closes it; the console goes to this VM, or to the one that had it. */
-struct vm;
 void monitor_close(struct vm *focus);
 
 /* --- monitor_commands.c --- */
+
+/* The VM of this name; NULL after saying why there is none. */
+struct vm *monitor_find(const struct config *config, const char *name);
 
 /* Runs one line. */
 void monitor_run(const struct config *config, char *line);
 
 /* What could stand for the word that ends at text[length]: the n-th candidate, or NULL. */
 const char *monitor_candidate(const struct config *config, const char *text, unsigned length, unsigned n);
+
+/* --- monitor_trace.c --- */
+
+/* What stands behind `trace`, in several words. */
+void monitor_trace(const struct config *config, const char *arguments);

@@ -7,11 +7,12 @@
 #include "core/monitor.h"
 #include "core/power.h"
 #include "core/release.h"
+#include "core/report.h"
 #include "core/smp.h"
 
 struct command {
     const char *name, *arguments, *help;
-    bool takes_vm; /* the first argument names one of the configuration */
+    bool takes_vm; /* an argument names one of the configuration */
     void (*run)(const struct config *config, const char *argument);
 };
 
@@ -33,7 +34,7 @@ static unsigned number(const struct config *config, const char *name)
     return i;
 }
 
-static struct vm *find(const struct config *config, const char *name)
+struct vm *monitor_find(const struct config *config, const char *name)
 {
     unsigned i = number(config, name);
 
@@ -81,7 +82,7 @@ static void list(const struct config *config, const char *argument UNUSED)
 static void apply(const struct config *config, const char *name, const char *(*operation)(struct vm *vm),
                   const char *done)
 {
-    struct vm *vm = find(config, name);
+    struct vm *vm = monitor_find(config, name);
     const char *why = vm ? operation(vm) : NULL;
 
     if (why)
@@ -138,7 +139,7 @@ static void create(const struct config *config, const char *name)
 
 static void console(const struct config *config, const char *name)
 {
-    struct vm *vm = *name ? find(config, name) : NULL;
+    struct vm *vm = *name ? monitor_find(config, name) : NULL;
 
     if (vm && !vm->live)
         print("[vm %s] does not run\n", name);
@@ -179,11 +180,11 @@ static void list_cpus(const struct config *config UNUSED, const char *argument U
 
 static void statistics(const struct config *config, const char *name)
 {
-    struct vm *one = *name ? find(config, name) : NULL;
+    struct vm *one = *name ? monitor_find(config, name) : NULL;
 
     for (const struct vm *vm = vm_next(NULL); vm; vm = vm_next(vm)) {
         if (!*name || vm == one)
-            vm_print_statistics(vm);
+            report_statistics(vm);
     }
 }
 
@@ -225,6 +226,8 @@ static const struct command commands[] = {
     {"destroy", "VM", "gives back all that a stopped VM holds", true, destroy},
     {"create", "VM", "builds it again, from the configuration", true, create},
     {"stats", "[VM]", "exits and other counts per vCPU", true, statistics},
+    {"trace", "[show|last|on|off] [VM] [N]", "the last events of all CPUs, of a VM, of the run before", true,
+     monitor_trace},
     {"vmx", "", "what VMX this CPU has, and what of it each VM uses", false, capabilities},
     {"memory", "", "who holds how much", false, memory},
     {"cpu", "", "whose the CPUs are", false, list_cpus},
@@ -255,17 +258,18 @@ static char *split(char *text)
 
 void monitor_run(const struct config *config, char *text)
 {
-    char *argument, *rest;
+    const char *rest;
+    char *argument;
 
     while (*text == ' ')
         text++;
     argument = split(text);
-    rest = split(argument);
     if (!*text)
         return;
     for (unsigned i = 0; i < ARRAY_SIZE(commands); i++) {
         if (strcmp(commands[i].name, text))
             continue;
+        rest = commands[i].run == monitor_trace ? "" : split(argument); /* that one takes several */
         if (*rest || (*argument && !*commands[i].arguments))
             print("usage: %s %s\n", text, commands[i].arguments);
         else

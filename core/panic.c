@@ -6,12 +6,15 @@
 #include "arch/x86/layout.h"
 #include "arch/x86/msr.h"
 #include "arch/x86/trap.h"
+#include "core/blackbox.h"
 #include "core/console.h"
 #include "core/format.h"
 #include "core/log.h"
 #include "core/symbols.h"
+#include "core/trace_show.h"
 
 #define MAX_FRAMES 24
+#define SHOWN      16 /* events of this CPU */
 
 static volatile bool panicking;
 
@@ -70,6 +73,9 @@ static unsigned cpu_number(void)
 
 static NORETURN void stop(void)
 {
+    blackbox_note_end(BLACKBOX_PANIC);
+    if (blackbox)
+        trace_show_cpu(SHOWN);
     print("skerry: halted after a panic\n");
     console_flush();
     halt_forever();

@@ -4,6 +4,7 @@
 #include "arch/x86/cpu.h"
 #include "arch/x86/layout.h"
 #include "core/backend.h"
+#include "core/blackbox.h"
 #include "core/console.h"
 #include "core/format.h"
 #include "core/log.h"
@@ -121,6 +122,7 @@ static NORETURN void switch_off(void)
 {
     log_info("power off");
     console_flush();
+    blackbox_erase();
     soft_off();
     power_halt("this machine does not switch itself off");
 }
@@ -152,6 +154,7 @@ void power_reboot(void)
     take_back_cpus();
     log_info("reboot");
     console_flush();
+    blackbox_note_end(BLACKBOX_REBOOT);
     if (f->reset.address) {
         register_write(&f->reset, f->reset_value);
         wait_for_reset();

@@ -25,6 +25,7 @@ enum vcpu_event {
     COUNT_PV_YIELD,      /* yields to somebody who waited */
     COUNT_PV_FLUSH,      /* translations flushed at schedule-in, as another vCPU asked */
     COUNT_DOORBELL,      /* rung at it */
+    COUNT_ROOT_TICKS,    /* ticks from its exits to the entries behind them, while it was traced */
     COUNT_KINDS
 };
 

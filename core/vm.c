@@ -3,20 +3,37 @@
 
 #include "arch/x86/cpu.h"
 #include "core/backend.h"
+#include "core/blackbox.h"
 #include "core/format.h"
 #include "core/life.h"
 #include "core/log.h"
+#include "core/machine.h"
+#include "core/report.h"
+#include "core/trace_show.h"
 
 #define TOLD_ALWAYS 10 /* restarts */
 #define TOLD_EACH   100
+
+#define SHOWN_OF_CRASH 16 /* events */
 
 struct vm *vms[CONFIG_MAX_VMS];
 unsigned vm_count;
 
 static unsigned live_count;
 
+static void start_budgets(struct vm *vm)
+{
+    const struct exit_budget *budget = &vm->config->exit_budget;
+    uint64_t from = rdtsc() + machine.tsc_hz / 1000 * budget->after_ms;
+
+    for (unsigned i = 0; i < vm->vcpu_count; i++)
+        budget_start(&vm->vcpus[i]->budget, budget->exits, machine.tsc_hz, from);
+}
+
 static void go_live(struct vm *vm)
 {
+    start_budgets(vm);
+    trace_note(TRACE_START, 0, TRACE_WHO(vm->id, 0));
     __atomic_store_n(&vm->live, true, __ATOMIC_SEQ_CST);
     sched_start(vm);
 }
@@ -78,9 +95,12 @@ void vm_request_end(struct vm *vm, enum vm_end end, const char *fmt, ...)
     va_start(args, fmt);
     vformat(text, sizeof(text), fmt, args);
     va_end(args);
-    if (end == VM_END_CRASH)
+    trace_note(TRACE_END, end, TRACE_WHO(vm->id, 0));
+    if (end == VM_END_CRASH) {
+        blackbox_note_crash(vm->id);
         log_error("[vm %s] stopped: %s", vm->config->name, text);
-    else if (is_told(vm))
+    }
+    if (end != VM_END_CRASH && is_told(vm))
         log_info("[vm %s] %s", vm->config->name, text);
     for (unsigned i = 0; i < vm->vcpu_count; i++)
         vcpu_kick(vm->vcpus[i]);
@@ -103,7 +123,9 @@ static void stop(struct vm *vm)
 {
     console_guest_end(&vm->console);
     vm_audit(vm);
+    vm->stopped_at = rdtsc();
     vm_print_statistics(vm);
+    report_budgets(vm);
     give_focus_away(vm);
     __atomic_store_n(&vm->stopped, true, __ATOMIC_RELEASE);
     __atomic_sub_fetch(&live_count, 1, __ATOMIC_ACQ_REL);
@@ -128,6 +150,8 @@ static void finish(struct vm *vm)
 {
     enum ending after = what_follows(vm);
 
+    if (vm->ending == VM_END_CRASH && is_told(vm))
+        trace_show_vm(vm->id, SHOWN_OF_CRASH);
     if (wants_restart(vm) && may_restart(vm)) {
         vm->resets++;
         vm_account_is_as_built(vm);

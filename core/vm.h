@@ -7,6 +7,7 @@
 
 #include "arch/x86/percpu.h"
 #include "arch/x86/spinlock.h"
+#include "core/budget.h"
 #include "core/config.h"
 #include "core/console.h"
 #include "core/guest.h"
@@ -72,6 +73,13 @@ struct vcpu {
     volatile bool kicked;      /* a request or mail came since the flag was cleared */
     struct vcpu_statistics *stats;
     struct paravirt pv;
+    uint32_t trace_who; /* in events (core/trace.h) */
+    struct observation {
+        bool on;               /* while it runs or ran last: its exits are looked at one by one */
+        uint64_t since;        /* TSC at which that began, */
+        uint64_t exits, ticks; /* and its counts then */
+    } observed;
+    struct budget budget; /* with exit-budget */
 };
 
 struct vm {
@@ -90,6 +98,9 @@ struct vm {
     volatile bool live;    /* started and not ended */
     volatile bool stopped; /* built, or ended to the last: vm_start() may start it */
     volatile bool paused;  /* live, but its vCPUs do not run */
+    bool traced;           /* as the configuration or the monitor wants it; changed while none of them runs */
+    uint64_t stopped_at;   /* TSC */
+    uint64_t budget_told;  /* TSC of the last line about it */
     uint64_t paused_at;    /* TSC when the last of them had left */
     unsigned running;      /* vCPUs between schedule-in and schedule-out */
     volatile enum vm_end ending;

@@ -10,6 +10,7 @@
 #include "core/machine.h"
 #include "core/shared_pages.h"
 #include "core/smp.h"
+#include "core/trace.h"
 
 static void PRINTF_LIKE(2, 3) refuse(unsigned line, const char *fmt, ...)
 {
@@ -218,6 +219,7 @@ static bool create_vcpu(struct vm *vm, struct cpu *cpu)
     v->vm = vm;
     v->id = vm->vcpu_count;
     v->apic_id = v->id;
+    v->trace_who = TRACE_WHO(vm->id, v->id);
     v->cpu = cpu;
     v->stats = memory_alloc_zeroed(&vm->account, MEMORY_STATE, 1);
     vm->vcpus[vm->vcpu_count++] = v;
@@ -295,6 +297,7 @@ struct vm *vm_build(const struct vm_config *c, unsigned id)
     vm->config = c;
     vm->id = id;
     vm->memory = c->memory;
+    vm->traced = c->trace;
     vm->console.name = c->name;
     if (!create_parts(vm, picked, count)) {
         refuse(c->memory_line, "[vm %s] no memory left for it, expected a smaller VM", c->name);

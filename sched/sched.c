@@ -330,6 +330,16 @@ static COLD void favour_mate(struct vcpu *v)
     }
 }
 
+static enum run_end run_traced(struct vcpu *v)
+{
+    enum run_end end;
+
+    trace_note(TRACE_IN, 0, v->trace_who);
+    end = backend.run(v);
+    trace_note(TRACE_OUT, end, v->trace_who);
+    return end;
+}
+
 static enum run_end run(struct cpu *cpu, struct vcpu *v)
 {
     enum run_end end = RUN_LEFT;
@@ -339,7 +349,7 @@ static enum run_end run(struct cpu *cpu, struct vcpu *v)
     if (v->sched)
         v->stats->counts[COUNT_STEAL] = v->sched->fair.waited;
     if (vm_begin_run(v->vm))
-        end = backend.run(v);
+        end = v->vm->traced ? run_traced(v) : backend.run(v);
     cpu->vcpu = NULL;
     return end;
 }

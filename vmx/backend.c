@@ -161,6 +161,7 @@ const struct backend backend = {
     .vm_shift_time = vmx_shift_time,
     .run = vmx_run,
     .exit_name = vmx_exit_name,
+    .exit_words = vmx_exit_words,
     .protect = vmx_protect,
     .map_page = vmx_map_page,
     .cr3_targets = vmx_cr3_targets,

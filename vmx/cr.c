@@ -6,15 +6,12 @@
 #include "core/log.h"
 #include "vmx/caps.h"
 #include "vmx/cr3.h"
+#include "vmx/qualification.h"
 
 #define CR0_DEFINED \
     (CR0_PE | CR0_MP | CR0_EM | CR0_TS | CR0_ET | CR0_NE | CR0_WP | CR0_AM | CR0_NW | CR0_CD | CR0_PG)
-#define CR0_FORCED            CR0_NE
-#define CR0_HELD              (CR0_CD | CR0_NW) /* never set for real: the caches belong to all VMs */
-#define QUALIFIED_CR(q)       ((unsigned)(q)&15)
-#define QUALIFIED_ACCESS(q)   ((unsigned)((q) >> 4) & 3)
-#define QUALIFIED_REGISTER(q) ((unsigned)((q) >> 8) & 15)
-enum access { TO_CR, FROM_CR, CLTS, LMSW };
+#define CR0_FORCED CR0_NE
+#define CR0_HELD   (CR0_CD | CR0_NW) /* never set for real: the caches belong to all VMs */
 
 static enum next protection_fault(struct vcpu *v)
 {

@@ -1,7 +1,7 @@
 ; SPDX-License-Identifier: BSD-2-Clause
 ; The one way into a guest and back.
 ;
-; enum vmx_entry vmx_enter(struct vcpu *v, bool launched, bool (*exited)(struct vcpu *v))
+; enum vmx_entry vmx_enter(struct vcpu *v, bool launched, vmx_on_exit *exited)
 ;   in:  interrupts off, VMCS current, HOST_RSP = &v->regs.host_rsp, HOST_RIP = vmx_exit_point
 ;   out: eax; callee-saved registers kept, no register holds a value of the guest's
 ;

@@ -2,6 +2,7 @@
 /* What is delivered to the guest at the next VM entry (SDM volume 3, "Event injection"). */
 #include "apic/vlapic.h"
 #include "arch/x86/cpu.h"
+#include "core/trace.h"
 #include "vmx/apicv.h"
 #include "vmx/vmx.h"
 
@@ -110,6 +111,8 @@ static bool deliver_interrupt(struct vcpu *v, bool busy, uint64_t blocking)
         vlapic_accept(v, (unsigned)vector);
         vmcs_write(vmcs_entry_interruption_info, EVENT_VALID | EVENT_EXTERNAL << 8 | (unsigned)vector);
         v->stats->counts[COUNT_INJECTED]++;
+        if (v->vm->traced)
+            trace_note(TRACE_INJECT, (unsigned)vector, v->trace_who);
         vector = vlapic_pending(v);
     }
     if (unlikely(v->pv.eoi) && vector < 0)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Exit dispatch: one row per reason, and the handlers that need no file of their own. */
+/* A row per exit reason, and the handlers that need no file of their own. */
 #include "apic/vlapic.h"
 #include "arch/x86/cpu.h"
 #include "arch/x86/trap.h"
@@ -7,10 +7,9 @@
 #include "core/panic.h"
 #include "hypercall/hypercall.h"
 #include "vmx/apicv.h"
+#include "vmx/exited.h"
 
 #define RIGHTS_LONG BIT(13) /* of a code segment: 64-bit code, as EFER.LMA is 1 then */
-
-typedef enum next exit_handler(struct vcpu *v);
 
 void vmx_skip_instruction(void)
 {
@@ -148,15 +147,15 @@ static enum next handle_ept_misconfig(struct vcpu *v)
     (void)v;
 }
 
-static enum next handle_unexpected(struct vcpu *v)
+enum next vmx_handle_unexpected(struct vcpu *v)
 {
     return crash(v, vmx_exit_name((unsigned)vmcs_read(vmcs_exit_reason) & 0xffff));
 }
 
 /* Later rows replace the first. */
 #pragma GCC diagnostic ignored "-Woverride-init"
-static exit_handler *const handlers[EXIT_REASONS] = {
-    [0 ... EXIT_REASONS - 1] = handle_unexpected,
+vmx_exit_handler *const vmx_exit_handlers[EXIT_REASONS] = {
+    [0 ... EXIT_REASONS - 1] = vmx_handle_unexpected,
     [EXIT_EXCEPTION] = handle_exception,
     [EXIT_EXTERNAL_INTERRUPT] = handle_external_interrupt,
     [EXIT_TRIPLE_FAULT] = handle_triple_fault,
@@ -204,16 +203,6 @@ static exit_handler *const handlers[EXIT_REASONS] = {
     [EXIT_VMFUNC] = handle_undefined,
     [EXIT_ENCLS] = handle_undefined,
 };
-
-enum next vmx_handle_exit(struct vcpu *v)
-{
-    unsigned basic = (uint16_t)vmcs_read(vmcs_exit_reason);
-
-    if (unlikely(basic >= ARRAY_SIZE(handlers)))
-        return handle_unexpected(v);
-    v->stats->exits[basic]++;
-    return handlers[basic](v);
-}
 
 const char *vmx_exit_name(unsigned reason)
 {

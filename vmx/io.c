@@ -5,15 +5,11 @@
 #include "arch/x86/string.h"
 #include "core/memory.h"
 #include "dev/pc.h"
+#include "vmx/qualification.h"
 #include "vmx/vmx.h"
 
-#define QUALIFIED_SIZE(q) (((unsigned)(q)&7) + 1)
-#define QUALIFIED_IN      BIT(3)
-#define QUALIFIED_STRING  BIT(4)
-#define QUALIFIED_REP     BIT(5)
-#define QUALIFIED_PORT(q) ((uint16_t)((q) >> 16))
-#define RFLAGS_DF         BIT(10)
-#define REP_BATCH         64 /* elements per exit: a long REP stays interruptible */
+#define RFLAGS_DF BIT(10)
+#define REP_BATCH 64 /* elements per exit: a long REP stays interruptible */
 
 static uint8_t *bitmap;
 

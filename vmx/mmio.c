@@ -4,14 +4,13 @@
 #include "arch/x86/cpu.h"
 #include "dev/decode.h"
 #include "dev/pc.h"
+#include "vmx/qualification.h"
 #include "vmx/vmx.h"
 
-#define QUALIFIED_FETCH    BIT(2)
 #define QUALIFIED_READABLE BIT(3) /* the second-level tables let it be read */
 #define QUALIFIED_LINEAR   BIT(7) /* there is a linear address, */
 #define QUALIFIED_FINAL    BIT(8) /* and this is its translation, not a paging-structure entry */
 #define MAX_INSTRUCTION    15
-#define FETCH_SIZE         16
 #define CS_LONG            BIT(13)
 #define CS_DEFAULT_32      BIT(14)
 #define RFLAGS_DF          BIT(10)
@@ -25,11 +24,9 @@ static unsigned code_mode(void)
     return rights & CS_DEFAULT_32 && (vmcs_read(vmcs_guest_cr0) & CR0_PE) ? 32 : 16;
 }
 
-/*
- * As many bytes at RIP as can be had; the instruction may end right before a page that is not there. They are
- * copied first: another vCPU may be writing to them.
- */
-static unsigned fetch(const struct vcpu *v, unsigned mode, uint8_t bytes[FETCH_SIZE])
+/* The instruction may end right before a page that is not there; and another vCPU may be writing to it. */
+static inline __attribute__((always_inline)) unsigned fetch(const struct vcpu *v, unsigned mode,
+                                                            uint8_t bytes[VMX_FETCH_SIZE])
 {
     uint64_t linear = vmcs_read(vmcs_guest_rip) + (mode == 64 ? 0 : vmcs_read(vmcs_guest_cs_base));
     const uint64_t *quads;
@@ -38,8 +35,8 @@ static unsigned fetch(const struct vcpu *v, unsigned mode, uint8_t bytes[FETCH_S
 
     if (!vmx_translate(v, linear, false, &w))
         return 0;
-    if (linear % PAGE_SIZE <= PAGE_SIZE - FETCH_SIZE) {
-        quads = guest_map(v->vm, w.at, FETCH_SIZE);
+    if (linear % PAGE_SIZE <= PAGE_SIZE - VMX_FETCH_SIZE) {
+        quads = guest_map(v->vm, w.at, VMX_FETCH_SIZE);
         if (!quads)
             return 0;
         ((uint64_t *)bytes)[0] = quads[0];
@@ -54,6 +51,11 @@ static unsigned fetch(const struct vcpu *v, unsigned mode, uint8_t bytes[FETCH_S
         got += step;
     }
     return got;
+}
+
+COLD unsigned vmx_fetch(const struct vcpu *v, uint8_t bytes[VMX_FETCH_SIZE])
+{
+    return fetch(v, code_mode(), bytes);
 }
 
 static bool is_lapic(const struct vcpu *v, gpa_t at, unsigned size)
@@ -173,7 +175,7 @@ static enum next skip(const struct mmio_insn *insn, enum next next)
 
 static enum next emulate(struct vcpu *v, gpa_t at)
 {
-    uint8_t bytes[FETCH_SIZE] ALIGNED(8) = {0};
+    uint8_t bytes[VMX_FETCH_SIZE] ALIGNED(8) = {0};
     struct mmio_insn insn;
     unsigned mode = code_mode(), count;
 

@@ -6,7 +6,7 @@
 #include "core/log.h"
 #include "core/machine.h"
 #include "hypercall/kvm.h"
-#include "vmx/vmx.h"
+#include "vmx/exited.h"
 
 static bool must_leave(const struct vcpu *v)
 {
@@ -86,6 +86,7 @@ static NOINLINE bool halt(struct vcpu *v)
     v->activity = ACTIVE;
     v->dead = false;
     v->kicked = true;
+    vmx_of(v)->exit_tsc = rdtsc(); /* the wait is not our time */
     return true;
 }
 
@@ -140,7 +141,7 @@ static COLD bool become_active(struct vcpu *v)
 }
 
 /* Behind a kick: what has to be done before the next entry. False: back to the scheduler. */
-static NOINLINE bool prepare(struct vcpu *v)
+NOINLINE bool vmx_prepare(struct vcpu *v)
 {
     v->kicked = false;
     if (must_leave(v))
@@ -157,7 +158,7 @@ static NOINLINE bool prepare(struct vcpu *v)
 }
 
 /* What a handler says that does not let the guest go on. */
-static NOINLINE bool stop_here(struct vcpu *v, enum next next)
+NOINLINE bool vmx_stop_here(struct vcpu *v, enum next next)
 {
     if (next == NEXT_PREEMPT)
         return end_run(v, RUN_PREEMPTED);
@@ -169,23 +170,9 @@ static NOINLINE bool stop_here(struct vcpu *v, enum next next)
     return end_run(v, next == NEXT_YIELD ? RUN_YIELDED : RUN_PREEMPTED);
 }
 
-/* Every exit. True: the guest goes on right away. */
-static bool exited(struct vcpu *v)
+bool vmx_exited(struct vcpu *v)
 {
-    struct vmx_vcpu *x = vmx_of(v);
-    enum next next;
-
-    x->launched = true;
-    next = vmx_handle_exit(v);
-    if (likely(next == NEXT_SKIP_AND_RESUME))
-        vmx_skip_instruction();
-    else if (unlikely(next != NEXT_RESUME) && !stop_here(v, next))
-        return false;
-    if (v->kicked && !prepare(v))
-        return false;
-    if (x->timer_deadline)
-        vmx_hv_timer_load(x);
-    return x->launched; /* INIT clears the VMCS */
+    return vmx_exited_by(v, vmx_of(v), (uint16_t)vmcs_read(vmcs_exit_reason));
 }
 
 static void report_first_entry(void)
@@ -200,6 +187,7 @@ static void report_first_entry(void)
 
 enum run_end vmx_run(struct vcpu *v)
 {
+    vmx_on_exit *on_exit = vmx_observer(v);
     struct vmx_vcpu *x = vmx_of(v);
 
     vmx_switch_in(v);
@@ -211,12 +199,12 @@ enum run_end vmx_run(struct vcpu *v)
     if (v->id == 0 && !((const struct vmx_vm *)v->vm->backend)->tsc_started)
         start_tsc(v); /* the others begin behind SIPI */
     x->leaving = false;
-    for (v->kicked = true; !x->leaving && prepare(v); v->kicked = true) {
+    for (v->kicked = true; !x->leaving && vmx_prepare(v); v->kicked = true) {
         enum vmx_entry result;
 
         if (x->timer_deadline)
             vmx_hv_timer_load(x);
-        result = vmx_enter(v, x->launched, exited); /* INIT comes back, too, as it clears the VMCS */
+        result = vmx_enter(v, x->launched, on_exit); /* INIT comes back, too, as it clears the VMCS */
         if (result != VMX_EXITED)
             failed_entry(v, result);
     }

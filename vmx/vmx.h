@@ -57,7 +57,8 @@ struct vmx_vcpu {
     uint8_t tpr_threshold;
     uint64_t timer_deadline; /* on the preemption timer: host TSC, 0: it is off */
     bool watches_console;    /* without a deadline: it exits now and then */
-    uint32_t event;          /* entry interruption info of the event to inject next, 0: none */
+    uint64_t exit_tsc; /* of the exit that is being handled, if somebody looks, or of the end of its HLT */
+    uint32_t event;    /* entry interruption info of the event to inject next, 0: none */
     uint32_t event_error;
     uint32_t event_length;
     uint64_t cr4_allowed; /* bits the guest may set, by its CPUID */
@@ -98,7 +99,8 @@ static inline void vmx_write_gpr(struct vcpu *v, unsigned number, uint64_t value
 
 /* entry.asm */
 enum vmx_entry { VMX_EXITED, VMX_FAIL_INVALID, VMX_FAIL_VALID };
-enum vmx_entry vmx_enter(struct vcpu *v, bool launched, bool (*exited)(struct vcpu *v));
+typedef bool vmx_on_exit(struct vcpu *v); /* true: the guest goes on right away */
+enum vmx_entry vmx_enter(struct vcpu *v, bool launched, vmx_on_exit *exited);
 extern char vmx_exit_point[]; /* HOST_RIP */
 
 /* True unless the instruction, which takes the physical address of a page, fails. */
@@ -161,9 +163,15 @@ void vmx_shift_time(struct vm *vm, uint64_t ticks);
 
 /* run.c */
 enum run_end vmx_run(struct vcpu *v);
+bool vmx_exited(struct vcpu *v); /* for most */
+
+/* observe.c: what to call for each exit of v in this run. */
+vmx_on_exit *vmx_observer(struct vcpu *v);
+
+/* words.c */
+const char *vmx_exit_words(const struct trace_event *e, char *details, size_t size);
 
 /* exits.c */
-enum next vmx_handle_exit(struct vcpu *v);
 const char *vmx_exit_name(unsigned reason);
 void vmx_skip_instruction(void);
 void vmx_skip(uint64_t length); /* where the processor does not tell the length */
@@ -218,6 +226,9 @@ hpa_t vmx_io_bitmap(void);       /* two pages, shared by all VMs: everything exi
 /* mmio.c */
 enum next vmx_handle_ept_violation(struct vcpu *v);
 enum next vmx_handle_apic_access(struct vcpu *v);
+#define VMX_FETCH_SIZE 16
+/* A copy of as many bytes at RIP as can be had, at most 15. How many; nothing else happens. */
+unsigned vmx_fetch(const struct vcpu *v, uint8_t bytes[VMX_FETCH_SIZE]);
 
 /* walk.c: the guest's own paging. */
 struct walk {

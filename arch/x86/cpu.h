@@ -88,10 +88,10 @@ bool wrmsr_safe(uint32_t msr, uint64_t value);
 
 static inline uint64_t rdtsc(void)
 {
-    uint32_t low, high;
+    uint64_t low, high; /* their upper halves are cleared */
 
     __asm__ volatile("rdtsc" : "=a"(low), "=d"(high)::"memory");
-    return (uint64_t)high << 32 | low;
+    return high << 32 | low;
 }
 
 #define CONTROL_REGISTER(name)                                           \

@@ -7,6 +7,7 @@
 #define MAX_CPUS        256
 #define CPU_LOADED_MSRS 5
 
+struct trace_event;
 struct vcpu;
 
 /* SDM volume 3, "Task management in 64-bit mode". */
@@ -42,6 +43,7 @@ struct cpu {
     uint64_t loaded_msrs[CPU_LOADED_MSRS]; /* the backend's: in these registers now, */
     uint64_t loaded_xcr0;                  /* so that only what differs is written */
     void *vmxon;                           /* the backend's page for this CPU */
+    struct trace_event *trace;             /* the next place in its ring (core/trace.h) */
     uint32_t ept_seen[32];  /* by VM: the generation of its second-level tables that was flushed for */
     struct cpu_note before; /* as the boot loader, or INIT, left it */
     uint64_t gdt[5] ALIGNED(16);

@@ -53,7 +53,9 @@ static void defaults(void **state)
     expect("[vm a]\nkernel = vmlinuz\nmemory = 64M\n", "");
     assert_int_equal(config.vm_count, 1);
     assert_true(vm->valid && vm->x2apic && vm->hv_timer && vm->hlt_exits);
-    assert_true(vm->tpr_shadow && vm->apicv && vm->posted && vm->ipiv);
+    assert_true(vm->tpr_shadow && vm->apicv && vm->posted && vm->ipiv && vm->trace);
+    assert_int_equal(vm->exit_budget_line, 0);
+    assert_false(vm->stop_on_budget);
     assert_string_equal(vm->name, "a");
     assert_string_equal(vm->kernel, "vmlinuz");
     assert_int_equal(vm->memory, 64 * MIB);
@@ -81,7 +83,7 @@ static void every_key(void **state)
            "memory = 1G\nvcpus = 3\ncpus = 0, 2-3,70\nsched = shared\nweight = 250\nslice=2ms\non-exit = "
            "restart\n"
            "on-crash=poweroff\nmax-restarts = 7\nhlt-exits = off\nx2apic = off\nhv-timer = off\n"
-           "tsc-khz = 2400000\ntpr-shadow = off\napicv = off\nposted = off\nipiv = off",
+           "tsc-khz = 2400000\ntpr-shadow = off\napicv = off\nposted = off\nipiv = off\ntrace = off",
            "");
     assert_string_equal(config.host.focus, "edge");
     assert_true(config.host.debug);
@@ -107,7 +109,29 @@ static void every_key(void **state)
     assert_int_equal(vm->format, IMAGE_FLAT);
     assert_int_equal(vm->tsc_khz, 2400000);
     assert_false(vm->x2apic || vm->hv_timer);
-    assert_false(vm->tpr_shadow || vm->apicv || vm->posted || vm->ipiv);
+    assert_false(vm->tpr_shadow || vm->apicv || vm->posted || vm->ipiv || vm->trace);
+}
+
+static void budget_is(const char *setting, unsigned exits, unsigned after_ms)
+{
+    char text[128];
+
+    format(text, sizeof(text), "[vm a]\nexit-budget = %s\non-budget = stop\n" GOOD, setting);
+    expect(text, "");
+    assert_int_equal(config.vms[0].exit_budget.exits, exits);
+    assert_int_equal(config.vms[0].exit_budget.after_ms, after_ms);
+    assert_int_equal(config.vms[0].exit_budget_line, 2);
+    assert_true(config.vms[0].stop_on_budget);
+}
+
+static void budgets(void **state)
+{
+    (void)state;
+    budget_is("0/s", 0, 0);
+    budget_is("20/s after 5s", 20, 5000);
+    budget_is("1000000000/s  after  250ms # now", 1000000000, 250);
+    budget_is("0/s after 3600s", 0, 3600000);
+    budget_is("0/s after 0ms", 0, 0);
 }
 
 static void release(void **state)
@@ -138,7 +162,7 @@ static void release(void **state)
         "memory vcpus cpus sched weight slice on-exit on-crash max-restarts hlt-exits cr3-exits channels pv "
         "pv-off tsc-khz x2apic hv-timer tpr-shadow apicv "
         "posted "
-        "ipiv\n");
+        "ipiv trace exit-budget on-budget\n");
     assert_int_equal(host->when_done, DONE_REBOOT);
     parse("[host]\nrelease = k\nlog = x\n", 28);
     assert_false(host->release.valid);
@@ -206,6 +230,7 @@ static void reports_outside(void **state)
     "commas between\n"
 #define CHANNELS_WANTED ", expected up to 8 names as VMs have them, commas between, none twice\n"
 #define CPUS_WANTED     ", expected numbers from 0 to 255 as in 1-2 or 0,2-3, none twice\n"
+#define BUDGET_WANTED   "as in 0/s or 20/s after 5s, at most 1000000000 and 3600s\n"
 
 /* Each stands as line 2 of an otherwise good VM. */
 static const struct wrong settings[] = {
@@ -216,7 +241,7 @@ static const struct wrong settings[] = {
      "pv-off tsc-khz x2apic hv-timer "
      "tpr-shadow apicv "
      "posted "
-     "ipiv\n"},
+     "ipiv trace exit-budget on-budget\n"},
     {"cpus = 1-", "2: cpus = '1-' is no set of CPUs" CPUS_WANTED},
     {"cpus = -1", "2: cpus = '-1' is no set of CPUs" CPUS_WANTED},
     {"cpus = 3-1", "2: cpus = '3-1' is no set of CPUs" CPUS_WANTED},
@@ -253,6 +278,25 @@ static const struct wrong settings[] = {
     {"cmdline = a\x1b[2J", "2: cmdline = 'a\\x1b[2J' is no command line, expected at most 1023 printable "
                            "characters\n"},
     {"x2apic = on\nx2apic = on", "3: x2apic is given again, expected it once (line 2)\n"},
+    {"exit-budget =", "2: exit-budget has no value, expected " BUDGET_WANTED},
+    {"exit-budget = 5", "2: exit-budget = '5' is no budget, expected " BUDGET_WANTED},
+    {"exit-budget = /s", "2: exit-budget = '/s' is no budget, expected " BUDGET_WANTED},
+    {"exit-budget = -1/s", "2: exit-budget = '-1/s' is no budget, expected " BUDGET_WANTED},
+    {"exit-budget = 1000000001/s", "2: exit-budget = '1000000001/s' is no budget, expected " BUDGET_WANTED},
+    {"exit-budget = 0/s 5s", "2: exit-budget = '0/s 5s' is no budget, expected " BUDGET_WANTED},
+    {"exit-budget = 0/s after", "2: exit-budget = '0/s after' is no budget, expected " BUDGET_WANTED},
+    {"exit-budget = 0/s after 5", "2: exit-budget = '0/s after 5' is no budget, expected " BUDGET_WANTED},
+    {"exit-budget = 0/s after 5 s", "2: exit-budget = '0/s after 5 s' is no budget, expected " BUDGET_WANTED},
+    {"exit-budget = 0/s after 3601s",
+     "2: exit-budget = '0/s after 3601s' is no budget, expected " BUDGET_WANTED},
+    {"exit-budget = 0/s after 18446744073709551615s",
+     "2: exit-budget = '0/s after 18446744073709551615s' is no budget, expected " BUDGET_WANTED},
+    {"sched = shared\nexit-budget = 0/s",
+     "3: exit-budget on shared CPUs, expected sched = dedicated with it\n"},
+    {"on-budget = stop", "2: on-budget without a budget, expected exit-budget = N/s with it\n"},
+    {"on-budget = halt", "2: on-budget = 'halt' is no action, expected report or stop\n"
+                         "2: on-budget without a budget, expected exit-budget = N/s with it\n"},
+    {"trace = yes", "2: trace = 'yes' is no switch, expected on or off\n"},
     {"vcpus = 2\ncpus = 1", "3: cpus names 1 for 2 vCPUs, expected one CPU each with sched = dedicated\n"},
 };
 
@@ -398,13 +442,21 @@ static void garbage(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(defaults),        cmocka_unit_test(every_key),
-        cmocka_unit_test(release),         cmocka_unit_test(mode_16_loads_at_7c00),
-        cmocka_unit_test(reports_outside), cmocka_unit_test(reports_in_vm),
-        cmocka_unit_test(paravirtual),     cmocka_unit_test(duplicate_vm),
-        cmocka_unit_test(sizes),           cmocka_unit_test(duplicate_vm),
-        cmocka_unit_test(too_many),        cmocka_unit_test(long_values),
-        cmocka_unit_test(byte_order_mark), cmocka_unit_test(empty),
+        cmocka_unit_test(defaults),
+        cmocka_unit_test(every_key),
+        cmocka_unit_test(budgets),
+        cmocka_unit_test(release),
+        cmocka_unit_test(mode_16_loads_at_7c00),
+        cmocka_unit_test(reports_outside),
+        cmocka_unit_test(reports_in_vm),
+        cmocka_unit_test(paravirtual),
+        cmocka_unit_test(duplicate_vm),
+        cmocka_unit_test(sizes),
+        cmocka_unit_test(duplicate_vm),
+        cmocka_unit_test(too_many),
+        cmocka_unit_test(long_values),
+        cmocka_unit_test(byte_order_mark),
+        cmocka_unit_test(empty),
         cmocka_unit_test(garbage),
     };
 

@@ -129,6 +129,30 @@ static void alignment(void **state)
     assert_int_equal(memory_host.pages[MEMORY_RAM], 3 + 512 + 509);
 }
 
+/* From the top, aligned, below what is asked for; and the rest goes on as before. */
+static void high(void **state)
+{
+    uint64_t below = (TOP - 2 * MIB) / PAGE_SIZE, end = memory_used_end();
+    hpa_t first, second;
+
+    (void)state;
+    start();
+    first = memory_alloc_high(&memory_host, MEMORY_STATE, 9, 4, below * PAGE_SIZE);
+    assert_int_equal(first.value / PAGE_SIZE, ALIGN_DOWN(below - 9, 4));
+    second = memory_alloc_high(&memory_host, MEMORY_STATE, 9, 4, below * PAGE_SIZE);
+    assert_int_equal(second.value / PAGE_SIZE, ALIGN_DOWN(first.value / PAGE_SIZE - 9, 4));
+    assert_int_equal(memory_host.pages[MEMORY_STATE], 18);
+    assert_int_equal(memory_free_pages(), memory_total_pages() - 18);
+    assert_int_equal(memory_used_end(), end);
+    assert_true(memory_audit(&memory_host));
+    for (uint64_t at = first.value; at < first.value + 9 * PAGE_SIZE; at += PAGE_SIZE)
+        assert_true(may_have(at));
+    assert_int_equal(memory_alloc_high(&memory_host, MEMORY_STATE, 1, 1, MIB).value, 0);
+    assert_int_equal(memory_alloc_high(&memory_host, MEMORY_STATE, TOP / PAGE_SIZE, 1, 4 * GIB).value, 0);
+    first = memory_alloc_high(&memory_host, MEMORY_STATE, 1, 1, 40 * MIB + PAGE_SIZE); /* which is reserved */
+    assert_int_equal(first.value, 40 * MIB - PAGE_SIZE);
+}
+
 static void zeroed(void **state)
 {
     uint8_t *p;
@@ -268,6 +292,7 @@ int main(void)
         TEST(too_little),
         TEST(map_avoids_modules),
         TEST(alignment),
+        TEST(high),
         TEST(zeroed),
         TEST(accounts),
         TEST(sealed),

@@ -7,6 +7,7 @@ UNIT := $(BUILD)/unit
 
 UNIT_balance := sched/balance.c sched/fair.c
 UNIT_acpi_tables := dev/acpi_tables.c arch/x86/acpi.c
+UNIT_blackbox := core/format.c
 UNIT_caps := core/format.c
 UNIT_config := core/config.c core/format.c
 UNIT_decode := dev/decode.c
@@ -36,11 +37,11 @@ UNIT_sched_sim := tests/unit/sched_machine.c sched/balance.c $(UNIT)/variant/cou
 FAIR_MUTANTS := weightless hoarder no-credit jerky restless patient silent endless no-sift no-wrap jump fresh-start foreign-clock \
     thief no-yield patron
 FAIR_VARIANTS := $(patsubst %,$(UNIT)/variant/%.c,counted $(FAIR_MUTANTS))
-# These include the file they test, below a fake CPU (fake_cpu.h) or fake memory (fake_memory.h): caps, console,
-# fair (the scheduling policy, with nothing below it), guest_tsc, ipiv, ladder, mailbox, pv_eoi, memory, mtrr, paging, string, vlapic, vlapic_timer.
-UNIT_TESTS := acpi acpi_tables balance caps config console decode devices fair format guest_tsc hv_timer ipi ipiv \
+# These include the file they test, below a fake CPU (fake_cpu.h) or fake memory (fake_memory.h): blackbox, caps, console,
+# fair (the scheduling policy, with nothing below it), guest_tsc, ipiv, ladder, mailbox, pv_eoi, memory, mtrr, paging, string, trace, vlapic, vlapic_timer.
+UNIT_TESTS := acpi acpi_tables balance blackbox budget caps config console decode devices fair format guest_tsc hv_timer ipi ipiv \
     ladder line_edit load_linux load_multiboot mailbox memory mtrr multiboot2 paging pv_eoi release sched_mutants sched_sim shadow string \
-    ticks vioapic vlapic vlapic_timer
+    ticks trace vioapic vlapic vlapic_timer
 
 UNIT_CC ?= gcc
 UNIT_CFLAGS := -std=gnu11 -I. -DBUILD='"$(BUILD)"' -g -O1 -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes \

@@ -1,0 +1,211 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Exits in words: what an event of the trace was about. The events may be those of a run before. */
+#include "apic/vlapic.h"
+#include "arch/x86/msr.h"
+#include "core/format.h"
+#include "vmx/qualification.h"
+#include "vmx/vmx.h"
+
+struct number_name {
+    uint32_t number;
+    const char *name;
+};
+
+#define MSR(name)   \
+    {               \
+        name, #name \
+    }
+static const struct number_name msrs[] = {
+    MSR(IA32_TSC),
+    MSR(IA32_APIC_BASE),
+    MSR(IA32_FEATURE_CONTROL),
+    MSR(IA32_TSC_ADJUST),
+    MSR(IA32_BIOS_UPDT_TRIG),
+    MSR(IA32_BIOS_SIGN_ID),
+    MSR(IA32_MTRRCAP),
+    MSR(IA32_MCG_CAP),
+    MSR(IA32_MCG_STATUS),
+    MSR(IA32_MISC_ENABLE),
+    MSR(IA32_PAT),
+    MSR(IA32_MTRR_DEF_TYPE),
+    MSR(IA32_TSC_DEADLINE),
+    MSR(IA32_XSS),
+    MSR(IA32_EFER),
+    MSR(IA32_STAR),
+    MSR(IA32_LSTAR),
+    MSR(IA32_CSTAR),
+    MSR(IA32_FMASK),
+    MSR(IA32_FS_BASE),
+    MSR(IA32_GS_BASE),
+    MSR(IA32_KERNEL_GS_BASE),
+    MSR(IA32_TSC_AUX),
+};
+
+/* Registers of a local APIC by their offset; in x2APIC mode MSR 800h + offset / 16. */
+static const struct number_name apic_registers[] = {
+    {0x020, "ID"},
+    {0x030, "version"},
+    {0x080, "TPR"},
+    {0x0a0, "PPR"},
+    {0x0b0, "EOI"},
+    {0x0d0, "LDR"},
+    {0x0e0, "DFR"},
+    {0x0f0, "SVR"},
+    {0x280, "ESR"},
+    {0x300, "ICR"},
+    {0x310, "ICR high"},
+    {0x320, "LVT timer"},
+    {0x350, "LVT LINT0"},
+    {0x360, "LVT LINT1"},
+    {0x370, "LVT error"},
+    {0x380, "initial count"},
+    {0x390, "current count"},
+    {0x3e0, "divide"},
+    {0x3f0, "self IPI"},
+};
+
+static const char *find(const struct number_name *table, unsigned count, uint32_t number)
+{
+    for (unsigned i = 0; i < count; i++) {
+        if (table[i].number == number)
+            return table[i].name;
+    }
+    return NULL;
+}
+
+static const char *apic_register(unsigned offset)
+{
+    const char *name = find(apic_registers, ARRAY_SIZE(apic_registers), offset & 0xff0);
+
+    return name ? name : "register";
+}
+
+/* --- one function for each kind of argument --- */
+
+typedef void describe(const struct trace_event *e, char *text, size_t size);
+
+/* The argument as one number. */
+static uint64_t whole(const struct trace_event *e)
+{
+    return e->argument[0] | (uint64_t)e->argument[1] << 32;
+}
+
+static void of_cpuid(const struct trace_event *e, char *text, size_t size)
+{
+    format(text, size, "leaf %x, %x", e->extra, e->argument[0]);
+}
+
+static void msr_name(uint32_t msr, char *text, size_t size)
+{
+    const char *name = find(msrs, ARRAY_SIZE(msrs), msr);
+
+    if (msr >= IA32_X2APIC_BASE && msr <= IA32_X2APIC_LAST)
+        format(text, size, "%x x2APIC %s", msr, apic_register((msr - IA32_X2APIC_BASE) * 16));
+    else
+        format(text, size, "%x%s%s", msr, name ? " " : "", name ? name : "");
+}
+
+static void of_rdmsr(const struct trace_event *e, char *text, size_t size)
+{
+    msr_name(e->argument[0], text, size);
+}
+
+static void of_wrmsr(const struct trace_event *e, char *text, size_t size)
+{
+    char name[40];
+
+    msr_name(e->argument[0], name, sizeof(name));
+    format(text, size, "%s = %llx", name, (unsigned long long)((uint64_t)e->argument[1] << 32 | e->extra));
+}
+
+static void of_io(const struct trace_event *e, char *text, size_t size)
+{
+    static const uint32_t masks[] = {0xff, 0xffff, 0, UINT32_MAX, 0, 0, 0, 0};
+    uint32_t q = e->argument[0];
+    unsigned bytes = QUALIFIED_SIZE(q);
+    int n = format(text, size, "%x, %u %s", QUALIFIED_PORT(q), bytes, bytes == 1 ? "byte" : "bytes");
+
+    if (q & QUALIFIED_STRING)
+        format(text + n, size - (size_t)n, ", %sstring", q & QUALIFIED_REP ? "repeated " : "");
+    else if (!(q & QUALIFIED_IN))
+        format(text + n, size - (size_t)n, " = %x", e->extra & masks[bytes - 1]);
+}
+
+static void of_cr(const struct trace_event *e, char *text, size_t size)
+{
+    static const char *const accesses[] = {
+        [TO_CR] = "to CR%u", [FROM_CR] = "from CR%u", [CLTS] = "CLTS", [LMSW] = "LMSW"};
+
+    format(text, size, accesses[QUALIFIED_ACCESS(e->argument[0])], QUALIFIED_CR(e->argument[0]));
+}
+
+static void of_memory(const struct trace_event *e, char *text, size_t size)
+{
+    format(text, size, "%llx", (unsigned long long)whole(e));
+}
+
+static void of_apic(const struct trace_event *e, char *text, size_t size)
+{
+    unsigned offset = QUALIFIED_OFFSET(e->argument[0]);
+
+    format(text, size, "%x %s", offset, apic_register(offset));
+}
+
+static void of_call(const struct trace_event *e, char *text, size_t size)
+{
+    format(text, size, "%x", e->extra);
+}
+
+static void of_interruption(const struct trace_event *e, char *text, size_t size)
+{
+    static const char *const types[] = {"interrupt", "type 1", "NMI",    "exception",
+                                        "INT n",     "INT1",   "INT3/O", "type 7"};
+
+    format(text, size, "%s, vector %x", types[EVENT_TYPE(e->argument[0])], EVENT_VECTOR(e->argument[0]));
+}
+
+static void of_vector(const struct trace_event *e, char *text, size_t size)
+{
+    format(text, size, "vector %x", EVENT_VECTOR(e->argument[0]));
+}
+
+/* A name only where the one of the reason says too little. */
+static const struct {
+    const char *name;
+    describe *describe;
+} reasons[EXIT_REASONS] = {
+    [EXIT_EXCEPTION] = {NULL, of_interruption},
+    [EXIT_EXTERNAL_INTERRUPT] = {NULL, of_vector},
+    [EXIT_CPUID] = {NULL, of_cpuid},
+    [EXIT_VMCALL] = {"hypercall", of_call},
+    [EXIT_CR_ACCESS] = {"CR access", of_cr},
+    [EXIT_IO] = {NULL, of_io},
+    [EXIT_RDMSR] = {"MSR read", of_rdmsr},
+    [EXIT_WRMSR] = {"MSR write", of_wrmsr},
+    [EXIT_APIC_ACCESS] = {NULL, of_apic},
+    [EXIT_VIRTUAL_EOI] = {NULL, of_vector},
+    [EXIT_EPT_VIOLATION] = {NULL, of_memory},
+    [EXIT_EPT_MISCONFIG] = {NULL, of_memory},
+    [EXIT_APIC_WRITE] = {NULL, of_apic},
+};
+
+static const char *reason_name(const struct trace_event *e)
+{
+    if (e->reason == EXIT_IO)
+        return e->argument[0] & QUALIFIED_IN ? "port read" : "port write";
+    if (e->reason == EXIT_EPT_VIOLATION)
+        return e->extra & QUALIFIED_FETCH   ? "memory fetch"
+               : e->extra & QUALIFIED_WRITE ? "memory write"
+                                            : "memory read";
+    return reasons[e->reason].name ? reasons[e->reason].name : vmx_exit_name(e->reason);
+}
+
+const char *vmx_exit_words(const struct trace_event *e, char *details, size_t size)
+{
+    details[0] = 0;
+    if (e->reason >= EXIT_REASONS)
+        return vmx_exit_name(e->reason);
+    if (reasons[e->reason].describe)
+        reasons[e->reason].describe(e, details, size);
+    return reason_name(e);
+}
