@@ -27,6 +27,8 @@ struct backend {
     /* Rows of the explain page: what the processor offers, what is used. */
     void (*explain)(void);
     void (*explain_vm)(const struct vm_config *config);
+    /* All that the processor offers and whether it is used, for the monitor. */
+    void (*print_capabilities)(void);
     /* Turns virtualization on on this CPU, after checking that it can what the boot CPU can; off again. */
     bool (*cpu_enable)(struct cpu *cpu, const char **why);
     void (*cpu_disable)(struct cpu *cpu);

@@ -190,7 +190,7 @@ static void statistics(const struct config *config, const char *name)
 
 static void capabilities(const struct config *config UNUSED, const char *argument UNUSED)
 {
-    backend.explain();
+    backend.print_capabilities();
     for (const struct vm *vm = vm_next(NULL); vm; vm = vm_next(vm)) {
         print("[vm %s]\n", vm->config->name);
         backend.explain_vm(vm->config);

@@ -47,8 +47,13 @@ static bool probe(const char **missing)
 static void explain(void)
 {
     print("VMX revision %x, %u CR3 targets, preemption-timer shift %u\n", vmx_caps.revision,
-          (unsigned)(vmx_caps.misc >> 16 & 0x1ff), (unsigned)(vmx_caps.misc & 31));
+          MISC_CR3_TARGETS(vmx_caps.misc), MISC_TIMER_SHIFT(vmx_caps.misc));
     vmx_caps_explain(&vmx_caps);
+}
+
+static void print_capabilities(void)
+{
+    vmx_caps_print(&vmx_caps);
 }
 
 static void explain_vm(const struct vm_config *c)
@@ -150,6 +155,7 @@ const struct backend backend = {
     .probe = probe,
     .explain = explain,
     .explain_vm = explain_vm,
+    .print_capabilities = print_capabilities,
     .cpu_enable = cpu_enable,
     .cpu_disable = cpu_disable,
     .can_run = can_run,

@@ -58,7 +58,7 @@ static void check_controls(void)
     CHECK(proc2_controls, control_ok(WORD_PROC2, x), "bits must be allowed by IA32_VMX_PROCBASED_CTLS2");
     CHECK(exit_controls, control_ok(WORD_EXIT, x), "bits must be allowed by IA32_VMX_EXIT_CTLS");
     CHECK(entry_controls, control_ok(WORD_ENTRY, x), "bits must be allowed by IA32_VMX_ENTRY_CTLS");
-    CHECK(cr3_target_count, x <= (vmx_caps.misc >> 16 & 0x1ff), "at most as many as IA32_VMX_MISC says");
+    CHECK(cr3_target_count, x <= MISC_CR3_TARGETS(vmx_caps.misc), "at most as many as IA32_VMX_MISC says");
     CHECK(io_bitmap_a, physical_page(x), "must be a page address");
     CHECK(io_bitmap_b, physical_page(x), "must be a page address");
     CHECK(msr_bitmap, physical_page(x), "must be a page address");

@@ -6,8 +6,7 @@
 #include "arch/x86/msr.h"
 #include "vmx/caps.h"
 
-#define MISC_CR3_TARGETS(misc) ((unsigned)((misc) >> 16) & 0x1ff)
-#define CR3_NO_FLUSH           BIT(63) /* with PCIDs: translations of the new one may stay */
+#define CR3_NO_FLUSH BIT(63) /* with PCIDs: translations of the new one may stay */
 
 unsigned vmx_cr3_slots(const struct vm_config *c)
 {

@@ -198,9 +198,9 @@ bool vmx_vm_create(struct vm *vm)
         .root = table_page(&vm->account),
         .present = EPT_RWX,
         .table_flags = EPT_RWX,
-        .max_leaf = !(vmx_caps.ept_vpid & EPT_PAGE_2M) ? 1
-                    : vmx_caps.ept_vpid & EPT_PAGE_1G  ? 3
-                                                       : 2,
+        .max_leaf = !(vmx_caps.ept_vpid & EPT_PAGES_2M) ? 1
+                    : vmx_caps.ept_vpid & EPT_PAGES_1G  ? 3
+                                                        : 2,
         .alloc = table_page,
         .context = &vm->account,
     };

@@ -12,7 +12,6 @@
 #include "vmx/caps.h"
 #include "vmx/vmx.h"
 
-#define MISC_SHIFT   31
 #define CONSOLE_HZ   1000
 #define CPUID_STABLE 0x0fff3fffu /* family, model, stepping */
 
@@ -100,5 +99,5 @@ uint32_t vmx_hv_timer_count(uint64_t deadline, uint64_t now, unsigned shift)
 void vmx_hv_timer_load(const struct vmx_vcpu *x)
 {
     vmcs_write(vmcs_preemption_timer_value,
-               vmx_hv_timer_count(x->timer_deadline, rdtsc(), vmx_caps.misc & MISC_SHIFT));
+               vmx_hv_timer_count(x->timer_deadline, rdtsc(), MISC_TIMER_SHIFT(vmx_caps.misc)));
 }

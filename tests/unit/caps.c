@@ -5,15 +5,24 @@
 #include "tests/unit/fake_cpu.h"
 
 #include "vmx/caps.c"
+#include "vmx/caps_print.c"
 
+#include <stdarg.h>
+#include <stdio.h>
 #include <string.h>
 
 static unsigned rows_printed;
+static char printed[4096];
 
 void print(const char *fmt, ...)
 {
-    (void)fmt;
+    size_t used = strlen(printed);
+    va_list args;
+
     rows_printed++;
+    va_start(args, fmt);
+    vsnprintf(printed + used, sizeof(printed) - used, fmt, args);
+    va_end(args);
 }
 
 bool vmx_hv_timer_usable(void)
@@ -82,36 +91,55 @@ static void all_there(void **state)
     assert_true(c.controls[WORD_PROC2] & PROC2_RDTSCP);
     assert_int_equal(c.allowed1[WORD_PROC3], PROC3_IPI);
     /* What is switched while a guest runs, and what is only shown, is not set. */
-    assert_false(c.controls[WORD_PROC] & (DYNAMIC_PROC | CLEAR_PROC | PROC_TPR_SHADOW | PROC_TERTIARY));
-    assert_false(c.controls[WORD_ENTRY] & DYNAMIC_ENTRY);
+    assert_false(c.controls[WORD_PROC] &
+                 (PROC_INTERRUPT_WINDOW | PROC_NMI_WINDOW | PROC_MOV_DR | PROC_CR3_LOAD | PROC_CR3_STORE |
+                  PROC_TPR_SHADOW | PROC_TERTIARY | PROC_MTF));
+    assert_false(c.controls[WORD_ENTRY] & ENTRY_IA32E);
     assert_false(c.controls[WORD_PROC2] & (PROC2_VIRTUALIZE_APIC | PROC2_X2APIC | PROC2_VIRTUAL_DELIVERY));
 }
 
 static uint32_t msr_of(enum control_word word)
 {
-    static const uint32_t msrs[] = {IA32_VMX_TRUE_PIN,  IA32_VMX_TRUE_PROC,  IA32_VMX_PROCBASED2,
-                                    IA32_VMX_TRUE_EXIT, IA32_VMX_TRUE_ENTRY, IA32_VMX_PROCBASED3};
+    static const uint32_t msrs[] = {
+        IA32_VMX_TRUE_PIN,   IA32_VMX_TRUE_PROC, IA32_VMX_PROCBASED2, IA32_VMX_TRUE_EXIT, IA32_VMX_TRUE_ENTRY,
+        IA32_VMX_PROCBASED3, IA32_VMX_BASIC,     IA32_VMX_MISC,       IA32_VMX_EPT_VPID,  IA32_VMX_EPT_VPID};
 
     return msrs[word];
 }
 
-/* Without one control at a time: needed ones are named, the others are done without. */
+/* Without one bit at a time: needed ones are named, the others are done without. */
 static void each_one_missing(void **state)
 {
-    for (unsigned i = 0; i < ARRAY_SIZE(controls); i++) {
-        const struct control *k = &controls[i];
+    for (unsigned i = 0; i < vmx_bit_count; i++) {
+        const struct vmx_bit *b = &vmx_bits[i];
+        bool needed = b->use == NEED || b->use == SWITCHED;
         const char *missing = NULL;
         struct vmx_caps c;
 
         set_up(state);
-        *fake_msr(msr_of(k->word)) &= k->word == WORD_PROC3 ? ~k->bit : ~(k->bit << 32 | k->bit);
-        assert_int_equal(vmx_caps_read(&c, &missing), k->use != NEED);
-        if (k->use == NEED) {
-            assert_string_equal(missing, k->name);
-        } else {
-            assert_null(missing);
-            assert_non_null(k->instead);
-            assert_false(c.controls[k->word] & k->bit);
+        *fake_msr(msr_of(b->word)) &=
+            b->word >= WORD_PROC3 ? ~b->bit : ~(b->bit << 32 | b->bit); /* the others have two halves */
+        if (b->word == WORD_BASIC) /* what says which MSRs there are is a test of its own */
+            continue;
+        assert_int_equal(vmx_caps_read(&c, &missing), !needed);
+        if (needed)
+            assert_string_equal(missing, b->name);
+        if (b->use == LIKE || b->use == PER_VM)
+            assert_non_null(b->instead);
+        assert_false(vmx_caps_present(&c, b->word) & b->bit);
+    }
+}
+
+/* A bit stands in one row, and names tell bits of a word apart. */
+static void rows_differ(void **state)
+{
+    (void)state;
+    for (unsigned i = 0; i < vmx_bit_count; i++) {
+        for (unsigned k = 0; k < i; k++) {
+            if (vmx_bits[i].word != vmx_bits[k].word)
+                continue;
+            assert_int_not_equal(vmx_bits[i].bit, vmx_bits[k].bit);
+            assert_string_not_equal(vmx_bits[i].name, vmx_bits[k].name);
         }
     }
 }
@@ -126,13 +154,13 @@ static void rest_of_the_floor(void **state)
         {IA32_VMX_EPT_VPID, EPT_WALK_4, 0, "4-level EPT"},
         {IA32_VMX_EPT_VPID, EPT_TYPE_WB, 0, "write-back EPT structures"},
         {IA32_VMX_EPT_VPID, EPT_INVEPT, 0, "INVEPT"},
-        {IA32_VMX_EPT_VPID, EPT_INVEPT_ALL, 0, "INVEPT"},
+        {IA32_VMX_EPT_VPID, EPT_INVEPT_ALL, 0, "INVEPT, all contexts"},
         {IA32_VMX_EPT_VPID, VPID_INVVPID, 0, "INVVPID"},
-        {IA32_VMX_EPT_VPID, VPID_ALL, 0, "INVVPID"},
+        {IA32_VMX_EPT_VPID, VPID_ALL, 0, "INVVPID, all contexts"},
         {IA32_VMX_MISC, MISC_STORES_LMA, 0, "storing of EFER.LMA on exit"},
         {IA32_VMX_TRUE_PROC, 0, PROC_CR3_LOAD, "CR3 access without exits"},
-        {IA32_VMX_TRUE_PROC, PROC_NMI_WINDOW << 32, 0, "interrupt-window, NMI-window and MOV-DR exiting"},
-        {IA32_VMX_TRUE_ENTRY, ENTRY_IA32E << 32, 0, "64-bit guests"},
+        {IA32_VMX_TRUE_PROC, PROC_NMI_WINDOW << 32, 0, "NMI-window exiting"},
+        {IA32_VMX_TRUE_ENTRY, ENTRY_IA32E << 32, 0, "IA-32e-mode guest"},
     };
 
     for (unsigned i = 0; i < ARRAY_SIZE(cases); i++) {
@@ -183,19 +211,43 @@ static void other_cpus(void **state)
     assert_non_null(strstr(why, "revision"));
 }
 
+/* The page at boot shows what is optional, the monitor all there is. */
 static void explain_rows(void **state)
 {
+    unsigned optional = 0;
     const char *missing;
-    unsigned needed = 0;
     struct vmx_caps c;
 
     (void)state;
     assert_true(vmx_caps_read(&c, &missing));
-    for (unsigned i = 0; i < ARRAY_SIZE(controls); i++)
-        needed += controls[i].use == NEED;
+    for (unsigned i = 0; i < vmx_bit_count; i++)
+        optional += vmx_bits[i].word < WORD_COUNT && (vmx_bits[i].use == LIKE || vmx_bits[i].use == PER_VM);
     rows_printed = 0;
     vmx_caps_explain(&c);
-    assert_int_equal(rows_printed, ARRAY_SIZE(controls) - needed + 2);
+    assert_int_equal(rows_printed, optional + 2);
+    rows_printed = 0;
+    vmx_caps_print(&c);
+    assert_int_equal(rows_printed, 1 + WORD_ALL + vmx_bit_count);
+}
+
+/* The bits of a control word by name, what has no name by number. */
+static void decoding(void **state)
+{
+    (void)state;
+    printed[0] = 0;
+    vmx_controls_print(WORD_PIN, PIN_NMI | PIN_EXTERNAL_INTERRUPT | 0x16);
+    assert_string_equal(printed, "  pin-based controls 1f:\n"
+                                 "    external-interrupt exiting, NMI exiting, others 16\n");
+    printed[0] = 0;
+    vmx_controls_print(WORD_PROC3, 0);
+    assert_string_equal(printed, "  tertiary controls 0:\n");
+    printed[0] = 0;
+    vmx_controls_print(WORD_PROC2, UINT64_MAX); /* all of them, on lines that fit */
+    for (char *at = printed, *end; (end = strchr(at, '\n')); at = end + 1)
+        assert_in_range(end - at, 1, 104);
+    for (unsigned i = 0; i < vmx_bit_count; i++)
+        assert_true(vmx_bits[i].word != WORD_PROC2 || strstr(printed, vmx_bits[i].name));
+    assert_non_null(strstr(printed, "others ffffffff20000000"));
 }
 
 #define TEST(f) cmocka_unit_test_setup(f, set_up)
@@ -203,8 +255,9 @@ static void explain_rows(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(resolve_random),   TEST(all_there),  TEST(each_one_missing), TEST(rest_of_the_floor),
-        TEST(first_generation), TEST(other_cpus), TEST(explain_rows),
+        TEST(resolve_random),    TEST(all_there),        TEST(each_one_missing),
+        TEST(rest_of_the_floor), TEST(first_generation), TEST(other_cpus),
+        TEST(explain_rows),      TEST(rows_differ),      TEST(decoding),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
