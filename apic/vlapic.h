@@ -27,6 +27,9 @@ hpa_t vlapic_pid(const struct vcpu *v);
 /* Whether this VM may use x2APIC mode. */
 bool vlapic_x2apic_allowed(const struct vcpu *v);
 
+/* Its registers in words. v does not run. */
+void vlapic_dump(const struct vcpu *v);
+
 /* What INIT does to it: registers as at reset, ID and mode kept. On its vCPU's CPU. */
 void vlapic_init(struct vcpu *v);
 

@@ -21,6 +21,8 @@ enum run_end {
     RUN_YIELDED,   /* it spins for somebody else */
 };
 
+enum dump { DUMP_VMCS, DUMP_REGISTERS, DUMP_SHORT };
+
 struct backend {
     /* Resolves the capabilities of the boot CPU. False: below the floor; *missing says which feature. */
     bool (*probe)(const char **missing);
@@ -60,6 +62,13 @@ struct backend {
     void (*flush_counts)(const struct vm *vm, uint64_t *flushes, uint64_t *ipis);
     /* Breaks VM entries of v on purpose and checks that each failure is survived and explained. */
     void (*self_test)(struct vcpu *v);
+
+    /* For the monitor, on the boot CPU; the VM of v is at rest (core/life.h). */
+    void (*dump)(struct vcpu *v, enum dump what);
+    void (*dump_walk)(struct vcpu *v, gpa_t at); /* how a guest-physical address is translated */
+    /* Guest memory as v sees it; returns how much of it there is without a gap. */
+    size_t (*read_linear)(struct vcpu *v, uint64_t linear, void *to, size_t n);
+    uint64_t (*instruction_pointer)(struct vcpu *v); /* linear */
 };
 
 extern const struct backend backend;
@@ -76,6 +85,7 @@ bool pc_write_firmware(struct vm *vm, struct image *image);
 bool apic_create(struct vm *vm); /* what the local APICs of a VM share */
 bool vlapic_create(struct vcpu *v);
 void vlapic_reset(struct vcpu *v);
+void vlapic_dump(const struct vcpu *v); /* of a VM at rest */
 
 /* sched/sched.c: the loop of every CPU once the VMs are built. */
 NORETURN void sched_loop(void);

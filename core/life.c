@@ -82,6 +82,34 @@ const char *vm_resume(struct vm *vm)
     return NULL;
 }
 
+static bool at_rest(const struct vm *vm)
+{
+    return vm->stopped || (vm->live && vm->paused && vm->ending == VM_END_NONE &&
+                           !__atomic_load_n(&vm->running, __ATOMIC_SEQ_CST));
+}
+
+const char *vm_hold(struct vm *vm, bool *held)
+{
+    uint64_t start = rdtsc();
+    const char *why;
+
+    *held = vm->live && !vm->paused;
+    why = *held ? vm_pause(vm) : NULL;
+    while (!why && !at_rest(vm)) { /* it was about to end */
+        if (rdtsc() - start > machine.tsc_hz * PAUSE_SECONDS)
+            why = "does not come to rest";
+        cpu_pause();
+    }
+    return why;
+}
+
+/* A CPU that is just finding out that it must not run it holds it up for a moment. */
+void vm_let_go(struct vm *vm, bool held)
+{
+    while (held && vm->live && vm->paused && vm_resume(vm))
+        cpu_pause();
+}
+
 static void give_cpus_back(const struct vm *vm)
 {
     for (unsigned i = 0; i < cpu_count; i++) {

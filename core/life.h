@@ -24,6 +24,13 @@ const char *vm_reset(struct vm *vm);
 const char *vm_pause(struct vm *vm);
 const char *vm_resume(struct vm *vm);
 
+/*
+ * For a look at a VM: it is at rest, that is, none of its vCPUs runs or can begin to. One that runs is paused
+ * meanwhile (*held), and goes on with vm_let_go(), which follows in any case.
+ */
+const char *vm_hold(struct vm *vm, bool *held);
+void vm_let_go(struct vm *vm, bool held);
+
 /* Gives back all that it holds. */
 const char *vm_destroy(struct vm *vm);
 

@@ -100,14 +100,16 @@ void monitor_setup(const struct config *c)
 /* The first candidate's beginning as far as all have it; all of them, if that adds nothing. */
 static void complete(void)
 {
-    const char *first = monitor_candidate(config, line.text, line.cursor, 0), *other;
+    const char *other = monitor_candidate(config, line.text, line.cursor, 0);
     unsigned start = line.cursor, common, typed;
+    char first[LINE_SIZE];
 
     while (start > 0 && line.text[start - 1] != ' ')
         start--;
     typed = line.cursor - start;
-    if (!first)
+    if (!other)
         return;
+    format(first, sizeof(first), "%s", other);
     common = (unsigned)strlen(first);
     for (unsigned n = 1; (other = monitor_candidate(config, line.text, line.cursor, n)); n++) {
         while (strncmp(first, other, common))

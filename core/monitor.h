@@ -23,16 +23,9 @@ void monitor_close(struct vm *focus);
 
 /* --- monitor_commands.c --- */
 
-/* The VM of this name; NULL after saying why there is none. */
-struct vm *monitor_find(const struct config *config, const char *name);
-
 /* Runs one line. */
 void monitor_run(const struct config *config, char *line);
 
-/* What could stand for the word that ends at text[length]: the n-th candidate, or NULL. */
+/* What could stand for the word that ends at text[length]: the n-th candidate, until the next
+ * call, or NULL. */
 const char *monitor_candidate(const struct config *config, const char *text, unsigned length, unsigned n);
-
-/* --- monitor_trace.c --- */
-
-/* What stands behind `trace`, in several words. */
-void monitor_trace(const struct config *config, const char *arguments);

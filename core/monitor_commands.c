@@ -2,21 +2,26 @@
 /* What can be typed in the monitor. */
 #include "arch/x86/string.h"
 #include "core/backend.h"
+#include "core/format.h"
 #include "core/life.h"
+#include "core/line_edit.h"
 #include "core/log.h"
 #include "core/monitor.h"
+#include "core/monitor_command.h"
 #include "core/power.h"
 #include "core/release.h"
 #include "core/report.h"
 #include "core/smp.h"
+#include "core/words.h"
 
+/* A word of arguments that begins with [ may be left out. VM is a name of the configuration; words that |
+ * parts are to be chosen from. */
 struct command {
     const char *name, *arguments, *help;
-    bool takes_vm; /* an argument names one of the configuration */
-    void (*run)(const struct config *config, const char *argument);
+    monitor_command *run;
 };
 
-static void help(const struct config *config, const char *argument);
+static monitor_command help;
 
 /* --- VMs --- */
 
@@ -67,7 +72,7 @@ static uint64_t exits(const struct vm *vm)
     return sum;
 }
 
-static void list(const struct config *config, const char *argument UNUSED)
+static void list(const struct config *config, const char *const words[] UNUSED)
 {
     print("%-16s %-10s %5s %10s %12s %7s\n", "VM", "state", "vCPUs", "memory", "exits", "resets");
     for (unsigned i = 0; i < config->vm_count; i++) {
@@ -91,33 +96,34 @@ static void apply(const struct config *config, const char *name, const char *(*o
         log_info("[vm %s] %s", name, done);
 }
 
-static void start(const struct config *config, const char *name)
+static void start(const struct config *config, const char *const words[])
 {
-    apply(config, name, vm_start, "is started");
+    apply(config, words[0], vm_start, "is started");
 }
 
-static void stop(const struct config *config, const char *name)
+static void stop(const struct config *config, const char *const words[])
 {
-    apply(config, name, vm_stop, NULL);
+    apply(config, words[0], vm_stop, NULL);
 }
 
-static void reset(const struct config *config, const char *name)
+static void reset(const struct config *config, const char *const words[])
 {
-    apply(config, name, vm_reset, NULL);
+    apply(config, words[0], vm_reset, NULL);
 }
 
-static void pause(const struct config *config, const char *name)
+static void pause(const struct config *config, const char *const words[])
 {
-    apply(config, name, vm_pause, "is paused");
+    apply(config, words[0], vm_pause, "is paused");
 }
 
-static void resume(const struct config *config, const char *name)
+static void resume(const struct config *config, const char *const words[])
 {
-    apply(config, name, vm_resume, "goes on");
+    apply(config, words[0], vm_resume, "goes on");
 }
 
-static void destroy(const struct config *config, const char *name)
+static void destroy(const struct config *config, const char *const words[])
 {
+    const char *name = words[0];
     uint64_t before = memory_free_pages();
 
     apply(config, name, vm_destroy, NULL);
@@ -126,8 +132,9 @@ static void destroy(const struct config *config, const char *name)
                  (unsigned long long)(memory_free_pages() - before));
 }
 
-static void create(const struct config *config, const char *name)
+static void create(const struct config *config, const char *const words[])
 {
+    const char *name = words[0];
     unsigned i = number(config, name);
     const char *why = i < config->vm_count ? vm_create(config, i) : NULL;
 
@@ -137,8 +144,9 @@ static void create(const struct config *config, const char *name)
         vm_print_costs(vms[i]);
 }
 
-static void console(const struct config *config, const char *name)
+static void console(const struct config *config, const char *const words[])
 {
+    const char *name = words[0];
     struct vm *vm = *name ? monitor_find(config, name) : NULL;
 
     if (vm && !vm->live)
@@ -149,7 +157,7 @@ static void console(const struct config *config, const char *name)
 
 /* --- the machine --- */
 
-static void memory(const struct config *config UNUSED, const char *argument UNUSED)
+static void memory(const struct config *config UNUSED, const char *const words[] UNUSED)
 {
     print("%llu of %llu KiB are free, Skerry holds %llu KiB\n", (unsigned long long)(memory_free_pages() * 4),
           (unsigned long long)(memory_total_pages() * 4),
@@ -160,7 +168,7 @@ static void memory(const struct config *config UNUSED, const char *argument UNUS
         vm_print_costs(vm);
 }
 
-static void list_cpus(const struct config *config UNUSED, const char *argument UNUSED)
+static void list_cpus(const struct config *config UNUSED, const char *const words[] UNUSED)
 {
     print(" CPU  APIC ID\n");
     for (unsigned i = 0; i < cpu_count; i++) {
@@ -178,8 +186,9 @@ static void list_cpus(const struct config *config UNUSED, const char *argument U
     }
 }
 
-static void statistics(const struct config *config, const char *name)
+static void statistics(const struct config *config, const char *const words[])
 {
+    const char *name = words[0];
     struct vm *one = *name ? monitor_find(config, name) : NULL;
 
     for (const struct vm *vm = vm_next(NULL); vm; vm = vm_next(vm)) {
@@ -188,7 +197,7 @@ static void statistics(const struct config *config, const char *name)
     }
 }
 
-static void capabilities(const struct config *config UNUSED, const char *argument UNUSED)
+static void capabilities(const struct config *config UNUSED, const char *const words[] UNUSED)
 {
     backend.print_capabilities();
     for (const struct vm *vm = vm_next(NULL); vm; vm = vm_next(vm)) {
@@ -197,17 +206,30 @@ static void capabilities(const struct config *config UNUSED, const char *argumen
     }
 }
 
-static void switch_off(const struct config *config UNUSED, const char *argument UNUSED)
+static void set_log(const struct config *config UNUSED, const char *const words[])
+{
+    static const char *const levels[] = {"info", "debug"};
+    unsigned level = words_find(words[0], levels, ARRAY_SIZE(levels));
+
+    if (level == ARRAY_SIZE(levels)) {
+        print("'%s' is no level, expected info or debug\n", words[0]);
+        return;
+    }
+    log_set_debug(level == 1);
+    log_info("log = %s", levels[level]);
+}
+
+static void switch_off(const struct config *config UNUSED, const char *const words[] UNUSED)
 {
     power_off();
 }
 
-static void reboot(const struct config *config UNUSED, const char *argument UNUSED)
+static void reboot(const struct config *config UNUSED, const char *const words[] UNUSED)
 {
     power_reboot();
 }
 
-static void release(const struct config *config UNUSED, const char *argument UNUSED)
+static void release(const struct config *config UNUSED, const char *const words[] UNUSED)
 {
     if (release_possible())
         power_release();
@@ -215,94 +237,162 @@ static void release(const struct config *config UNUSED, const char *argument UNU
 }
 
 static const struct command commands[] = {
-    {"help", "[COMMAND]", "this list, or one line of it", false, help},
-    {"vm", "", "the VMs of the configuration, and how they are", false, list},
-    {"console", "[VM]", "leaves the monitor: keys go to this VM", true, console},
-    {"start", "VM", "starts a VM that has stopped", true, start},
-    {"stop", "VM", "stops a VM, whatever on-exit says", true, stop},
-    {"pause", "VM", "its vCPUs and clocks stand still", true, pause},
-    {"resume", "VM", "they go on", true, resume},
-    {"reset", "VM", "starts it anew, with zeroed memory", true, reset},
-    {"destroy", "VM", "gives back all that a stopped VM holds", true, destroy},
-    {"create", "VM", "builds it again, from the configuration", true, create},
-    {"stats", "[VM]", "exits and other counts per vCPU", true, statistics},
-    {"trace", "[show|last|on|off] [VM] [N]", "the last events of all CPUs, of a VM, of the run before", true,
+    {"help", "[COMMAND]", "this list, or one line of it", help},
+    {"vm", "", "the VMs of the configuration, and how they are", list},
+    {"console", "[VM]", "leaves the monitor: keys go to this VM", console},
+    {"start", "VM", "starts a VM that has stopped", start},
+    {"stop", "VM", "stops a VM, whatever on-exit says", stop},
+    {"pause", "VM", "its vCPUs and clocks stand still", pause},
+    {"resume", "VM", "they go on", resume},
+    {"reset", "VM", "starts it anew, with zeroed memory", reset},
+    {"destroy", "VM", "gives back all that a stopped VM holds", destroy},
+    {"create", "VM", "builds it again, from the configuration", create},
+    {"stats", "[VM]", "exits and other counts per vCPU", statistics},
+    {"trace", "[show|last|on|off] [VM] [N]", "the last events of all CPUs, of a VM, of the run before",
      monitor_trace},
-    {"vmx", "", "what VMX this CPU has, and what of it each VM uses", false, capabilities},
-    {"memory", "", "who holds how much", false, memory},
-    {"cpu", "", "whose the CPUs are", false, list_cpus},
-    {"release", "", "stops all VMs and starts the kernel that [host] names", false, release},
-    {"reboot", "", "stops all VMs and resets the machine", false, reboot},
-    {"poweroff", "", "stops all VMs and switches the machine off", false, switch_off},
+    {"dump", "vmcs|regs|lapic|ept VM [VCPU|ADDRESS]", "what a vCPU is like; how an address is translated",
+     monitor_dump},
+    {"x", "VM ADDRESS [COUNT]", "memory at a linear address, as vCPU 0 sees it", monitor_examine},
+    {"xp", "VM ADDRESS [COUNT]", "memory at a guest-physical address", monitor_examine_physical},
+    {"log", "info|debug", "how much Skerry itself prints", set_log},
+    {"vmx", "", "what VMX this CPU has, and what of it each VM uses", capabilities},
+    {"memory", "", "who holds how much", memory},
+    {"cpu", "", "whose the CPUs are", list_cpus},
+    {"release", "", "stops all VMs and starts the kernel that [host] names", release},
+    {"reboot", "", "stops all VMs and resets the machine", reboot},
+    {"poweroff", "", "stops all VMs and switches the machine off", switch_off},
 };
 
-static void help(const struct config *config UNUSED, const char *argument)
+static void help(const struct config *config UNUSED, const char *const words[])
 {
     for (unsigned i = 0; i < ARRAY_SIZE(commands); i++) {
-        if (!*argument || !strcmp(argument, commands[i].name))
-            print("  %-9s %-10s %s\n", commands[i].name, commands[i].arguments, commands[i].help);
+        if (!*words[0] || !strcmp(words[0], commands[i].name))
+            print("  %s %s%*s %s\n", commands[i].name, commands[i].arguments,
+                  (int)MAX(0, 20 - (int)(strlen(commands[i].name) + strlen(commands[i].arguments))), "",
+                  commands[i].help);
     }
 }
 
 /* --- words --- */
 
-/* Cuts the first word off; returns the rest. */
-static char *split(char *text)
+/* Word number at of a pattern; its length in *n, 0: there is none. */
+static const char *pattern_word(const char *pattern, unsigned at, unsigned *n)
 {
-    while (*text && *text != ' ')
-        text++;
-    while (*text == ' ')
-        *text++ = 0;
-    return text;
+    for (;; at--) {
+        for (*n = 0; pattern[*n] && pattern[*n] != ' ';)
+            ++*n;
+        if (!at || !*n)
+            return pattern;
+        pattern += *n + (pattern[*n] == ' ');
+    }
+}
+
+static unsigned pattern_words(const char *pattern)
+{
+    unsigned count = 0, n;
+
+    while (pattern_word(pattern, count, &n), n)
+        count++;
+    return count;
 }
 
 void monitor_run(const struct config *config, char *text)
 {
-    const char *rest;
-    char *argument;
+    const char *words[1 + MONITOR_WORDS];
+    unsigned count = words_split(text, words, ARRAY_SIZE(words));
 
-    while (*text == ' ')
-        text++;
-    argument = split(text);
-    if (!*text)
-        return;
-    for (unsigned i = 0; i < ARRAY_SIZE(commands); i++) {
-        if (strcmp(commands[i].name, text))
+    for (unsigned i = 0; count && i < ARRAY_SIZE(commands); i++) {
+        if (strcmp(commands[i].name, words[0]))
             continue;
-        rest = commands[i].run == monitor_trace ? "" : split(argument); /* that one takes several */
-        if (*rest || (*argument && !*commands[i].arguments))
-            print("usage: %s %s\n", text, commands[i].arguments);
+        if (count - 1 > pattern_words(commands[i].arguments))
+            print("usage: %s %s\n", words[0], commands[i].arguments);
         else
-            commands[i].run(config, argument);
+            commands[i].run(config, words + 1);
         return;
     }
-    print("'%s' is no command, expected one that 'help' lists\n", text);
+    if (count)
+        print("'%s' is no command, expected one that 'help' lists\n", words[0]);
 }
 
-static bool begins(const char *name, const char *text, unsigned length)
+/* What has been typed of the word that is to be completed. */
+struct typed {
+    const char *text;
+    unsigned length;
+};
+
+static bool begins(const char *name, const struct typed *t)
 {
-    return !strncmp(name, text, length);
+    return !strncmp(name, t->text, t->length);
+}
+
+static const char *candidate_command(const struct typed *t, unsigned n)
+{
+    for (unsigned i = 0; i < ARRAY_SIZE(commands); i++) {
+        if (begins(commands[i].name, t) && n-- == 0)
+            return commands[i].name;
+    }
+    return NULL;
+}
+
+static const char *candidate_vm(const struct config *config, const struct typed *t, unsigned n)
+{
+    for (unsigned i = 0; i < config->vm_count; i++) {
+        if (begins(config->vms[i].name, t) && n-- == 0)
+            return config->vms[i].name;
+    }
+    return NULL;
+}
+
+/* One of the words that | parts. */
+static const char *candidate_choice(const char *choices, unsigned length, const struct typed *t, unsigned n)
+{
+    static char choice[16];
+
+    for (unsigned from = 0, to; from < length; from = to + 1) {
+        for (to = from; to < length && choices[to] != '|';)
+            to++;
+        format(choice, sizeof(choice), "%.*s", (int)(to - from), choices + from);
+        if (begins(choice, t) && n-- == 0)
+            return choice;
+    }
+    return NULL;
+}
+
+static const char *candidate_argument(const struct config *config, const struct command *c, unsigned at,
+                                      const struct typed *t, unsigned n)
+{
+    unsigned length;
+    const char *pattern = pattern_word(c->arguments, at, &length);
+
+    if (length && *pattern == '[') {
+        pattern++;
+        length -= 2;
+    }
+    if (length == 2 && !strncmp(pattern, "VM", 2))
+        return candidate_vm(config, t, n);
+    if (length == 7 && !strncmp(pattern, "COMMAND", 7))
+        return candidate_command(t, n);
+    return length && *pattern >= 'a' ? candidate_choice(pattern, length, t, n) : NULL;
 }
 
 const char *monitor_candidate(const struct config *config, const char *text, unsigned length, unsigned n)
 {
-    unsigned start = length;
-    bool vm = false;
+    char line[LINE_SIZE];
+    const char *words[1 + MONITOR_WORDS];
+    struct typed typed = {"", 0};
+    unsigned count;
 
-    while (start > 0 && text[start - 1] != ' ')
-        start--;
-    for (unsigned i = 0; start > 0 && i < ARRAY_SIZE(commands); i++) {
-        size_t word = strlen(commands[i].name);
-
-        vm |= commands[i].takes_vm && begins(commands[i].name, text, (unsigned)word) && text[word] == ' ';
-    }
-    for (unsigned i = 0; vm && i < config->vm_count; i++) {
-        if (begins(config->vms[i].name, text + start, length - start) && n-- == 0)
-            return config->vms[i].name;
-    }
-    for (unsigned i = 0; start == 0 && i < ARRAY_SIZE(commands); i++) {
-        if (begins(commands[i].name, text, length) && n-- == 0)
-            return commands[i].name;
+    format(line, sizeof(line), "%.*s", (int)length, text);
+    count = words_split(line, words, ARRAY_SIZE(words));
+    if (count > ARRAY_SIZE(words))
+        return NULL;
+    if (count && text[length - 1] != ' ')
+        typed = (struct typed){words[count - 1], (unsigned)strlen(words[--count])};
+    if (!count)
+        return candidate_command(&typed, n);
+    for (unsigned i = 0; i < ARRAY_SIZE(commands); i++) {
+        if (!strcmp(commands[i].name, words[0]))
+            return candidate_argument(config, &commands[i], count - 1, &typed, n);
     }
     return NULL;
 }

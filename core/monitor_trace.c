@@ -1,35 +1,13 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* `trace` in the monitor. */
 #include "arch/x86/string.h"
-#include "core/format.h"
 #include "core/life.h"
-#include "core/line_edit.h"
 #include "core/log.h"
-#include "core/monitor.h"
+#include "core/monitor_command.h"
 #include "core/trace_show.h"
 
-#define SHOWN     20
-#define MOST      (TRACE_EVENTS * MAX_CPUS)
-#define MAX_WORDS 3
-
-struct words {
-    const char *word[MAX_WORDS + 1]; /* "" behind the last; one more than any command takes */
-};
-
-static struct words split(char *text)
-{
-    struct words w = {{"", "", "", ""}};
-    unsigned n = 0;
-
-    while (*text && n <= MAX_WORDS) {
-        w.word[n++] = text;
-        while (*text && *text != ' ')
-            text++;
-        while (*text == ' ')
-            *text++ = 0;
-    }
-    return w;
-}
+#define SHOWN 20
+#define MOST  (TRACE_EVENTS * MAX_CPUS)
 
 static bool number(const char *text, unsigned *n)
 {
@@ -50,10 +28,10 @@ static void usage(void)
 }
 
 /* [VM] [N]: a VM's name comes first, even one that is a number. */
-static void show(const struct config *config, const struct words *w)
+static void show(const struct config *config, const char *const w[])
 {
     struct trace_filter f = {TRACE_ANY, TRACE_ANY};
-    const char *const *next = &w->word[1];
+    const char *const *next = &w[1];
     unsigned n = SHOWN;
 
     for (unsigned i = 0; i < config->vm_count && f.vm == TRACE_ANY; i++) {
@@ -71,20 +49,20 @@ static void show(const struct config *config, const struct words *w)
         trace_show(&f, n);
 }
 
-static void show_last(const struct config *config UNUSED, const struct words *w)
+static void show_last(const struct config *config UNUSED, const char *const w[])
 {
     unsigned n = SHOWN;
 
-    if (*w->word[2] || (*w->word[1] && !number(w->word[1], &n)))
+    if (*w[2] || (*w[1] && !number(w[1], &n)))
         usage();
     else if (!trace_show_last(n))
         print("nothing is known of a run before: it left no black box, or memory was lost\n");
 }
 
 /* What a vCPU does at each exit is chosen when its run begins: all of them leave in between. */
-static void turn(const struct config *config, const struct words *w, bool on)
+static void turn(const struct config *config, const char *const w[], bool on)
 {
-    struct vm *vm = monitor_find(config, w->word[1]);
+    struct vm *vm = monitor_find(config, w[1]);
     bool pause = vm && vm->live && !vm->paused;
     const char *why = pause ? vm_pause(vm) : NULL;
 
@@ -95,36 +73,31 @@ static void turn(const struct config *config, const struct words *w, bool on)
         why = pause ? vm_resume(vm) : NULL;
     }
     if (why)
-        print("[vm %s] %s\n", w->word[1], why);
+        print("[vm %s] %s\n", w[1], why);
     else
-        log_info("[vm %s] is %s", w->word[1], on ? "traced" : "traced no more");
+        log_info("[vm %s] is %s", w[1], on ? "traced" : "traced no more");
 }
 
-static void turn_on(const struct config *config, const struct words *w)
+static void turn_on(const struct config *config, const char *const w[])
 {
     turn(config, w, true);
 }
 
-static void turn_off(const struct config *config, const struct words *w)
+static void turn_off(const struct config *config, const char *const w[])
 {
     turn(config, w, false);
 }
 
 static const struct {
     const char *name;
-    void (*run)(const struct config *config, const struct words *w);
+    void (*run)(const struct config *config, const char *const w[]);
 } verbs[] = {{"", show}, {"show", show}, {"last", show_last}, {"on", turn_on}, {"off", turn_off}};
 
-void monitor_trace(const struct config *config, const char *arguments)
+void monitor_trace(const struct config *config, const char *const words[])
 {
-    char text[LINE_SIZE];
-    struct words w;
-
-    format(text, sizeof(text), "%s", arguments);
-    w = split(text);
     for (unsigned i = 0; i < ARRAY_SIZE(verbs); i++) {
-        if (!strcmp(verbs[i].name, w.word[0]) && !*w.word[MAX_WORDS]) {
-            verbs[i].run(config, &w);
+        if (!strcmp(verbs[i].name, words[0])) {
+            verbs[i].run(config, words);
             return;
         }
     }

@@ -12,6 +12,7 @@
 #include "vmx/apicv.h"
 #include "vmx/caps.h"
 #include "vmx/cr3.h"
+#include "vmx/examine.h"
 #include "vmx/vmx.h"
 
 /* The feature lock: firmware may have forbidden VMX; where it left the lock open, we close it with VMX on. */
@@ -174,4 +175,8 @@ const struct backend backend = {
     .set_cr3_target = vmx_set_cr3_target,
     .flush_counts = flush_counts,
     .self_test = vmx_self_test,
+    .dump = vmx_dump,
+    .dump_walk = vmx_dump_walk,
+    .read_linear = vmx_read_linear,
+    .instruction_pointer = vmx_instruction_pointer,
 };

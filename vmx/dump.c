@@ -10,14 +10,12 @@ static unsigned long long field(struct vmcs_field f)
     return vmcs_read(f);
 }
 
-void vmx_dump_guest(const struct vcpu *v)
+void vmx_dump_general(const struct vcpu *v)
 {
     static const char *const names[] = {"rax", "rcx", "rdx", "rbx", "rsp", "rbp", "rsi", "rdi",
                                         "r8 ", "r9 ", "r10", "r11", "r12", "r13", "r14", "r15"};
-    static struct spinlock lock; /* one vCPU's block of lines after the other */
     uint64_t values[16];
 
-    spin_lock(&lock);
     for (unsigned i = 0; i < 16; i++)
         values[i] = vmx_read_gpr(v, i);
     print("  vcpu %u: rip %016llx  rflags %08llx  last exit: %s, qualification %llx\n", v->id,
@@ -27,6 +25,14 @@ void vmx_dump_guest(const struct vcpu *v)
         print("  %s %016llx  %s %016llx  %s %016llx  %s %016llx\n", names[i], (unsigned long long)values[i],
               names[i + 1], (unsigned long long)values[i + 1], names[i + 2],
               (unsigned long long)values[i + 2], names[i + 3], (unsigned long long)values[i + 3]);
+}
+
+void vmx_dump_guest(const struct vcpu *v)
+{
+    static struct spinlock lock; /* one vCPU's block of lines after the other */
+
+    spin_lock(&lock);
+    vmx_dump_general(v);
     print("  cr0 %llx  cr2 %llx  cr3 %llx  cr4 %llx  efer %llx\n", field(vmcs_guest_cr0),
           (unsigned long long)read_cr2(), field(vmcs_guest_cr3), field(vmcs_guest_cr4),
           field(vmcs_guest_efer));

@@ -45,7 +45,7 @@ bool vmx_hv_timer_wanted(const struct vm_config *config)
  */
 static uint32_t longest_time(bool watch)
 {
-    return watch ? vmx_hv_timer_count(machine.tsc_hz / CONSOLE_HZ, 0, vmx_caps.misc & MISC_SHIFT)
+    return watch ? vmx_hv_timer_count(machine.tsc_hz / CONSOLE_HZ, 0, MISC_TIMER_SHIFT(vmx_caps.misc))
                  : UINT32_MAX;
 }
 

@@ -59,14 +59,35 @@ static bool optional(uint32_t encoding)
     return false;
 }
 
+static bool read_checked(uint32_t encoding, uint64_t *value)
+{
+    bool failed;
+
+    shadow_access();
+    *value = 0;
+    __asm__ volatile("vmread %q2, %0" : "+r"(*value), "=@ccbe"(failed) : "r"((uint64_t)encoding));
+    return !failed;
+}
+
+void vmcs_each_field(unsigned area, vmcs_visitor *visit)
+{
+    for (unsigned i = 0; i < ARRAY_SIZE(names); i++) {
+        uint64_t value;
+
+        if ((names[i].encoding >> 10 & 3) == area) {
+            bool there = read_checked(names[i].encoding, &value);
+
+            visit(names[i].name, names[i].encoding, there, value);
+        }
+    }
+}
+
 void vmx_verify_fields(void)
 {
     for (unsigned i = 0; i < ARRAY_SIZE(names); i++) {
         uint64_t value;
-        bool failed;
 
-        __asm__ volatile("vmread %q2, %0" : "=r"(value), "=@ccbe"(failed) : "r"((uint64_t)names[i].encoding));
-        if (failed && !optional(names[i].encoding))
+        if (!read_checked(names[i].encoding, &value) && !optional(names[i].encoding))
             panic("VMCS field %s (%04x) cannot be read", names[i].name, names[i].encoding);
     }
 }

@@ -19,6 +19,10 @@ VMCS_FIELDS(VMCS_CONSTANT)
 
 const char *vmcs_field_name(struct vmcs_field f);
 
+/* Hands on every field of an area (bits 11:10 of the encoding) of the current VMCS. */
+typedef void vmcs_visitor(const char *name, uint32_t encoding, bool there, uint64_t value);
+void vmcs_each_field(unsigned area, vmcs_visitor *visit);
+
 /* These cannot fail: vmx_verify_fields() has read every field once, and a VMCS is current when we run. */
 static inline uint64_t vmcs_read(struct vmcs_field f)
 {

@@ -178,6 +178,7 @@ void vmx_skip(uint64_t length); /* where the processor does not tell the length 
 
 /* dump.c: the registers of the vCPU whose VMCS is current. */
 void vmx_dump_guest(const struct vcpu *v);
+void vmx_dump_general(const struct vcpu *v); /* the first of them */
 
 /* selftest.c */
 void vmx_self_test(struct vcpu *v);

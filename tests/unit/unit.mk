@@ -6,6 +6,7 @@ BUILD ?= build
 UNIT := $(BUILD)/unit
 
 UNIT_balance := sched/balance.c sched/fair.c
+UNIT_words := core/words.c core/bit_names.c core/format.c
 UNIT_acpi_tables := dev/acpi_tables.c arch/x86/acpi.c
 UNIT_blackbox := core/format.c
 UNIT_caps := core/format.c
@@ -41,7 +42,7 @@ FAIR_VARIANTS := $(patsubst %,$(UNIT)/variant/%.c,counted $(FAIR_MUTANTS))
 # fair (the scheduling policy, with nothing below it), guest_tsc, ipiv, ladder, mailbox, pv_eoi, memory, mtrr, paging, string, trace, vlapic, vlapic_timer.
 UNIT_TESTS := acpi acpi_tables balance blackbox budget caps config console decode devices fair format guest_tsc hv_timer ipi ipiv \
     ladder line_edit load_linux load_multiboot mailbox memory mtrr multiboot2 paging pv_eoi release sched_mutants sched_sim shadow string \
-    ticks trace vioapic vlapic vlapic_timer
+    ticks trace vioapic vlapic vlapic_timer words
 
 UNIT_CC ?= gcc
 UNIT_CFLAGS := -std=gnu11 -I. -DBUILD='"$(BUILD)"' -g -O1 -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes \
