@@ -65,6 +65,9 @@ struct backend {
 
     /* For the monitor, on the boot CPU; the VM of v is at rest (core/life.h). */
     void (*dump)(struct vcpu *v, enum dump what);
+    void (*breakpoints_changed)(struct vm *vm); /* vm->breakpoints: hands them on to all vCPUs */
+    /* Executes one instruction of v, on this CPU. NULL, or why not. */
+    const char *(*step)(struct vcpu *v);
     void (*dump_walk)(struct vcpu *v, gpa_t at); /* how a guest-physical address is translated */
     /* Guest memory as v sees it; returns how much of it there is without a gap. */
     size_t (*read_linear)(struct vcpu *v, uint64_t linear, void *to, size_t n);

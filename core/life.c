@@ -73,6 +73,8 @@ const char *vm_resume(struct vm *vm)
         return "does not run";
     if (!vm->paused)
         return "is not paused";
+    if (vm->stopped_by)
+        return "has stopped at a breakpoint: 'continue' it";
     if (__atomic_load_n(&vm->running, __ATOMIC_SEQ_CST))
         return "is not at rest yet";
     backend.vm_shift_time(vm, gone);
@@ -106,7 +108,7 @@ const char *vm_hold(struct vm *vm, bool *held)
 /* A CPU that is just finding out that it must not run it holds it up for a moment. */
 void vm_let_go(struct vm *vm, bool held)
 {
-    while (held && vm->live && vm->paused && vm_resume(vm))
+    while (held && vm->live && vm->paused && !vm->stopped_by && vm_resume(vm))
         cpu_pause();
 }
 

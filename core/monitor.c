@@ -1,17 +1,23 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "core/monitor.h"
 
+#include "arch/x86/cpu.h"
+#include "arch/x86/lapic.h"
 #include "arch/x86/percpu.h"
 #include "arch/x86/string.h"
+#include "core/breakpoint.h"
 #include "core/console.h"
 #include "core/format.h"
 #include "core/line_edit.h"
 #include "core/log.h"
+#include "core/machine.h"
+#include "core/monitor_command.h"
 #include "core/vm.h"
 
 #define KEY_MONITOR 0x1c /* Ctrl-\ */
 #define PROMPT      "skerry> "
 #define KEYS        256
+#define CONSOLE_HZ  1000
 
 static const struct config *config;
 static struct line_edit line;
@@ -156,15 +162,31 @@ static bool take(uint8_t byte)
     }
 }
 
+void monitor_send(void)
+{
+    lapic_timer_set(TIMER_CONSOLE, console_pump() ? rdtsc() + machine.tsc_hz / CONSOLE_HZ : 0);
+}
+
+/* A VM has stopped at a breakpoint. */
+static void show_stop(struct vm *vm)
+{
+    if (!open)
+        enter();
+    monitor_show_stop(vm);
+}
+
 void monitor_work(void)
 {
     bool ran = false;
 
     this_cpu()->work = false;
+    for (struct vm *vm; (vm = vm_next_stop());)
+        show_stop(vm);
     while (keys_head != keys_tail && !ran)
         ran = take(keys[keys_tail++ % KEYS]);
     if (open)
         draw();
     if (keys_head != keys_tail)
         this_cpu()->work = true;
+    monitor_send();
 }

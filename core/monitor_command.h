@@ -17,4 +17,6 @@ monitor_command monitor_trace;
 
 /* monitor_debug.c */
 extern const char *const monitor_dumps[]; /* what `dump` knows; NULL ends */
+void monitor_show_stop(struct vm *vm);
+monitor_command monitor_break, monitor_delete, monitor_continue, monitor_step;
 monitor_command monitor_dump, monitor_examine, monitor_examine_physical;

@@ -58,6 +58,8 @@ static const char *state(const struct vm *vm)
         return "stopped";
     if (!vm->live)
         return "ending";
+    if (vm->stopped_by)
+        return "breakpoint";
     return vm->paused ? "paused" : "runs";
 }
 
@@ -254,6 +256,10 @@ static const struct command commands[] = {
      monitor_dump},
     {"x", "VM ADDRESS [COUNT]", "memory at a linear address, as vCPU 0 sees it", monitor_examine},
     {"xp", "VM ADDRESS [COUNT]", "memory at a guest-physical address", monitor_examine_physical},
+    {"break", "VM [on|off|ADDRESS]", "stops it here at int3, or at an address; the list", monitor_break},
+    {"delete", "VM NUMBER|all", "takes a breakpoint away", monitor_delete},
+    {"continue", "VM", "goes on from where it stopped", monitor_continue},
+    {"step", "VM [COUNT]", "executes an instruction of the vCPU that stopped", monitor_step},
     {"log", "info|debug", "how much Skerry itself prints", set_log},
     {"vmx", "", "what VMX this CPU has, and what of it each VM uses", capabilities},
     {"memory", "", "who holds how much", memory},
@@ -352,7 +358,7 @@ static const char *candidate_choice(const char *choices, unsigned length, const 
         for (to = from; to < length && choices[to] != '|';)
             to++;
         format(choice, sizeof(choice), "%.*s", (int)(to - from), choices + from);
-        if (begins(choice, t) && n-- == 0)
+        if (choice[0] >= 'a' && begins(choice, t) && n-- == 0)
             return choice;
     }
     return NULL;
@@ -372,7 +378,7 @@ static const char *candidate_argument(const struct config *config, const struct 
         return candidate_vm(config, t, n);
     if (length == 7 && !strncmp(pattern, "COMMAND", 7))
         return candidate_command(t, n);
-    return length && *pattern >= 'a' ? candidate_choice(pattern, length, t, n) : NULL;
+    return candidate_choice(pattern, length, t, n);
 }
 
 const char *monitor_candidate(const struct config *config, const char *text, unsigned length, unsigned n)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The monitor's commands that look into a guest. */
 #include "core/backend.h"
+#include "core/breakpoint.h"
 #include "core/format.h"
 #include "core/life.h"
 #include "core/log.h"
@@ -182,4 +183,108 @@ void monitor_examine(const struct config *config, const char *const words[])
 void monitor_examine_physical(const struct config *config, const char *const words[])
 {
     examine(config, words, read_physical);
+}
+
+/* --- breakpoints --- */
+
+#define SHOWN 16 /* bytes of the next instructions */
+#define STEPS 1000
+
+/* RIP, and what is there. */
+static void show_place(struct vcpu *v)
+{
+    uint64_t at = backend.instruction_pointer(v);
+    uint8_t bytes[SHOWN];
+    char hex[3 * SHOWN + 1] = "";
+    size_t n = backend.read_linear(v, at, bytes, SHOWN);
+
+    for (size_t i = 0; i < n; i++)
+        format(hex + 3 * i, sizeof(hex) - 3 * i, " %02x", bytes[i]);
+    print("  %016llx %s\n", (unsigned long long)at, n ? hex : " nothing is mapped here");
+}
+
+void monitor_show_stop(struct vm *vm)
+{
+    struct vcpu *v = vm_stopped_vcpu(vm);
+
+    log_info("[vm %s] vcpu %u stopped at %s, rip %llx", vm->config->name, v->id, vm->stop_reason,
+             (unsigned long long)backend.instruction_pointer(v));
+    backend.dump(v, DUMP_SHORT);
+    show_place(v);
+}
+
+static void list_breakpoints(const struct vm *vm)
+{
+    const struct breakpoints *b = &vm->breakpoints;
+
+    print("int3 %s\n", b->int3 ? "stops the VM" : "is the guest's own");
+    for (unsigned i = 0; i < BREAKPOINTS; i++) {
+        if (b->used & BIT(i))
+            print("%u: %016llx\n", i, (unsigned long long)b->at[i]);
+    }
+}
+
+static void tell(const char *name, const char *why)
+{
+    if (why)
+        print("[vm %s] %s\n", name, why);
+}
+
+void monitor_break(const struct config *config, const char *const words[])
+{
+    static const char *const states[] = {"off", "on"};
+    unsigned on = words_find(words[1], states, ARRAY_SIZE(states));
+    struct vm *vm = monitor_find(config, words[0]);
+    uint64_t at;
+
+    if (!vm)
+        return;
+    if (on < ARRAY_SIZE(states))
+        tell(words[0], vm_break_at_int3(vm, on));
+    else if (*words[1] && number(words[1], 16, 0, &at))
+        tell(words[0], vm_break_at(vm, at));
+    if (!*words[1])
+        list_breakpoints(vm);
+}
+
+void monitor_delete(const struct config *config, const char *const words[])
+{
+    struct vm *vm = monitor_find(config, words[0]);
+    uint64_t n;
+
+    if (!vm)
+        return;
+    if (words_find(words[1], (const char *const[]){"all"}, 1) == 0)
+        tell(words[0], vm_break_delete(vm, (unsigned)BIT(BREAKPOINTS) - 1));
+    else if (!*words[1])
+        print("the number of a breakpoint is missing, expected one that 'break %s' lists, or all\n",
+              words[0]);
+    else if (number(words[1], 10, 0, &n))
+        tell(words[0], vm_break_delete(vm, n < BREAKPOINTS ? (unsigned)BIT(n) : 0));
+}
+
+void monitor_continue(const struct config *config, const char *const words[])
+{
+    struct vm *vm = monitor_find(config, words[0]);
+
+    if (vm)
+        tell(words[0], vm_continue(vm));
+}
+
+void monitor_step(const struct config *config, const char *const words[])
+{
+    struct vm *vm = monitor_find(config, words[0]);
+    const char *why = NULL;
+    uint64_t n;
+
+    if (!vm || !number(words[1], 10, 1, &n))
+        return;
+    if (n > STEPS)
+        print("%llu steps are too many, expected at most %u\n", (unsigned long long)n, STEPS);
+    for (; n && n <= STEPS && !why && vm->live; n--) {
+        why = vm_step(vm);
+        if (!why && vm->live)
+            show_place(vm_stopped_vcpu(vm));
+    }
+    tell(words[0], why);
 }

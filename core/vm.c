@@ -187,6 +187,10 @@ static NOINLINE void last_out(struct vm *vm)
     while (__atomic_load_n(&vm->running, __ATOMIC_SEQ_CST))
         cpu_pause();
     sched_stop(vm);
+    if (vm->stopped_by) { /* what it has met is no matter any more */
+        vm->stopped_by = NULL;
+        vm->paused = false;
+    }
     finish(vm);
 }
 

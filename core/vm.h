@@ -82,6 +82,14 @@ struct vcpu {
     struct budget budget; /* with exit-budget */
 };
 
+#define BREAKPOINTS 4 /* as many as the processor has */
+
+struct breakpoints {
+    bool int3;                /* an int3 of the guest stops it */
+    unsigned used;            /* a bit for each of these */
+    uint64_t at[BREAKPOINTS]; /* linear address */
+};
+
 struct vm {
     const struct vm_config *config;
     unsigned id; /* place in vms[] and in the configuration, from 0; VPIDs derive from it */
@@ -102,7 +110,12 @@ struct vm {
     uint64_t stopped_at;   /* TSC */
     uint64_t budget_told;  /* TSC of the last line about it */
     uint64_t paused_at;    /* TSC when the last of them had left */
-    unsigned running;      /* vCPUs between schedule-in and schedule-out */
+    struct breakpoints breakpoints;
+    struct vcpu *stopped_by; /* paused, because this one met a breakpoint (core/breakpoint.h); or NULL */
+    const char *stop_reason;
+    uint64_t stopped_tsc;
+    bool stop_told;   /* the monitor has shown it */
+    unsigned running; /* vCPUs between schedule-in and schedule-out */
     volatile enum vm_end ending;
     unsigned resets;
     struct spinlock lock; /* guards input and the devices in pc */

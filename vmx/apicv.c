@@ -84,7 +84,7 @@ void vmx_apicv_configure(struct vcpu *v)
     uint64_t proc2 = vmx_caps.controls[WORD_PROC2], tertiary = 0;
 
     x->pin = vmx_caps.controls[WORD_PIN] | (vmx_hv_timer_wanted(v->vm->config) ? PIN_PREEMPTION_TIMER : 0);
-    x->proc = vmx_caps.controls[WORD_PROC] | (x->debug ? 0 : PROC_MOV_DR);
+    x->proc = vmx_caps.controls[WORD_PROC] | (x->debug && !x->watched ? 0 : PROC_MOV_DR);
     if (vmx_halts_by_itself(v))
         x->proc &= ~(PROC_HLT | PROC_MWAIT | PROC_MONITOR);
     x->tpr_shadow = shadow;

@@ -3,15 +3,18 @@
 #include "apic/vlapic.h"
 #include "arch/x86/cpu.h"
 #include "arch/x86/features.h"
+#include "arch/x86/lapic.h"
 #include "arch/x86/layout.h"
 #include "arch/x86/msr.h"
 #include "arch/x86/trap.h"
 #include "core/console.h"
 #include "core/log.h"
 #include "core/memory.h"
+#include "core/monitor.h"
 #include "vmx/apicv.h"
 #include "vmx/caps.h"
 #include "vmx/cr3.h"
+#include "vmx/debug.h"
 #include "vmx/examine.h"
 #include "vmx/vmx.h"
 
@@ -80,7 +83,10 @@ static void on_timer(void)
         sched_event();
     if (this_cpu()->vcpu)
         this_cpu()->vcpu->kicked = true;
-    console_pump();
+    if (this_cpu()->timer_deadlines[TIMER_CONSOLE])
+        monitor_send();
+    else
+        console_pump();
 }
 
 static void on_kick(void)
@@ -175,6 +181,8 @@ const struct backend backend = {
     .set_cr3_target = vmx_set_cr3_target,
     .flush_counts = flush_counts,
     .self_test = vmx_self_test,
+    .breakpoints_changed = vmx_breakpoints_changed,
+    .step = vmx_step,
     .dump = vmx_dump,
     .dump_walk = vmx_dump_walk,
     .read_linear = vmx_read_linear,

@@ -24,14 +24,14 @@ enum control_word {
 };
 
 /* A row of control_bits.h. */
-enum bit_use { NEED, LIKE, PER_VM, SWITCHED, OFF, SPARE };
+enum bit_use { NEED, LIKE, PER_VM, SWITCHED, OFF, DEBUG, SPARE };
 
 struct vmx_bit {
     enum control_word word;
     uint64_t bit;
     enum bit_use use;
     const char *name;
-    const char *instead; /* LIKE and PER_VM: what happens without it */
+    const char *instead; /* LIKE, PER_VM and DEBUG: what happens without it */
 };
 
 extern const struct vmx_bit vmx_bits[];

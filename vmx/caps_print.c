@@ -84,6 +84,7 @@ static const char *use_of(const struct vmx_bit *b, bool present)
     case SWITCHED: return "required, on when it is wanted";
     case OFF: return "off, unless a VM asks for it";
     case SPARE: return "not used";
+    case DEBUG: return outcome(b, present, "used by 'step'");
     case PER_VM: return outcome(b, present, "used by VMs, see below");
     default: return outcome(b, present, "used");
     }

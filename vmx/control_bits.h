@@ -30,7 +30,7 @@
     B(PROC, MOV_DR, 23, SWITCHED, "MOV-DR exiting", NULL)                                    \
     B(PROC, UNCONDITIONAL_IO, 24, SPARE, "unconditional I/O exiting", NULL)                  \
     B(PROC, IO_BITMAPS, 25, NEED, "I/O bitmaps", NULL)                                       \
-    B(PROC, MTF, 27, SPARE, "monitor trap flag", NULL)                                       \
+    B(PROC, MTF, 27, DEBUG, "monitor trap flag", "no single steps")                          \
     B(PROC, MSR_BITMAPS, 28, NEED, "MSR bitmaps", NULL)                                      \
     B(PROC, MONITOR, 29, NEED, "MONITOR exiting", NULL)                                      \
     B(PROC, PAUSE, 30, SPARE, "PAUSE exiting", NULL)                                         \

@@ -4,6 +4,7 @@
 #include "core/bit_names.h"
 #include "core/log.h"
 #include "vmx/caps.h"
+#include "vmx/debug.h"
 
 #define EPT_ADDRESS  UINT64_C(0x000ffffffffff000)
 #define EPT_LARGE    BIT(7)
@@ -85,6 +86,7 @@ static void dump_registers(const struct vcpu *v)
 {
     static const char *const segments[] = {"es", "cs", "ss", "ds", "fs", "gs", "ldtr", "tr"};
     const struct guest_context *c = &vmx_of(v)->context;
+    struct debug_registers d = vmx_guest_debug(v);
 
     vmx_dump_general(v);
     dump_flags("rflags", FLAGS_RFLAGS, vmcs_read(vmcs_guest_rflags));
@@ -98,9 +100,9 @@ static void dump_registers(const struct vcpu *v)
     print("  gdtr %016llx+%04llx  idtr %016llx+%04llx  kernel gs base %016llx\n", field(vmcs_guest_gdtr_base),
           field(vmcs_guest_gdtr_limit), field(vmcs_guest_idtr_base), field(vmcs_guest_idtr_limit),
           (unsigned long long)c->kernel_gs_base);
-    print("  dr0 %llx  dr1 %llx  dr2 %llx  dr3 %llx  dr6 %llx  dr7 %llx\n", (unsigned long long)c->dr[0],
-          (unsigned long long)c->dr[1], (unsigned long long)c->dr[2], (unsigned long long)c->dr[3],
-          (unsigned long long)c->dr6, field(vmcs_guest_dr7));
+    print("  dr0 %llx  dr1 %llx  dr2 %llx  dr3 %llx  dr6 %llx  dr7 %llx\n", (unsigned long long)d.dr[0],
+          (unsigned long long)d.dr[1], (unsigned long long)d.dr[2], (unsigned long long)d.dr[3],
+          (unsigned long long)d.dr6, (unsigned long long)d.dr7);
 }
 
 void vmx_dump(struct vcpu *v, enum dump what)

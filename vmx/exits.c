@@ -7,6 +7,7 @@
 #include "core/panic.h"
 #include "hypercall/hypercall.h"
 #include "vmx/apicv.h"
+#include "vmx/debug.h"
 #include "vmx/exited.h"
 
 #define RIGHTS_LONG BIT(13) /* of a code segment: 64-bit code, as EFER.LMA is 1 then */
@@ -51,14 +52,16 @@ static enum next handle_exception(struct vcpu *v)
     if (vector == VECTOR_MC)
         panic("machine check while a guest ran");
     if (vector == VECTOR_DB) {
+        if (vmx_of(v)->watched)
+            return vmx_watched_exception(v);
         vmx_load_debug(v);
         write_dr6((read_dr6() & ~UINT64_C(0xf)) | (vmcs_read(vmcs_exit_qualification) & 0x600f));
         vmcs_write(vmcs_guest_dr7, vmcs_read(vmcs_guest_dr7) & ~BIT(13));
         vmx_inject_exception(v, VECTOR_DB);
     } else if (info & EVENT_ERROR_CODE) {
         vmx_inject_fault(v, vector, (uint32_t)vmcs_read(vmcs_exit_interruption_error));
-    } else {
-        vmx_inject_exception(v, vector);
+    } else { /* #BP: only a debugger asks for it */
+        return vmx_handle_int3(v);
     }
     return NEXT_RESUME;
 }
@@ -102,11 +105,10 @@ static enum next handle_pause(struct vcpu *v UNUSED)
     return NEXT_YIELD;
 }
 
-/* Its debug registers, from here on. The instruction is tried again. */
-static enum next handle_mov_dr(struct vcpu *v)
+/* One instruction has been executed for the monitor (step.c). */
+static enum next handle_trap_flag(struct vcpu *v UNUSED)
 {
-    vmx_load_debug(v);
-    return NEXT_RESUME;
+    return NEXT_LEAVE;
 }
 
 static enum next handle_undefined(struct vcpu *v)
@@ -181,12 +183,13 @@ vmx_exit_handler *const vmx_exit_handlers[EXIT_REASONS] = {
     [EXIT_VMXOFF] = handle_undefined,
     [EXIT_VMXON] = handle_undefined,
     [EXIT_CR_ACCESS] = vmx_handle_cr,
-    [EXIT_MOV_DR] = handle_mov_dr,
+    [EXIT_MOV_DR] = vmx_handle_mov_dr,
     [EXIT_IO] = vmx_handle_io,
     [EXIT_RDMSR] = vmx_handle_rdmsr,
     [EXIT_WRMSR] = vmx_handle_wrmsr,
     [EXIT_INVALID_GUEST_STATE] = handle_bad_entry,
     [EXIT_MSR_LOADING] = handle_bad_entry,
+    [EXIT_MTF] = handle_trap_flag,
     [EXIT_MWAIT] = handle_undefined, /* CPUID hides MONITOR and MWAIT */
     [EXIT_MONITOR] = handle_undefined,
     [EXIT_TPR_BELOW] = handle_window,

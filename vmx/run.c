@@ -21,7 +21,7 @@ static bool end_run(struct vcpu *v, enum run_end end)
     return false;
 }
 
-static void failed_entry(struct vcpu *v, enum vmx_entry result)
+void vmx_failed_entry(struct vcpu *v, enum vmx_entry result)
 {
     uint32_t error = result == VMX_FAIL_VALID ? (uint32_t)vmcs_read(vmcs_instruction_error) : 0;
 
@@ -206,7 +206,7 @@ enum run_end vmx_run(struct vcpu *v)
             vmx_hv_timer_load(x);
         result = vmx_enter(v, x->launched, on_exit); /* INIT comes back, too, as it clears the VMCS */
         if (result != VMX_EXITED)
-            failed_entry(v, result);
+            vmx_failed_entry(v, result);
     }
     if (v->vm->ending == VM_END_CRASH)
         vmx_dump_guest(v);

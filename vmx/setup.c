@@ -10,6 +10,7 @@
 #include "hypercall/kvm.h"
 #include "vmx/apicv.h"
 #include "vmx/caps.h"
+#include "vmx/debug.h"
 #include "vmx/vmx.h"
 
 #define RIGHTS_CODE16     0x009bu
@@ -49,7 +50,8 @@ static void write_controls(const struct vcpu *v)
 
     vmcs_write(vmcs_exit_controls, vmx_caps.controls[WORD_EXIT]);
     /* Reflected to the guest: both can loop in the processor's event delivery and would stall the CPU. */
-    vmcs_write(vmcs_exception_bitmap, BIT(VECTOR_DB) | BIT(VECTOR_AC) | BIT(VECTOR_MC));
+    vmcs_write(vmcs_exception_bitmap,
+               BIT(VECTOR_DB) | BIT(VECTOR_AC) | BIT(VECTOR_MC) | vmx_debug_exceptions(v));
     vmcs_write(vmcs_page_fault_mask, 0);
     vmcs_write(vmcs_page_fault_match, 0);
     vmcs_write(vmcs_cr3_target_count, 0);
@@ -218,6 +220,7 @@ void vmx_vcpu_reset(struct vcpu *v, const struct start_state *start)
     write_segments(start->mode);
     write_control_registers(start);
     write_guest_rest(start);
+    vmx_debug_reset(v);
     vmcs_write(vmcs_host_rsp, (uint64_t)&v->regs.host_rsp);
     vmx_vmclear(vmcs); /* it may run on another CPU */
 }

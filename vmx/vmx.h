@@ -38,14 +38,20 @@ struct guest_context {
 
 enum save_with { SAVE_FXSAVE, SAVE_XSAVE, SAVE_XSAVEOPT };
 
+struct debug_registers {
+    uint64_t dr[4], dr6, dr7;
+};
+
 struct vmx_vcpu {
     struct guest_context context;
-    void *vmcs;            /* page */
-    struct cpu *active_on; /* whose current VMCS this is; NULL: it is clear */
-    struct cpu *last_cpu;  /* that the host state in the VMCS is of */
-    struct cpu *loaded_on; /* where the context went into registers, if nobody else's came behind it */
-    bool flush;            /* translations must go before the next entry */
-    bool debug;            /* its debug registers are in the CPU's while it has one; else MOV DR exits */
+    void *vmcs;                 /* page */
+    struct cpu *active_on;      /* whose current VMCS this is; NULL: it is clear */
+    struct cpu *last_cpu;       /* that the host state in the VMCS is of */
+    struct cpu *loaded_on;      /* where the context went into registers, if nobody else's came behind it */
+    bool flush;                 /* translations must go before the next entry */
+    bool debug;                 /* its debug registers are in the CPU's while it has one; else MOV DR exits */
+    bool watched;               /* the debug registers are the monitor's, */
+    struct debug_registers own; /* and these the guest's (debug.c) */
     enum save_with save_with;
     bool launched;
     bool leaving;       /* the run ends, */
@@ -164,6 +170,7 @@ void vmx_shift_time(struct vm *vm, uint64_t ticks);
 /* run.c */
 enum run_end vmx_run(struct vcpu *v);
 bool vmx_exited(struct vcpu *v); /* for most */
+void vmx_failed_entry(struct vcpu *v, enum vmx_entry result); /* its VM ends */
 
 /* observe.c: what to call for each exit of v in this run. */
 vmx_on_exit *vmx_observer(struct vcpu *v);

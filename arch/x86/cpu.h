@@ -47,6 +47,7 @@
 
 /* Exception vectors (SDM volume 3, "Exception and interrupt vectors"). */
 #define VECTOR_DB  1
+#define VECTOR_BP  3
 #define VECTOR_NMI 2
 #define VECTOR_BP  3
 #define VECTOR_OF  4

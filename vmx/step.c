@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * One instruction of a guest, on this CPU, whichever the vCPU runs on otherwise (SDM volume 3, "Monitor trap
+ * flag"). Its VM is paused, so this is not the loop of run.c: nobody else wants anything of it meanwhile.
+ */
+#include "apic/vlapic.h"
+#include "arch/x86/cpu.h"
+#include "vmx/caps.h"
+#include "vmx/debug.h"
+#include "vmx/exited.h"
+
+static uint64_t from; /* where the instruction is; the boot CPU's */
+
+/* True: it has not been executed yet, as something came in between. */
+static bool go_on(struct vcpu *v, enum next next)
+{
+    switch (next) {
+    case NEXT_RESUME: return vmcs_read(vmcs_guest_rip) == from;
+    case NEXT_PREEMPT: return true;
+    case NEXT_LEAVE: return false;
+    default: break;
+    }
+    vmx_skip_instruction();
+    if (next == NEXT_HALT)
+        v->activity = HALTED;
+    return false;
+}
+
+/* The preemption timer must not end the entry before the instruction: it starts from its longest time. */
+static void prepare(struct vcpu *v)
+{
+    const struct vmx_vcpu *x = vmx_of(v);
+
+    v->kicked = false;
+    vmx_ept_sync(v->vm);
+    vmx_prepare_entry(v);
+    if (x->pin & PIN_PREEMPTION_TIMER)
+        vmcs_write(vmcs_preemption_timer_value, UINT32_MAX);
+}
+
+static bool exited(struct vcpu *v)
+{
+    vmx_of(v)->launched = true;
+    if (!go_on(v, vmx_handle_exit(v, (uint16_t)vmcs_read(vmcs_exit_reason))))
+        return false;
+    prepare(v);
+    return true;
+}
+
+static void set_trap(struct vmx_vcpu *x, bool on)
+{
+    x->proc = on ? x->proc | PROC_MTF : x->proc & ~PROC_MTF;
+    vmx_write_proc_controls(x);
+}
+
+/* RF: a breakpoint on this very instruction is behind us. */
+static void execute(struct vcpu *v)
+{
+    enum vmx_entry result;
+
+    set_trap(vmx_of(v), true);
+    from = vmcs_read(vmcs_guest_rip);
+    vmcs_write(vmcs_guest_rflags, vmcs_read(vmcs_guest_rflags) | RFLAGS_RF);
+    prepare(v);
+    result = vmx_enter(v, vmx_of(v)->launched, exited);
+    if (result != VMX_EXITED)
+        vmx_failed_entry(v, result);
+    set_trap(vmx_of(v), false);
+}
+
+const char *vmx_step(struct vcpu *v)
+{
+    struct cpu *cpu = this_cpu(), *home = v->cpu;
+
+    if (!vmx_can(WORD_PROC, PROC_MTF))
+        return "cannot be stepped: this CPU has no monitor trap flag";
+    if (v->activity != ACTIVE)
+        return v->activity == HALTED ? "waits in HLT" : "waits for SIPI";
+    v->cpu = cpu;
+    cpu->vcpu = v;
+    vmx_switch_in(v);
+    vlapic_schedule_in(v);
+    execute(v);
+    vlapic_schedule_out(v);
+    vmx_switch_out(v);
+    cpu->vcpu = NULL;
+    v->cpu = home;
+    return NULL;
+}
