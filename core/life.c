@@ -90,19 +90,24 @@ static bool at_rest(const struct vm *vm)
                            !__atomic_load_n(&vm->running, __ATOMIC_SEQ_CST));
 }
 
+/* One that is about to end may start again before it comes to rest. */
 const char *vm_hold(struct vm *vm, bool *held)
 {
     uint64_t start = rdtsc();
-    const char *why;
 
-    *held = vm->live && !vm->paused;
-    why = *held ? vm_pause(vm) : NULL;
-    while (!why && !at_rest(vm)) { /* it was about to end */
-        if (rdtsc() - start > machine.tsc_hz * PAUSE_SECONDS)
-            why = "does not come to rest";
+    *held = false;
+    while (!at_rest(vm)) {
+        const char *why = rdtsc() - start > machine.tsc_hz * PAUSE_SECONDS ? "does not come to rest" : NULL;
+
+        if (vm->live && !vm->paused && vm->ending == VM_END_NONE) {
+            why = vm_pause(vm);
+            *held = !why;
+        }
+        if (why)
+            return why;
         cpu_pause();
     }
-    return why;
+    return NULL;
 }
 
 /* A CPU that is just finding out that it must not run it holds it up for a moment. */

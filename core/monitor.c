@@ -179,7 +179,9 @@ void monitor_work(void)
 {
     bool ran = false;
 
-    this_cpu()->work = false;
+    /* Before the look at what others have left: they do it first, and then set the flag (core/breakpoint.c).
+     */
+    __atomic_store_n(&this_cpu()->work, false, __ATOMIC_SEQ_CST);
     for (struct vm *vm; (vm = vm_next_stop());)
         show_stop(vm);
     while (keys_head != keys_tail && !ran)

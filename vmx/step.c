@@ -81,6 +81,8 @@ const char *vmx_step(struct vcpu *v)
     vmx_switch_in(v);
     vlapic_schedule_in(v);
     execute(v);
+    if (v->vm->ending == VM_END_CRASH)
+        vmx_dump_guest(v);
     vlapic_schedule_out(v);
     vmx_switch_out(v);
     cpu->vcpu = NULL;
