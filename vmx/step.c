@@ -79,6 +79,7 @@ const char *vmx_step(struct vcpu *v)
     v->cpu = cpu;
     cpu->vcpu = v;
     vmx_switch_in(v);
+    vmx_flush_vpid((uint16_t)vmcs_read(vmcs_vpid)); /* what mates have asked of one that does not run */
     vlapic_schedule_in(v);
     execute(v);
     if (v->vm->ending == VM_END_CRASH)
