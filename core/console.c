@@ -24,6 +24,7 @@ static struct spinlock lock;           /* guards everything below but the flags 
 static char ring[RING_SIZE];
 static unsigned ring_head, ring_tail; /* free-running */
 static bool serial, display, prefixes, panicking;
+static bool sending_on;            /* the port interrupts when it takes more; the boot CPU's */
 static bool line_open;             /* the focused VM has begun a line and not ended it */
 static uint64_t last_write;        /* TSC of its last byte */
 static char waiting[WAITING_SIZE]; /* whole lines of others that wait for the end of it, in order */
@@ -325,6 +326,12 @@ void console_set_input(console_input *input)
     input_handler = input;
 }
 
+void console_send_on(void)
+{
+    sending_on = console_pump();
+    uart16550_enable_interrupts(sending_on);
+}
+
 void console_interrupt(void)
 {
     uint8_t byte;
@@ -333,7 +340,8 @@ void console_interrupt(void)
         if (input_handler)
             input_handler(byte);
     }
-    console_pump();
+    if (!console_pump() && sending_on)
+        console_send_on();
 }
 
 bool console_pump(void)

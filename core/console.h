@@ -60,6 +60,8 @@ void console_interrupt(void); /* the serial port has received something */
 bool console_pump(void);
 /* The same, at most once in a while: for who comes by often. */
 void console_pump_in_passing(void);
+/* The port interrupts the boot CPU until all that is queued now is sent, for when nobody else may do it. */
+void console_send_on(void);
 /* Some is queued. */
 extern volatile bool console_backlog;
 /* Waits until all is on the wire. */

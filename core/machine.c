@@ -236,7 +236,7 @@ static void setup_console_interrupt(void)
         return;
     interrupt_install(VECTOR_CONSOLE, console_interrupt);
     ioapic_route(regs, pin, VECTOR_CONSOLE, this_cpu()->apic_id, level, low);
-    uart16550_enable_receive_interrupt();
+    uart16550_enable_interrupts(false);
 }
 
 static void setup_clocks(void)

@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "core/monitor.h"
 
-#include "arch/x86/cpu.h"
-#include "arch/x86/lapic.h"
 #include "arch/x86/percpu.h"
 #include "arch/x86/string.h"
 #include "core/breakpoint.h"
@@ -10,14 +8,12 @@
 #include "core/format.h"
 #include "core/line_edit.h"
 #include "core/log.h"
-#include "core/machine.h"
 #include "core/monitor_command.h"
 #include "core/vm.h"
 
 #define KEY_MONITOR 0x1c /* Ctrl-\ */
 #define PROMPT      "skerry> "
 #define KEYS        256
-#define CONSOLE_HZ  1000
 
 static const struct config *config;
 static struct line_edit line;
@@ -162,11 +158,6 @@ static bool take(uint8_t byte)
     }
 }
 
-void monitor_send(void)
-{
-    lapic_timer_set(TIMER_CONSOLE, console_pump() ? rdtsc() + machine.tsc_hz / CONSOLE_HZ : 0);
-}
-
 /* A VM has stopped at a breakpoint. */
 static void show_stop(struct vm *vm)
 {
@@ -190,5 +181,5 @@ void monitor_work(void)
         draw();
     if (keys_head != keys_tail)
         this_cpu()->work = true;
-    monitor_send();
+    console_send_on();
 }

@@ -18,12 +18,6 @@ void monitor_work(void);
 
 bool monitor_is_open(void);
 
-/*
- * Sends what the console has queued, and sets the CPU's timer to go on while there is more: when all guests
- * spin nobody else does. For that timer, too; on the boot CPU.
- */
-void monitor_send(void);
-
 /* Closes it; the console goes to this VM, or to the one that had it. */
 void monitor_close(struct vm *focus);
 

@@ -3,14 +3,12 @@
 #include "apic/vlapic.h"
 #include "arch/x86/cpu.h"
 #include "arch/x86/features.h"
-#include "arch/x86/lapic.h"
 #include "arch/x86/layout.h"
 #include "arch/x86/msr.h"
 #include "arch/x86/trap.h"
 #include "core/console.h"
 #include "core/log.h"
 #include "core/memory.h"
-#include "core/monitor.h"
 #include "vmx/apicv.h"
 #include "vmx/caps.h"
 #include "vmx/cr3.h"
@@ -83,10 +81,7 @@ static void on_timer(void)
         sched_event();
     if (this_cpu()->vcpu)
         this_cpu()->vcpu->kicked = true;
-    if (this_cpu()->timer_deadlines[TIMER_CONSOLE])
-        monitor_send();
-    else
-        console_pump();
+    console_pump();
 }
 
 static void on_kick(void)

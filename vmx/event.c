@@ -150,16 +150,27 @@ static NOINLINE void prepare_event(struct vcpu *v, struct vmx_vcpu *x)
     set_windows(x, waiting, nmi);
 }
 
-void vmx_prepare_entry(struct vcpu *v)
+static inline __attribute__((always_inline)) void choose(struct vcpu *v)
 {
     struct vmx_vcpu *x = vmx_of(v);
 
-    vlapic_update(v);
     if (x->virtual_delivery)
         vmx_apicv_sync(v);
     if (!x->virtual_delivery || x->event || x->nmi_window || vlapic_nmi_pending(v))
         prepare_event(v, x);
     vmx_hv_timer_follow(v);
+}
+
+/* Called in the loop of run.c only, so that it becomes part of that; steps have one of their own. */
+void vmx_prepare_entry(struct vcpu *v)
+{
+    vlapic_update(v);
+    choose(v);
+}
+
+COLD void vmx_prepare_step(struct vcpu *v)
+{
+    choose(v);
 }
 
 /* The end of the slice, or the shortest way from the guest's timer to its handler. */

@@ -27,23 +27,22 @@ static bool go_on(struct vcpu *v, enum next next)
 }
 
 /* The preemption timer must not end the entry before the instruction: it starts from its longest time. */
-static void prepare(struct vcpu *v)
+static void prepare_step(struct vcpu *v)
 {
     const struct vmx_vcpu *x = vmx_of(v);
 
     v->kicked = false;
-    vmx_ept_sync(v->vm);
-    vmx_prepare_entry(v);
+    vmx_prepare_step(v);
     if (x->pin & PIN_PREEMPTION_TIMER)
         vmcs_write(vmcs_preemption_timer_value, UINT32_MAX);
 }
 
-static bool exited(struct vcpu *v)
+static bool stepped(struct vcpu *v)
 {
     vmx_of(v)->launched = true;
     if (!go_on(v, vmx_handle_exit(v, (uint16_t)vmcs_read(vmcs_exit_reason))))
         return false;
-    prepare(v);
+    prepare_step(v);
     return true;
 }
 
@@ -61,8 +60,8 @@ static void execute(struct vcpu *v)
     set_trap(vmx_of(v), true);
     from = vmcs_read(vmcs_guest_rip);
     vmcs_write(vmcs_guest_rflags, vmcs_read(vmcs_guest_rflags) | RFLAGS_RF);
-    prepare(v);
-    result = vmx_enter(v, vmx_of(v)->launched, exited);
+    prepare_step(v);
+    result = vmx_enter(v, vmx_of(v)->launched, stepped);
     if (result != VMX_EXITED)
         vmx_failed_entry(v, result);
     set_trap(vmx_of(v), false);
@@ -79,7 +78,7 @@ const char *vmx_step(struct vcpu *v)
     v->cpu = cpu;
     cpu->vcpu = v;
     vmx_switch_in(v);
-    vmx_flush_vpid((uint16_t)vmcs_read(vmcs_vpid)); /* what mates have asked of one that does not run */
+    vmx_flush_tlb(); /* tables may have changed, and mates may have asked one that does not run to flush */
     vlapic_schedule_in(v);
     execute(v);
     if (v->vm->ending == VM_END_CRASH)

@@ -195,8 +195,9 @@ void vmx_inject_exception(struct vcpu *v, unsigned vector);
 void vmx_inject_fault(struct vcpu *v, unsigned vector, uint32_t error); /* those with an error code */
 void vmx_reinject(struct vcpu *v);                                      /* what the exit interrupted */
 void vmx_prepare_entry(struct vcpu *v);                                 /* chooses what to inject */
-enum next vmx_timer_expired(struct vcpu *v);                            /* the preemption timer says so */
-void vmx_write_proc_controls(const struct vmx_vcpu *x);                 /* proc, and the windows */
+void vmx_prepare_step(struct vcpu *v);                  /* for step.c: of what is requested already */
+enum next vmx_timer_expired(struct vcpu *v);            /* the preemption timer says so */
+void vmx_write_proc_controls(const struct vmx_vcpu *x); /* proc, and the windows */
 
 /* hv_timer.c: the guest's timer on the VMX preemption timer. */
 bool vmx_hv_timer_usable(void); /* the CPU has one without known errata */

@@ -139,17 +139,13 @@ void lapic_timer_arm(uint64_t tsc)
         arm_one_shot(tsc);
 }
 
-_Static_assert(sizeof(((struct cpu *)0)->timer_deadlines) == TIMER_USERS * sizeof(uint64_t), "one each");
-
 void lapic_timer_set(enum timer_user user, uint64_t tsc)
 {
     uint64_t *deadlines = this_cpu()->timer_deadlines, first;
 
     deadlines[user] = tsc;
     first = deadlines[TIMER_GUEST];
-    for (unsigned i = TIMER_GUEST + 1; i < TIMER_USERS; i++) {
-        if (deadlines[i] && (!first || deadlines[i] < first))
-            first = deadlines[i];
-    }
+    if (!first || (deadlines[TIMER_SCHED] && deadlines[TIMER_SCHED] < first))
+        first = deadlines[TIMER_SCHED];
     lapic_timer_arm(first);
 }

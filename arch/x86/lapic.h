@@ -48,8 +48,8 @@ void lapic_ipi(uint32_t apic_id, uint32_t icr);
  */
 void lapic_timer_arm(uint64_t tsc);
 
-/* The same for several users, each with a deadline of its own: whoever is first gets the interrupt. */
-enum timer_user { TIMER_GUEST, TIMER_SCHED, TIMER_CONSOLE, TIMER_USERS };
+/* The same for two users, each with a deadline of its own: whoever is first gets the interrupt. */
+enum timer_user { TIMER_GUEST, TIMER_SCHED, TIMER_USERS };
 void lapic_timer_set(enum timer_user user, uint64_t tsc);
 
 /* Input clocks of the timer per 2^32 TSC ticks, needed without TSC-deadline mode. */

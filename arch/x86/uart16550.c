@@ -14,6 +14,7 @@ enum { DATA, IER, FCR, LCR, MCR, LSR, MSR, SCR };
 #define LSR_THRE       0x20
 #define LSR_TEMT       0x40
 #define IER_RECEIVE    0x01
+#define IER_TRANSMIT   0x02
 #define FIFO_SIZE      16
 #define DIVISOR_115200 1
 
@@ -117,8 +118,8 @@ bool uart16550_receive(uint8_t *byte)
     return true;
 }
 
-void uart16550_enable_receive_interrupt(void)
+void uart16550_enable_interrupts(bool transmit)
 {
     if (base)
-        outb(base + IER, IER_RECEIVE);
+        outb(base + IER, IER_RECEIVE | (transmit ? IER_TRANSMIT : 0));
 }

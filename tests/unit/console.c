@@ -38,6 +38,13 @@ bool uart16550_idle(void)
     return true;
 }
 
+static bool transmit_interrupts;
+
+void uart16550_enable_interrupts(bool transmit)
+{
+    transmit_interrupts = transmit;
+}
+
 static const char *typed;
 
 bool uart16550_receive(uint8_t *byte)
@@ -391,6 +398,31 @@ static void typing(void **state)
     assert_string_equal(keys, "\x1cxyz");
 }
 
+/* The port asks for more until there is none, and only when somebody wanted that. */
+static void port_asks_for_more(void **state)
+{
+    char text[40];
+
+    (void)state;
+    memset(text, 'x', sizeof(text));
+    text[sizeof(text) - 1] = '\n';
+    room = 16;
+    console_write(text, sizeof(text));
+    console_interrupt();
+    assert_false(transmit_interrupts);
+    console_send_on();
+    assert_true(transmit_interrupts);
+    for (unsigned i = 0; i < 2; i++) {
+        assert_true(transmit_interrupts);
+        assert_true(console_backlog);
+        room = 16;
+        console_interrupt();
+    }
+    assert_false(console_backlog);
+    assert_false(transmit_interrupts);
+    assert_int_equal(wire_used, sizeof(text) + 1);
+}
+
 /* The monitor's line stays below all others, and only what changes at its end is sent. */
 static void prompt_stays_below(void **state)
 {
@@ -446,6 +478,7 @@ int main(void)
         ONE(no_port),
         ONE(screen_catches_up),
         ONE(typing),
+        ONE(port_asks_for_more),
         ONE(panic_needs_no_lock),
         TWO(prompt_stays_below),
     };
