@@ -169,7 +169,7 @@ void vmx_shift_time(struct vm *vm, uint64_t ticks);
 
 /* run.c */
 enum run_end vmx_run(struct vcpu *v);
-bool vmx_exited(struct vcpu *v); /* for most */
+bool vmx_exited(struct vcpu *v);                              /* for most */
 void vmx_failed_entry(struct vcpu *v, enum vmx_entry result); /* its VM ends */
 
 /* observe.c: what to call for each exit of v in this run. */
