@@ -13,9 +13,9 @@ DEMO = BUILD / "examples/two-linux"
 GUESTS = BUILD / "tests/guests"
 
 
-def boot(name, config, files, cpu, timeout, *words):
+def boot(name, config, files, cpu, timeout, *words, trace=False):
     """Boot a configuration, on one CPU unless WORDS, further words for `skerry run`, say otherwise; returns what the
-    console showed."""
+    console showed. Its exits are not recorded unless TRACE says so."""
     BENCH.mkdir(parents=True, exist_ok=True)
     for stored, source in files.items():
         if not Path(source).is_file():
@@ -26,7 +26,8 @@ def boot(name, config, files, cpu, timeout, *words):
     source, log = BENCH / f"{name}.cfg", BENCH / f"{name}.log"
     source.write_text(config, encoding="ascii")
     command = [sys.executable, str(REPO / "tools/skerry"), "run", str(source), "--host=bochs", f"--cpu={cpu}",
-               "--smp=1", "--memory=512M", f"--timeout={timeout}", f"--log={log}", *words]
+               "--smp=1", "--memory=512M", f"--timeout={timeout}", f"--log={log}",
+               f"--set=trace={'on' if trace else 'off'}", *words]
     done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
     if done.returncode:
         last = (done.stderr.splitlines() or ["no word"])[-1]
@@ -34,17 +35,17 @@ def boot(name, config, files, cpu, timeout, *words):
     return log.read_text(encoding="utf-8", errors="replace").replace("\r", "")
 
 
-def boot_exits(cpu):
+def boot_exits(cpu, trace):
     """The guest that measures exits."""
     config = "[vm exits]\nkernel = exits.elf\nmemory = 16M\n"
-    return boot("exits", config, {"exits.elf": GUESTS / "exits.elf"}, cpu, 60)
+    return boot("exits", config, {"exits.elf": GUESTS / "exits.elf"}, cpu, 60, trace=trace)
 
 
 def boot_linux(cpu, kernel, initrd):
     """The kernel of the demo, up to user space and off again."""
     config = "[vm linux]\nkernel = vmlinuz\ninitrd = initrd\nmemory = 128M\n" \
              "cmdline = console=ttyS0 quiet skerry.name=linux\n"
-    return boot("linux", config, {"vmlinuz": kernel, "initrd": initrd}, cpu, 300)
+    return boot("linux", config, {"vmlinuz": kernel, "initrd": initrd}, cpu, 300, trace=True)
 
 
 def find(pattern, text, what):
