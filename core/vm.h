@@ -72,6 +72,7 @@ struct vcpu {
     volatile unsigned request; /* INIT and SIPI, or 0 */
     volatile bool kicked;      /* a request or mail came since the flag was cleared */
     struct vcpu_statistics *stats;
+    bool aside; /* its CPU is at the monitor: no event for the trace */
     struct paravirt pv;
     uint32_t trace_who; /* in events (core/trace.h) */
     struct observation {

@@ -334,9 +334,12 @@ static enum run_end run_traced(struct vcpu *v)
 {
     enum run_end end;
 
-    trace_note(TRACE_IN, 0, v->trace_who);
+    if (!v->aside)
+        trace_note(TRACE_IN, 0, v->trace_who);
     end = backend.run(v);
-    trace_note(TRACE_OUT, end, v->trace_who);
+    v->aside = end == RUN_LEFT && vm_may_run(v->vm); /* for the monitor, and goes on behind its command */
+    if (!v->aside)
+        trace_note(TRACE_OUT, end, v->trace_who);
     return end;
 }
 
