@@ -229,11 +229,17 @@ static const struct choice switches[] = {{"off", false}, {"on", true}, {NULL, 0}
 static const struct choice interfaces[] = {
     {"none", PV_NONE}, {"skerry", PV_SKERRY}, {"kvm", PV_KVM}, {NULL, 0}};
 /* KVM's own numbers of its features: fixed by its ABI, a clock is two of them. */
-const struct choice config_kvm_features[] = {{"clock", 1 << 0 | 1 << 3}, {"io-delay", 1 << 1},
-                                             {"steal-time", 1 << 5},     {"eoi", 1 << 6},
-                                             {"unhalt", 1 << 7},         {"tlb-flush", 1 << 9},
-                                             {"send-ipi", 1 << 11},      {"sched-yield", 1 << 13},
-                                             {"msi-dest", 1 << 15},      {NULL, 0}};
+const struct choice config_kvm_features[] = {{"clock", 1 << 0 | 1 << 3},
+                                             {"io-delay", 1 << 1},
+                                             {"steal-time", 1 << 5},
+                                             {"eoi", 1 << 6},
+                                             {"unhalt", 1 << 7},
+                                             {"tlb-flush", 1 << 9},
+                                             {"send-ipi", 1 << 11},
+                                             {"poll-control", 1 << 12},
+                                             {"sched-yield", 1 << 13},
+                                             {"msi-dest", 1 << 15},
+                                             {NULL, 0}};
 static const struct choice reactions[] = {{"report", false}, {"stop", true}, {NULL, 0}};
 static const struct choice modes[] = {{"16", 16}, {"32", 32}, {NULL, 0}};
 static const struct choice classes[] = {{"dedicated", SCHED_DEDICATED}, {"shared", SCHED_SHARED}, {NULL, 0}};
@@ -297,7 +303,8 @@ static const struct key vm_keys[] = {
      "up to 8 names as VMs have them, commas between, none twice", 0, 0, VM_AT(channels_line), NULL},
     {"pv", set_choice, "interface", "none, skerry or kvm", VM(pv), 0, interfaces},
     {"pv-off", set_flags, "list of features",
-     "clock, io-delay, steal-time, eoi, unhalt, tlb-flush, send-ipi, sched-yield or msi-dest, commas between",
+     "clock, io-delay, steal-time, eoi, unhalt, tlb-flush, send-ipi, poll-control, sched-yield or msi-dest, "
+     "commas between",
      VM(pv_off), 0, config_kvm_features},
     {"tsc-khz", set_number, "TSC rate", "1000 to 20000000 kHz", VM(tsc_khz), VM_AT(tsc_khz_line),
      &khz_limits},

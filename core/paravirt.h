@@ -12,7 +12,7 @@ struct pvclock;
 struct kvm_steal_time;
 
 struct paravirt {
-    uint64_t clock_msr, wall_clock_msr, steal_msr, eoi_msr;
+    uint64_t clock_msr, wall_clock_msr, steal_msr, eoi_msr, poll_msr;
     struct pvclock *clock;        /* NULL: not registered; so for the others */
     struct kvm_steal_time *steal; /* read before and after each turn on a CPU */
     uint32_t *eoi;

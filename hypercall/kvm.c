@@ -18,7 +18,7 @@ static uint32_t for_those_who_share(const struct vm_config *c)
 uint32_t kvm_features(const struct vm_config *c, struct kvm_needless needless)
 {
     uint32_t all = CLOCK | KVM_CLOCKSOURCE_STABLE | KVM_NOP_IO_DELAY | KVM_STEAL_TIME | KVM_PV_TLB_FLUSH |
-                   KVM_PV_SCHED_YIELD | KVM_MSI_EXT_DEST_ID | for_those_who_share(c);
+                   KVM_PV_SCHED_YIELD | KVM_POLL_CONTROL | KVM_MSI_EXT_DEST_ID | for_those_who_share(c);
 
     if (!needless.eoi)
         all |= KVM_PV_EOI;
@@ -77,6 +77,15 @@ static bool eoi_write(struct vcpu *v, uint64_t value)
     return true;
 }
 
+/* Whether the hypervisor may poll before it lets a vCPU wait: this one never does. */
+static bool poll_write(struct vcpu *v, uint64_t value)
+{
+    if (value & ~MSR_KVM_ENABLE)
+        return false;
+    v->pv.poll_msr = value;
+    return true;
+}
+
 static const struct {
     uint32_t msr;
     uint32_t feature;
@@ -90,6 +99,7 @@ static const struct {
     {MSR_KVM_SYSTEM_TIME_NEW, KVM_CLOCKSOURCE2, offsetof(struct paravirt, clock_msr), kvm_clock_write},
     {MSR_KVM_STEAL_TIME, KVM_STEAL_TIME, offsetof(struct paravirt, steal_msr), kvm_steal_write},
     {MSR_KVM_PV_EOI, KVM_PV_EOI, offsetof(struct paravirt, eoi_msr), eoi_write},
+    {MSR_KVM_POLL_CONTROL, KVM_POLL_CONTROL, offsetof(struct paravirt, poll_msr), poll_write},
 };
 
 /* Its place in msrs; their number: the guest has no such MSR. */
@@ -121,5 +131,5 @@ bool kvm_write_msr(struct vcpu *v, uint32_t msr, uint64_t value)
 
 void kvm_reset(struct vcpu *v)
 {
-    memset(&v->pv, 0, sizeof(v->pv));
+    v->pv = (struct paravirt){.poll_msr = MSR_KVM_ENABLE};
 }

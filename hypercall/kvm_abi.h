@@ -19,6 +19,7 @@
 #define KVM_PV_UNHALT          BIT(7)
 #define KVM_PV_TLB_FLUSH       BIT(9)
 #define KVM_PV_SEND_IPI        BIT(11)
+#define KVM_POLL_CONTROL       BIT(12)
 #define KVM_PV_SCHED_YIELD     BIT(13)
 #define KVM_MSI_EXT_DEST_ID    BIT(15)
 #define KVM_CLOCKSOURCE_STABLE BIT(24)
@@ -33,7 +34,8 @@
 #define MSR_KVM_SYSTEM_TIME_NEW 0x4b564d01u
 #define MSR_KVM_STEAL_TIME      0x4b564d03u
 #define MSR_KVM_PV_EOI          0x4b564d04u
-#define MSR_KVM_ENABLE          BIT(0) /* in all but the wall clock's */
+#define MSR_KVM_POLL_CONTROL    0x4b564d05u
+#define MSR_KVM_ENABLE          BIT(0) /* in all but the wall clock's; of POLL_CONTROL it is all there is */
 
 /* Numbers of calls, in RAX. */
 #define KVM_CALL_VAPIC_POLL_IRQ 1u

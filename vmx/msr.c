@@ -259,7 +259,7 @@ static const struct row {
     {IA32_EFER, IA32_EFER, NULL, write_efer},
     {IA32_STAR, IA32_FMASK, NULL, vmx_write_switched_msr},
     {IA32_TSC_AUX, IA32_TSC_AUX, NULL, vmx_write_switched_msr},
-    {MSR_KVM_WALL_CLOCK_NEW, MSR_KVM_PV_EOI, kvm_read_msr, kvm_write_msr},
+    {MSR_KVM_WALL_CLOCK_NEW, MSR_KVM_POLL_CONTROL, kvm_read_msr, kvm_write_msr},
 };
 
 /* The rows of low MSRs by number, 0: none, else its place + 1. Most exits are for these and the local APIC.

@@ -9,14 +9,15 @@
 #include "lib/hypercall.h"
 #include "lib/second_cpu.h"
 
-#define CLOCK      BIT(0)
-#define CLOCK2     BIT(3)
-#define STEAL_TIME BIT(5)
-#define PV_EOI     BIT(6)
-#define PV_UNHALT  BIT(7)
-#define SEND_IPI   BIT(11)
-#define YIELD      BIT(13)
-#define STABLE     BIT(24)
+#define CLOCK        BIT(0)
+#define CLOCK2       BIT(3)
+#define STEAL_TIME   BIT(5)
+#define PV_EOI       BIT(6)
+#define PV_UNHALT    BIT(7)
+#define SEND_IPI     BIT(11)
+#define POLL_CONTROL BIT(12)
+#define YIELD        BIT(13)
+#define STABLE       BIT(24)
 
 #define MSR_WALL_OLD  0x11u
 #define MSR_CLOCK_OLD 0x12u
@@ -24,6 +25,7 @@
 #define MSR_CLOCK     0x4b564d01u
 #define MSR_STEAL     0x4b564d03u
 #define MSR_EOI       0x4b564d04u
+#define MSR_POLL      0x4b564d05u
 
 #define CALL_KICK  5u
 #define CALL_IPI   10u
@@ -87,7 +89,13 @@ static void check_msrs(void)
     check_msr("clock", CLOCK2, MSR_CLOCK, &clocks[0], true);
     check_msr("steal time", STEAL_TIME, MSR_STEAL, &steals[0], true);
     check_msr("EOI", PV_EOI, MSR_EOI, &eoi_word, true);
-    check(try_rdmsr(0x4b564d02, &none) == GP && try_rdmsr(0x4b564d05, &none) == GP, "no other MSR there");
+    check(try_rdmsr(0x4b564d02, &none) == GP && try_rdmsr(0x4b564d06, &none) == GP, "no other MSR there");
+    if (features & POLL_CONTROL)
+        check(try_rdmsr(MSR_POLL, &none) == NO_TRAP && none == 1 && try_wrmsr(MSR_POLL, 0) == NO_TRAP &&
+                  try_rdmsr(MSR_POLL, &none) == NO_TRAP && none == 0 && try_wrmsr(MSR_POLL, 2) == GP,
+              "polling is on at first, and can be switched off");
+    else
+        check(try_rdmsr(MSR_POLL, &none) == GP, "no control of polling");
 }
 
 /* --- the clock --- */

@@ -225,8 +225,9 @@ static void reports_outside(void **state)
 
 #define SIZE_WANTED    ", expected a number with K, M or G, a multiple of 2M\n"
 #define ADDRESS_WANTED ", expected a number below 4G, 0x for hexadecimal, K, M or G allowed\n"
-#define FEATURES_WANTED                                                                                   \
-    ", expected clock, io-delay, steal-time, eoi, unhalt, tlb-flush, send-ipi, sched-yield or msi-dest, " \
+#define FEATURES_WANTED                                                                                    \
+    ", expected clock, io-delay, steal-time, eoi, unhalt, tlb-flush, send-ipi, poll-control, sched-yield " \
+    "or msi-dest, "                                                                                        \
     "commas between\n"
 #define CHANNELS_WANTED ", expected up to 8 names as VMs have them, commas between, none twice\n"
 #define CPUS_WANTED     ", expected numbers from 0 to 255 as in 1-2 or 0,2-3, none twice\n"
