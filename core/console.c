@@ -259,6 +259,14 @@ void console_guest_output(struct console_stream *s, uint8_t byte)
     drop_lock();
 }
 
+/* A byte may become two, and an end of a line brings its beginning along. */
+unsigned console_room(void)
+{
+    unsigned room = RING_SIZE - (ring_head - ring_tail);
+
+    return room > RING_SIZE / 2 ? (room - RING_SIZE / 2) / 2 : 0;
+}
+
 void console_guest_end(struct console_stream *s)
 {
     take_lock();

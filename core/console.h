@@ -34,6 +34,9 @@ void console_write(const char *bytes, unsigned count);
 /* One byte of a guest's output. */
 void console_guest_output(struct console_stream *stream, uint8_t byte);
 
+/* How many bytes of a guest's output may be queued now without waiting for the wire; about. */
+unsigned console_room(void);
+
 /* Ends a stream: what it still holds is shown. */
 void console_guest_end(struct console_stream *stream);
 

@@ -28,7 +28,7 @@
 
 #define SKERRY_CALL_NOP           0x534b0000 /* nothing, for measuring */
 #define SKERRY_CALL_PROTECT       0x534b0001 /* address, size: no write to this RAM until the next reset */
-#define SKERRY_CALL_CONSOLE_WRITE 0x534b0002 /* address, size up to SKERRY_CONSOLE_MAX: bytes written */
+#define SKERRY_CALL_CONSOLE_WRITE 0x534b0002 /* address, size up to SKERRY_CONSOLE_MAX: bytes taken */
 #define SKERRY_CALL_VM_INFO       0x534b0003 /* address, size: bytes of struct skerry_vm_info written */
 #define SKERRY_CALL_YIELD_TO      0x534b0004 /* APIC ID: 1 when it waited for a CPU, and the caller gives way */
 #define SKERRY_CALL_STATISTICS    0x534b0005 /* APIC ID: address of its struct skerry_statistics */
