@@ -24,7 +24,7 @@ bool vm_deliver_msi(struct vm *to, struct msi msi)
     assert_ptr_equal(to, &vm);
     assert_int_equal(msi.address >> 20, 0xfee);
     assert_true(msi.data & MSI_ASSERT);
-    delivered.destination = msi.address >> 12 & 0xff;
+    delivered.destination = (msi.address >> 12 & 0xff) | (msi.address >> 5 & 0x7f) << 8;
     delivered.logical = msi.address & MSI_LOGICAL;
     delivered.mode = msi.data >> 8 & 7;
     delivered.vector = msi.data & 0xff;
@@ -202,6 +202,16 @@ static void nobody_takes_it(void **state)
     assert_true(read_reg(0x22) & 0x4000);
 }
 
+/* APIC IDs of 15 bits, as guests of KVM's MSI_EXT_DEST_ID write them. */
+static void wide_destinations(void **state)
+{
+    (void)state;
+    set_pin(4, UINT64_C(0x34) << 56 | UINT64_C(0x12) << 49 | 0x31);
+    vioapic_set_pin(&vm, &io, 4, true);
+    assert_int_equal(delivered.destination, 0x1234);
+    assert_int_equal(delivered.vector, 0x31);
+}
+
 #define TEST(f) cmocka_unit_test_setup(f, set_up)
 
 int main(void)
@@ -216,6 +226,7 @@ int main(void)
         TEST(masked_edge_is_lost),
         TEST(shared_vector),
         TEST(nobody_takes_it),
+        TEST(wide_destinations),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

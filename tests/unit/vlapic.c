@@ -552,6 +552,19 @@ static void messages_to_several(void **state)
         assert_true(vlapic_take_nmi(&vcpus[i]));
 }
 
+/* Bits 14:8 of a destination count: 102h is not 2. */
+static void wide_destination(void **state)
+{
+    (void)state;
+    ioapic_entry(5, UINT64_C(2) << 56 | UINT64_C(1) << 49 | 0x52);
+    vioapic_set_pin(&vm, &ioapic, 5, true);
+    assert_int_equal(who_gets(0x52), 0);
+    vioapic_set_pin(&vm, &ioapic, 5, false);
+    ioapic_entry(5, UINT64_C(2) << 56 | 0x52);
+    vioapic_set_pin(&vm, &ioapic, 5, true);
+    assert_int_equal(who_gets(0x52), BIT(2));
+}
+
 /* INIT and SIPI reach exactly the addressed; the de-assert form of INIT does nothing. */
 static void init_and_startup(void **state)
 {
@@ -615,6 +628,8 @@ int main(void)
         XAPIC(level_interrupt),
         XAPIC(broadcast_suppressed),
         XAPIC(messages_to_several),
+        XAPIC(wide_destination),
+        X2APIC(wide_destination),
         XAPIC(init_and_startup),
         XAPIC(init_keeps_mode),
     };
