@@ -59,7 +59,7 @@ static inline bool pid_has_mail(const struct pid *p)
 /* Also what was posted while SN kept ON clear. */
 static inline bool pid_any_mail(const struct pid *p)
 {
-    return pid_has_mail(p) || p->pir[0] || p->pir[1] || p->pir[2] || p->pir[3];
+    return pid_has_mail(p) || (p->pir[0] | p->pir[1] | p->pir[2] | p->pir[3]);
 }
 
 /* Empties the mailbox into out: ON first, so that a later post notifies again. */

@@ -173,14 +173,8 @@ bool vm_wants_cpu(const struct vm *vm)
     return vm->live && (!vm->paused || vm->ending != VM_END_NONE);
 }
 
-bool vm_begin_run(struct vm *vm)
-{
-    __atomic_add_fetch(&vm->running, 1, __ATOMIC_SEQ_CST);
-    return vm_may_run(vm);
-}
-
 /* live is the token of who finishes: with it gone no vCPU begins, and one that just had is waited for. */
-static NOINLINE void last_out(struct vm *vm)
+void vm_last_out(struct vm *vm)
 {
     if (!__atomic_exchange_n(&vm->live, false, __ATOMIC_SEQ_CST))
         return;
@@ -192,12 +186,6 @@ static NOINLINE void last_out(struct vm *vm)
         vm->paused = false;
     }
     finish(vm);
-}
-
-void vm_end_run(struct vm *vm)
-{
-    if (!__atomic_sub_fetch(&vm->running, 1, __ATOMIC_SEQ_CST) && vm->ending != VM_END_NONE)
-        last_out(vm);
 }
 
 void vm_print_costs(const struct vm *vm)

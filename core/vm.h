@@ -172,8 +172,19 @@ static inline bool vm_may_run(const struct vm *vm)
 }
 
 bool vm_wants_cpu(const struct vm *vm); /* it may run, or has to be ended */
-bool vm_begin_run(struct vm *vm);
-void vm_end_run(struct vm *vm);
+void vm_last_out(struct vm *vm);        /* vm_end_run() found nobody else in a VM that ends */
+
+static inline bool vm_begin_run(struct vm *vm)
+{
+    __atomic_add_fetch(&vm->running, 1, __ATOMIC_SEQ_CST);
+    return vm_may_run(vm);
+}
+
+static inline void vm_end_run(struct vm *vm)
+{
+    if (!__atomic_sub_fetch(&vm->running, 1, __ATOMIC_SEQ_CST) && unlikely(vm->ending != VM_END_NONE))
+        vm_last_out(vm);
+}
 
 /* Marks a vCPU as dead to everything but INIT, SIPI and NMI; a VM whose vCPUs all are has ended. */
 void vcpu_dead(struct vcpu *v);

@@ -10,12 +10,12 @@
 static inline void vmx_examine_begin(const struct vcpu *v)
 {
     ASSERT(!vmx_of(v)->active_on && !this_cpu()->active);
-    vmx_vmptrld(vmx_of(v)->vmcs);
+    vmx_vmptrld(vmx_of(v));
 }
 
 static inline void vmx_examine_end(const struct vcpu *v)
 {
-    vmx_vmclear(vmx_of(v)->vmcs);
+    vmx_vmclear(vmx_of(v));
 }
 
 /* core/backend.h: dump, dump_walk, read_linear and instruction_pointer. */

@@ -61,26 +61,39 @@ static COLD void watch_console(void)
     this_cpu()->next_event = console_backlog ? rdtsc() + machine.tsc_hz / CONSOLE_HZ : 0;
 }
 
+static void follow_on_host(const struct vmx_vcpu *x)
+{
+    if (unlikely(!(x->proc & PROC_HLT)))
+        watch_console();
+    if (this_cpu()->next_event != this_cpu()->timer_deadlines[TIMER_SCHED])
+        lapic_timer_set(TIMER_SCHED, this_cpu()->next_event);
+}
+
+/* The control stays on: without a deadline the timer starts from its longest time at each entry. */
+static void start_from_longest(struct vmx_vcpu *x)
+{
+    bool watch = console_backlog;
+
+    if (x->timer_deadline || watch != x->watches_console)
+        vmcs_write(vmcs_preemption_timer_value, longest_time(watch));
+    x->watches_console = watch;
+}
+
 void vmx_hv_timer_follow(struct vcpu *v)
 {
     struct vmx_vcpu *x = vmx_of(v);
-    uint64_t deadline = vlapic_backend_deadline(v), event;
-    bool watch = console_backlog;
+    uint64_t deadline, event;
 
-    if (unlikely(!(x->pin & PIN_PREEMPTION_TIMER) && !(x->proc & PROC_HLT)))
-        watch_console();
-    event = this_cpu()->next_event;
-    if (!(x->pin & PIN_PREEMPTION_TIMER)) {
-        if (event != this_cpu()->timer_deadlines[TIMER_SCHED])
-            lapic_timer_set(TIMER_SCHED, event);
+    if (unlikely(!(x->pin & PIN_PREEMPTION_TIMER))) {
+        follow_on_host(x);
         return;
     }
+    deadline = vlapic_backend_deadline(v);
+    event = this_cpu()->next_event;
     if (event && (!deadline || event < deadline))
         deadline = event;
-    /* The control stays on: without a deadline the timer starts from its longest time at each entry. */
-    if (!deadline && (x->timer_deadline || watch != x->watches_console))
-        vmcs_write(vmcs_preemption_timer_value, longest_time(watch));
-    x->watches_console = watch;
+    if (!deadline)
+        start_from_longest(x);
     x->timer_deadline = deadline;
 }
 
@@ -90,10 +103,9 @@ void vmx_hv_timer_follow(struct vcpu *v)
  */
 uint32_t vmx_hv_timer_count(uint64_t deadline, uint64_t now, unsigned shift)
 {
-    uint64_t ticks = deadline > now ? deadline - now : 0;
-
-    ticks = MIN(ticks, (uint64_t)UINT32_MAX << shift);
-    return (uint32_t)((ticks + BIT(shift) - 1) >> shift);
+    if (deadline <= now)
+        return 0;
+    return (uint32_t)MIN(((deadline - now - 1) >> shift) + 1, UINT32_MAX);
 }
 
 void vmx_hv_timer_load(const struct vmx_vcpu *x)

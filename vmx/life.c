@@ -20,11 +20,11 @@ void vmx_shift_time(struct vm *vm, uint64_t ticks)
         if (i == 0)
             x->tsc_offset -= by;
         ASSERT(!vmx_of(v)->active_on);
-        vmx_vmptrld(vmx_of(v)->vmcs);
+        vmx_vmptrld(vmx_of(v));
         vmx_of(v)->tsc.offset -= by;
         vmcs_write(vmcs_tsc_offset, vmx_of(v)->tsc.offset);
         vlapic_shift_time(v, &vmx_of(v)->tsc, ticks);
-        vmx_vmclear(vmx_of(v)->vmcs);
+        vmx_vmclear(vmx_of(v));
     }
 }
 

@@ -8,7 +8,7 @@
 #include "hypercall/kvm.h"
 #include "vmx/exited.h"
 
-static bool must_leave(const struct vcpu *v)
+static inline __attribute__((always_inline)) bool must_leave(const struct vcpu *v)
 {
     return !vm_may_run(v->vm) || this_cpu()->leave || this_cpu()->work;
 }
@@ -175,14 +175,23 @@ bool vmx_exited(struct vcpu *v)
     return vmx_exited_by(v, vmx_of(v), (uint16_t)vmcs_read(vmcs_exit_reason));
 }
 
-static void report_first_entry(void)
+static COLD void report_first_entry(void)
 {
     static bool reported;
 
-    if (likely(reported) || __atomic_exchange_n(&reported, true, __ATOMIC_RELAXED))
+    if (__atomic_exchange_n(&reported, true, __ATOMIC_RELAXED))
         return;
     log_info("first guest entry %llu TSC ticks after the Multiboot2 entry",
              (unsigned long long)(rdtsc() - machine.entry_tsc));
+}
+
+/* The first run after a reset. */
+static COLD void begin_life(struct vcpu *v)
+{
+    vmx_of(v)->fresh = false;
+    report_first_entry();
+    if (v->id == 0 && !((const struct vmx_vm *)v->vm->backend)->tsc_started)
+        start_tsc(v); /* the others begin behind SIPI */
 }
 
 enum run_end vmx_run(struct vcpu *v)
@@ -195,9 +204,8 @@ enum run_end vmx_run(struct vcpu *v)
         vmx_flush_vpid((uint16_t)vmcs_read(vmcs_vpid));
     vlapic_use_hv_timer(v, x->pin & PIN_PREEMPTION_TIMER);
     vlapic_schedule_in(v);
-    report_first_entry();
-    if (v->id == 0 && !((const struct vmx_vm *)v->vm->backend)->tsc_started)
-        start_tsc(v); /* the others begin behind SIPI */
+    if (unlikely(x->fresh))
+        begin_life(v);
     x->leaving = false;
     for (v->kicked = true; !x->leaving && vmx_prepare(v); v->kicked = true) {
         enum vmx_entry result;

@@ -47,9 +47,9 @@ static void verdict(const char *name, bool ok)
 
 static void test_no_current_vmcs(struct vcpu *v)
 {
-    vmx_vmclear(vmx_of(v)->vmcs);
+    vmx_vmclear(vmx_of(v));
     verdict("entry without a current VMCS is VMfailInvalid", enter(v, false) == VMX_FAIL_INVALID);
-    vmx_vmptrld(vmx_of(v)->vmcs);
+    vmx_vmptrld(vmx_of(v));
 }
 
 static void test_resume_unlaunched(struct vcpu *v)
@@ -104,7 +104,7 @@ void vmx_self_test(struct vcpu *v)
     struct guest_regs saved = v->regs;
 
     fill_registers(v);
-    vmx_vmptrld(vmx_of(v)->vmcs);
+    vmx_vmptrld(vmx_of(v));
     vmx_load_host_state();
     test_no_current_vmcs(v);
     test_resume_unlaunched(v);
@@ -112,7 +112,7 @@ void vmx_self_test(struct vcpu *v)
     test_bad_guest_state(v);
     for (unsigned i = 0; i < ARRAY_SIZE(v->regs.by_number); i++)
         ASSERT(i == 4 || v->regs.by_number[i] == GUEST_PATTERN + i);
-    vmx_vmclear(vmx_of(v)->vmcs);
+    vmx_vmclear(vmx_of(v));
     v->regs = saved;
     log_info("selftest: all passed");
 }

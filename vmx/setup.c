@@ -34,13 +34,14 @@
 bool vmx_vcpu_create(struct vcpu *v)
 {
     struct vmx_vcpu *x = memory_alloc_zeroed(&v->vm->account, MEMORY_STATE, 1);
+    void *vmcs = memory_alloc_zeroed(&v->vm->account, MEMORY_VMCS, 1);
 
     _Static_assert(sizeof(*x) <= PAGE_SIZE, "one page");
-    if (!x)
+    if (!x || !vmcs)
         return false;
     v->backend = x;
-    x->vmcs = memory_alloc_zeroed(&v->vm->account, MEMORY_VMCS, 1);
-    return x->vmcs != NULL;
+    x->vmcs = virt_to_phys(vmcs);
+    return true;
 }
 
 static void write_controls(const struct vcpu *v)
@@ -186,12 +187,12 @@ void vmx_vcpu_reset(struct vcpu *v, const struct start_state *start)
 {
     static const struct start_state after_init = {.mode = 16};
     struct vmx_vcpu *x = vmx_of(v);
-    void *vmcs = x->vmcs;
+    hpa_t vmcs = x->vmcs;
 
     memset(&v->regs, 0, sizeof(v->regs));
     memset(x, 0, sizeof(*x));
     x->vmcs = vmcs;
-    x->flush = true; /* what an earlier life of this VPID left behind */
+    x->fresh = true;
     vmx_reset_context(x);
     kvm_reset(v);
     if (start)
@@ -209,10 +210,10 @@ void vmx_vcpu_reset(struct vcpu *v, const struct start_state *start)
     v->regs.rbx = start->rbx;
     v->regs.rsi = start->rsi;
 
-    memory_zero(vmcs, 1);
-    store_le(vmcs, vmx_caps.revision, 4);
-    vmx_vmclear(vmcs);
-    vmx_vmptrld(vmcs);
+    memory_zero(phys_to_virt(vmcs), 1);
+    store_le(phys_to_virt(vmcs), vmx_caps.revision, 4);
+    vmx_vmclear(x);
+    vmx_vmptrld(x);
     vmx_verify_fields();
     write_controls(v);
     vmx_apicv_configure(v);
@@ -222,5 +223,5 @@ void vmx_vcpu_reset(struct vcpu *v, const struct start_state *start)
     write_guest_rest(start);
     vmx_debug_reset(v);
     vmcs_write(vmcs_host_rsp, (uint64_t)&v->regs.host_rsp);
-    vmx_vmclear(vmcs); /* it may run on another CPU */
+    vmx_vmclear(x); /* it may run on another CPU */
 }

@@ -56,7 +56,7 @@ static void clear_for_others(void)
 
     if (!x)
         return;
-    vmx_vmclear(x->vmcs);
+    vmx_vmclear(x);
     x->launched = false;
     __atomic_store_n(&x->active_on, NULL, __ATOMIC_RELEASE);
 }
@@ -102,7 +102,7 @@ static inline void activate(struct vcpu *v, struct cpu *cpu UNUSED)
 
 static inline void deactivate(struct vmx_vcpu *x)
 {
-    vmx_vmclear(x->vmcs);
+    vmx_vmclear(x);
     x->launched = false;
     x->active_on = NULL;
 }
@@ -143,7 +143,6 @@ void vmx_reset_context(struct vmx_vcpu *x)
     store_le(c->vector + 24, MXCSR_RESET, 4);
     c->dr6 = DR6_RESET;
     x->save_with = save_with();
-    x->loaded_on = NULL;
 }
 
 static inline void set_xcr0(struct cpu *cpu, uint64_t value)
@@ -304,16 +303,19 @@ static inline void save_context(struct cpu *cpu, struct vmx_vcpu *x)
         save_debug(x);
 }
 
-/* What it left here the last time must go: the guest has flushed elsewhere since. */
+/*
+ * What it left here the last time must go: the guest has flushed elsewhere since, or this is another life of
+ * its VPID. Registers that were loaded here are old.
+ */
 static COLD void move_here(struct vcpu *v, struct cpu *cpu)
 {
     struct vmx_vcpu *x = vmx_of(v);
 
-    v->stats->counts[COUNT_MIGRATION] += x->last_cpu && x->last_cpu != cpu;
+    v->stats->counts[COUNT_MIGRATION] += x->last_cpu != NULL;
     vmx_load_host_state();
     vmx_flush_vpid((uint16_t)vmcs_read(vmcs_vpid));
     x->last_cpu = cpu;
-    x->flush = false;
+    cpu->context_of = NULL;
 }
 
 void vmx_switch_in(struct vcpu *v)
@@ -324,16 +326,15 @@ void vmx_switch_in(struct vcpu *v)
     ASSERT(!cpu->active);
     activate(v, cpu);
     v->stats->counts[COUNT_SWITCH]++;
-    vmx_vmptrld(x->vmcs);
+    vmx_vmptrld(x);
     x->active_on = cpu;
     cpu->active = v;
-    if (x->last_cpu != cpu || x->flush)
+    if (unlikely(x->last_cpu != cpu))
         move_here(v, cpu);
-    if (x->loaded_on != cpu || cpu->context_of != v)
+    if (likely(cpu->context_of != v))
         load_context(cpu, x);
     if (unlikely(x->debug))
         load_debug(&x->context);
-    x->loaded_on = cpu;
     cpu->context_of = v;
 }
 

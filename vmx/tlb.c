@@ -66,14 +66,10 @@ static void flush_ept(const struct vmx_vm *x)
         invept(SINGLE_CONTEXT, x->ept_pointer_apic);
 }
 
-void vmx_ept_sync(const struct vm *vm)
+COLD void vmx_ept_flush(const struct vm *vm, uint32_t *seen, uint32_t now)
 {
-    uint32_t *seen = &this_cpu()->ept_seen[vm->id], now;
     struct vmx_vm *x = vm->backend;
 
-    now = __atomic_load_n(&x->ept_generation, __ATOMIC_SEQ_CST);
-    if (likely(*seen == now))
-        return;
     flush_ept(x);
     *seen = now;
     __atomic_fetch_add(&x->ept_flushes, 1, __ATOMIC_RELAXED);

@@ -94,7 +94,9 @@ void vmx_verify_fields(void)
 
 bool vmx_vmxon(void *region)
 {
-    return POINTER_INSTRUCTION("vmxon", region);
+    const hpa_t at = virt_to_phys(region);
+
+    return POINTER_INSTRUCTION("vmxon", at);
 }
 
 void vmx_vmxoff(void)

@@ -44,13 +44,12 @@ struct debug_registers {
 
 struct vmx_vcpu {
     struct guest_context context;
-    void *vmcs;                 /* page */
-    struct cpu *active_on;      /* whose current VMCS this is; NULL: it is clear */
-    struct cpu *last_cpu;       /* that the host state in the VMCS is of */
-    struct cpu *loaded_on;      /* where the context went into registers, if nobody else's came behind it */
-    bool flush;                 /* translations must go before the next entry */
-    bool debug;                 /* its debug registers are in the CPU's while it has one; else MOV DR exits */
-    bool watched;               /* the debug registers are the monitor's, */
+    hpa_t vmcs;            /* page */
+    struct cpu *active_on; /* whose current VMCS this is; NULL: it is clear */
+    struct cpu *last_cpu;  /* that the host state in the VMCS is of; NULL: it has not run since its reset */
+    bool fresh;            /* it has not run since it was reset */
+    bool debug;            /* its debug registers are in the CPU's while it has one; else MOV DR exits */
+    bool watched;          /* the debug registers are the monitor's, */
     struct debug_registers own; /* and these the guest's (debug.c) */
     enum save_with save_with;
     bool launched;
@@ -109,26 +108,25 @@ typedef bool vmx_on_exit(struct vcpu *v); /* true: the guest goes on right away 
 enum vmx_entry vmx_enter(struct vcpu *v, bool launched, vmx_on_exit *exited);
 extern char vmx_exit_point[]; /* HOST_RIP */
 
-/* True unless the instruction, which takes the physical address of a page, fails. */
-#define POINTER_INSTRUCTION(instruction, page)                                      \
-    ({                                                                              \
-        uint64_t phys_ = virt_to_phys(page).value;                                  \
-        bool ok_;                                                                   \
-                                                                                    \
-        __asm__ volatile(instruction " %1" : "=@cca"(ok_) : "m"(phys_) : "memory"); \
-        ok_;                                                                        \
+/* True unless the instruction, which takes the physical address of a page from memory, fails. */
+#define POINTER_INSTRUCTION(instruction, at)                                       \
+    ({                                                                             \
+        bool ok_;                                                                  \
+                                                                                   \
+        __asm__ volatile(instruction " %1" : "=@cca"(ok_) : "m"((at)) : "memory"); \
+        ok_;                                                                       \
     })
 
-static inline void vmx_vmclear(void *vmcs)
+static inline void vmx_vmclear(const struct vmx_vcpu *x)
 {
-    shadow_vmclear(vmcs);
-    ASSERT(POINTER_INSTRUCTION("vmclear", vmcs));
+    shadow_vmclear(phys_to_virt(x->vmcs));
+    ASSERT(POINTER_INSTRUCTION("vmclear", x->vmcs));
 }
 
-static inline void vmx_vmptrld(void *vmcs)
+static inline void vmx_vmptrld(const struct vmx_vcpu *x)
 {
-    shadow_vmptrld(vmcs);
-    ASSERT(POINTER_INSTRUCTION("vmptrld", vmcs));
+    shadow_vmptrld(phys_to_virt(x->vmcs));
+    ASSERT(POINTER_INSTRUCTION("vmptrld", x->vmcs));
 }
 
 /* vmcs.c: every field that we use is there, or we say which is not; VMXON. */
@@ -157,7 +155,17 @@ void vmx_flush_vpid_non_global(uint16_t vpid); /* as MOV to CR3 does */
 void vmx_flush_tlb(void);                      /* INVEPT and INVVPID, all contexts */
 void vmx_ept_new_generation(struct vmx_vm *x); /* nobody runs it */
 void vmx_ept_changed(const struct vm *vm);     /* no CPU uses the old tables once it has left its guest */
-void vmx_ept_sync(const struct vm *vm);        /* before an entry: what this CPU keeps of older ones goes */
+COLD void vmx_ept_flush(const struct vm *vm, uint32_t *seen, uint32_t now);
+
+/* Before an entry: what this CPU keeps of older tables goes. */
+static inline void vmx_ept_sync(const struct vm *vm)
+{
+    uint32_t *seen = &this_cpu()->ept_seen[vm->id];
+    uint32_t now = __atomic_load_n(&((const struct vmx_vm *)vm->backend)->ept_generation, __ATOMIC_SEQ_CST);
+
+    if (unlikely(*seen != now))
+        vmx_ept_flush(vm, seen, now);
+}
 
 /* ept.c */
 bool vmx_map_page(struct vm *vm, gpa_t at, hpa_t page, bool writable);
