@@ -130,9 +130,12 @@ void vlapic_schedule_in(struct vcpu *v)
 
     a->running = true;
     direct(a, running_vector(a));
-    if (pid_any_mail(&a->pid)) /* whatever ON says: it stayed clear while SN was set */
+    if (pid_any_mail(&a->pid)) { /* whatever ON says: it stayed clear while SN was set */
         collect_edge(a);
-    v->kicked = true;
+        v->kicked = true;
+    }
+    if (a->expires && rdtsc() >= a->expires)
+        v->kicked = true;
 }
 
 void vlapic_schedule_out(struct vcpu *v)

@@ -198,13 +198,24 @@ static COLD void begin(struct vcpu *v, bool on)
     v->observed = (struct observation){on, rdtsc(), exits, v->stats->counts[COUNT_ROOT_TICKS]};
 }
 
-vmx_on_exit *vmx_observer(struct vcpu *v)
+static COLD void choose(struct vcpu *v, struct vmx_vcpu *x)
 {
     bool trace = v->vm->traced, budget = v->vm->config->exit_budget_line;
 
-    if (unlikely(v->observed.on != (trace || budget)))
+    if (v->observed.on != (trace || budget))
         begin(v, trace || budget);
+    x->traced = trace;
     if (budget)
-        return trace ? traced_and_budgeted : budgeted;
-    return trace ? traced : vmx_exited;
+        x->on_exit = trace ? traced_and_budgeted : budgeted;
+    else
+        x->on_exit = trace ? traced : vmx_exited;
+}
+
+vmx_on_exit *vmx_observer(struct vcpu *v)
+{
+    struct vmx_vcpu *x = vmx_of(v);
+
+    if (unlikely(!x->on_exit || x->traced != v->vm->traced))
+        choose(v, x);
+    return x->on_exit;
 }

@@ -149,8 +149,10 @@ NOINLINE bool vmx_prepare(struct vcpu *v)
     vmx_ept_sync(v->vm);
     if (unlikely(console_backlog))
         console_pump_in_passing();
-    if (unlikely(this_cpu()->resched) && v->sched && sched_look())
+    if (unlikely(this_cpu()->resched) && v->sched && sched_look()) {
+        v->kicked = true; /* the rest is still to be done */
         return end_run(v, RUN_PREEMPTED);
+    }
     if (unlikely(v->request || v->activity != ACTIVE) && !become_active(v))
         return false;
     vmx_prepare_entry(v);
@@ -194,26 +196,40 @@ static COLD void begin_life(struct vcpu *v)
         start_tsc(v); /* the others begin behind SIPI */
 }
 
+/*
+ * The first entry of a run. Who was preempted between two instructions and wanted by nobody since goes on as
+ * it was. False: back to the scheduler.
+ */
+static inline bool begin_run(struct vcpu *v, struct vmx_vcpu *x)
+{
+    if (unlikely(x->fresh))
+        begin_life(v);
+    if (x->end != RUN_PREEMPTED || v->kicked)
+        return vmx_prepare(v);
+    vmx_ept_sync(v->vm);
+    vmx_hv_timer_follow(v);
+    return true;
+}
+
 enum run_end vmx_run(struct vcpu *v)
 {
     vmx_on_exit *on_exit = vmx_observer(v);
     struct vmx_vcpu *x = vmx_of(v);
+    bool enter;
 
     vmx_switch_in(v);
     if (unlikely(v->pv.steal) && kvm_steal_in(v))
         vmx_flush_vpid((uint16_t)vmcs_read(vmcs_vpid));
     vlapic_use_hv_timer(v, x->pin & PIN_PREEMPTION_TIMER);
     vlapic_schedule_in(v);
-    if (unlikely(x->fresh))
-        begin_life(v);
     x->leaving = false;
-    for (v->kicked = true; !x->leaving && vmx_prepare(v); v->kicked = true) {
+    for (enter = begin_run(v, x); enter; enter = !x->leaving && vmx_prepare(v)) {
         enum vmx_entry result;
 
         if (x->timer_deadline)
             vmx_hv_timer_load(x);
         result = vmx_enter(v, x->launched, on_exit); /* INIT comes back, too, as it clears the VMCS */
-        if (result != VMX_EXITED)
+        if (unlikely(result != VMX_EXITED))
             vmx_failed_entry(v, result);
     }
     if (v->vm->ending == VM_END_CRASH)

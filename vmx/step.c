@@ -83,6 +83,7 @@ const char *vmx_step(struct vcpu *v)
     execute(v);
     if (v->vm->ending == VM_END_CRASH)
         vmx_dump_guest(v);
+    v->kicked = true; /* what it has to prepare it prepares again when it runs */
     vlapic_schedule_out(v);
     vmx_switch_out(v);
     cpu->vcpu = NULL;

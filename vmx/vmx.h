@@ -42,12 +42,16 @@ struct debug_registers {
     uint64_t dr[4], dr6, dr7;
 };
 
+typedef bool vmx_on_exit(struct vcpu *v); /* true: the guest goes on right away */
+
 struct vmx_vcpu {
     struct guest_context context;
     hpa_t vmcs;            /* page */
     struct cpu *active_on; /* whose current VMCS this is; NULL: it is clear */
     struct cpu *last_cpu;  /* that the host state in the VMCS is of; NULL: it has not run since its reset */
     bool fresh;            /* it has not run since it was reset */
+    bool traced;           /* the VM's, when this was chosen: */
+    vmx_on_exit *on_exit;  /* what to call for each exit (observe.c); NULL: not chosen yet */
     bool debug;            /* its debug registers are in the CPU's while it has one; else MOV DR exits */
     bool watched;          /* the debug registers are the monitor's, */
     struct debug_registers own; /* and these the guest's (debug.c) */
@@ -104,7 +108,6 @@ static inline void vmx_write_gpr(struct vcpu *v, unsigned number, uint64_t value
 
 /* entry.asm */
 enum vmx_entry { VMX_EXITED, VMX_FAIL_INVALID, VMX_FAIL_VALID };
-typedef bool vmx_on_exit(struct vcpu *v); /* true: the guest goes on right away */
 enum vmx_entry vmx_enter(struct vcpu *v, bool launched, vmx_on_exit *exited);
 extern char vmx_exit_point[]; /* HOST_RIP */
 

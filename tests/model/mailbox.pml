@@ -442,6 +442,19 @@ scheduled:
     last = me;
 #endif
     schedule_in();
+    if
+#ifdef KICK
+    :: kicked -> skip
+#ifdef MISTAKE_GO_ON_KICKED
+    :: goto as_it_was
+#else
+    :: !kicked -> goto as_it_was
+#endif
+#else
+    :: goto as_it_was
+#endif
+    :: skip
+    fi;
 enter:
 #ifdef VARIANT_SOFTWARE
     collect_if_on();
@@ -457,6 +470,7 @@ enter:
 #if defined(KICK) && defined(MISTAKE_PLACE_LATE)
     last = me;
 #endif
+as_it_was: /* nobody wants anything of it: what was right when it lost its CPU is right now */
     mode[me] = GUEST;
 
     do
