@@ -114,7 +114,7 @@ void vlapic_collect(struct vcpu *v)
         collect_level(a);
 }
 
-static void direct(struct vlapic *a, unsigned vector)
+static inline void direct(struct vlapic *a, unsigned vector)
 {
     pid_direct(&a->pid, vector, pid_encode_destination(this_cpu()->apic_id, lapic_in_x2apic_mode()));
 }
@@ -124,7 +124,7 @@ static unsigned running_vector(const struct vlapic *a)
     return a->posted ? VECTOR_POSTED : VECTOR_KICK;
 }
 
-void vlapic_schedule_in(struct vcpu *v)
+INLINED void vlapic_schedule_in(struct vcpu *v)
 {
     struct vlapic *a = v->lapic;
 

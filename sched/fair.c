@@ -357,6 +357,17 @@ NOINLINE uint64_t fair_slice(struct fair_queue *q, uint64_t now)
     return slice_left(q);
 }
 
+INLINED uint64_t fair_turn(const struct fair_queue *q)
+{
+    return slice_left(q);
+}
+
+/* slice_left() of one that runs is 0, whoever is urgent. */
+static inline bool turn_is_over(const struct fair_queue *q, const struct fair_entity *e)
+{
+    return q->count && q->now - e->since >= e->slice && !before(e->vruntime, q->heap[0].due);
+}
+
 /* Behind the mean is urgent: as far before the clock as it is behind the mean. */
 static uint64_t due_on_waking(const struct fair_queue *q, const struct fair_entity *e)
 {
@@ -383,13 +394,13 @@ bool fair_add(struct fair_queue *q, struct fair_entity *e, uint64_t now)
     return !q->running || fair_slice(q, now) < slice;
 }
 
-struct fair_entity *fair_next(struct fair_queue *q, enum fair_stop why, uint64_t now)
+INLINED struct fair_entity *fair_next(struct fair_queue *q, enum fair_stop why, uint64_t now)
 {
     struct fair_entity *old = q->running;
 
     charge(q, now);
     if (old && why == FAIR_PREEMPTED) {
-        if (slice_left(q) > 0)
+        if (!turn_is_over(q, old) && slice_left(q) > 0)
             return old;
         preempt(q, old);
         q->gap = MAX(MIN(lead(q, q->running->vruntime), lead(q, q->heap[0].due)), 0); /* keep_clock() */

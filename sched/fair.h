@@ -96,6 +96,9 @@ bool fair_add(struct fair_queue *q, struct fair_entity *e, uint64_t now);
  */
 uint64_t fair_slice(struct fair_queue *q, uint64_t now);
 
+/* The same right behind fair_next(), at its time. */
+uint64_t fair_turn(const struct fair_queue *q);
+
 /*
  * The running entity, if any, stops for this reason, and the one that is returned runs now; NULL: idle. It is
  * the same one when FAIR_PREEMPTED comes before fair_slice() is 0, or when nobody waits for one that yields.

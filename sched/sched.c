@@ -161,10 +161,11 @@ static enum fair_stop stop_reason(struct run_queue *q, struct sched_vcpu *s, enu
     }
 }
 
-static NOINLINE struct sched_vcpu *pick(struct run_queue *q, enum fair_stop why, uint64_t now)
+static inline __attribute__((always_inline)) struct sched_vcpu *pick(struct run_queue *q, enum fair_stop why,
+                                                                     uint64_t now)
 {
     struct fair_entity *e = fair_next(&q->fair, why, now);
-    uint64_t ticks = e ? fair_slice(&q->fair, now) : FAIR_NO_LIMIT;
+    uint64_t ticks = e ? fair_turn(&q->fair) : FAIR_NO_LIMIT;
 
     set_next_event(q, ticks == FAIR_NO_LIMIT ? 0 : now + ticks);
     return e ? of(e) : NULL;
@@ -200,18 +201,18 @@ static void move(struct run_queue *from, struct run_queue *to, struct fair_entit
     fair_add(&to->fair, e, now);
 }
 
-static struct sched_vcpu *steal_from(struct run_queue *from, struct run_queue *q)
+static COLD struct sched_vcpu *steal_from(struct run_queue *from, struct run_queue *q)
 {
-    struct fair_entity *e;
     uint64_t now = rdtsc();
 
-    if (q->fair.count)
-        return pick(q, FAIR_BLOCKED, now);
-    e = fair_steal(&from->fair, may_move, q, now);
-    if (!e)
-        return NULL;
-    of(e)->home = q;
-    fair_add(&q->fair, e, now);
+    if (!q->fair.count) {
+        struct fair_entity *e = fair_steal(&from->fair, may_move, q, now);
+
+        if (!e)
+            return NULL;
+        of(e)->home = q;
+        fair_add(&q->fair, e, now);
+    }
     return pick(q, FAIR_BLOCKED, now);
 }
 
@@ -330,7 +331,7 @@ static COLD void favour_mate(struct vcpu *v)
     }
 }
 
-static enum run_end run_traced(struct vcpu *v)
+static NOINLINE enum run_end run_traced(struct vcpu *v)
 {
     enum run_end end;
 
@@ -343,7 +344,7 @@ static enum run_end run_traced(struct vcpu *v)
     return end;
 }
 
-static enum run_end run(struct cpu *cpu, struct vcpu *v)
+static inline __attribute__((always_inline)) enum run_end run(struct cpu *cpu, struct vcpu *v)
 {
     enum run_end end = RUN_LEFT;
 

@@ -86,7 +86,8 @@ static enum next handle_window(struct vcpu *v)
 
 static enum next handle_timer(struct vcpu *v)
 {
-    console_pump();
+    if (unlikely(console_backlog))
+        console_pump();
     return vmx_timer_expired(v);
 }
 

@@ -61,7 +61,7 @@ static COLD void watch_console(void)
     this_cpu()->next_event = console_backlog ? rdtsc() + machine.tsc_hz / CONSOLE_HZ : 0;
 }
 
-static void follow_on_host(const struct vmx_vcpu *x)
+static NOINLINE void follow_on_host(const struct vmx_vcpu *x)
 {
     if (unlikely(!(x->proc & PROC_HLT)))
         watch_console();
@@ -70,7 +70,7 @@ static void follow_on_host(const struct vmx_vcpu *x)
 }
 
 /* The control stays on: without a deadline the timer starts from its longest time at each entry. */
-static void start_from_longest(struct vmx_vcpu *x)
+static NOINLINE void start_from_longest(struct vmx_vcpu *x)
 {
     bool watch = console_backlog;
 
@@ -79,7 +79,7 @@ static void start_from_longest(struct vmx_vcpu *x)
     x->watches_console = watch;
 }
 
-void vmx_hv_timer_follow(struct vcpu *v)
+INLINED void vmx_hv_timer_follow(struct vcpu *v)
 {
     struct vmx_vcpu *x = vmx_of(v);
     uint64_t deadline, event;

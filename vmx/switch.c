@@ -158,10 +158,9 @@ void vmx_set_xcr0(uint64_t value)
     set_xcr0(this_cpu(), value);
 }
 
-#define XSAVE_INSTRUCTION(instruction, x)        \
-    __asm__ volatile(instruction " %0"           \
-                     : "+m"((x)->context.vector) \
-                     : "a"((uint32_t)(x)->xcr0_allowed), "d"((uint32_t)((x)->xcr0_allowed >> 32)))
+/* All that XCR0 has. */
+#define XSAVE_INSTRUCTION(instruction, x) \
+    __asm__ volatile(instruction " %0" : "+m"((x)->context.vector) : "a"(UINT32_MAX), "d"(UINT32_MAX))
 
 /* All that the guest may have, whatever of it is switched on now. */
 static inline void load_vector(struct cpu *cpu, struct vmx_vcpu *x)
@@ -318,7 +317,7 @@ static COLD void move_here(struct vcpu *v, struct cpu *cpu)
     cpu->context_of = NULL;
 }
 
-void vmx_switch_in(struct vcpu *v)
+INLINED void vmx_switch_in(struct vcpu *v)
 {
     struct vmx_vcpu *x = vmx_of(v);
     struct cpu *cpu = this_cpu();
@@ -338,7 +337,7 @@ void vmx_switch_in(struct vcpu *v)
     cpu->context_of = v;
 }
 
-void vmx_switch_out(struct vcpu *v)
+INLINED void vmx_switch_out(struct vcpu *v)
 {
     struct vmx_vcpu *x = vmx_of(v);
     struct cpu *cpu = this_cpu();

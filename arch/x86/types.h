@@ -48,8 +48,10 @@ static inline hpa_t hpa(uint64_t value)
 #define UNUSED            __attribute__((unused))
 #define NOINLINE          __attribute__((noinline))
 #define COLD              __attribute__((cold, noinline))
-#define likely(x)         __builtin_expect(!!(x), 1)
-#define unlikely(x)       __builtin_expect(!!(x), 0)
+/* Of a function that others declare: into each caller, wherever that is, by the link-time optimiser. */
+#define INLINED     inline __attribute__((always_inline))
+#define likely(x)   __builtin_expect(!!(x), 1)
+#define unlikely(x) __builtin_expect(!!(x), 0)
 
 /* Reads n bytes of little-endian data from anywhere, aligned or not. */
 static inline __attribute__((always_inline)) uint64_t load_le(const void *from, unsigned n)
