@@ -173,6 +173,22 @@ static inline __attribute__((always_inline)) struct sched_vcpu *pick(struct run_
 
 /* --- the owner of the queue --- */
 
+/* s, if any, stops of its own, or its VM does. */
+static NOINLINE struct sched_vcpu *stop_and_pick(struct run_queue *q, struct sched_vcpu *s, enum run_end end,
+                                                 uint64_t now)
+{
+    struct sched_vcpu *next;
+
+    if (s && !vm_may_run(s->v->vm))
+        end = RUN_LEFT;
+    else if (end == RUN_LEFT)
+        end = RUN_PREEMPTED; /* its VM started again */
+    next = pick(q, s ? stop_reason(q, s, end) : FAIR_BLOCKED, now);
+    if (s && end == RUN_LEFT) /* fair_next() left it asleep */
+        fair_remove(&q->fair, &s->fair, now);
+    return next;
+}
+
 /* s, if any, has run and stops; who runs now? NULL: nobody here. */
 static struct sched_vcpu *change_over(struct run_queue *q, struct sched_vcpu *s, enum run_end end)
 {
@@ -183,13 +199,10 @@ static struct sched_vcpu *change_over(struct run_queue *q, struct sched_vcpu *s,
     now = rdtsc();
     q->cpu->resched = false;
     wake_due(q, now);
-    if (s && !vm_may_run(s->v->vm))
-        end = RUN_LEFT;
-    else if (end == RUN_LEFT)
-        end = RUN_PREEMPTED; /* its VM started again */
-    next = pick(q, s ? stop_reason(q, s, end) : FAIR_BLOCKED, now);
-    if (s && end == RUN_LEFT) /* fair_next() left it asleep */
-        fair_remove(&q->fair, &s->fair, now);
+    if (likely(end == RUN_PREEMPTED && vm_may_run(s->v->vm)))
+        next = pick(q, FAIR_PREEMPTED, now);
+    else
+        next = stop_and_pick(q, s, end, now);
     spin_unlock(&q->lock);
     return next;
 }
