@@ -64,9 +64,9 @@ static uint64_t ticks_until(const struct fair_entity *e, uint64_t vruntime)
 
 /* --- the heap --- */
 
-static void sift_up(struct fair_queue *q, unsigned at, struct fair_slot slot)
+static void sift_up(struct fair_queue *q, size_t at, struct fair_slot slot)
 {
-    for (unsigned parent; at > 0; at = parent) {
+    for (size_t parent; at > 0; at = parent) {
         parent = (at - 1) / 2;
         if (!before(slot.due, q->heap[parent].due))
             break;
@@ -87,20 +87,19 @@ static void push(struct fair_queue *q, struct fair_entity *e, uint64_t due)
  */
 static inline void fill(struct fair_queue *q, size_t at, size_t last, struct fair_slot slot)
 {
-    struct fair_slot *heap = q->heap, *hole = heap + at, *child;
+    struct fair_slot *heap = q->heap;
     size_t next;
 
-    while ((next = 2 * at + 1) < last) {
-        child = heap + next;
+    while ((next = 2 * at + 2) < last) {
+        next -= !before(heap[next].due, heap[next - 1].due);
+        heap[at] = heap[next];
         at = next;
-        if (next + 1 < last && before(child[1].due, child->due)) {
-            child++;
-            at++;
-        }
-        *hole = *child;
-        hole = child;
     }
-    sift_up(q, (unsigned)at, slot);
+    if (next == last) { /* one below it */
+        heap[at] = heap[next - 1];
+        at = next - 1;
+    }
+    sift_up(q, at, slot);
 }
 
 static NOINLINE struct fair_entity *take(struct fair_queue *q, unsigned at)

@@ -371,21 +371,23 @@ static inline __attribute__((always_inline)) enum run_end run(struct cpu *cpu, s
     return end;
 }
 
-/* Until there is nobody left to run. */
+/* Until there is nobody left to run. One call of change_over(), which becomes part of the loop. */
 static void run_shared(struct run_queue *q)
 {
-    struct sched_vcpu *s = change_over(q, NULL, RUN_LEFT);
+    struct sched_vcpu *s = NULL;
+    enum run_end end = RUN_LEFT;
 
-    while ((s || (s = steal(q))) && !q->cpu->leave) {
-        enum run_end end = run(q->cpu, s->v);
-
+    for (;;) {
+        s = change_over(q, s, end);
+        if (unlikely(q->cpu->work))
+            monitor_work();
+        if ((!s && !(s = steal(q))) || q->cpu->leave)
+            return;
+        end = run(q->cpu, s->v);
         s->spins = end == RUN_YIELDED;
-        if (s->spins)
+        if (unlikely(s->spins))
             favour_mate(s->v);
         vm_end_run(s->v->vm); /* may load the VM again, with s still counted as running here */
-        s = change_over(q, s, end);
-        if (q->cpu->work)
-            monitor_work();
     }
 }
 

@@ -173,17 +173,13 @@ COLD void vmx_prepare_step(struct vcpu *v)
     choose(v);
 }
 
-/* The end of the slice, or the shortest way from the guest's timer to its handler. */
-enum next vmx_timer_expired(struct vcpu *v)
+/* The shortest way from the guest's timer to its handler. */
+static NOINLINE enum next guest_timer(struct vcpu *v, bool event)
 {
-    const struct cpu *cpu = this_cpu();
     unsigned vector;
 
-    if (cpu->next_event && rdtsc() >= cpu->next_event) {
-        if (cpu->next_event == cpu->slice_end && v->sched)
-            return NEXT_PREEMPT;
+    if (event)
         sched_event();
-    }
     if (!vmx_of(v)->virtual_delivery) {
         v->kicked = true; /* vmx_prepare_entry() finds it due */
         return NEXT_RESUME;
@@ -193,4 +189,14 @@ enum next vmx_timer_expired(struct vcpu *v)
         vmx_apicv_request(vector);
     vmx_hv_timer_follow(v);
     return NEXT_RESUME;
+}
+
+/* The end of the slice, or something else that was waited for. */
+enum next vmx_timer_expired(struct vcpu *v)
+{
+    const struct cpu *cpu = this_cpu();
+    uint64_t event = cpu->next_event;
+    bool due = event && rdtsc() >= event;
+
+    return due && event == cpu->slice_end && v->sched ? NEXT_PREEMPT : guest_timer(v, due);
 }

@@ -16,8 +16,10 @@ static inline __attribute__((always_inline)) bool must_leave(const struct vcpu *
 /* False, for the caller to hand on: the run ends, for this reason. */
 static bool end_run(struct vcpu *v, enum run_end end)
 {
-    vmx_of(v)->end = end;
-    vmx_of(v)->leaving = true;
+    struct vmx_vcpu *x = vmx_of(v);
+
+    x->end = end;
+    x->leaving = true;
     return false;
 }
 
@@ -232,7 +234,7 @@ enum run_end vmx_run(struct vcpu *v)
         if (unlikely(result != VMX_EXITED))
             vmx_failed_entry(v, result);
     }
-    if (v->vm->ending == VM_END_CRASH)
+    if (x->end == RUN_LEFT && v->vm->ending == VM_END_CRASH)
         vmx_dump_guest(v);
     vlapic_use_hv_timer(v, true); /* nobody watches: it is looked at when v runs again */
     vlapic_schedule_out(v);
