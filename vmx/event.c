@@ -173,13 +173,17 @@ COLD void vmx_prepare_step(struct vcpu *v)
     choose(v);
 }
 
-/* The shortest way from the guest's timer to its handler. */
-static NOINLINE enum next guest_timer(struct vcpu *v, bool event)
+/* The end of the slice, or the shortest way from the guest's timer to its handler. */
+enum next vmx_timer_expired(struct vcpu *v)
 {
+    const struct cpu *cpu = this_cpu();
     unsigned vector;
 
-    if (event)
+    if (cpu->next_event && rdtsc() >= cpu->next_event) {
+        if (cpu->next_event == cpu->slice_end && v->sched)
+            return NEXT_PREEMPT;
         sched_event();
+    }
     if (!vmx_of(v)->virtual_delivery) {
         v->kicked = true; /* vmx_prepare_entry() finds it due */
         return NEXT_RESUME;
@@ -189,14 +193,4 @@ static NOINLINE enum next guest_timer(struct vcpu *v, bool event)
         vmx_apicv_request(vector);
     vmx_hv_timer_follow(v);
     return NEXT_RESUME;
-}
-
-/* The end of the slice, or something else that was waited for. */
-enum next vmx_timer_expired(struct vcpu *v)
-{
-    const struct cpu *cpu = this_cpu();
-    uint64_t event = cpu->next_event;
-    bool due = event && rdtsc() >= event;
-
-    return due && event == cpu->slice_end && v->sched ? NEXT_PREEMPT : guest_timer(v, due);
 }

@@ -84,15 +84,10 @@ static enum next handle_window(struct vcpu *v)
     return NEXT_RESUME;
 }
 
-static NOINLINE enum next pump_and_handle_timer(struct vcpu *v)
+static enum next handle_timer(struct vcpu *v)
 {
     console_pump();
     return vmx_timer_expired(v);
-}
-
-static enum next handle_timer(struct vcpu *v)
-{
-    return unlikely(console_backlog) ? pump_and_handle_timer(v) : vmx_timer_expired(v);
 }
 
 static enum next handle_task_switch(struct vcpu *v)

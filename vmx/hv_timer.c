@@ -70,7 +70,7 @@ static NOINLINE void follow_on_host(const struct vmx_vcpu *x)
 }
 
 /* The control stays on: without a deadline the timer starts from its longest time at each entry. */
-static NOINLINE void start_from_longest(struct vmx_vcpu *x)
+static inline void start_from_longest(struct vmx_vcpu *x)
 {
     bool watch = console_backlog;
 
