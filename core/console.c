@@ -12,7 +12,7 @@
 #define WAITING_SIZE 2048
 #define PROMPT_SIZE  (CONSOLE_PROMPT + 8)
 #define CLEAR_LINE   "\r\033[K\r"
-#define PASSING      UINT64_C(200000) /* TSC ticks */
+#define PASSING      UINT64_C(500000) /* TSC ticks */
 #define QUIET                                                                                    \
     UINT64_C(20000000) /* TSC ticks without output after which an unfinished line is interrupted \
                         */
