@@ -125,6 +125,7 @@ static void reset_registers(struct vcpu *v)
     set(a, REG_DFR, UINT32_MAX);
     a->svr = 0xff;
     a->esr_pending = 0;
+    a->eoi_offered = false; /* nothing is in service, and the word may be gone */
     vlapic_timer_reset(v);
     set_mode_registers(v);
     publish(v);

@@ -8,6 +8,7 @@ static uint32_t word;
 static int fresh(void **state)
 {
     set_up(state);
+    statistics[0] = (struct vcpu_statistics){{0}, {0}};
     word = 0;
     vlapic_pv_eoi_register(&vcpus[0], &word);
     return 0;
@@ -99,6 +100,19 @@ static void unregistered_while_offered(void **state)
     vlapic_update(&vcpus[0]);
 }
 
+/* INIT forgets the word as well: what was offered by it must not be looked for. */
+static void init_while_offered(void **state)
+{
+    (void)state;
+    take(0x51, false);
+    assert_true(offered());
+    vlapic_init(&vcpus[0]);
+    vcpus[0].pv.eoi = NULL;
+    vlapic_update(&vcpus[0]);
+    assert_int_equal(vlapic_in_service(&vcpus[0]), -1);
+    assert_int_equal(statistics[0].counts[COUNT_PV_EOI], 0);
+}
+
 /* Whatever comes in whatever order, the guest and we agree on what is in service. */
 static void random_orders(void **state)
 {
@@ -149,6 +163,7 @@ int main(void)
         FRESH(not_without_service),
         FRESH(nested),
         FRESH(unregistered_while_offered),
+        FRESH(init_while_offered),
         FRESH(random_orders),
     };
 
