@@ -39,3 +39,15 @@ void kvm_steal_out(struct vcpu *v);
 bool kvm_clock_write(struct vcpu *v, uint64_t value);
 bool kvm_wall_clock_write(struct vcpu *v, uint64_t value);
 bool kvm_steal_write(struct vcpu *v, uint64_t value);
+
+/* Around a change of what a guest reads by its version: the order of stores is what it relies on. */
+static inline void kvm_update_begin(uint32_t *version)
+{
+    __atomic_store_n(version, *version | 1, __ATOMIC_RELAXED);
+    __atomic_thread_fence(__ATOMIC_SEQ_CST);
+}
+
+static inline void kvm_update_end(uint32_t *version)
+{
+    __atomic_store_n(version, *version + 1, __ATOMIC_RELEASE);
+}

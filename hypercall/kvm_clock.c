@@ -11,18 +11,6 @@
 #include "hypercall/kvm.h"
 #include "hypercall/kvm_abi.h"
 
-/* The order of stores is what readers on other vCPUs rely on. */
-static void begin(uint32_t *version)
-{
-    __atomic_store_n(version, *version | 1, __ATOMIC_RELAXED);
-    __atomic_thread_fence(__ATOMIC_SEQ_CST);
-}
-
-static void end(uint32_t *version)
-{
-    __atomic_store_n(version, *version + 1, __ATOMIC_RELEASE);
-}
-
 static uint8_t flags(const struct vcpu *v)
 {
     return v->vm->kvm_features & KVM_CLOCKSOURCE_STABLE && !v->pv.clock_stamp ? PVCLOCK_TSC_STABLE : 0;
@@ -33,13 +21,13 @@ static void write_clock(struct vcpu *v)
     struct tick_scale scale = tick_scale(vm_tsc_hz(v->vm));
     struct pvclock *c = v->pv.clock;
 
-    begin(&c->version);
+    kvm_update_begin(&c->version);
     c->tsc_timestamp = v->pv.clock_stamp;
     c->system_time = 0;
     c->tsc_to_system_mul = scale.mul;
     c->tsc_shift = scale.shift;
     c->flags = flags(v);
-    end(&c->version);
+    kvm_update_end(&c->version);
 }
 
 bool kvm_clock_write(struct vcpu *v, uint64_t value)
@@ -87,9 +75,9 @@ bool kvm_wall_clock_write(struct vcpu *v, uint64_t value)
     now = machine_time_ns();
     gone = ticks_to_ns(tick_scale(vm_tsc_hz(v->vm)), vlapic_tsc(v) - v->pv.clock_stamp);
     v->pv.wall_clock_msr = value;
-    begin(&w->version);
+    kvm_update_begin(&w->version);
     w->sec = (uint32_t)((now - gone) / NANOSECONDS);
     w->nsec = (uint32_t)((now - gone) % NANOSECONDS);
-    end(&w->version);
+    kvm_update_end(&w->version);
     return true;
 }

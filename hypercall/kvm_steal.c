@@ -14,10 +14,9 @@ static void write_steal(const struct vcpu *v)
 {
     struct kvm_steal_time *s = v->pv.steal;
 
-    __atomic_store_n(&s->version, s->version | 1, __ATOMIC_RELAXED);
-    __atomic_thread_fence(__ATOMIC_SEQ_CST);
+    kvm_update_begin(&s->version);
     s->steal = ticks_to_ns(machine.tsc_scale, v->stats->counts[COUNT_STEAL]);
-    __atomic_store_n(&s->version, s->version + 1, __ATOMIC_RELEASE);
+    kvm_update_end(&s->version);
 }
 
 bool kvm_steal_in(struct vcpu *v)
