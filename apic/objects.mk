@@ -1,2 +1,9 @@
 # SPDX-License-Identifier: BSD-2-Clause
-objects += $(addprefix apic/,ipi.o mailbox.o pid_table.o pv_eoi.o vioapic.o vlapic.o vlapic_dump.o vlapic_timer.o)
+hot += apic/ipi.o
+hot += apic/mailbox.o
+hot += apic/pid_table.o
+hot += apic/pv_eoi.o
+hot += apic/vioapic.o
+hot += apic/vlapic.o
+hot += apic/vlapic_dump.o
+hot += apic/vlapic_timer.o

@@ -3,7 +3,7 @@
 
 #include "apic/ipi.h"
 #include "arch/x86/string.h"
-#include "core/vm.h"
+#include "core/vm/vm.h"
 
 #define SELECT  0x00
 #define WINDOW  0x10

@@ -4,7 +4,7 @@
 #include "arch/x86/features.h"
 #include "arch/x86/layout.h"
 #include "arch/x86/string.h"
-#include "core/backend.h"
+#include "core/vm/backend.h"
 
 #define VERSION_VALUE 0x01050014u /* integrated, 6 LVT entries, EOI broadcast suppression */
 #define LVT_VALID     0x107ffu    /* delivery status is read-only */

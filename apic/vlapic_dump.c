@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* A virtual local APIC in words, for the monitor. */
 #include "apic/vlapic_state.h"
-#include "core/backend.h"
-#include "core/format.h"
-#include "core/log.h"
+#include "core/vm/backend.h"
+#include "core/base/format.h"
+#include "core/base/log.h"
 
 #define LVT_DELIVERY(lvt) ((lvt) >> 8 & 7)
 #define LVT_PENDING       0x1000u

@@ -7,7 +7,7 @@
 #include "apic/vlapic.h"
 #include "arch/x86/lapic.h"
 #include "arch/x86/msr.h"
-#include "core/vm.h"
+#include "core/vm/vm.h"
 
 /* Registers beyond those the host driver uses. */
 #define REG_TPR       0x080u

@@ -1,2 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
-objects += boot/multiboot2.o boot/entry.o boot/trampoline.o boot/release.o
+objects += boot/entry.o
+objects += boot/multiboot2.o
+objects += boot/release.o
+objects += boot/trampoline.o

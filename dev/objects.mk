@@ -1,2 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
-objects += $(addprefix dev/,acpi_tables.o decode.o pc.o power.o rtc.o uart.o)
+objects += dev/acpi_tables.o
+hot += dev/decode.o
+hot += dev/pc.o
+objects += dev/power.o
+objects += dev/rtc.o
+hot += dev/uart.o

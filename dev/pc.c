@@ -3,9 +3,9 @@
 
 #include "apic/vioapic.h"
 #include "arch/x86/percpu.h"
-#include "core/backend.h"
-#include "core/blobs.h"
-#include "core/machine.h"
+#include "core/vm/backend.h"
+#include "core/base/blobs.h"
+#include "core/host/machine.h"
 #include "dev/acpi_tables.h"
 #include "dev/power.h"
 #include "dev/rtc.h"

@@ -6,7 +6,7 @@
 #pragma once
 
 #include "arch/x86/types.h"
-#include "core/vm.h"
+#include "core/vm/vm.h"
 
 /* One access of 1, 2 or 4 bytes to an I/O port. False: nothing is there (reads give all ones). */
 bool pc_port_read(struct vm *vm, uint16_t port, unsigned size, uint32_t *value);

@@ -5,7 +5,7 @@
  */
 #pragma once
 
-#include "core/vm.h"
+#include "core/vm/vm.h"
 
 struct call {
     uint64_t mask;  /* of the registers that count */

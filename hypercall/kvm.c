@@ -3,8 +3,8 @@
 
 #include "apic/vlapic.h"
 #include "arch/x86/string.h"
-#include "core/format.h"
-#include "core/log.h"
+#include "core/base/format.h"
+#include "core/base/log.h"
 #include "hypercall/kvm_abi.h"
 
 #define CLOCK (KVM_CLOCKSOURCE | KVM_CLOCKSOURCE2)

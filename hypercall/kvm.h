@@ -5,7 +5,7 @@
  */
 #pragma once
 
-#include "core/vm.h"
+#include "core/vm/vm.h"
 
 /* What the processor does by itself: then the guest is not told to ask the hypervisor for it. */
 struct kvm_needless {

@@ -2,7 +2,7 @@
 /* KVM's hypercalls (Linux: Documentation/virt/kvm/x86/hypercalls.rst). */
 #include "apic/ipi.h"
 #include "arch/x86/lapic.h"
-#include "core/backend.h"
+#include "core/vm/backend.h"
 #include "hypercall/hypercall.h"
 #include "hypercall/kvm_abi.h"
 

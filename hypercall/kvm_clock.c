@@ -6,8 +6,8 @@
  */
 #include "apic/vlapic.h"
 #include "arch/x86/cpu.h"
-#include "core/machine.h"
-#include "core/ticks.h"
+#include "core/host/machine.h"
+#include "core/base/ticks.h"
 #include "hypercall/kvm.h"
 #include "hypercall/kvm_abi.h"
 

@@ -1,2 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
-objects += $(addprefix hypercall/,hypercall.o kvm.o kvm_calls.o kvm_clock.o kvm_steal.o skerry_calls.o)
+hot += hypercall/hypercall.o
+hot += hypercall/kvm.o
+hot += hypercall/kvm_calls.o
+hot += hypercall/kvm_clock.o
+hot += hypercall/kvm_steal.o
+hot += hypercall/skerry_calls.o

@@ -2,8 +2,8 @@
 /* Skerry's own hypercalls (hypercall/abi.h, docs/hypercalls.md). */
 #include "apic/vlapic.h"
 #include "arch/x86/string.h"
-#include "core/backend.h"
-#include "core/channel.h"
+#include "core/vm/backend.h"
+#include "core/vm/channel.h"
 #include "hypercall/abi.h"
 #include "hypercall/hypercall.h"
 

@@ -15,7 +15,7 @@
  */
 #include "sched/fair.h"
 
-#include "core/panic.h"
+#include "core/base/panic.h"
 
 #define UNIT_SHIFT 19
 #define RATE_SHIFT 32

@@ -1,2 +1,4 @@
 # SPDX-License-Identifier: BSD-2-Clause
-objects += $(addprefix sched/,balance.o fair.o sched.o)
+hot += sched/balance.o
+hot += sched/fair.o
+hot += sched/sched.o

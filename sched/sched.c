@@ -8,11 +8,11 @@
 #include "arch/x86/cpu.h"
 #include "arch/x86/lapic.h"
 #include "arch/x86/spinlock.h"
-#include "core/backend.h"
-#include "core/machine.h"
-#include "core/monitor.h"
-#include "core/power.h"
-#include "core/smp.h"
+#include "core/vm/backend.h"
+#include "core/host/machine.h"
+#include "core/monitor/monitor.h"
+#include "core/host/power.h"
+#include "core/host/smp.h"
 #include "sched/balance.h"
 
 #define BALANCE_HZ 100 /* times a second and CPU */

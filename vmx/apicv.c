@@ -7,7 +7,7 @@
 #include "arch/x86/lapic.h"
 #include "arch/x86/msr.h"
 #include "arch/x86/trap.h"
-#include "core/memory.h"
+#include "core/base/memory.h"
 #include "vmx/caps.h"
 
 #define WRITE_OFFSET(q) ((unsigned)(q)&0xfff)

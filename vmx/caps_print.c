@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* VMX capabilities and control words in words. */
 #include "arch/x86/string.h"
-#include "core/format.h"
-#include "core/log.h"
+#include "core/base/format.h"
+#include "core/base/log.h"
 #include "vmx/caps.h"
 #include "vmx/vmx.h"
 

@@ -7,7 +7,7 @@
 #include "arch/x86/cpu.h"
 #include "arch/x86/features.h"
 #include "arch/x86/msr.h"
-#include "core/log.h"
+#include "core/base/log.h"
 #include "vmx/caps.h"
 #include "vmx/vmx.h"
 

@@ -3,7 +3,7 @@
 #include "apic/vlapic.h"
 #include "arch/x86/cpu.h"
 #include "arch/x86/msr.h"
-#include "core/log.h"
+#include "core/base/log.h"
 #include "vmx/caps.h"
 #include "vmx/cr3.h"
 #include "vmx/qualification.h"

@@ -2,7 +2,7 @@
 #include "vmx/debug.h"
 
 #include "arch/x86/cpu.h"
-#include "core/breakpoint.h"
+#include "core/life/breakpoint.h"
 #include "vmx/examine.h"
 
 #define DR6_FIXED     UINT64_C(0xffff0ff0)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The monitor's breakpoints (core/breakpoint.h). While a VM has some, they are in the debug registers of its
- * vCPUs (guest_context.dr, guest_dr7), `watched` is set, and the guest's own values are kept beside: MOV DR
- * exits and works on those (SDM volume 3, "Debug registers").
+ * The monitor's breakpoints (core/life/breakpoint.h). While a VM has some, they are in the debug registers of
+ * its vCPUs (guest_context.dr, guest_dr7), `watched` is set, and the guest's own values are kept beside: MOV
+ * DR exits and works on those (SDM volume 3, "Debug registers").
  */
 #pragma once
 
@@ -22,5 +22,5 @@ enum next vmx_watched_exception(struct vcpu *v);
 /* What the guest sees in its debug registers. Its VMCS is current for a look only (examine.h). */
 struct debug_registers vmx_guest_debug(const struct vcpu *v);
 
-/* step.c: core/backend.h */
+/* step.c: core/vm/backend.h */
 const char *vmx_step(struct vcpu *v);

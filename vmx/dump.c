@@ -2,7 +2,7 @@
 /* A guest's registers in words, for the report of a crash. */
 #include "arch/x86/cpu.h"
 #include "arch/x86/spinlock.h"
-#include "core/log.h"
+#include "core/base/log.h"
 #include "vmx/vmx.h"
 
 static unsigned long long field(struct vmcs_field f)

@@ -3,7 +3,7 @@
  */
 #include "arch/x86/layout.h"
 #include "arch/x86/string.h"
-#include "core/machine.h"
+#include "core/host/machine.h"
 #include "hypercall/kvm.h"
 #include "apic/vlapic.h"
 #include "vmx/apicv.h"
@@ -86,7 +86,7 @@ static uint64_t ept_pointer(const struct page_table *t)
 /*
  * The same memory with the page of the local APIC, for vCPUs in xAPIC mode: in the others' view nothing is
  * there. The two views share all tables below the top two, as RAM leaves out the GiB with that page
- * (core/guest.c).
+ * (core/vm/guest.c).
  */
 static bool map_apic_page(struct vm *vm, struct vmx_vm *x)
 {

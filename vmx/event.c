@@ -2,7 +2,7 @@
 /* What is delivered to the guest at the next VM entry (SDM volume 3, "Event injection"). */
 #include "apic/vlapic.h"
 #include "arch/x86/cpu.h"
-#include "core/trace.h"
+#include "core/base/trace.h"
 #include "vmx/apicv.h"
 #include "vmx/vmx.h"
 

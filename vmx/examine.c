@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "vmx/examine.h"
 
-#include "core/bit_names.h"
-#include "core/log.h"
+#include "core/base/bit_names.h"
+#include "core/base/log.h"
 #include "vmx/caps.h"
 #include "vmx/debug.h"
 

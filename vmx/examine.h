@@ -18,7 +18,7 @@ static inline void vmx_examine_end(const struct vcpu *v)
     vmx_vmclear(vmx_of(v));
 }
 
-/* core/backend.h: dump, dump_walk, read_linear and instruction_pointer. */
+/* core/vm/backend.h: dump, dump_walk, read_linear and instruction_pointer. */
 void vmx_dump(struct vcpu *v, enum dump what);
 void vmx_dump_walk(struct vcpu *v, gpa_t at);
 size_t vmx_read_linear(struct vcpu *v, uint64_t linear, void *to, size_t n);

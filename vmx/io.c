@@ -3,7 +3,7 @@
 #include "arch/x86/cpu.h"
 #include "arch/x86/layout.h"
 #include "arch/x86/string.h"
-#include "core/memory.h"
+#include "core/base/memory.h"
 #include "dev/pc.h"
 #include "vmx/qualification.h"
 #include "vmx/vmx.h"

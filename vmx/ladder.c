@@ -4,8 +4,8 @@
  * stands on the highest that the CPU has and neither its configuration nor the boot command line switches
  * off.
  */
-#include "core/log.h"
-#include "core/machine.h"
+#include "core/base/log.h"
+#include "core/host/machine.h"
 #include "vmx/apicv.h"
 #include "vmx/caps.h"
 

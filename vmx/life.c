@@ -2,7 +2,7 @@
 /* A VM that does not run: its clock stands still, or it goes for good. */
 #include "apic/vlapic.h"
 #include "arch/x86/percpu.h"
-#include "core/panic.h"
+#include "core/base/panic.h"
 #include "hypercall/kvm.h"
 #include "vmx/vmx.h"
 

@@ -5,9 +5,9 @@
  */
 #include "apic/vlapic.h"
 #include "arch/x86/cpu.h"
-#include "core/format.h"
-#include "core/log.h"
-#include "core/trace.h"
+#include "core/base/format.h"
+#include "core/base/log.h"
+#include "core/base/trace.h"
 #include "vmx/exited.h"
 #include "vmx/qualification.h"
 

@@ -2,9 +2,9 @@
 /* The life of a CPU while it runs one vCPU: enter, exit, handle, again. Interrupts are off throughout. */
 #include "apic/vlapic.h"
 #include "arch/x86/cpu.h"
-#include "core/console.h"
-#include "core/log.h"
-#include "core/machine.h"
+#include "core/base/console.h"
+#include "core/base/log.h"
+#include "core/host/machine.h"
 #include "hypercall/kvm.h"
 #include "vmx/exited.h"
 

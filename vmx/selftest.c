@@ -6,8 +6,8 @@
  * named.
  */
 #include "arch/x86/cpu.h"
-#include "core/log.h"
-#include "core/panic.h"
+#include "core/base/log.h"
+#include "core/base/panic.h"
 #include "vmx/vmx.h"
 
 #define GUEST_PATTERN           UINT64_C(0x6775657374000000) /* "guest" in every register of the guest */

@@ -6,7 +6,7 @@
 #include "arch/x86/msr.h"
 #include "arch/x86/selectors.h"
 #include "arch/x86/string.h"
-#include "core/memory.h"
+#include "core/base/memory.h"
 #include "hypercall/kvm.h"
 #include "vmx/apicv.h"
 #include "vmx/caps.h"

@@ -2,8 +2,8 @@
 #include "vmx/shadow.h"
 
 #include "arch/x86/percpu.h"
-#include "core/log.h"
-#include "core/panic.h"
+#include "core/base/log.h"
+#include "core/base/panic.h"
 
 #ifdef SKERRY_DEBUG
 

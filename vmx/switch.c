@@ -10,7 +10,7 @@
 #include "arch/x86/msr.h"
 #include "arch/x86/string.h"
 #include "arch/x86/trap.h"
-#include "core/panic.h"
+#include "core/base/panic.h"
 #include "vmx/caps.h"
 #include "vmx/vmx.h"
 

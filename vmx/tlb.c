@@ -7,7 +7,7 @@
  * those of a destroyed VM were are new to every CPU.
  */
 #include "arch/x86/percpu.h"
-#include "core/smp.h"
+#include "core/host/smp.h"
 #include "vmx/caps.h"
 #include "vmx/vmx.h"
 

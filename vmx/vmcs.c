@@ -2,7 +2,7 @@
 #include "vmx/vmcs.h"
 
 #include "arch/x86/layout.h"
-#include "core/panic.h"
+#include "core/base/panic.h"
 #include "vmx/caps.h"
 #include "vmx/vmx.h"
 

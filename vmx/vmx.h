@@ -5,8 +5,8 @@
 #include "apic/guest_tsc.h"
 #include "arch/x86/layout.h"
 #include "arch/x86/paging.h"
-#include "core/backend.h"
-#include "core/panic.h"
+#include "core/vm/backend.h"
+#include "core/base/panic.h"
 #include "vmx/vmcs.h"
 
 struct vmx_vm {

@@ -2,7 +2,7 @@
 /* Exits in words: what an event of the trace was about. The events may be those of a run before. */
 #include "apic/vlapic.h"
 #include "arch/x86/msr.h"
-#include "core/format.h"
+#include "core/base/format.h"
 #include "vmx/qualification.h"
 #include "vmx/vmx.h"
 

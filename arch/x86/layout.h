@@ -7,7 +7,7 @@
  *   MMIO_BASE     device registers and the framebuffer, uncached or write-combining
  *   KERNEL_BASE   the image: text RX, rodata R, data RW
  *
- * NASM reads the numbers through core/offsets.c, linker.ld repeats KERNEL_BASE.
+ * NASM reads the numbers through core/vm/offsets.c, linker.ld repeats KERNEL_BASE.
  */
 #pragma once
 

@@ -1,3 +1,15 @@
 # SPDX-License-Identifier: BSD-2-Clause
-objects += $(addprefix arch/x86/,trap.o trap_stubs.o paging.o lapic.o ioapic.o mtrr.o uart16550.o string.o \
-           multiboot2.o acpi.o display.o clock.o features.o put_back.o)
+objects += arch/x86/acpi.o
+objects += arch/x86/clock.o
+objects += arch/x86/display.o
+objects += arch/x86/features.o
+objects += arch/x86/ioapic.o
+hot += arch/x86/lapic.o
+objects += arch/x86/mtrr.o
+objects += arch/x86/multiboot2.o
+objects += arch/x86/paging.o
+objects += arch/x86/put_back.o
+objects += arch/x86/string.o
+objects += arch/x86/trap.o
+objects += arch/x86/trap_stubs.o
+objects += arch/x86/uart16550.o

@@ -27,7 +27,7 @@ struct cpu {
     uint32_t apic_id; /* physical local APIC ID */
     uint64_t stack_top;
     volatile bool online;
-    volatile bool leave; /* set by another CPU: give the machine back (core/power.c) */
+    volatile bool leave; /* set by another CPU: give the machine back (core/host/power.c) */
     volatile bool left;
     volatile bool work;          /* boot CPU: the monitor has something to do between two runs of a vCPU */
     struct vcpu *owner;          /* the dedicated vCPU that this CPU belongs to, or NULL */
@@ -43,7 +43,7 @@ struct cpu {
     uint64_t loaded_msrs[CPU_LOADED_MSRS]; /* the backend's: in these registers now, */
     uint64_t loaded_xcr0;                  /* so that only what differs is written */
     void *vmxon;                           /* the backend's page for this CPU */
-    struct trace_event *trace;             /* the next place in its ring (core/trace.h) */
+    struct trace_event *trace;             /* the next place in its ring (core/base/trace.h) */
     uint32_t ept_seen[32];  /* by VM: the generation of its second-level tables that was flushed for */
     struct cpu_note before; /* as the boot loader, or INIT, left it */
     uint64_t gdt[5] ALIGNED(16);

@@ -2,7 +2,7 @@
 /* Any bytes as skerry.cfg: reports are printable and few, a VM that is valid is complete. */
 #include "tests/fuzz/fuzz.h"
 
-#include "core/config.h"
+#include "core/config/config.h"
 
 #include <string.h>
 

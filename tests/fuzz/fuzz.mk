@@ -6,10 +6,10 @@ BUILD ?= build
 FUZZ := $(BUILD)/fuzz
 FUZZ_SECONDS ?= 20
 
-FUZZ_LOADERS := tests/fuzz/loader.c tests/unit/fake_guest.c core/loader.c core/load_firmware.c core/load_linux.c core/load_multiboot.c \
-    core/load_multiboot2.c core/load_flat.c core/elf.c core/format.c
+FUZZ_LOADERS := tests/fuzz/loader.c tests/unit/fake_guest.c core/image/loader.c core/image/load_firmware.c core/image/load_linux.c core/image/load_multiboot.c \
+    core/image/load_multiboot2.c core/image/load_flat.c core/image/elf.c core/base/format.c
 FUZZ_acpi := arch/x86/acpi.c
-FUZZ_config := core/config.c core/config_keys.c core/span.c core/format.c
+FUZZ_config := core/config/config.c core/config/config_keys.c core/base/span.c core/base/format.c
 FUZZ_decode := dev/decode.c
 FUZZ_linux := $(FUZZ_LOADERS)
 FUZZ_multiboot := $(FUZZ_LOADERS)

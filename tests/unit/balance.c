@@ -4,7 +4,7 @@
 
 #include <stdlib.h>
 
-#include "core/panic.h"
+#include "core/base/panic.h"
 #include "sched/balance.h"
 
 #define SLICE 1000

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* core/blackbox.c: what is taken for a black box, and the line about it. */
+/* core/base/blackbox.c: what is taken for a black box, and the line about it. */
 #include "tests/unit/unit.h"
 
 #include "tests/unit/fake_cpu.h"
@@ -7,9 +7,9 @@
 
 #include "tests/unit/fake_panic.h"
 
-#include "core/blackbox.c"
+#include "core/base/blackbox.c"
 
-#include "core/format.h"
+#include "core/base/format.h"
 
 #include <string.h>
 

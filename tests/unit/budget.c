@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* core/budget.h: seconds, grace, what is told and what is counted. */
+/* core/vm/budget.h: seconds, grace, what is told and what is counted. */
 #include "tests/unit/unit.h"
 
-#include "core/budget.h"
+#include "core/vm/budget.h"
 
 #define SECOND 1000
 

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* core/config.c: what is accepted, and the exact line and text of every report. */
+/* core/config/config.c: what is accepted, and the exact line and text of every report. */
 #include "tests/unit/unit.h"
 
-#include "core/config.h"
-#include "core/format.h"
+#include "core/config/config.h"
+#include "core/base/format.h"
 
 #include <stdlib.h>
 #include <string.h>

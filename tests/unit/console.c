@@ -4,7 +4,7 @@
 
 #include "tests/unit/fake_cpu.h"
 
-#include "core/console.c"
+#include "core/base/console.c"
 
 #include <string.h>
 

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* core/guest.h over host memory: a guest that is nothing but RAM, full of bytes that no loader may rely on.
+/* core/vm/guest.h over host memory: a guest that is nothing but RAM, full of bytes that no loader may rely
+ * on.
  */
 #pragma once
 
-#include "core/guest.h"
+#include "core/vm/guest.h"
 
 #define FAKE_FILL 0xcc
 

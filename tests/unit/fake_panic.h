@@ -3,7 +3,7 @@
  */
 #pragma once
 
-#include "core/panic.h"
+#include "core/base/panic.h"
 
 #include <setjmp.h>
 

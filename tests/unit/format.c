@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* core/format.c against libc's snprintf, which has the same contract. */
+/* core/base/format.c against libc's snprintf, which has the same contract. */
 #include "tests/unit/unit.h"
 
-#include "core/format.h"
+#include "core/base/format.h"
 
 #include <stdio.h>
 #include <string.h>

@@ -2,7 +2,7 @@
 /* A typed line: keys, history, and that no sequence of bytes breaks it. */
 #include "tests/unit/unit.h"
 
-#include "core/line_edit.c"
+#include "core/monitor/line_edit.c"
 
 #include <stdlib.h>
 

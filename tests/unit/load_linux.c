@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* core/load_linux.c: a made-up bzImage, what the guest finds in its memory, and what is refused. */
+/* core/image/load_linux.c: a made-up bzImage, what the guest finds in its memory, and what is refused. */
 #include "tests/unit/unit.h"
 
-#include "core/loader.h"
+#include "core/image/loader.h"
 #include "tests/unit/fake_guest.h"
 
 #include <stdlib.h>

@@ -6,7 +6,7 @@
 
 #include "tests/unit/fake_panic.h"
 
-#include "core/memory.c"
+#include "core/base/memory.c"
 
 #include <stdlib.h>
 

@@ -2,7 +2,7 @@
 /* Ticks to nanoseconds, as guests of kvmclock compute them, against 128-bit arithmetic. */
 #include "tests/unit/unit.h"
 
-#include "core/ticks.h"
+#include "core/base/ticks.h"
 
 static const uint64_t rates[] = {1,          1000,        999999999,        1000000000, 1000000001,
                                  1999999999, 2000000000,  2000000001,       2893200000, 4200000000,

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* core/trace.c: rings that wrap, several of them by time, filters, and readers that were overtaken. */
+/* core/base/trace.c: rings that wrap, several of them by time, filters, and readers that were overtaken. */
 #include "tests/unit/unit.h"
 
 #include "tests/unit/fake_cpu.h"
 
-#include "core/trace.c"
+#include "core/base/trace.c"
 
 #include <string.h>
 

@@ -4,7 +4,7 @@
 
 #include "apic/ipi.h"
 #include "apic/vioapic.h"
-#include "core/vm.h"
+#include "core/vm/vm.h"
 
 #define SELECT 0x00
 #define WINDOW 0x10

@@ -2,8 +2,8 @@
 /* What is typed in the monitor: words, numbers, and registers of flags in words. */
 #include "tests/unit/unit.h"
 
-#include "core/bit_names.h"
-#include "core/words.h"
+#include "core/base/bit_names.h"
+#include "core/base/words.h"
 
 #include <string.h>
 

@@ -1,0 +1,239 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "core/base/memory.h"
+
+#include "arch/x86/layout.h"
+#include "arch/x86/spinlock.h"
+#include "arch/x86/string.h"
+#include "core/base/panic.h"
+
+#define LOW_MEMORY MIB /* firmware, real-mode trampoline: never given out */
+
+enum { UNUSABLE, FREE = MEMORY_FREE }; /* then MEMORY_HOST and the VMs */
+
+struct account memory_host = {.owner = MEMORY_HOST};
+
+static struct spinlock lock; /* guards everything below */
+static uint8_t *owners;      /* one byte per page from address 0 */
+static uint64_t page_limit, total_pages, free_pages;
+static uint64_t used_end;                            /* no page from here on was ever given out */
+static uint64_t first_free = LOW_MEMORY / PAGE_SIZE; /* no page below is free */
+
+static void own(uint64_t first, uint64_t count, uint8_t owner)
+{
+    memset(owners + first, owner, count);
+}
+
+static bool overlaps(const struct memory_range *a, uint64_t base, uint64_t size)
+{
+    return base < a->base + a->size && a->base < base + size;
+}
+
+/* The page map itself lies in the first usable place that overlaps nothing reserved. */
+static uint64_t place_map(const struct memory_range *usable, unsigned usable_count,
+                          const struct memory_range *reserved, unsigned reserved_count, uint64_t size)
+{
+    for (unsigned i = 0; i < usable_count; i++) {
+        uint64_t base = ALIGN_UP(MAX(usable[i].base, LOW_MEMORY), PAGE_SIZE);
+
+        for (unsigned r = 0; r < reserved_count;) {
+            if (overlaps(&reserved[r], base, size)) {
+                base = ALIGN_UP(reserved[r].base + reserved[r].size, PAGE_SIZE);
+                r = 0;
+            } else {
+                r++;
+            }
+        }
+        if (base + size <= usable[i].base + usable[i].size && base + size <= 4 * GIB)
+            return base;
+    }
+    return 0;
+}
+
+bool memory_setup(const struct memory_range *usable, unsigned usable_count,
+                  const struct memory_range *reserved, unsigned reserved_count)
+{
+    uint64_t size, at;
+
+    for (unsigned i = 0; i < usable_count; i++)
+        page_limit = MAX(page_limit, (usable[i].base + usable[i].size) / PAGE_SIZE);
+    size = ALIGN_UP(page_limit, PAGE_SIZE);
+    at = place_map(usable, usable_count, reserved, reserved_count, size);
+    if (!at)
+        return false;
+    owners = phys_to_virt(hpa(at));
+    memory_zero(owners, size / PAGE_SIZE);
+    for (unsigned i = 0; i < usable_count; i++) {
+        uint64_t first = ALIGN_UP(MAX(usable[i].base, LOW_MEMORY), PAGE_SIZE) / PAGE_SIZE;
+        uint64_t end = (usable[i].base + usable[i].size) / PAGE_SIZE;
+
+        if (end > first)
+            own(first, end - first, FREE);
+    }
+    for (unsigned i = 0; i < reserved_count; i++) {
+        uint64_t first = reserved[i].base / PAGE_SIZE;
+        uint64_t end = MIN(ALIGN_UP(reserved[i].base + reserved[i].size, PAGE_SIZE) / PAGE_SIZE, page_limit);
+
+        if (end > first)
+            own(first, end - first, UNUSABLE);
+    }
+    own(at / PAGE_SIZE, size / PAGE_SIZE, UNUSABLE);
+    for (uint64_t page = 0; page < page_limit; page++)
+        free_pages += owners[page] == FREE;
+    total_pages = free_pages;
+    return free_pages > 0;
+}
+
+static uint64_t find_run(uint64_t count, uint64_t align)
+{
+    uint64_t page = ALIGN_UP(first_free, align), run = 0;
+
+    while (count <= page_limit && page <= page_limit - count) {
+        while (run < count && owners[page + run] == FREE)
+            run++;
+        if (run == count)
+            return page;
+        page = ALIGN_UP(page + run + 1, align);
+        run = 0;
+    }
+    return 0;
+}
+
+static void take(struct account *account, enum memory_kind kind, uint64_t page, uint64_t count)
+{
+    own(page, count, account->owner);
+    if (page == first_free)
+        first_free = page + count;
+    free_pages -= count;
+    account->pages[kind] += count;
+}
+
+hpa_t memory_alloc(struct account *account, enum memory_kind kind, uint64_t count, uint64_t align)
+{
+    uint64_t page;
+
+    ASSERT(!account->sealed);
+    spin_lock(&lock);
+    page = find_run(count, align);
+    if (page) {
+        take(account, kind, page, count);
+        used_end = MAX(used_end, page + count);
+    }
+    spin_unlock(&lock);
+    return hpa(page * PAGE_SIZE);
+}
+
+static uint64_t find_run_below(uint64_t count, uint64_t align, uint64_t end)
+{
+    uint64_t run = 0;
+
+    for (uint64_t page = MIN(end, page_limit); page > first_free;) {
+        run = owners[--page] == FREE ? run + 1 : 0;
+        if (run >= count && page % align == 0)
+            return page;
+    }
+    return 0;
+}
+
+/* Not in used_end: it is never free again. */
+hpa_t memory_alloc_high(struct account *account, enum memory_kind kind, uint64_t count, uint64_t align,
+                        uint64_t below)
+{
+    uint64_t page;
+
+    ASSERT(!account->sealed);
+    spin_lock(&lock);
+    page = find_run_below(count, align, below / PAGE_SIZE);
+    if (page)
+        take(account, kind, page, count);
+    spin_unlock(&lock);
+    return hpa(page * PAGE_SIZE);
+}
+
+void memory_release(struct account *account)
+{
+    uint8_t owner = account->owner; /* the account itself may lie in what goes */
+
+    spin_lock(&lock);
+    memset(account->pages, 0, sizeof(account->pages));
+    for (uint64_t page = 0; page < page_limit; page++) {
+        if (owners[page] == owner) {
+            memory_zero(phys_to_virt(hpa(page * PAGE_SIZE)), 1);
+            owners[page] = FREE;
+            free_pages++;
+        }
+    }
+    first_free = LOW_MEMORY / PAGE_SIZE;
+    spin_unlock(&lock);
+}
+
+bool memory_audit(const struct account *account)
+{
+    uint64_t mine = 0, free = 0, held = 0;
+    bool right;
+
+    spin_lock(&lock);
+    for (uint64_t page = 0; page < page_limit; page++) {
+        mine += owners[page] == account->owner;
+        free += owners[page] == FREE;
+    }
+    for (unsigned kind = 0; kind < MEMORY_KINDS; kind++)
+        held += account->pages[kind];
+    right = held == mine && free == free_pages;
+    spin_unlock(&lock);
+    return right;
+}
+
+void memory_reserve(uint64_t base, uint64_t size)
+{
+    uint64_t end = MIN(ALIGN_UP(base + size, PAGE_SIZE) / PAGE_SIZE, page_limit);
+
+    spin_lock(&lock);
+    for (uint64_t page = base / PAGE_SIZE; page < end; page++) {
+        if (owners[page] == FREE) {
+            owners[page] = UNUSABLE;
+            free_pages--;
+        }
+    }
+    spin_unlock(&lock);
+}
+
+bool memory_next_run(uint8_t owner, uint64_t *page, uint64_t *count)
+{
+    while (*page < page_limit && owners[*page] != owner)
+        ++*page;
+    for (*count = 0; *page + *count < page_limit && owners[*page + *count] == owner;)
+        ++*count;
+    return *count > 0;
+}
+
+void *memory_alloc_zeroed(struct account *account, enum memory_kind kind, uint64_t count)
+{
+    hpa_t at = memory_alloc(account, kind, count, 1);
+
+    if (!at.value)
+        return NULL;
+    memory_zero(phys_to_virt(at), count);
+    return phys_to_virt(at);
+}
+
+void memory_zero(void *at, uint64_t pages)
+{
+    uint64_t quads = pages * (PAGE_SIZE / 8);
+
+    __asm__ volatile("rep stosq" : "+D"(at), "+c"(quads) : "a"(0) : "memory");
+}
+
+uint64_t memory_used_end(void)
+{
+    return used_end;
+}
+
+uint64_t memory_total_pages(void)
+{
+    return total_pages;
+}
+
+uint64_t memory_free_pages(void)
+{
+    return free_pages;
+}

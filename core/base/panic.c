@@ -1,0 +1,138 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "core/base/panic.h"
+
+#include "arch/x86/cpu.h"
+#include "arch/x86/lapic.h"
+#include "arch/x86/layout.h"
+#include "arch/x86/msr.h"
+#include "arch/x86/trap.h"
+#include "core/base/blackbox.h"
+#include "core/base/console.h"
+#include "core/base/format.h"
+#include "core/base/log.h"
+#include "core/base/symbols.h"
+#include "core/report/trace_show.h"
+
+#define MAX_FRAMES 24
+#define SHOWN      16 /* events of this CPU */
+
+static volatile bool panicking;
+
+/* The first CPU goes on; a second one, or the same again, stops here. */
+static void only_one(void)
+{
+    interrupts_off();
+    if (__atomic_exchange_n(&panicking, true, __ATOMIC_ACQ_REL))
+        halt_forever();
+    console_panic_mode();
+    if (cpu_count > 1)
+        lapic_ipi(0, ICR_NMI | ICR_ALL_BUT_SELF);
+}
+
+/* back: 1 for a return address, whose call may be the last instruction of its function. */
+static void print_address(uint64_t address, unsigned back)
+{
+    uint64_t offset;
+    const char *name = symbol_find(address - back, &offset);
+
+    if (name)
+        print("  %016llx %s+0x%llx\n", (unsigned long long)address, name, (unsigned long long)offset + back);
+    else
+        print("  %016llx\n", (unsigned long long)address);
+}
+
+/* Frame pointers are followed only where stacks are: the per-CPU slots, or the boot stack in the image. */
+static bool on_a_stack(uint64_t at)
+{
+    uint64_t slots = at - STACKS_BASE, image = at - (uint64_t)rodata_end;
+
+    return at % 8 == 0 && (slots < MAX_CPUS * STACK_SLOT || image < (uint64_t)(image_end - rodata_end) - 16);
+}
+
+static void backtrace(uint64_t rip, uint64_t rbp)
+{
+    print("backtrace:\n");
+    if (rip)
+        print_address(rip, 0);
+    for (unsigned i = 0; i < MAX_FRAMES && on_a_stack(rbp); i++) {
+        const uint64_t *frame = (const uint64_t *)rbp;
+
+        if (!frame[1])
+            break;
+        print_address(frame[1], 1);
+        if (frame[0] <= rbp)
+            break;
+        rbp = frame[0];
+    }
+}
+
+static unsigned cpu_number(void)
+{
+    return rdmsr(IA32_GS_BASE) ? this_cpu()->id : 0;
+}
+
+static NORETURN void stop(void)
+{
+    blackbox_note_end(BLACKBOX_PANIC);
+    if (blackbox)
+        trace_show_cpu(SHOWN);
+    print("skerry: halted after a panic\n");
+    console_flush();
+    halt_forever();
+}
+
+void panic(const char *fmt, ...)
+{
+    char text[256];
+    va_list args;
+
+    only_one();
+    va_start(args, fmt);
+    vformat(text, sizeof(text), fmt, args);
+    va_end(args);
+    print("skerry: panic on CPU %u: %s\n", cpu_number(), text);
+    backtrace(0, (uint64_t)__builtin_frame_address(0));
+    stop();
+}
+
+static void print_registers(const struct trap_frame *f)
+{
+    static const char *const names[] = {"r15", "r14", "r13", "r12", "r11", "r10", "r9 ", "r8 ",
+                                        "rbp", "rdi", "rsi", "rdx", "rcx", "rbx", "rax"};
+    const uint64_t *value = &f->r15;
+
+    for (unsigned i = 0; i < ARRAY_SIZE(names); i++)
+        print("  %s %016llx%s", names[i], (unsigned long long)value[i], i % 3 == 2 ? "\n" : "");
+    print("  rip %016llx  rsp %016llx  rflags %llx\n", (unsigned long long)f->rip, (unsigned long long)f->rsp,
+          (unsigned long long)f->rflags);
+    print("  cr0 %llx  cr2 %llx  cr3 %llx  cr4 %llx\n", (unsigned long long)read_cr0(),
+          (unsigned long long)read_cr2(), (unsigned long long)read_cr3(), (unsigned long long)read_cr4());
+}
+
+void panic_trap(const struct trap_frame *f)
+{
+    static const char *const names[] = {"#DE", "#DB", "NMI", "#BP", "#OF", "#BR", "#UD", "#NM",
+                                        "#DF", "#09", "#TS", "#NP", "#SS", "#GP", "#PF", "#15",
+                                        "#MF", "#AC", "#MC", "#XM", "#VE", "#CP"};
+
+    if (f->vector == VECTOR_NMI) {
+        if (panicking)
+            halt_forever(); /* another CPU's panic stops us this way */
+        log_error("CPU %u: NMI in root mode, ignored", cpu_number());
+        return;
+    }
+    only_one();
+    print("skerry: panic on CPU %u: %s error code %llx\n", cpu_number(),
+          f->vector < ARRAY_SIZE(names) ? names[f->vector] : "exception", (unsigned long long)f->error_code);
+    print_registers(f);
+    backtrace(f->rip, f->rbp);
+    stop();
+}
+
+uintptr_t __stack_chk_guard = 0x5ca1ab1e0ddba11;
+NORETURN void __stack_chk_fail(void);
+
+NORETURN void __stack_chk_fail(void)
+{
+    panic("stack smashed in the caller of %p", __builtin_return_address(0));
+}

@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * skerry.cfg: what the host does and which virtual machines it starts. Grammar: docs/configuration.md.
+ */
+#pragma once
+
+#include "arch/x86/types.h"
+#include "core/image/loader.h"
+
+#define CONFIG_MAX_VMS      32
+#define CONFIG_MAX_CPUS     256 /* host CPU numbers run from 0 to 255 */
+#define CONFIG_NAME_SIZE    32
+#define CONFIG_MAX_CHANNELS 32
+#define VM_MAX_CHANNELS     8
+#define CONFIG_FILE_SIZE    128
+#define CONFIG_LINE_SIZE    1024
+
+struct cpu_set {
+    uint64_t bits[CONFIG_MAX_CPUS / 64];
+};
+
+enum ending { ENDING_STOP, ENDING_RESTART, ENDING_POWEROFF };
+/* Paravirtual interfaces: none, Skerry's own, or KVM's beside it. */
+enum pv { PV_NONE, PV_SKERRY, PV_KVM };
+enum sched_class { SCHED_DEDICATED, SCHED_SHARED };
+
+struct choice {
+    const char *name;
+    unsigned value;
+};
+
+/* What pv-off may name, and the bits of KVM's leaf that it stands for; the last one has no name. */
+extern const struct choice config_kvm_features[];
+
+struct vm_config {
+    char name[CONFIG_NAME_SIZE];
+    unsigned line; /* of its section header, counted from 1 */
+    bool valid;    /* false: an error was reported; the VM must not be started */
+    char kernel[CONFIG_FILE_SIZE];
+    char initrd[CONFIG_FILE_SIZE]; /* "" when there is none */
+    char modules[IMAGE_MAX_MODULES]
+                [CONFIG_FILE_SIZE]; /* Multiboot modules: "FILE words of its command line" */
+    unsigned module_count;
+    char cmdline[CONFIG_LINE_SIZE];
+    enum image_format format;
+    uint64_t load;   /* format = flat: where; default 1 MiB, or 7c00h with mode = 16 */
+    unsigned mode;   /* format = flat: 16 or 32 (default) */
+    uint64_t memory; /* bytes, a multiple of 2 MiB */
+    unsigned vcpus;
+    struct cpu_set cpus; /* physical CPUs for the vCPUs, pinned in ascending order; empty: any free ones */
+    enum sched_class sched;
+    unsigned weight, slice_us; /* sched = shared: share of the CPUs, and how long it runs at a time */
+    enum ending on_exit, on_crash;
+    unsigned max_restarts; /* 0: no limit */
+    bool hlt_exits;        /* off, dedicated only: HLT and MWAIT are the processor's; default on */
+    bool x2apic;           /* offer x2APIC mode; default on */
+    bool hv_timer;         /* guest timers on the VMX preemption timer, where there is one; default on */
+    /* Rungs of the interrupt ladder that the VM may stand on where the CPU has them; default on. */
+    bool tpr_shadow, apicv, posted, ipiv;
+    bool cr3_exits; /* address-space switches exit, and are counted; default off */
+    char channels[VM_MAX_CHANNELS][CONFIG_NAME_SIZE]; /* that connect it with other VMs, by number */
+    unsigned channel_count, channels_line;
+    enum pv pv;
+    unsigned
+        pv_off; /* features of KVM's interface that are not offered, by their bits (hypercall/kvm_abi.h) */
+    bool trace; /* its exits are recorded; default on */
+    struct exit_budget {
+        unsigned exits, after_ms; /* a second, from so much time of the guest's life on */
+    } exit_budget;
+    bool stop_on_budget; /* instead of a report */
+    unsigned exit_budget_line, on_budget_line;
+    unsigned tsc_khz; /* rate of the guest's TSC; 0: the machine's */
+    unsigned kernel_line, initrd_line, memory_line, cpus_line, tsc_khz_line,
+        vcpus_line; /* for later checks; 0: not given */
+    unsigned module_lines[IMAGE_MAX_MODULES];
+};
+
+enum when_done { DONE_POWER_OFF, DONE_REBOOT, DONE_RELEASE };
+
+struct host_config {
+    char focus[CONFIG_NAME_SIZE]; /* VM that has the console at the start; "": the first */
+    unsigned focus_line;
+    bool debug;               /* log = debug instead of info */
+    enum when_done when_done; /* all VMs have ended */
+    unsigned when_done_line;
+    struct vm_config release; /* the kernel to release the machine to: its images alone; no line: none */
+};
+
+struct config {
+    struct host_config host;
+    struct vm_config vms[CONFIG_MAX_VMS];
+    unsigned vm_count;
+    unsigned errors; /* number of lines reported */
+};
+
+/* Called once per error: the line number, and "what, expected what" without newline. */
+typedef void config_report(void *context, unsigned line, const char *text);
+
+/*
+ * Parses size bytes of text. Every error is reported and marks its VM (or nothing, outside a VM section)
+ * invalid; parsing goes on. After 20 reports the rest are only counted. Always fills in *out.
+ */
+void config_parse(const char *text, size_t size, struct config *out, config_report *report, void *context);
+
+static inline bool cpu_set_has(const struct cpu_set *set, unsigned cpu)
+{
+    return cpu < CONFIG_MAX_CPUS && (set->bits[cpu / 64] >> (cpu % 64) & 1);
+}

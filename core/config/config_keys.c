@@ -1,0 +1,337 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What each key takes, and where that goes. */
+#include "core/config/config_keys.h"
+
+#include "arch/x86/string.h"
+
+#define MIN_TSC_KHZ   1000
+#define MAX_TSC_KHZ   20000000
+#define MIN_SLICE_US  100
+#define MAX_SLICE_US  1000000
+#define MAX_WEIGHT    10000
+#define MAX_BUDGET    1000000000
+#define MAX_AFTER_MS  3600000
+#define MAX_VCPUS     64
+#define ADDRESS_LIMIT (4 * GIB)
+
+static bool set_memory(const struct key *key, struct span value, void *field)
+{
+    uint64_t size;
+
+    (void)key;
+    if (!span_size(value, &size) || size < PAGE_2M || size % PAGE_2M != 0)
+        return false;
+    *(uint64_t *)field = size;
+    return true;
+}
+
+static bool set_address(const struct key *key, struct span value, void *field)
+{
+    uint64_t address;
+
+    (void)key;
+    if (!span_size(value, &address) || address >= ADDRESS_LIMIT)
+        return false;
+    *(uint64_t *)field = address;
+    return true;
+}
+
+static bool set_number(const struct key *key, struct span value, void *field)
+{
+    const struct limits *limits = key->values;
+    uint64_t number;
+
+    if (!span_take_number(&value, &number) || value.size != 0 || number < limits->least ||
+        number > limits->most)
+        return false;
+    *(unsigned *)field = (unsigned)number;
+    return true;
+}
+
+/* "500us" or "2ms", into microseconds. */
+static bool set_slice(const struct key *key, struct span value, void *field)
+{
+    uint64_t number;
+    unsigned factor;
+
+    (void)key;
+    if (!span_take_number(&value, &number) || number > MAX_SLICE_US)
+        return false;
+    factor = span_equals(value, "ms") ? 1000 : span_equals(value, "us") ? 1 : 0;
+    if (number * factor < MIN_SLICE_US || number * factor > MAX_SLICE_US)
+        return false;
+    *(unsigned *)field = (unsigned)(number * factor);
+    return true;
+}
+
+/* "20/s", or "20/s after 5s" or "500ms". */
+static bool set_budget(const struct key *key UNUSED, struct span value, void *field)
+{
+    struct span rate = span_cut(&value, ' '), word = span_cut(&value, ' ');
+    uint64_t exits, after = 0;
+
+    if (!span_take_number(&rate, &exits) || exits > MAX_BUDGET || !span_equals(rate, "/s"))
+        return false;
+    if (word.size != 0 &&
+        (!span_equals(word, "after") || !span_take_number(&value, &after) || after > MAX_AFTER_MS))
+        return false;
+    after *= span_equals(value, "s") ? 1000 : 1;
+    if (after > MAX_AFTER_MS || (word.size != 0 && !span_equals(value, "s") && !span_equals(value, "ms")))
+        return false;
+    *(struct exit_budget *)field = (struct exit_budget){(unsigned)exits, (unsigned)after};
+    return true;
+}
+
+static bool set_text(const struct key *key, struct span value, void *field)
+{
+    char *text = field;
+
+    if (value.size >= key->size)
+        return false;
+    for (size_t i = 0; i < value.size; i++) {
+        unsigned char c = (unsigned char)value.at[i];
+
+        if ((c < 0x20 && c != '\t') || c == 0x7f)
+            return false;
+    }
+    memcpy(text, value.at, value.size);
+    text[value.size] = '\0';
+    return true;
+}
+
+static bool set_word(const struct key *key, struct span value, void *field)
+{
+    for (size_t i = 0; i < value.size; i++) {
+        if (span_blank(value.at[i]))
+            return false;
+    }
+    return value.size > 0 && set_text(key, value, field);
+}
+
+static bool set_choice(const struct key *key, struct span value, void *field)
+{
+    for (const struct choice *c = key->values; c->name != NULL; c++) {
+        if (span_equals(value, c->name)) {
+            store_le(field, c->value, (unsigned)key->size);
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Words with commas between them, into the bits of each. */
+static bool set_flags(const struct key *key, struct span value, void *field)
+{
+    unsigned *flags = field, one;
+
+    while (value.size > 0) {
+        if (!set_choice(&(struct key){.values = key->values, .size = sizeof(one)}, span_cut(&value, ','),
+                        &one))
+            return false;
+        *flags |= one;
+    }
+    return true;
+}
+
+static bool set_module(const struct key *key, struct span value, void *field)
+{
+    struct vm_config *vm = field;
+
+    if (vm->module_count == IMAGE_MAX_MODULES || value.size == 0)
+        return false;
+    return set_text(key, value, vm->modules[vm->module_count++]);
+}
+
+static bool cpu_number(struct span s, uint64_t *cpu)
+{
+    return span_take_number(&s, cpu) && s.size == 0 && *cpu < CONFIG_MAX_CPUS;
+}
+
+/* "3" or "1-2"; no CPU twice. */
+static bool add_cpus(struct cpu_set *set, struct span item)
+{
+    bool single = memchr(item.at, '-', item.size) == NULL;
+    uint64_t first, last;
+
+    if (!cpu_number(span_cut(&item, '-'), &first))
+        return false;
+    last = first;
+    if (!single && (!cpu_number(item, &last) || last < first))
+        return false;
+    for (; first <= last; first++) {
+        if (cpu_set_has(set, (unsigned)first))
+            return false;
+        set->bits[first / 64] |= BIT(first % 64);
+    }
+    return true;
+}
+
+static bool set_cpus(const struct key *key, struct span value, void *field)
+{
+    struct cpu_set set = {{0}};
+    bool more;
+
+    (void)key;
+    do {
+        more = memchr(value.at, ',', value.size) != NULL;
+        if (!add_cpus(&set, span_cut(&value, ',')))
+            return false;
+    } while (more);
+    *(struct cpu_set *)field = set;
+    return true;
+}
+
+bool config_valid_name(struct span name)
+{
+    for (size_t i = 0; i < name.size; i++) {
+        char c = name.at[i];
+        bool letter = (c | 0x20) >= 'a' && (c | 0x20) <= 'z';
+
+        if (!letter && (c < '0' || c > '9') && c != '-' && c != '_' && c != '.')
+            return false;
+    }
+    return name.size > 0 && name.size < CONFIG_NAME_SIZE;
+}
+
+static bool add_channel(struct vm_config *vm, struct span name)
+{
+    if (!config_valid_name(name) || vm->channel_count == VM_MAX_CHANNELS)
+        return false;
+    for (unsigned i = 0; i < vm->channel_count; i++) {
+        if (span_equals(name, vm->channels[i]))
+            return false;
+    }
+    memcpy(vm->channels[vm->channel_count++], name.at, name.size);
+    return true;
+}
+
+/* All of them, or none. */
+static bool set_channels(const struct key *key, struct span value, void *field)
+{
+    struct vm_config *vm = field;
+
+    (void)key;
+    while (value.size > 0) {
+        if (add_channel(vm, span_cut(&value, ',')))
+            continue;
+        vm->channel_count = 0;
+        return false;
+    }
+    return true;
+}
+
+/* --- the tables --- */
+
+static const struct choice ends[] = {
+    {"power-off", DONE_POWER_OFF}, {"reboot", DONE_REBOOT}, {"release", DONE_RELEASE}, {NULL, 0}};
+static const struct choice log_levels[] = {{"info", false}, {"debug", true}, {NULL, 0}};
+static const struct choice switches[] = {{"off", false}, {"on", true}, {NULL, 0}};
+static const struct choice interfaces[] = {
+    {"none", PV_NONE}, {"skerry", PV_SKERRY}, {"kvm", PV_KVM}, {NULL, 0}};
+/* KVM's own numbers of its features: fixed by its ABI, a clock is two of them. */
+const struct choice config_kvm_features[] = {{"clock", 1 << 0 | 1 << 3},
+                                             {"io-delay", 1 << 1},
+                                             {"steal-time", 1 << 5},
+                                             {"eoi", 1 << 6},
+                                             {"unhalt", 1 << 7},
+                                             {"tlb-flush", 1 << 9},
+                                             {"send-ipi", 1 << 11},
+                                             {"poll-control", 1 << 12},
+                                             {"sched-yield", 1 << 13},
+                                             {"msi-dest", 1 << 15},
+                                             {NULL, 0}};
+static const struct choice reactions[] = {{"report", false}, {"stop", true}, {NULL, 0}};
+static const struct choice modes[] = {{"16", 16}, {"32", 32}, {NULL, 0}};
+static const struct choice classes[] = {{"dedicated", SCHED_DEDICATED}, {"shared", SCHED_SHARED}, {NULL, 0}};
+static const struct choice endings[] = {
+    {"stop", ENDING_STOP}, {"restart", ENDING_RESTART}, {"poweroff", ENDING_POWEROFF}, {NULL, 0}};
+static const struct choice formats[] = {{"auto", IMAGE_AUTO},           {"linux", IMAGE_LINUX},
+                                        {"multiboot", IMAGE_MULTIBOOT}, {"multiboot2", IMAGE_MULTIBOOT2},
+                                        {"flat", IMAGE_FLAT},           {NULL, 0}};
+
+static const struct limits vcpu_limits = {1, MAX_VCPUS}, weight_limits = {1, MAX_WEIGHT},
+                           khz_limits = {MIN_TSC_KHZ, MAX_TSC_KHZ}, restart_limits = {1, UINT32_MAX};
+
+#define HOST(f)  offsetof(struct host_config, f), sizeof(((struct host_config *)0)->f)
+#define VM(f)    offsetof(struct vm_config, f), sizeof(((struct vm_config *)0)->f)
+#define VM_AT(f) offsetof(struct vm_config, f)
+
+static const struct key host_keys[] = {
+    {"focus", set_word, "VM name", "the name of a [vm NAME]", HOST(focus),
+     offsetof(struct host_config, focus_line), NULL},
+    {"log", set_choice, "log level", "info or debug", HOST(debug), 0, log_levels},
+    {"when-done", set_choice, "action", "power-off, reboot or release", HOST(when_done),
+     offsetof(struct host_config, when_done_line), ends},
+    {"release", set_word, "file name", "one word of at most 127 printable characters", HOST(release.kernel),
+     offsetof(struct host_config, release.kernel_line), NULL},
+    {"release-initrd", set_word, "file name", "one word of at most 127 printable characters",
+     HOST(release.initrd), offsetof(struct host_config, release.initrd_line), NULL},
+    {"release-module", set_module, "module",
+     "at most 8 of a file name and its words, 127 printable characters",
+     offsetof(struct host_config, release), CONFIG_FILE_SIZE, 0, NULL},
+    {"release-cmdline", set_text, "command line", "at most 1023 printable characters", HOST(release.cmdline),
+     0, NULL},
+};
+
+/* The first rows are those that other code names, in the order of its enum. */
+static const struct key vm_keys[] = {
+    {"load", set_address, "address", "a number below 4G, 0x for hexadecimal, K, M or G allowed", VM(load), 0,
+     NULL},
+    {"mode", set_choice, "mode", "16 or 32", VM(mode), 0, modes},
+    {"module", set_module, "module", "at most 8 of a file name and its words, 127 printable characters", 0,
+     CONFIG_FILE_SIZE, 0, NULL},
+    {"kernel", set_word, "file name", "one word of at most 127 printable characters", VM(kernel),
+     VM_AT(kernel_line), NULL},
+    {"initrd", set_word, "file name", "one word of at most 127 printable characters", VM(initrd),
+     VM_AT(initrd_line), NULL},
+    {"cmdline", set_text, "command line", "at most 1023 printable characters", VM(cmdline), 0, NULL},
+    {"format", set_choice, "format", "auto, linux, multiboot, multiboot2 or flat", VM(format), 0, formats},
+    {"memory", set_memory, "size", "a number with K, M or G, a multiple of 2M", VM(memory),
+     VM_AT(memory_line), NULL},
+    {"vcpus", set_number, "number of vCPUs", "1 to 64", VM(vcpus), VM_AT(vcpus_line), &vcpu_limits},
+    {"cpus", set_cpus, "set of CPUs", "numbers from 0 to 255 as in 1-2 or 0,2-3, none twice", VM(cpus),
+     VM_AT(cpus_line), NULL},
+    {"sched", set_choice, "scheduling class", "dedicated or shared", VM(sched), 0, classes},
+    {"weight", set_number, "weight", "1 to 10000", VM(weight), 0, &weight_limits},
+    {"slice", set_slice, "slice", "100us to 1000ms", VM(slice_us), 0, NULL},
+    {"on-exit", set_choice, "action", "stop, restart or poweroff", VM(on_exit), 0, endings},
+    {"on-crash", set_choice, "action", "stop, restart or poweroff", VM(on_crash), 0, endings},
+    {"max-restarts", set_number, "number", "1 to 4294967295", VM(max_restarts), 0, &restart_limits},
+    {"hlt-exits", set_choice, "switch", "on or off", VM(hlt_exits), 0, switches},
+    {"cr3-exits", set_choice, "switch", "on or off", VM(cr3_exits), 0, switches},
+    {"channels", set_channels, "list of channels",
+     "up to 8 names as VMs have them, commas between, none twice", 0, 0, VM_AT(channels_line), NULL},
+    {"pv", set_choice, "interface", "none, skerry or kvm", VM(pv), 0, interfaces},
+    {"pv-off", set_flags, "list of features",
+     "clock, io-delay, steal-time, eoi, unhalt, tlb-flush, send-ipi, poll-control, sched-yield or msi-dest, "
+     "commas between",
+     VM(pv_off), 0, config_kvm_features},
+    {"tsc-khz", set_number, "TSC rate", "1000 to 20000000 kHz", VM(tsc_khz), VM_AT(tsc_khz_line),
+     &khz_limits},
+    {"x2apic", set_choice, "switch", "on or off", VM(x2apic), 0, switches},
+    {"hv-timer", set_choice, "switch", "on or off", VM(hv_timer), 0, switches},
+    {"tpr-shadow", set_choice, "switch", "on or off", VM(tpr_shadow), 0, switches},
+    {"apicv", set_choice, "switch", "on or off", VM(apicv), 0, switches},
+    {"posted", set_choice, "switch", "on or off", VM(posted), 0, switches},
+    {"ipiv", set_choice, "switch", "on or off", VM(ipiv), 0, switches},
+    {"trace", set_choice, "switch", "on or off", VM(trace), 0, switches},
+    {"exit-budget", set_budget, "budget", "as in 0/s or 20/s after 5s, at most 1000000000 and 3600s",
+     VM(exit_budget), VM_AT(exit_budget_line), NULL},
+    {"on-budget", set_choice, "action", "report or stop", VM(stop_on_budget), VM_AT(on_budget_line),
+     reactions},
+};
+
+_Static_assert(ARRAY_SIZE(vm_keys) <= CONFIG_MAX_KEYS, "the parser has a place for each");
+
+const struct key_table config_host_keys = {host_keys, ARRAY_SIZE(host_keys)};
+const struct key_table config_vm_keys = {vm_keys, ARRAY_SIZE(vm_keys)};
+
+bool config_key_repeats(const struct key *key)
+{
+    return key->set == set_module;
+}
+
+bool config_key_may_be_empty(const struct key *key)
+{
+    return key->set == set_text;
+}

@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The keys of skerry.cfg: for the parser (core/config/config.c) alone. A table for each kind of section. */
+#pragma once
+
+#include "core/config/config.h"
+#include "core/base/span.h"
+
+#define CONFIG_MAX_KEYS 40 /* in a table */
+
+struct key;
+typedef bool set_value(const struct key *key, struct span value, void *field);
+
+struct limits {
+    unsigned least, most;
+};
+
+struct key {
+    const char *name;
+    set_value *set;
+    const char *kind, *expected; /* "memory = 'x' is no KIND, expected EXPECTED" */
+    size_t field, size;          /* in the section's struct; for text the size of its array */
+    size_t line;                 /* offset of the unsigned that keeps the line number; 0: none */
+    const void *values;          /* choices or limits, if it has them */
+};
+
+struct key_table {
+    const struct key *keys;
+    unsigned count;
+};
+
+extern const struct key_table config_host_keys, config_vm_keys;
+
+/* Those of a VM that other code names, by their places. */
+enum { KEY_LOAD, KEY_MODE };
+
+/* It may be given several times: the modules of a kernel, into a struct vm_config. */
+bool config_key_repeats(const struct key *key);
+/* It may be given without a value. */
+bool config_key_may_be_empty(const struct key *key);
+
+bool config_valid_name(struct span name);

@@ -1,0 +1,3 @@
+# SPDX-License-Identifier: BSD-2-Clause
+objects += core/config/config.o
+objects += core/config/config_keys.o

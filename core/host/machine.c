@@ -1,0 +1,343 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "core/host/machine.h"
+
+#include "arch/x86/clock.h"
+#include "arch/x86/cpu.h"
+#include "arch/x86/display.h"
+#include "arch/x86/features.h"
+#include "arch/x86/ioapic.h"
+#include "arch/x86/lapic.h"
+#include "arch/x86/layout.h"
+#include "arch/x86/msr.h"
+#include "arch/x86/percpu.h"
+#include "arch/x86/string.h"
+#include "arch/x86/trap.h"
+#include "arch/x86/uart16550.h"
+#include "core/base/blobs.h"
+#include "core/base/console.h"
+#include "core/base/log.h"
+#include "core/base/memory.h"
+#include "core/base/panic.h"
+
+#define COM1            0x3f8
+#define MAX_MBI         (1 * MIB)
+#define CALIBRATE_TICKS 1000000u /* TSC ticks to watch the local APIC timer for */
+
+struct machine machine;
+struct page_table host_tables;
+uint64_t image_phys_base;
+
+static uint64_t next_device = MMIO_BASE;
+
+static struct {
+    void *regs;
+    unsigned pins;
+    uint64_t *before;
+} ioapics[ACPI_MAX_IOAPICS];
+
+static void *host_table_page(void *context UNUSED)
+{
+    return memory_alloc_zeroed(&memory_host, MEMORY_STATE, 1);
+}
+
+static void map_host(uint64_t va, uint64_t pa, uint64_t size, uint64_t flags)
+{
+    if (!paging_map(&host_tables, va, pa, size, flags))
+        panic("no memory for the hypervisor's page tables");
+}
+
+void *machine_map_device(hpa_t at, uint64_t size, uint64_t flags)
+{
+    uint64_t base = ALIGN_DOWN(at.value, PAGE_SIZE), end = ALIGN_UP(at.value + size, PAGE_SIZE);
+    uint64_t va = next_device;
+
+    ASSERT(end - base < MMIO_BASE + MMIO_SIZE - next_device);
+    map_host(va, base, end - base, flags);
+    next_device += end - base;
+    return (void *)(va + (at.value - base));
+}
+
+static void take_memory(hpa_t mbi)
+{
+    static struct memory_range usable[BOOT_MAX_MEMORY], reserved[BOOT_MAX_MEMORY + BOOT_MAX_MODULES + 2];
+    const struct boot_info *b = &machine.boot;
+    unsigned used = 0, kept = 0;
+
+    for (unsigned i = 0; i < b->memory_count; i++) {
+        struct memory_range r = {b->memory[i].base, b->memory[i].size};
+
+        if (b->memory[i].type == MEMORY_USABLE)
+            usable[used++] = r;
+        else
+            reserved[kept++] = r;
+    }
+    for (unsigned i = 0; i < b->module_count; i++)
+        reserved[kept++] = (struct memory_range){b->modules[i].start.value, b->modules[i].size};
+    reserved[kept++] = (struct memory_range){image_phys_base, (uint64_t)image_end - KERNEL_BASE};
+    reserved[kept++] = (struct memory_range){mbi.value, load_le(phys_to_virt(mbi), 4)};
+    if (!memory_setup(usable, used, reserved, kept))
+        panic("no usable memory in the boot loader's map of %u entries", b->memory_count);
+}
+
+uint64_t machine_memory_top(void)
+{
+    uint64_t top = 4 * GIB;
+
+    for (unsigned i = 0; i < machine.boot.memory_count; i++) {
+        const struct boot_memory *m = &machine.boot.memory[i];
+
+        if (m->type == MEMORY_USABLE || m->type == MEMORY_ACPI || m->type == MEMORY_NVS)
+            top = MAX(top, ALIGN_UP(m->base + m->size, PAGE_2M));
+    }
+    return top;
+}
+
+static void build_address_space(void)
+{
+    uint64_t text = (uint64_t)text_start, rodata = (uint64_t)text_end, data = (uint64_t)rodata_end;
+    uint64_t end = (uint64_t)image_end, offset = image_phys_base - KERNEL_BASE;
+
+    host_tables = (struct page_table){
+        .root = host_table_page(NULL),
+        .present = PTE_P,
+        .table_flags = PTE_P | PTE_W,
+        .max_leaf = feature_present(FEATURE_PAGE_1G) ? 3 : 2,
+        .alloc = host_table_page,
+    };
+    if (!host_tables.root)
+        panic("no memory for the hypervisor's page tables");
+    map_host(DIRECT_BASE, 0, machine_memory_top(), MAP_RW);
+    map_host(DIRECT_BASE + text + offset, text + offset, data - text,
+             MAP_RO); /* W^X holds for the alias too */
+    map_host(text, text + offset, rodata - text, MAP_RX);
+    map_host(rodata, rodata + offset, data - rodata, MAP_RO);
+    map_host(data, data + offset, end - data, MAP_RW);
+    write_cr3(virt_to_phys(host_tables.root).value);
+}
+
+void machine_setup(hpa_t mbi, uint64_t entry_tsc)
+{
+    const char *why;
+
+    machine.entry_tsc = entry_tsc;
+    if (console_setup(COM1))
+        machine.serial_port = COM1;
+    if (!multiboot2_parse(phys_to_virt(mbi), MAX_MBI, &machine.boot, &why))
+        panic("boot information: %s", why);
+    if (!feature_present(FEATURE_NX))
+        panic("this CPU has no NX, which Skerry needs for its own pages");
+    mtrr_read(&machine.mtrrs);
+    cpu_note_state(&machine.boot_cpu);
+    take_memory(mbi);
+    cpu_enable_protections();
+    build_address_space();
+}
+
+const void *machine_table(hpa_t at, size_t n)
+{
+    uint64_t top = machine_memory_top();
+
+    return at.value < top && n <= top - at.value ? phys_to_virt(at) : NULL;
+}
+
+static const void *map_table(void *context UNUSED, hpa_t at, size_t n)
+{
+    return machine_table(at, n);
+}
+
+static void warn_table(void *context UNUSED, const char *table, const char *what)
+{
+    log_error("ACPI table %s: %s", table, what);
+}
+
+static void setup_display(void)
+{
+    const struct boot_framebuffer *f = &machine.boot.framebuffer;
+    struct display_mode mode = {
+        .text = f->type == FRAMEBUFFER_TEXT,
+        .pitch = f->pitch,
+        .width = f->width,
+        .height = f->height,
+        .bits_per_pixel = f->bpp,
+    };
+
+    if (!f->present || f->type == FRAMEBUFFER_INDEXED || f->bpp < 16)
+        return;
+    mode.memory = machine_map_device(f->address, (uint64_t)f->pitch * f->height, MAP_WC);
+    display_setup(&mode, font);
+    console_add_display();
+}
+
+static void setup_spcr_console(void)
+{
+    const struct acpi_spcr *s = &machine.acpi.spcr;
+
+    if (!s->present || s->base.space != ACPI_PORT || !s->base.address ||
+        s->base.address == machine.serial_port)
+        return;
+    if (console_setup((uint16_t)s->base.address))
+        machine.serial_port = (uint16_t)s->base.address;
+}
+
+/* The I/O APIC that has gsi, mapped, and its pin; NULL if none has. */
+static void *find_ioapic(uint32_t gsi, unsigned *pin)
+{
+    void *found = NULL;
+
+    for (unsigned i = 0; i < machine.acpi.madt.ioapic_count; i++) {
+        const struct acpi_ioapic *io = &machine.acpi.madt.ioapics[i];
+        void *regs = machine_map_device(io->address, PAGE_SIZE, MAP_DEVICE);
+        unsigned pins;
+
+        _Static_assert(IOAPIC_MAX_PINS * sizeof(uint64_t) <= PAGE_SIZE, "one page");
+        ioapics[i].before = memory_alloc_zeroed(&memory_host, MEMORY_STATE, 1);
+        if (!ioapics[i].before)
+            panic("no memory for the state of I/O APIC %u", i);
+        pins = ioapic_setup(regs, ioapics[i].before);
+        ioapics[i].regs = regs;
+        ioapics[i].pins = pins;
+        if (gsi >= io->gsi_base && gsi - io->gsi_base < pins) {
+            *pin = gsi - io->gsi_base;
+            found = regs;
+        }
+    }
+    return found;
+}
+
+static uint32_t serial_gsi(bool *level, bool *low)
+{
+    const struct acpi_spcr *s = &machine.acpi.spcr;
+    uint8_t irq = machine.serial_port == 0x2f8 || machine.serial_port == 0x2e8 ? 3 : 4;
+
+    if (s->present && s->has_gsi && s->base.address == machine.serial_port) {
+        *level = *low = true;
+        return s->gsi;
+    }
+    for (unsigned i = 0; i < machine.acpi.madt.override_count; i++) {
+        const struct acpi_override *o = &machine.acpi.madt.overrides[i];
+
+        if (o->irq == irq) {
+            *low = (o->flags & 3) == 3;
+            *level = (o->flags >> 2 & 3) == 3;
+            return o->gsi;
+        }
+    }
+    return irq;
+}
+
+static void setup_console_interrupt(void)
+{
+    bool level = false, low = false;
+    uint32_t gsi = serial_gsi(&level, &low);
+    unsigned pin;
+    void *regs = find_ioapic(gsi, &pin);
+
+    if (!regs || !machine.serial_port)
+        return;
+    interrupt_install(VECTOR_CONSOLE, console_interrupt);
+    ioapic_route(regs, pin, VECTOR_CONSOLE, this_cpu()->apic_id, level, low);
+    uart16550_enable_interrupts(false);
+}
+
+static void setup_clocks(void)
+{
+    uint32_t count;
+
+    machine.tsc_hz = clock_measure_tsc(machine.acpi.fadt.pm_timer);
+    machine.tsc_scale = tick_scale(machine.tsc_hz);
+    machine.start_time = clock_read_cmos();
+    machine.start_tsc = rdtsc();
+    if (lapic_has_tsc_deadline())
+        return;
+    count = lapic_timer_count(UINT32_MAX, CALIBRATE_TICKS);
+    lapic_timer_set_rate(((uint64_t)count << 32) / CALIBRATE_TICKS);
+    this_cpu()->apic_id = lapic_enable();
+}
+
+void machine_start_devices(void)
+{
+    struct acpi_source source = {map_table, warn_table, NULL};
+    hpa_t registers = hpa(rdmsr(IA32_APIC_BASE) & UINT64_C(0xffffff000));
+
+    if (!machine.boot.rsdp_size ||
+        !acpi_parse(&source, machine.boot.rsdp, machine.boot.rsdp_size, &machine.acpi))
+        log_error("no usable ACPI tables: one CPU, no power off");
+    setup_spcr_console();
+    setup_display();
+    chipset_note_and_mask(!machine.acpi.madt.present || machine.acpi.madt.pcat_compat);
+    lapic_setup(machine_map_device(registers, PAGE_SIZE, MAP_DEVICE));
+    this_cpu()->apic_id = lapic_enable();
+    setup_clocks();
+    setup_console_interrupt();
+}
+
+/* What is pending is taken first, by handlers that find nothing to do: the next kernel has other vectors. */
+void machine_put_back(void)
+{
+    console_set_input(NULL);
+    for (unsigned i = 0; i < ARRAY_SIZE(ioapics) && ioapics[i].regs; i++)
+        ioapic_mask(ioapics[i].regs, ioapics[i].pins);
+    lapic_timer_arm(0);
+    __asm__ volatile("sti; nop; cli" ::: "memory");
+    uart16550_put_back();
+    for (unsigned i = 0; i < ARRAY_SIZE(ioapics) && ioapics[i].regs; i++)
+        ioapic_put_back(ioapics[i].regs, ioapics[i].pins, ioapics[i].before);
+    lapic_put_back();
+    chipset_put_back();
+}
+
+uint64_t machine_time(void)
+{
+    return machine.start_time + (machine.tsc_hz ? (rdtsc() - machine.start_tsc) / machine.tsc_hz : 0);
+}
+
+uint64_t machine_time_ns(void)
+{
+    return machine.start_time * NANOSECONDS + ticks_to_ns(machine.tsc_scale, rdtsc() - machine.start_tsc);
+}
+
+static size_t word_length(const char *s)
+{
+    size_t n = 0;
+
+    while (s[n] && s[n] != ' ')
+        n++;
+    return n;
+}
+
+/* word and then rest, as one word of the boot command line. */
+static bool option(const char *word, const char *rest)
+{
+    const char *s = machine.boot.cmdline;
+    size_t first = strlen(word), second = strlen(rest);
+
+    while (*s) {
+        size_t n = word_length(s);
+
+        if (n == first + second && !strncmp(s, word, first) && !strncmp(s + first, rest, second))
+            return true;
+        s += n;
+        while (*s == ' ')
+            s++;
+    }
+    return false;
+}
+
+bool machine_option(const char *word)
+{
+    return option(word, "");
+}
+
+bool machine_option_off(const char *name)
+{
+    return option(name, "=off");
+}
+
+const struct boot_module *machine_module(const char *name)
+{
+    for (unsigned i = 0; i < machine.boot.module_count; i++) {
+        if (!strcmp(machine.boot.modules[i].string, name))
+            return &machine.boot.modules[i];
+    }
+    return NULL;
+}

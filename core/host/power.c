@@ -1,0 +1,215 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "core/host/power.h"
+
+#include "arch/x86/cpu.h"
+#include "arch/x86/layout.h"
+#include "core/vm/backend.h"
+#include "core/base/blackbox.h"
+#include "core/base/console.h"
+#include "core/base/format.h"
+#include "core/base/log.h"
+#include "core/host/machine.h"
+#include "core/base/panic.h"
+#include "core/host/release.h"
+#include "core/host/smp.h"
+
+#define SLP_EN        BIT(13)
+#define SLP_TYP_SHIFT 10
+#define SCI_EN        BIT(0)
+#define SLEEP_EN      BIT(5) /* of the sleep control register of hardware-reduced ACPI */
+#define LEAVE_SECONDS 2
+
+#define RESET_CONTROL        0xcf9 /* of nearly every chipset */
+#define SYSTEM_RESET         0x02
+#define RESET_CPU            0x04
+#define KEYBOARD_COMMAND     0x64
+#define KEYBOARD_PULSE_RESET 0xfe
+
+enum end { END_OPEN, END_OFF, END_REBOOT, END_RELEASE };
+
+static enum end end; /* decided once: several CPUs may find at the same time that all is over */
+static NORETURN void release(void);
+
+static bool decide(enum end wanted)
+{
+    enum end open = END_OPEN;
+
+    return __atomic_compare_exchange_n(&end, &open, wanted, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
+}
+
+static void register_write(const struct acpi_register *r, uint64_t value)
+{
+    unsigned bytes = r->width ? (r->width + 7u) / 8 : 2;
+
+    if (r->space == ACPI_PORT && bytes == 1)
+        outb((uint16_t)r->address, (uint8_t)value);
+    else if (r->space == ACPI_PORT && bytes == 2)
+        outw((uint16_t)r->address, (uint16_t)value);
+    else if (r->space == ACPI_PORT)
+        outl((uint16_t)r->address, (uint32_t)value);
+    else if (r->space == ACPI_MEMORY)
+        store_le(machine_map_device(hpa(r->address), bytes, MAP_DEVICE), value, bytes);
+}
+
+static void give_up_virtualization(void)
+{
+    ASSERT(!this_cpu()->active);
+    backend.cpu_disable(this_cpu());
+    cpu_put_back(&this_cpu()->before);
+}
+
+void power_leave(void)
+{
+    if (__atomic_load_n(&end, __ATOMIC_SEQ_CST) == END_RELEASE && !this_cpu()->id)
+        release();
+    give_up_virtualization();
+    __atomic_store_n(&this_cpu()->left, true, __ATOMIC_RELEASE);
+    halt_forever();
+}
+
+/* Every CPU does VMCLEAR and VMXOFF before the machine leaves our hands. False: one did not. */
+static bool take_back_cpus(void)
+{
+    bool all = true;
+    uint64_t start;
+
+    for (unsigned i = 0; i < cpu_count; i++) {
+        if (cpus[i] == this_cpu())
+            continue;
+        cpus[i]->leave = true;
+        smp_kick(cpus[i]);
+    }
+    start = rdtsc();
+    for (unsigned i = 0; i < cpu_count; i++) {
+        while (cpus[i] != this_cpu() && !cpus[i]->left) {
+            if (rdtsc() - start > machine.tsc_hz * LEAVE_SECONDS) {
+                log_error("CPU %u does not give its guest up", i);
+                all = false;
+                break;
+            }
+            cpu_pause();
+        }
+    }
+    give_up_virtualization();
+    return all;
+}
+
+static void enter_acpi_mode(const struct acpi_fadt *f)
+{
+    if (f->smi_command && f->acpi_enable && f->pm1a_control.space == ACPI_PORT &&
+        !(inw((uint16_t)f->pm1a_control.address) & SCI_EN))
+        outb((uint16_t)f->smi_command, f->acpi_enable);
+}
+
+static void soft_off(void)
+{
+    const struct acpi_fadt *f = &machine.acpi.fadt;
+    const struct acpi_s5 *s5 = &machine.acpi.s5;
+
+    if (!f->present || !s5->present)
+        return;
+    if (f->hw_reduced) {
+        register_write(&f->sleep_control, (uint64_t)s5->a << 2 | SLEEP_EN);
+        return;
+    }
+    enter_acpi_mode(f);
+    register_write(&f->pm1a_control, (uint64_t)s5->a << SLP_TYP_SHIFT | SLP_EN);
+    if (f->pm1b_control.address)
+        register_write(&f->pm1b_control, (uint64_t)s5->b << SLP_TYP_SHIFT | SLP_EN);
+}
+
+static NORETURN void switch_off(void)
+{
+    log_info("power off");
+    console_flush();
+    blackbox_erase();
+    soft_off();
+    power_halt("this machine does not switch itself off");
+}
+
+void power_off(void)
+{
+    if (!decide(END_OFF))
+        power_leave();
+    take_back_cpus();
+    switch_off();
+}
+
+static void wait_for_reset(void)
+{
+    uint64_t start = rdtsc();
+
+    while (rdtsc() - start < machine.tsc_hz / 20)
+        cpu_pause();
+}
+
+/* From the clean way to the one that always works. */
+void power_reboot(void)
+{
+    static const struct table_pointer none;
+    const struct acpi_fadt *f = &machine.acpi.fadt;
+
+    if (!decide(END_REBOOT))
+        power_leave();
+    take_back_cpus();
+    log_info("reboot");
+    console_flush();
+    blackbox_note_end(BLACKBOX_REBOOT);
+    if (f->reset.address) {
+        register_write(&f->reset, f->reset_value);
+        wait_for_reset();
+    }
+    outb(RESET_CONTROL, SYSTEM_RESET);
+    outb(RESET_CONTROL, SYSTEM_RESET | RESET_CPU);
+    wait_for_reset();
+    outb(KEYBOARD_COMMAND, KEYBOARD_PULSE_RESET);
+    wait_for_reset();
+    lidt(&none);
+    __asm__ volatile("ud2"); /* without an IDT: a triple fault */
+    halt_forever();
+}
+
+/* The kernel that comes expects to be on the boot CPU. */
+static NORETURN void release(void)
+{
+    if (!take_back_cpus())
+        log_error("not released: a CPU is missing");
+    else
+        release_start();
+    switch_off();
+}
+
+void power_release(void)
+{
+    if (!release_possible()) {
+        log_error("not released: no usable 'release' in [host] of skerry.cfg");
+        power_off();
+    }
+    if (decide(END_RELEASE) && this_cpu()->id) {
+        cpus[0]->leave = true;
+        smp_kick(cpus[0]);
+    }
+    power_leave(); /* the boot CPU: release() */
+}
+
+void power_when_done(void)
+{
+    switch (release_when_done()) {
+    case DONE_REBOOT: power_reboot();
+    case DONE_RELEASE: power_release();
+    default: power_off();
+    }
+}
+
+void power_halt(const char *fmt, ...)
+{
+    char text[256];
+    va_list args;
+
+    va_start(args, fmt);
+    vformat(text, sizeof(text), fmt, args);
+    va_end(args);
+    log_info("halted: %s", text);
+    console_flush();
+    halt_forever();
+}

@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What boot/release.asm finds at the end of its page. */
+#pragma once
+
+#include "core/image/loader.h"
+
+/* In order. from 0: cleared. The list ends with size 0. No source is a destination. */
+struct release_copy {
+    uint64_t to, from, size;
+};
+
+struct release_data {
+    uint64_t cr3; /* tables that map everything at its physical address */
+    uint64_t list;
+    struct start_state start;
+};

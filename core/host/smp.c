@@ -1,0 +1,176 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "core/host/smp.h"
+
+#include "arch/x86/cpu.h"
+#include "arch/x86/features.h"
+#include "arch/x86/lapic.h"
+#include "arch/x86/layout.h"
+#include "arch/x86/string.h"
+#include "arch/x86/trap.h"
+#include "core/base/log.h"
+#include "core/host/machine.h"
+#include "core/base/memory.h"
+#include "core/base/panic.h"
+#include "core/host/smp_trampoline.h"
+
+#define TRAMPOLINE_LOWEST 0x1000u
+#define PAGE_END          0x9f000u
+
+struct cpu *cpus[MAX_CPUS];
+unsigned cpu_count;
+
+extern char trampoline_start[], trampoline_end[], trampoline_data[];
+
+static void (*ap_entry)(void);
+
+static void map_stack(uint64_t base, uint64_t size)
+{
+    hpa_t pages = memory_alloc(&memory_host, MEMORY_STATE, size / PAGE_SIZE, 1);
+
+    if (!pages.value || !paging_map(&host_tables, base, pages.value, size, MAP_RW))
+        panic("no memory for the stack of CPU %u", cpu_count);
+    memory_zero(phys_to_virt(pages), size / PAGE_SIZE);
+}
+
+/* A page for struct cpu and a slot of stacks, each with an unmapped page below it (arch/x86/layout.h). */
+static struct cpu *make_cpu(void)
+{
+    struct cpu *cpu = memory_alloc_zeroed(&memory_host, MEMORY_STATE, 1);
+    uint64_t slot = STACKS_BASE + cpu_count * STACK_SLOT;
+
+    if (!cpu)
+        panic("no memory for CPU %u", cpu_count);
+    cpu->id = cpu_count;
+    cpu->stack_top = slot + PAGE_SIZE + STACK_SIZE;
+    map_stack(slot + PAGE_SIZE, STACK_SIZE);
+    for (unsigned ist = 1; ist <= 3; ist++)
+        map_stack(cpu->stack_top + ist * PAGE_SIZE + (ist - 1) * IST_SIZE, IST_SIZE);
+    return cpu;
+}
+
+void smp_setup_boot_cpu(void)
+{
+    struct cpu *cpu = make_cpu();
+
+    cpus[cpu_count++] = cpu;
+    cpu->before = machine.boot_cpu;
+    cpu_load_tables(cpu);
+    cpu->online = true;
+}
+
+/* A page below 640 KiB that the memory map calls usable and no module covers. */
+static uint64_t find_low_page(void)
+{
+    const struct boot_info *b = &machine.boot;
+
+    for (uint64_t page = PAGE_END - PAGE_SIZE; page >= TRAMPOLINE_LOWEST; page -= PAGE_SIZE) {
+        bool usable = false;
+
+        for (unsigned i = 0; i < b->memory_count; i++) {
+            const struct boot_memory *m = &b->memory[i];
+
+            if (page < m->base + m->size && m->base < page + PAGE_SIZE) {
+                usable = m->type == MEMORY_USABLE && page >= m->base && page + PAGE_SIZE <= m->base + m->size;
+                if (!usable)
+                    break;
+            }
+        }
+        for (unsigned i = 0; usable && i < b->module_count; i++)
+            usable = page >= b->modules[i].start.value + b->modules[i].size ||
+                     b->modules[i].start.value >= page + PAGE_SIZE;
+        if (usable)
+            return page;
+    }
+    return 0;
+}
+
+static NORETURN void ap_main(struct cpu *cpu)
+{
+    cpu_note_state(&cpu->before);
+    cpu_enable_protections();
+    cpu_load_tables(cpu);
+    cpu->apic_id = lapic_enable();
+    __atomic_store_n(&cpu->online, true, __ATOMIC_RELEASE);
+    ap_entry();
+    panic("CPU %u: its loop ended", cpu->id);
+}
+
+static void wait(uint64_t microseconds)
+{
+    uint64_t start = rdtsc(), ticks = machine.tsc_hz / 1000000 * microseconds;
+
+    while (rdtsc() - start < ticks)
+        cpu_pause();
+}
+
+static bool wait_online(const struct cpu *cpu, uint64_t microseconds)
+{
+    for (uint64_t gone = 0; gone < microseconds && !cpu->online; gone += 10)
+        wait(10);
+    return cpu->online;
+}
+
+static bool start_one(struct cpu *cpu, uint64_t page)
+{
+    struct trampoline_data *data = phys_to_virt(hpa(page + (uint64_t)(trampoline_data - trampoline_start)));
+
+    *data = (struct trampoline_data){
+        .cr3 = virt_to_phys(host_tables.root).value,
+        .stack = cpu->stack_top,
+        .cpu = (uint64_t)cpu,
+        .entry = (uint64_t)ap_main,
+    };
+    lapic_ipi(cpu->apic_id, ICR_INIT);
+    wait(10000);
+    for (unsigned i = 0; i < 2; i++) {
+        lapic_ipi(cpu->apic_id, ICR_STARTUP | (uint32_t)(page >> PAGE_SHIFT));
+        if (wait_online(cpu, i ? 1000000 : 200))
+            return true;
+    }
+    return false;
+}
+
+void smp_start_others(void (*entry)(void))
+{
+    const struct acpi_madt *madt = &machine.acpi.madt;
+    uint64_t page = find_low_page();
+
+    ap_entry = entry;
+    if (madt->cpu_count <= 1)
+        return;
+    if (!page || virt_to_phys(host_tables.root).value >= 4 * GIB) {
+        log_error("no page below 640 KiB to start the other CPUs from");
+        return;
+    }
+    memcpy(phys_to_virt(hpa(page)), trampoline_start, (size_t)(trampoline_end - trampoline_start));
+    if (!paging_map(&host_tables, page, page, PAGE_SIZE, PTE_P))
+        panic("no memory for page tables");
+    for (unsigned i = 0; i < madt->cpu_count && cpu_count < MAX_CPUS; i++) {
+        struct cpu *cpu;
+
+        if (!madt->cpus[i].enabled || madt->cpus[i].apic_id == cpus[0]->apic_id)
+            continue;
+        cpu = make_cpu();
+        cpu->apic_id = madt->cpus[i].apic_id;
+        if (start_one(cpu, page))
+            cpus[cpu_count++] = cpu;
+        else
+            log_error("CPU with APIC ID %u did not start", cpu->apic_id);
+    }
+    paging_map(&host_tables, page, page, PAGE_SIZE, 0);
+    write_cr3(read_cr3());
+}
+
+void smp_reset_others(void)
+{
+    for (unsigned i = 0; i < cpu_count; i++) {
+        if (cpus[i] != this_cpu())
+            lapic_ipi(cpus[i]->apic_id, ICR_INIT);
+    }
+    wait(10000);
+}
+
+void smp_kick(const struct cpu *cpu)
+{
+    lapic_ipi(cpu->apic_id, ICR_ASSERT | VECTOR_KICK);
+}

@@ -1,0 +1,4 @@
+# SPDX-License-Identifier: BSD-2-Clause
+objects += core/life/breakpoint.o
+objects += core/life/life.o
+objects += core/life/vm_build.o

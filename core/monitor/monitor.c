@@ -1,0 +1,186 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "core/monitor/monitor.h"
+
+#include "arch/x86/percpu.h"
+#include "arch/x86/string.h"
+#include "core/life/breakpoint.h"
+#include "core/base/console.h"
+#include "core/base/format.h"
+#include "core/monitor/line_edit.h"
+#include "core/base/log.h"
+#include "core/monitor/monitor_command.h"
+#include "core/vm/vm.h"
+
+#define KEY_MONITOR 0x1c /* Ctrl-\ */
+#define PROMPT      "skerry> "
+#define KEYS        256
+
+static const struct config *config;
+static struct line_edit line;
+static struct console_stream own = {.name = "monitor"};
+static struct console_stream *before; /* who had the focus */
+static uint8_t keys[KEYS];            /* typed and not yet taken; the boot CPU's, interrupts off */
+static unsigned keys_head, keys_tail;
+static bool open;
+
+bool monitor_is_open(void)
+{
+    return open;
+}
+
+static struct vm *focused_vm(void)
+{
+    for (struct vm *vm = vm_next(NULL); vm; vm = vm_next(vm)) {
+        if (vm->live && &vm->console == console_focused())
+            return vm;
+    }
+    return NULL;
+}
+
+static void draw(void)
+{
+    char text[CONSOLE_PROMPT + 1];
+
+    format(text, sizeof(text), PROMPT "%s", line.text);
+    console_set_prompt(text, sizeof(PROMPT) - 1 + line.cursor);
+}
+
+static void enter(void)
+{
+    open = true;
+    before = console_focused();
+    console_focus(&own);
+    console_set_prefixes(true);
+    print("Skerry's monitor; 'help' lists the commands, Ctrl-\\ leaves\n");
+    draw();
+}
+
+void monitor_close(struct vm *focus)
+{
+    struct vm *any = NULL;
+
+    for (struct vm *vm = vm_next(NULL); vm; vm = vm_next(vm)) {
+        if (vm->live && !any)
+            any = vm;
+        if (vm->live && !focus && &vm->console == before)
+            focus = vm;
+    }
+    focus = focus ? focus : any;
+    open = false;
+    console_set_prompt("", 0);
+    console_set_prefixes(vm_count > 1);
+    console_focus(focus ? &focus->console : NULL);
+    if (focus)
+        log_info("console: %s", focus->config->name);
+}
+
+static void on_key(uint8_t byte)
+{
+    struct cpu *cpu = this_cpu();
+    struct vm *vm;
+
+    if (!open && byte != KEY_MONITOR) {
+        vm = keys_head == keys_tail ? focused_vm() : NULL;
+        if (vm) {
+            vm_input(vm, byte);
+            return;
+        }
+    }
+    if (keys_head - keys_tail < KEYS)
+        keys[keys_head++ % KEYS] = byte;
+    cpu->work = true;
+    if (cpu->vcpu)
+        cpu->vcpu->kicked = true;
+}
+
+void monitor_setup(const struct config *c)
+{
+    config = c;
+    console_set_input(on_key);
+}
+
+/* The first candidate's beginning as far as all have it; all of them, if that adds nothing. */
+static void complete(void)
+{
+    const char *other = monitor_candidate(config, line.text, line.cursor, 0);
+    unsigned start = line.cursor, common, typed;
+    char first[LINE_SIZE];
+
+    while (start > 0 && line.text[start - 1] != ' ')
+        start--;
+    typed = line.cursor - start;
+    if (!other)
+        return;
+    format(first, sizeof(first), "%s", other);
+    common = (unsigned)strlen(first);
+    for (unsigned n = 1; (other = monitor_candidate(config, line.text, line.cursor, n)); n++) {
+        while (strncmp(first, other, common))
+            common--;
+    }
+    if (common > typed)
+        line_insert(&line, first + typed, common - typed);
+    if (!monitor_candidate(config, line.text, line.cursor, 1)) {
+        line_insert(&line, " ", 1);
+        return;
+    }
+    for (unsigned n = 0; common == typed && (other = monitor_candidate(config, line.text, line.cursor, n));
+         n++)
+        print("  %s\n", other);
+}
+
+static void run_line(void)
+{
+    char text[LINE_SIZE];
+
+    memcpy(text, line.text, sizeof(text));
+    line_clear(&line);
+    console_set_prompt("", 0);
+    print(PROMPT "%s\n", text);
+    monitor_run(config, text);
+}
+
+/* True: a command has run. */
+static bool take(uint8_t byte)
+{
+    if (!open) {
+        if (byte == KEY_MONITOR)
+            enter();
+        return false;
+    }
+    if (byte == KEY_MONITOR) {
+        monitor_close(NULL);
+        return false;
+    }
+    switch (line_key(&line, byte)) {
+    case LINE_DONE: run_line(); return true;
+    case LINE_COMPLETE: complete(); return false;
+    default: return false;
+    }
+}
+
+/* A VM has stopped at a breakpoint. */
+static void show_stop(struct vm *vm)
+{
+    if (!open)
+        enter();
+    monitor_show_stop(vm);
+}
+
+void monitor_work(void)
+{
+    bool ran = false;
+
+    /* Before the look at what others have left: they do it first, and then set the flag
+     * (core/life/breakpoint.c).
+     */
+    __atomic_store_n(&this_cpu()->work, false, __ATOMIC_SEQ_CST);
+    for (struct vm *vm; (vm = vm_next_stop());)
+        show_stop(vm);
+    while (keys_head != keys_tail && !ran)
+        ran = take(keys[keys_tail++ % KEYS]);
+    if (open)
+        draw();
+    if (keys_head != keys_tail)
+        this_cpu()->work = true;
+    console_send_on();
+}

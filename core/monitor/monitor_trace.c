@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* `trace` in the monitor. */
+#include "arch/x86/string.h"
+#include "core/life/life.h"
+#include "core/base/log.h"
+#include "core/monitor/monitor_command.h"
+#include "core/report/trace_show.h"
+
+#define SHOWN 20
+#define MOST  (TRACE_EVENTS * MAX_CPUS)
+
+static bool number(const char *text, unsigned *n)
+{
+    unsigned value = 0;
+
+    for (const char *c = text; *c; c++) {
+        if (*c < '0' || *c > '9' || value > MOST)
+            return false;
+        value = value * 10 + (unsigned)(*c - '0');
+    }
+    *n = value;
+    return *text && value && value <= MOST;
+}
+
+static void usage(void)
+{
+    print("usage: trace, trace show [VM] [N], trace last [N], trace on VM, trace off VM\n");
+}
+
+/* [VM] [N]: a VM's name comes first, even one that is a number. */
+static void show(const struct config *config, const char *const w[])
+{
+    struct trace_filter f = {TRACE_ANY, TRACE_ANY};
+    const char *const *next = &w[1];
+    unsigned n = SHOWN;
+
+    for (unsigned i = 0; i < config->vm_count && f.vm == TRACE_ANY; i++) {
+        if (!strcmp(config->vms[i].name, *next))
+            f.vm = (int)i;
+    }
+    next += f.vm != TRACE_ANY;
+    if (**next && !number(*next, &n)) {
+        print("'%s' is neither a VM nor a number, expected trace show [VM] [N]\n", *next);
+        return;
+    }
+    if (**next && *next[1])
+        usage();
+    else
+        trace_show(&f, n);
+}
+
+static void show_last(const struct config *config UNUSED, const char *const w[])
+{
+    unsigned n = SHOWN;
+
+    if (*w[2] || (*w[1] && !number(w[1], &n)))
+        usage();
+    else if (!trace_show_last(n))
+        print("nothing is known of a run before: it left no black box, or memory was lost\n");
+}
+
+/* What a vCPU does at each exit is chosen when its run begins: all of them leave in between. */
+static void turn(const struct config *config, const char *const w[], bool on)
+{
+    struct vm *vm = monitor_find(config, w[1]);
+    bool pause = vm && vm->live && !vm->paused;
+    const char *why = pause ? vm_pause(vm) : NULL;
+
+    if (!vm)
+        return;
+    if (!why) {
+        vm->traced = on;
+        why = pause ? vm_resume(vm) : NULL;
+    }
+    if (why)
+        print("[vm %s] %s\n", w[1], why);
+    else
+        log_info("[vm %s] is %s", w[1], on ? "traced" : "traced no more");
+}
+
+static void turn_on(const struct config *config, const char *const w[])
+{
+    turn(config, w, true);
+}
+
+static void turn_off(const struct config *config, const char *const w[])
+{
+    turn(config, w, false);
+}
+
+static const struct {
+    const char *name;
+    void (*run)(const struct config *config, const char *const w[]);
+} verbs[] = {{"", show}, {"show", show}, {"last", show_last}, {"on", turn_on}, {"off", turn_off}};
+
+void monitor_trace(const struct config *config, const char *const words[])
+{
+    for (unsigned i = 0; i < ARRAY_SIZE(verbs); i++) {
+        if (!strcmp(verbs[i].name, words[0])) {
+            verbs[i].run(config, words);
+            return;
+        }
+    }
+    usage();
+}

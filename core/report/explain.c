@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "core/report/explain.h"
+
+#include "arch/x86/features.h"
+#include "arch/x86/lapic.h"
+#include "arch/x86/percpu.h"
+#include "core/vm/backend.h"
+#include "core/base/format.h"
+#include "core/base/log.h"
+#include "core/host/machine.h"
+#include "core/base/memory.h"
+
+static void row(const char *name, bool present, const char *text)
+{
+    print("  %-32s %-8s %s\n", name, present ? "present" : "absent", text);
+}
+
+static void explain_cpu(void)
+{
+    char brand[49];
+
+    cpu_brand(brand);
+    print("CPU: %s, %u CPU(s), %u-bit physical addresses, TSC %llu.%03llu MHz\n", brand, cpu_count,
+          cpu_physical_bits(), (unsigned long long)(machine.tsc_hz / 1000000),
+          (unsigned long long)(machine.tsc_hz / 1000 % 1000));
+    for (unsigned f = 0; f < FEATURE_COUNT; f++) {
+        bool present = feature_present((enum cpu_feature)f);
+
+        row(feature_name((enum cpu_feature)f), present,
+            present ? "used" : feature_instead((enum cpu_feature)f));
+    }
+}
+
+static void explain_chipset(void)
+{
+    const struct acpi_info *a = &machine.acpi;
+
+    print("Chipset: booted by %s, %llu MiB of memory, %llu MiB free for VMs\n", machine.boot.loader,
+          (unsigned long long)(memory_total_pages() * PAGE_SIZE / MIB),
+          (unsigned long long)(memory_free_pages() * PAGE_SIZE / MIB));
+    row("ACPI MADT", a->madt.present,
+        a->madt.present ? "CPUs and I/O APICs from it" : "one CPU, no console interrupt");
+    row("ACPI FADT", a->fadt.present, a->fadt.present ? "power control from it" : "no power off");
+    row("ACPI \\_S5", a->s5.present, a->s5.present ? "power off" : "halt instead of power off");
+    row("ACPI MCFG", a->mcfg.present, a->mcfg.present ? "not used yet" : "ports CF8h and CFCh");
+    row("ACPI SPCR", a->spcr.present, a->spcr.present ? "console from it" : "console on COM1");
+    row("ACPI DMAR", a->dmar.value != 0, "not used: no device is passed through");
+    row("serial port", machine.serial_port != 0, machine.serial_port ? "console" : "screen only");
+    row("screen", machine.boot.framebuffer.present,
+        !machine.boot.framebuffer.present                   ? "serial only"
+        : machine.boot.framebuffer.type == FRAMEBUFFER_TEXT ? "text"
+                                                            : "framebuffer");
+}
+
+/* The CPUs that were given to a VM, as far as it was built. */
+static void explain_placement(const struct vm_config *c)
+{
+    char list[64] = "";
+    size_t n = 0;
+
+    if (c->sched == SCHED_SHARED) {
+        for (unsigned i = 0; i < cpu_count && n < sizeof(list) - 5; i++) {
+            if (cpus[i]->queue && (!c->cpus_line || cpu_set_has(&c->cpus, i)))
+                n += (size_t)format(list + n, sizeof(list) - n, " %u", i);
+        }
+        print("    vcpus share CPU%s, weight %u, slices of %u us\n", list, c->weight, c->slice_us);
+        return;
+    }
+    for (const struct vm *vm = vm_next(NULL); vm; vm = vm_next(vm)) {
+        for (unsigned k = 0; vm->config == c && k < vm->vcpu_count; k++)
+            print("    vcpu %u alone on CPU %u\n", k, vm->vcpus[k]->cpu->id);
+    }
+}
+
+static void explain_vm(const struct vm_config *c)
+{
+    print("  [vm %s] %s, %llu MiB, %u vcpu(s), %s%s%s\n", c->name,
+          c->valid ? "starts" : "NOT started: see the errors above", (unsigned long long)(c->memory / MIB),
+          c->vcpus, c->kernel, c->initrd[0] ? " with " : "", c->initrd);
+    if (!c->valid)
+        return;
+    explain_placement(c);
+    backend.explain_vm(c);
+}
+
+/* Spare entries of the MADT, for CPUs that are not there, do not count. */
+static unsigned enabled_cpus(void)
+{
+    unsigned n = 0;
+
+    for (unsigned i = 0; i < machine.acpi.madt.cpu_count; i++)
+        n += machine.acpi.madt.cpus[i].enabled;
+    return n;
+}
+
+/* Numbered reasons, the same as in docs/explain.md. */
+static void explain_reasons(const char *missing, const struct config *config)
+{
+    bool any = false;
+
+    print("What cannot be had here:\n");
+    if (missing) {
+        print("  [1] guests: this CPU lacks %s\n", missing);
+        any = true;
+    }
+    if (cpu_count < enabled_cpus()) {
+        print("  [2] %u CPU(s) that the firmware lists did not start\n", enabled_cpus() - cpu_count);
+        any = true;
+    }
+    if (!machine.acpi.s5.present) {
+        print("  [3] power off: the firmware has no \\_S5\n");
+        any = true;
+    }
+    if (!lapic_has_tsc_deadline()) {
+        print("  [4] exact host timers: no TSC-deadline mode, the one-shot timer rounds\n");
+        any = true;
+    }
+    if (!machine.acpi.dmar.value) {
+        print("  [5] device passthrough: no IOMMU (ACPI DMAR)\n");
+        any = true;
+    }
+    if (!config || !config->vm_count) {
+        print("  [6] VMs: %s\n",
+              config ? "skerry.cfg has no [vm NAME] section" : "no module named skerry.cfg was loaded");
+        any = true;
+    }
+    if (!any)
+        print("  nothing\n");
+}
+
+void explain(const struct config *config, const char *missing)
+{
+    print("---- Skerry " SKERRY_VERSION " on this machine ----\n");
+    explain_cpu();
+    explain_chipset();
+    if (!missing)
+        backend.explain();
+    print("VMs:%s\n", config && config->vm_count ? "" : " none");
+    for (unsigned i = 0; config && i < config->vm_count; i++)
+        explain_vm(&config->vms[i]);
+    explain_reasons(missing, config);
+    print("----\n");
+}

@@ -1,0 +1,154 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The order of starting: machine, CPUs, configuration, explain page, VMs. */
+#include "arch/x86/cpu.h"
+#include "arch/x86/layout.h"
+#include "arch/x86/string.h"
+#include "arch/x86/trap.h"
+#include "core/vm/backend.h"
+#include "core/base/blackbox.h"
+#include "core/base/console.h"
+#include "core/report/explain.h"
+#include "core/life/life.h"
+#include "core/base/log.h"
+#include "core/host/machine.h"
+#include "core/base/memory.h"
+#include "core/monitor/monitor.h"
+#include "core/base/panic.h"
+#include "core/host/power.h"
+#include "core/host/release.h"
+#include "core/host/smp.h"
+#include "core/report/trace_show.h"
+
+#define CONFIG_NAME "skerry.cfg"
+
+NORETURN void boot_main(hpa_t mbi, uint64_t image_base, uint64_t entry_tsc);
+
+static struct config *config;
+static volatile bool released; /* the VMs are built: the CPUs may schedule */
+
+static void other_cpu(void)
+{
+    const char *why;
+
+    if (!backend.cpu_enable(this_cpu(), &why))
+        panic("CPU %u: %s", this_cpu()->id, why);
+    while (!released && !this_cpu()->leave)
+        wait_for_interrupt();
+    sched_loop();
+}
+
+/* Without a backend the other CPUs only prove that they start. */
+static void idle_cpu(void)
+{
+    while (!this_cpu()->leave)
+        wait_for_interrupt();
+    power_leave();
+}
+
+static void report(void *context UNUSED, unsigned line, const char *text)
+{
+    print(CONFIG_NAME ":%u: %s\n", line, text);
+}
+
+static struct config *read_config(void)
+{
+    const struct boot_module *m = machine_module(CONFIG_NAME);
+
+    if (!m)
+        return NULL;
+    config =
+        memory_alloc_zeroed(&memory_host, MEMORY_STATE, ALIGN_UP(sizeof(*config), PAGE_SIZE) / PAGE_SIZE);
+    if (!config)
+        panic("no memory for the configuration");
+    config_parse(phys_to_virt(m->start), m->size, config, report, NULL);
+    log_set_debug(config->host.debug);
+    blackbox_name_vms(config);
+    release_prepare(config);
+    return config;
+}
+
+static void choose_focus(void)
+{
+    struct vm *focus = vm_next(NULL);
+
+    for (struct vm *vm = focus; vm; vm = vm_next(vm)) {
+        if (!strcmp(vm->config->name, config->host.focus))
+            focus = vm;
+    }
+    console_set_prefixes(vm_count > 1);
+    console_focus(&focus->console);
+    monitor_setup(config);
+}
+
+static NORETURN void start_vms(void)
+{
+    for (const struct vm *vm = vm_next(NULL); vm; vm = vm_next(vm))
+        vm_print_costs(vm);
+    choose_focus();
+    if (machine_option("selftest"))
+        backend.self_test(vm_next(NULL)->vcpus[0]);
+    for (struct vm *vm = vm_next(NULL); vm; vm = vm_next(vm))
+        vm_start(vm);
+    released = true;
+    for (unsigned i = 1; i < cpu_count; i++)
+        smp_kick(cpus[i]);
+    sched_loop();
+}
+
+/* Who names its CPUs gets them first; then who needs them alone. */
+static unsigned claim_order(const struct vm_config *c)
+{
+    return (c->cpus_line ? 0 : 2) + (c->sched == SCHED_SHARED ? 1 : 0);
+}
+
+static void build_vms(struct config *c)
+{
+    for (unsigned i = 0; i < 4 * c->vm_count; i++) {
+        struct vm_config *vm = &c->vms[i % c->vm_count];
+
+        if (vm->valid && claim_order(vm) == i / c->vm_count && !vm_build(vm, i % c->vm_count)) {
+            vm->valid = false;
+            c->errors++;
+        }
+    }
+}
+
+/* On the boot CPU's own guarded stack. */
+static NORETURN void start(void)
+{
+    const char *missing = NULL, *why;
+    struct config *c;
+    bool usable;
+
+    machine_start_devices();
+    if (machine_option("crash")) /* shows what a fault of the hypervisor looks like: writes to its own code */
+        *(volatile char *)start = 0;
+    usable = backend.probe(&missing);
+    smp_start_others(usable ? other_cpu : idle_cpu);
+    blackbox_setup();
+    trace_show_setup();
+    c = read_config();
+    if (usable && !backend.cpu_enable(this_cpu(), &why))
+        panic("the boot CPU: %s", why);
+    if (usable && c)
+        build_vms(c);
+    explain(c, usable ? NULL : missing);
+    if (machine_option("explain"))
+        power_halt("explain was asked for");
+    if (machine_option("release"))
+        power_release();
+    if (!usable)
+        power_halt("this CPU lacks %s, which Skerry needs to run guests", missing);
+    if (!vm_count)
+        power_halt("no VM to start");
+    start_vms();
+}
+
+NORETURN void boot_main(hpa_t mbi, uint64_t image_base, uint64_t entry_tsc)
+{
+    image_phys_base = image_base;
+    machine_setup(mbi, entry_tsc);
+    smp_setup_boot_cpu();
+    trap_set_handler(panic_trap);
+    cpu_switch_stack(this_cpu()->stack_top, start);
+}

@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * What core/ needs from the folders above it: the processor's virtualization (vmx/ today), the guest's
+ * devices (dev/) and the scheduler (sched/). Resolved by the linker, so that another backend can stand beside
+ * vmx/.
+ */
+#pragma once
+
+#include "core/image/loader.h"
+#include "core/base/trace.h"
+#include "core/vm/vm.h"
+
+#define SCHED_MAX_SHARED 240 /* vCPUs with sched = shared, in all VMs */
+
+enum call_result { CALL_DONE, CALL_INVALID }; /* what became of a guest's hypercall */
+
+enum run_end {
+    RUN_LEFT,      /* the VM has ended, or the machine is given back */
+    RUN_BLOCKED,   /* it waits for an interrupt, INIT or SIPI */
+    RUN_PREEMPTED, /* cpu->resched */
+    RUN_YIELDED,   /* it spins for somebody else */
+};
+
+enum dump { DUMP_VMCS, DUMP_REGISTERS, DUMP_SHORT };
+
+struct backend {
+    /* Resolves the capabilities of the boot CPU. False: below the floor; *missing says which feature. */
+    bool (*probe)(const char **missing);
+    /* Rows of the explain page: what the processor offers, what is used. */
+    void (*explain)(void);
+    void (*explain_vm)(const struct vm_config *config);
+    /* All that the processor offers and whether it is used, for the monitor. */
+    void (*print_capabilities)(void);
+    /* Turns virtualization on on this CPU, after checking that it can what the boot CPU can; off again. */
+    bool (*cpu_enable)(struct cpu *cpu, const char **why);
+    void (*cpu_disable)(struct cpu *cpu);
+    /* False when the processor cannot run such a VM: *why, and the line of the key that asks for it. */
+    bool (*can_run)(const struct vm_config *config, unsigned *line, const char **why);
+    /* Second-level tables for the VM's RAM and other per-VM state; per-vCPU state. False: out of memory. */
+    bool (*vm_create)(struct vm *vm);
+    bool (*vcpu_create)(struct vcpu *v);
+    void (*vm_reset)(struct vm *vm);   /* what the guest changed in it */
+    void (*vm_destroy)(struct vm *vm); /* before its memory goes */
+    /* So many ticks have not been for the guests of a VM that does not run: they do not see them. */
+    void (*vm_shift_time)(struct vm *vm, uint64_t ticks);
+    void (*vcpu_reset)(struct vcpu *v, const struct start_state *start);
+    /* Runs v on this CPU until something ends that. */
+    enum run_end (*run)(struct vcpu *v);
+    const char *(*exit_name)(unsigned reason);
+    /* An exit in the trace: what it was, and its argument in words, "" when there is none. Takes any event.
+     */
+    const char *(*exit_words)(const struct trace_event *e, char *details, size_t size);
+    /* Takes write access to whole pieces of its RAM from a guest, until it is reset. */
+    enum call_result (*protect)(struct vm *vm, gpa_t at, uint64_t size);
+    /* Shows a guest a page beside its RAM, when the VM is built. False: out of memory. */
+    bool (*map_page)(struct vm *vm, gpa_t at, hpa_t page, bool writable);
+    /* Slots for values that load into CR3 without an exit, where that exits; what is in one (NULL: nothing),
+     * for the vCPU that runs here. */
+    unsigned (*cr3_targets)(const struct vm *vm);
+    void (*set_cr3_target)(struct vcpu *v, unsigned slot, const uint64_t *value);
+    /* Changes of second-level tables: CPUs that flushed for them, and IPIs to tell those that ran the VM. */
+    void (*flush_counts)(const struct vm *vm, uint64_t *flushes, uint64_t *ipis);
+    /* Breaks VM entries of v on purpose and checks that each failure is survived and explained. */
+    void (*self_test)(struct vcpu *v);
+
+    /* For the monitor, on the boot CPU; the VM of v is at rest (core/life/life.h). */
+    void (*dump)(struct vcpu *v, enum dump what);
+    void (*breakpoints_changed)(struct vm *vm); /* vm->breakpoints: hands them on to all vCPUs */
+    /* Executes one instruction of v, on this CPU. NULL, or why not. */
+    const char *(*step)(struct vcpu *v);
+    void (*dump_walk)(struct vcpu *v, gpa_t at); /* how a guest-physical address is translated */
+    /* Guest memory as v sees it; returns how much of it there is without a gap. */
+    size_t (*read_linear)(struct vcpu *v, uint64_t linear, void *to, size_t n);
+    uint64_t (*instruction_pointer)(struct vcpu *v); /* linear */
+};
+
+extern const struct backend backend;
+
+/* dev/pc.c */
+bool pc_create(struct vm *vm);
+void pc_reset(struct vm *vm);
+void pc_input_ready(struct vm *vm);          /* under the VM's lock */
+void pc_eoi(struct vm *vm, unsigned vector); /* a local APIC ended a level-triggered interrupt */
+/* Puts the ACPI tables and the code at the reset vector into guest memory, and says where the tables are. */
+bool pc_write_firmware(struct vm *vm, struct image *image);
+
+/* apic/vlapic.c */
+bool apic_create(struct vm *vm); /* what the local APICs of a VM share */
+bool vlapic_create(struct vcpu *v);
+void vlapic_reset(struct vcpu *v);
+void vlapic_dump(const struct vcpu *v); /* of a VM at rest */
+
+/* sched/sched.c: the loop of every CPU once the VMs are built. */
+NORETURN void sched_loop(void);
+/* Places in the run queues of these CPUs, after the vCPUs were created. False: out of memory. */
+bool sched_create(struct vm *vm, struct cpu *const cpus[], unsigned count);
+void sched_start(struct vm *vm); /* its vCPUs may run */
+void sched_stop(
+    struct vm *vm); /* when it returns, none of them does or will; on a CPU that ran the last of them */
+bool sched_holds(const struct vm *vm); /* a queue knows one of its vCPUs */
+void sched_kick(struct vcpu *v);       /* v->kicked is set: wake or interrupt it */
+/* to waits for a CPU: it runs before others that wait, unless it is far ahead of its share. from gives its
+ * CPU away by itself (NEXT_YIELD). False: to does not wait. */
+bool sched_yield_to(struct vcpu *from, struct vcpu *to);
+void sched_mail(void);  /* VECTOR_WAKEUP: mail for somebody who waits on this CPU */
+bool sched_look(void);  /* cpu->resched is set: true when the vCPU that runs must give way */
+void sched_event(void); /* cpu->next_event has come; in root mode */

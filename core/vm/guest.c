@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "core/vm/guest.h"
+
+#include "arch/x86/layout.h"
+#include "arch/x86/string.h"
+#include "core/vm/vm.h"
+
+#define HOLE_START (3 * GIB)
+#define HOLE_END   (4 * GIB)
+
+unsigned guest_ranges(const struct vm *vm, struct guest_range ranges[GUEST_MAX_RANGES])
+{
+    ranges[0] = (struct guest_range){gpa(0), MIN(vm->memory, HOLE_START)};
+    if (vm->memory <= HOLE_START)
+        return 1;
+    ranges[1] = (struct guest_range){gpa(HOLE_END), vm->memory - HOLE_START};
+    return 2;
+}
+
+/* Offset of a guest address into its RAM, when n bytes from there are RAM without a hole. */
+static bool ram_offset(const struct vm *vm, gpa_t at, uint64_t n, uint64_t *offset)
+{
+    struct guest_range ranges[GUEST_MAX_RANGES];
+    unsigned count;
+    uint64_t before = 0;
+
+    if (at.value >= HOLE_START &&
+        at.value < HOLE_END) /* device registers: what most of these accesses are for */
+        return false;
+    count = guest_ranges(vm, ranges);
+    for (unsigned i = 0; i < count; i++) {
+        uint64_t into = at.value - ranges[i].base.value;
+
+        if (at.value >= ranges[i].base.value && into < ranges[i].size && n <= ranges[i].size - into) {
+            *offset = before + into;
+            return true;
+        }
+        before += ranges[i].size;
+    }
+    return false;
+}
+
+static uint8_t *ram_pointer(const struct vm *vm, uint64_t offset)
+{
+    return (uint8_t *)phys_to_virt(vm->ram[offset / PAGE_2M]) + offset % PAGE_2M;
+}
+
+/* Nearly every access: n bytes within one piece of RAM. NULL: look closer. */
+static uint8_t *one_piece(const struct vm *vm, gpa_t at, size_t n)
+{
+    uint64_t offset = at.value;
+
+    if (offset >= HOLE_START || offset + n > vm->memory || offset + n > HOLE_START)
+        return NULL;
+    return offset % PAGE_2M + n <= PAGE_2M ? ram_pointer(vm, offset) : NULL;
+}
+
+void *guest_map(const struct vm *vm, gpa_t at, size_t n)
+{
+    uint64_t offset;
+
+    if (!n)
+        return NULL;
+    if (one_piece(vm, at, n))
+        return one_piece(vm, at, n);
+    if (!ram_offset(vm, at, n, &offset))
+        return NULL;
+    for (uint64_t o = offset; o / PAGE_2M < (offset + n - 1) / PAGE_2M; o += PAGE_2M) {
+        if (vm->ram[o / PAGE_2M + 1].value != vm->ram[o / PAGE_2M].value + PAGE_2M)
+            return NULL;
+    }
+    return ram_pointer(vm, offset);
+}
+
+bool guest_read(const struct vm *vm, gpa_t from, void *to, size_t n)
+{
+    const uint8_t *piece = one_piece(vm, from, n);
+    uint64_t offset;
+
+    if (piece && n == 8) {
+        *(uint64_t *)to = *(const uint64_t *)piece;
+        return true;
+    }
+    if (!ram_offset(vm, from, n, &offset))
+        return false;
+    for (size_t step; n; n -= step, offset += step, to = (uint8_t *)to + step) {
+        step = MIN(n, PAGE_2M - offset % PAGE_2M);
+        memcpy(to, ram_pointer(vm, offset), step);
+    }
+    return true;
+}
+
+bool guest_write(struct vm *vm, gpa_t to, const void *from, size_t n)
+{
+    uint64_t offset;
+
+    if (!ram_offset(vm, to, n, &offset))
+        return false;
+    for (size_t step; n; n -= step, offset += step, from = (const uint8_t *)from + step) {
+        step = MIN(n, PAGE_2M - offset % PAGE_2M);
+        memcpy(ram_pointer(vm, offset), from, step);
+    }
+    return true;
+}

@@ -1,0 +1,11 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Pages that a guest sees beside its RAM: the counters of its vCPUs, read-only, and the pages of the channels
+ * that connect it with other VMs. Each is mapped when the VM is built, and stays.
+ */
+#pragma once
+
+#include "core/vm/vm.h"
+
+/* False: out of memory. */
+bool shared_pages_create(struct vm *vm);
