@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "apic/ipi.h"
-
 #include "apic/vlapic_state.h"
+#include "sched/sched.h"
 
 #define ICR_VECTOR(x) ((unsigned)(x)&0xff)
 #define ICR_MODE(x)   ((unsigned)((x) >> 8) & 7)
@@ -64,6 +64,23 @@ static bool hears(const struct vcpu *v, const struct message *m)
     }
 }
 
+/* INIT and SIPI leave a note in the target (SDM volume 3, "MP initialization protocol"). */
+static void send_init(struct vcpu *v)
+{
+    __atomic_store_n(&v->request, REQUEST_INIT, __ATOMIC_SEQ_CST);
+    vcpu_kick(v);
+}
+
+static void send_startup(struct vcpu *v, unsigned vector)
+{
+    unsigned old = v->request;
+
+    while (!__atomic_compare_exchange_n(&v->request, &old, (old & REQUEST_INIT) | REQUEST_STARTUP | vector,
+                                        false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST))
+        ;
+    vcpu_kick(v);
+}
+
 /* True when the target took it. */
 static inline bool deliver_to(struct vcpu *target, const struct message *m)
 {
@@ -76,8 +93,8 @@ static inline bool deliver_to(struct vcpu *target, const struct message *m)
             vlapic_post(target, m->vector, m->level);
         return m->vector >= FIRST_VECTOR && software_enabled(target->lapic);
     case NMI: vlapic_post_nmi(target); return true;
-    case INIT: vcpu_send_init(target); return true;
-    case STARTUP: vcpu_send_startup(target, m->vector); return true;
+    case INIT: send_init(target); return true;
+    case STARTUP: send_startup(target, m->vector); return true;
     default: return false; /* SMI and ExtINT have no source here */
     }
 }

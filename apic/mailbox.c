@@ -10,6 +10,7 @@
 #include "apic/vlapic_state.h"
 #include "arch/x86/percpu.h"
 #include "arch/x86/trap.h"
+#include "sched/sched.h"
 
 /* notify: to the vCPU's own CPU by a word, as it is in root mode; to others by the vector that it waits for.
  */

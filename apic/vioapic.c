@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "apic/vioapic.h"
-
 #include "apic/ipi.h"
 #include "arch/x86/string.h"
 #include "core/vm/vm.h"

@@ -4,7 +4,8 @@
 #include "arch/x86/features.h"
 #include "arch/x86/layout.h"
 #include "arch/x86/string.h"
-#include "core/vm/backend.h"
+#include "core/vm/part.h"
+#include "dev/pc.h"
 
 #define VERSION_VALUE 0x01050014u /* integrated, 6 LVT entries, EOI broadcast suppression */
 #define LVT_VALID     0x107ffu    /* delivery status is read-only */
@@ -70,7 +71,7 @@ static void update_ppr(struct vlapic *a)
 
 /* --- creation and reset --- */
 
-bool apic_create(struct vm *vm)
+bool apic_create(struct vm *vm, const struct placement *p UNUSED)
 {
     _Static_assert(PID_TABLE_SIZE == VM_MAX_VCPUS, "an entry for each");
     vm->pid_table = memory_alloc_zeroed(&vm->account, MEMORY_STATE, 1);
@@ -80,7 +81,7 @@ bool apic_create(struct vm *vm)
     return true;
 }
 
-bool vlapic_create(struct vcpu *v)
+bool vlapic_create(struct vcpu *v, const struct placement *p UNUSED)
 {
     uint64_t pages = ALIGN_UP(sizeof(struct vlapic), PAGE_SIZE) / PAGE_SIZE;
 
@@ -139,7 +140,7 @@ void vlapic_init(struct vcpu *v)
     lapic_timer_set(TIMER_GUEST, 0);
 }
 
-void vlapic_reset(struct vcpu *v)
+void vlapic_reset(struct vcpu *v, const struct start_state *start UNUSED)
 {
     struct vlapic *a = v->lapic;
 

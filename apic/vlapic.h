@@ -6,13 +6,17 @@
  */
 #pragma once
 
-#include "arch/x86/types.h"
+#include "core/vm/part.h"
 
-struct vcpu;
 struct vlapic;
 struct guest_tsc;
 
 #define VLAPIC_BASE UINT64_C(0xfee00000)
+
+/* A part of a VM (core/vm/part.h): what its local APICs share, and one for each vCPU. */
+bool apic_create(struct vm *vm, const struct placement *p);
+bool vlapic_create(struct vcpu *v, const struct placement *p);
+void vlapic_reset(struct vcpu *v, const struct start_state *start);
 
 enum vlapic_mode { VLAPIC_OFF, VLAPIC_XAPIC, VLAPIC_X2APIC };
 enum vlapic_mode vlapic_mode(const struct vcpu *v);

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* A virtual local APIC in words, for the monitor. */
 #include "apic/vlapic_state.h"
-#include "core/vm/backend.h"
 #include "core/base/format.h"
 #include "core/base/log.h"
+#include "core/vm/backend.h"
 
 #define LVT_DELIVERY(lvt) ((lvt) >> 8 & 7)
 #define LVT_PENDING       0x1000u
@@ -58,7 +58,7 @@ static void dump_register_vectors(const struct vlapic *a, const char *name, unsi
 static void dump_timer(const struct vcpu *v)
 {
     const struct vlapic *a = v->lapic;
-    uint64_t now = v->vm->paused_at;
+    uint64_t now = vm_time(v->vm);
     char when[48] = "not armed";
 
     if (a->expires && a->expires <= now)

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* MMIO instructions: prefixes, one table of opcodes, operand sizes, and the arithmetic with its flags. */
 #include "dev/decode.h"
-
 #define MAX_LENGTH 15
 
 enum {

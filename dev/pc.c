@@ -1,15 +1,14 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "dev/pc.h"
-
 #include "apic/vioapic.h"
 #include "arch/x86/percpu.h"
-#include "core/vm/backend.h"
 #include "core/base/blobs.h"
-#include "core/host/machine.h"
+#include "core/base/machine.h"
 #include "dev/acpi_tables.h"
 #include "dev/power.h"
 #include "dev/rtc.h"
 #include "dev/uart.h"
+#include "sched/vm_run.h"
 
 #define UART_BASE    0x3f8
 #define UART_PORTS   8
@@ -46,7 +45,7 @@ static void uart_irq(void *context, bool level)
     vioapic_set_pin(pc->vm, &pc->ioapic, UART_PIN, level);
 }
 
-bool pc_create(struct vm *vm)
+bool pc_create(struct vm *vm, const struct placement *p UNUSED)
 {
     _Static_assert(sizeof(struct pc) <= PAGE_SIZE, "one page");
     vm->pc = memory_alloc_zeroed(&vm->account, MEMORY_STATE, 1);

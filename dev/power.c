@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Power-off and reset ports. */
 #include "dev/power.h"
-
 enum { SLEEP_ENABLE = 0x20, RESET_NOW = 0x04, RESET_KEPT = 0x0a, PULSE_RESET = 0xfe, ABSENT = 0xff };
 
 void power_reset(struct power *p)

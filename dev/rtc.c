@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* MC146818 real-time clock: the calendar is computed when it is read. */
 #include "dev/rtc.h"
-
 enum {
     SECONDS = 0x00,
     MINUTES = 0x02,

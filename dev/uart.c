@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* 16550A UART: registers, receive FIFO, interrupt priorities, loopback. */
 #include "dev/uart.h"
-
 enum { RBR, IER, IIR, LCR, MCR, LSR, MSR, SCR, THR = RBR, FCR = IIR, DLL = RBR, DLM = IER };
 enum { IER_RECEIVED = 1, IER_THR_EMPTY = 2, IER_LINE = 4, IER_MODEM = 8 };
 enum { IIR_MODEM = 0, IIR_NONE = 1, IIR_THR_EMPTY = 2, IIR_RECEIVED = 4, IIR_LINE = 6, IIR_FIFO = 0xc0 };

@@ -5,6 +5,7 @@
 #include "core/vm/backend.h"
 #include "hypercall/hypercall.h"
 #include "hypercall/kvm_abi.h"
+#include "sched/sched.h"
 
 #define ICR_SEND_ALLOWED (0xffu | 7u << 8 | ICR_ASSERT)
 

@@ -3,7 +3,7 @@
  * Steal time: how long a vCPU waited for a CPU, and whether it has one now. Other vCPUs read the latter, and
  * instead of interrupting one that has none ask for a flush of its translations before it runs again.
  */
-#include "core/host/machine.h"
+#include "core/base/machine.h"
 #include "core/base/ticks.h"
 #include "hypercall/kvm.h"
 #include "hypercall/kvm_abi.h"

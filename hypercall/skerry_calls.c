@@ -6,6 +6,7 @@
 #include "core/vm/channel.h"
 #include "hypercall/abi.h"
 #include "hypercall/hypercall.h"
+#include "sched/sched.h"
 
 #define FIRST_VECTOR 16
 

@@ -5,7 +5,6 @@
  * that each has its turn, who came to its queue first leaves it first.
  */
 #include "sched/balance.h"
-
 struct choice {
     struct fair_entity *best;
     uint64_t gap, off; /* between the loads, before and after */

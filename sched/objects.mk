@@ -2,3 +2,4 @@
 hot += sched/balance.o
 hot += sched/fair.o
 hot += sched/sched.o
+hot += sched/vm_run.o

@@ -4,16 +4,15 @@
  * out, or has a run queue for all that share it; who is next is a matter of sched/fair.c. A vCPU waits on the
  * CPU on which it halted. The steps around the mailbox are those of tests/model/mailbox.pml.
  */
-#include "apic/vlapic.h"
+#include "sched/sched.h"
 #include "arch/x86/cpu.h"
 #include "arch/x86/lapic.h"
 #include "arch/x86/spinlock.h"
+#include "arch/x86/trap.h"
+#include "core/base/machine.h"
 #include "core/vm/backend.h"
-#include "core/host/machine.h"
-#include "core/monitor/monitor.h"
-#include "core/host/power.h"
-#include "core/host/smp.h"
 #include "sched/balance.h"
+#include "sched/vm_run.h"
 
 #define BALANCE_HZ 100 /* times a second and CPU */
 #define SOON       16  /* parts of that time */
@@ -71,7 +70,7 @@ static void disturb(struct run_queue *q)
     if (q->fair.running)
         __atomic_store_n(&of(q->fair.running)->v->kicked, true, __ATOMIC_SEQ_CST);
     if (q->cpu != this_cpu())
-        smp_kick(q->cpu);
+        cpu_kick(q->cpu);
 }
 
 static bool may_move(struct fair_entity *e, void *to)
@@ -92,7 +91,7 @@ static COLD void call_thief(struct run_queue *q, struct sched_vcpu *s)
         struct run_queue *other = cpus[i]->queue;
 
         if (other && other != q && !other->fair.running && may_move(&s->fair, other)) {
-            smp_kick(cpus[i]);
+            cpu_kick(cpus[i]);
             return;
         }
     }
@@ -118,7 +117,7 @@ static void unlink_waiting(struct sched_vcpu *s)
 static void wake(struct run_queue *q, struct sched_vcpu *s, uint64_t now)
 {
     unlink_waiting(s);
-    vlapic_schedule_out(s->v);
+    backend.unblock(s->v);
     make_ready(q, s, now);
 }
 
@@ -138,16 +137,15 @@ static void wake_due(struct run_queue *q, uint64_t now)
 static bool wait_here(struct run_queue *q, struct sched_vcpu *s)
 {
     s->waits = true;
-    s->wake_at = vlapic_expires(s->v);
     s->next = q->waiting;
     s->link = &q->waiting;
     if (s->next)
         s->next->link = &s->next;
     q->waiting = s;
-    if (vlapic_block(s->v) && !s->v->kicked)
+    if (backend.block(s->v, &s->wake_at) && !s->v->kicked)
         return true;
     unlink_waiting(s);
-    vlapic_schedule_out(s->v);
+    backend.unblock(s->v);
     return false;
 }
 
@@ -372,7 +370,7 @@ static inline __attribute__((always_inline)) enum run_end run(struct cpu *cpu, s
 }
 
 /* Until there is nobody left to run. One call of change_over(), which becomes part of the loop. */
-static void run_shared(struct run_queue *q)
+static void run_shared(struct run_queue *q, const struct loop_hooks *hooks)
 {
     struct sched_vcpu *s = NULL;
     enum run_end end = RUN_LEFT;
@@ -380,7 +378,7 @@ static void run_shared(struct run_queue *q)
     for (;;) {
         s = change_over(q, s, end);
         if (unlikely(q->cpu->work))
-            monitor_work();
+            hooks->work();
         if ((!s && !(s = steal(q))) || q->cpu->leave)
             return;
         end = run(q->cpu, s->v);
@@ -428,37 +426,76 @@ void sched_event(void)
 
 /* --- from anywhere --- */
 
-void sched_kick(struct vcpu *v)
+void vcpu_kick(struct vcpu *v)
 {
     struct run_queue *q;
 
+    __atomic_store_n(&v->kicked, true, __ATOMIC_SEQ_CST);
     if (!v->sched) {
         if (v->cpu != this_cpu())
-            smp_kick(v->cpu);
+            cpu_kick(v->cpu);
         return;
     }
     q = lock_home(v->sched);
     if (v->sched->waits)
         wake(q, v->sched, rdtsc());
     else if (v->sched->fair.state == FAIR_RUNNING && q->cpu != this_cpu())
-        smp_kick(q->cpu);
+        cpu_kick(q->cpu);
     spin_unlock(&q->lock);
 }
 
-void sched_mail(void)
-{
-    struct run_queue *q = this_cpu()->queue;
+/* --- interrupts --- */
 
-    if (!q)
-        return;
+static void wake_those_with_mail(struct run_queue *q)
+{
     spin_lock(&q->lock);
     for (struct sched_vcpu *s = q->waiting, *next; s; s = next) {
         next = s->next;
-        if (vlapic_has_mail(s->v))
+        if (backend.has_mail(s->v))
             wake(q, s, rdtsc());
     }
     spin_unlock(&q->lock);
 }
+
+static void on_timer(void *context UNUSED)
+{
+    if (this_cpu()->next_event && rdtsc() >= this_cpu()->next_event)
+        sched_event();
+    if (this_cpu()->vcpu)
+        this_cpu()->vcpu->kicked = true;
+    console_pump();
+}
+
+static void on_kick(void *context UNUSED)
+{
+    if (this_cpu()->vcpu)
+        this_cpu()->vcpu->kicked = true;
+}
+
+/* The vCPU that it was for was scheduled out or blocks meanwhile, and looks at its mail by itself. */
+static void on_posted(void *context UNUSED)
+{
+}
+
+static void on_wakeup(void *context UNUSED)
+{
+    struct vcpu *v = this_cpu()->vcpu;
+
+    if (v && backend.has_mail(v))
+        v->kicked = true;
+    if (this_cpu()->queue)
+        wake_those_with_mail(this_cpu()->queue);
+}
+
+void sched_enable(void)
+{
+    interrupt_install(VECTOR_TIMER, on_timer, NULL);
+    interrupt_install(VECTOR_KICK, on_kick, NULL);
+    interrupt_install(VECTOR_POSTED, on_posted, NULL);
+    interrupt_install(VECTOR_WAKEUP, on_wakeup, NULL);
+}
+
+/* --- VMs come and go --- */
 
 static struct run_queue *queue_of(struct cpu *cpu)
 {
@@ -475,27 +512,32 @@ static struct run_queue *queue_of(struct cpu *cpu)
     return cpu->queue;
 }
 
-bool sched_create(struct vm *vm, struct cpu *const picked[], unsigned count)
+bool sched_create(struct vm *vm, const struct placement *p UNUSED)
 {
-    const struct vm_config *c = vm->config;
-    struct sched_vcpu *places;
-    uint64_t pages = ALIGN_UP(vm->vcpu_count * sizeof(*places), PAGE_SIZE) / PAGE_SIZE;
+    uint64_t pages = ALIGN_UP(vm->config->vcpus * sizeof(struct sched_vcpu), PAGE_SIZE) / PAGE_SIZE;
+
+    if (vm->config->sched != SCHED_SHARED)
+        return true;
+    vm->sched = memory_alloc_zeroed(&vm->account, MEMORY_STATE, pages);
+    return vm->sched;
+}
+
+bool sched_create_vcpu(struct vcpu *v, const struct placement *p)
+{
+    const struct vm_config *c = v->vm->config;
+    struct sched_vcpu *s;
 
     if (c->sched != SCHED_SHARED)
         return true;
-    places = memory_alloc_zeroed(&vm->account, MEMORY_STATE, pages);
-    for (unsigned i = 0; places && i < vm->vcpu_count; i++) {
-        struct sched_vcpu *s = &places[i];
-
-        s->v = vm->vcpus[i];
-        s->home = queue_of(picked[(vm->id + i) % count]);
-        if (!s->home)
-            return false;
-        s->v->cpu = s->home->cpu;
-        s->v->sched = s;
-        fair_entity_init(&s->fair, c->weight, machine.tsc_hz / 1000000 * c->slice_us);
-    }
-    return places != NULL;
+    s = &v->vm->sched[v->id];
+    s->v = v;
+    s->home = queue_of(p->cpus[(v->vm->id + v->id) % p->count]);
+    if (!s->home)
+        return false;
+    v->cpu = s->home->cpu;
+    v->sched = s;
+    fair_entity_init(&s->fair, c->weight, machine.tsc_hz / 1000000 * c->slice_us);
+    return true;
 }
 
 /* One that runs, as its end brought us here, goes on by itself; one that waits may have done so for an event
@@ -572,23 +614,22 @@ static void run_dedicated(struct cpu *cpu)
     vm_end_run(vm);
 }
 
-NORETURN void sched_loop(void)
+NORETURN void sched_loop(const struct loop_hooks *hooks)
 {
     struct cpu *cpu = this_cpu();
 
     for (;;) {
         if (cpu->leave)
-            power_leave();
+            hooks->leave();
         if (cpu->work)
-            monitor_work();
-        if (cpu->owner && vm_wants_cpu(cpu->owner->vm)) {
+            hooks->work();
+        if (cpu->owner && vm_may_run(cpu->owner->vm)) {
             run_dedicated(cpu);
             continue;
         }
         if (cpu->queue)
-            run_shared(cpu->queue);
-        if (vm_all_ended() && !monitor_is_open())
-            power_when_done();
+            run_shared(cpu->queue, hooks);
+        hooks->idle();
         if (cpu->queue)
             idle(cpu->queue);
         else if (!console_pump() && !cpu->work)

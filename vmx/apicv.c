@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "vmx/apicv.h"
-
 #include "apic/pid_table.h"
 #include "apic/vlapic.h"
-#include "arch/x86/layout.h"
 #include "arch/x86/lapic.h"
+#include "arch/x86/layout.h"
 #include "arch/x86/msr.h"
 #include "arch/x86/trap.h"
 #include "core/base/memory.h"

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* VMX on and off on a CPU, and the operations core/ reaches us through. */
+#include "vmx/backend.h"
+
 #include "apic/vlapic.h"
 #include "arch/x86/cpu.h"
 #include "arch/x86/features.h"
@@ -75,37 +77,6 @@ static bool can_run(const struct vm_config *c, unsigned *line, const char **why)
     return !c->tsc_khz || vmx_can(WORD_PROC2, PROC2_TSC_SCALING);
 }
 
-static void on_timer(void)
-{
-    if (this_cpu()->next_event && rdtsc() >= this_cpu()->next_event)
-        sched_event();
-    if (this_cpu()->vcpu)
-        this_cpu()->vcpu->kicked = true;
-    console_pump();
-}
-
-static void on_kick(void)
-{
-    if (this_cpu()->vcpu)
-        this_cpu()->vcpu->kicked = true;
-}
-
-/* Behind the vCPU's back it became irrelevant: it was scheduled out or blocks, and looks at its mail itself.
- */
-static void on_posted(void)
-{
-}
-
-/* wake */
-static void on_wakeup(void)
-{
-    struct vcpu *v = this_cpu()->vcpu;
-
-    if (v && vlapic_has_mail(v))
-        v->kicked = true;
-    sched_mail();
-}
-
 static bool cpu_enable(struct cpu *cpu, const char **why)
 {
     struct vmx_caps caps;
@@ -113,10 +84,6 @@ static bool cpu_enable(struct cpu *cpu, const char **why)
     *why = "VMX is switched off on it";
     if (!unlock() || !vmx_caps_read(&caps, why) || !vmx_caps_match(&vmx_caps, &caps, why))
         return false;
-    interrupt_install(VECTOR_TIMER, on_timer);
-    interrupt_install(VECTOR_KICK, on_kick);
-    interrupt_install(VECTOR_POSTED, on_posted);
-    interrupt_install(VECTOR_WAKEUP, on_wakeup);
     cpu->vmxon = memory_alloc_zeroed(&memory_host, MEMORY_VMCS, 1);
     *why = "no memory for its VMXON region";
     if (!cpu->vmxon)
@@ -153,7 +120,13 @@ static void flush_counts(const struct vm *vm, uint64_t *flushes, uint64_t *ipis)
     *ipis = x->ept_ipis;
 }
 
-const struct backend backend = {
+static bool block(struct vcpu *v, uint64_t *wake_at)
+{
+    *wake_at = vlapic_expires(v);
+    return vlapic_block(v);
+}
+
+const struct backend vmx_backend = {
     .probe = probe,
     .explain = explain,
     .explain_vm = explain_vm,
@@ -168,6 +141,9 @@ const struct backend backend = {
     .vm_destroy = vmx_vm_destroy,
     .vm_shift_time = vmx_shift_time,
     .run = vmx_run,
+    .block = block,
+    .unblock = vlapic_schedule_out,
+    .has_mail = vlapic_has_mail,
     .exit_name = vmx_exit_name,
     .exit_words = vmx_exit_words,
     .protect = vmx_protect,

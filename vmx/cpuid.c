@@ -5,7 +5,7 @@
  */
 #include "apic/vlapic.h"
 #include "arch/x86/cpu.h"
-#include "core/host/machine.h"
+#include "core/base/machine.h"
 #include "hypercall/abi.h"
 #include "hypercall/kvm.h"
 #include "hypercall/kvm_abi.h"

@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "vmx/debug.h"
-
 #include "arch/x86/cpu.h"
-#include "core/life/breakpoint.h"
 #include "vmx/examine.h"
 
 #define DR6_FIXED     UINT64_C(0xffff0ff0)

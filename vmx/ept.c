@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Second-level tables of a VM: its RAM and nothing else (SDM volume 3, "The extended page table mechanism").
  */
+#include "apic/vlapic.h"
 #include "arch/x86/layout.h"
 #include "arch/x86/string.h"
-#include "core/host/machine.h"
+#include "core/base/machine.h"
 #include "hypercall/kvm.h"
-#include "apic/vlapic.h"
 #include "vmx/apicv.h"
 #include "vmx/caps.h"
 

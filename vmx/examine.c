@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "vmx/examine.h"
-
 #include "core/base/bit_names.h"
 #include "core/base/log.h"
 #include "vmx/caps.h"

@@ -8,7 +8,7 @@
 #include "arch/x86/cpu.h"
 #include "arch/x86/lapic.h"
 #include "core/base/console.h"
-#include "core/host/machine.h"
+#include "core/base/machine.h"
 #include "vmx/caps.h"
 #include "vmx/vmx.h"
 

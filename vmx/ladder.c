@@ -5,7 +5,7 @@
  * off.
  */
 #include "core/base/log.h"
-#include "core/host/machine.h"
+#include "core/base/machine.h"
 #include "vmx/apicv.h"
 #include "vmx/caps.h"
 

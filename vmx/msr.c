@@ -6,8 +6,8 @@
  */
 #include "apic/vlapic.h"
 #include "arch/x86/cpu.h"
-#include "arch/x86/mtrr.h"
 #include "arch/x86/msr.h"
+#include "arch/x86/mtrr.h"
 #include "arch/x86/string.h"
 #include "hypercall/kvm.h"
 #include "hypercall/kvm_abi.h"

@@ -4,7 +4,7 @@
 #include "arch/x86/cpu.h"
 #include "core/base/console.h"
 #include "core/base/log.h"
-#include "core/host/machine.h"
+#include "core/base/machine.h"
 #include "hypercall/kvm.h"
 #include "vmx/exited.h"
 
@@ -234,7 +234,7 @@ enum run_end vmx_run(struct vcpu *v)
         if (unlikely(result != VMX_EXITED))
             vmx_failed_entry(v, result);
     }
-    if (x->end == RUN_LEFT && v->vm->ending == VM_END_CRASH)
+    if (x->end == RUN_LEFT && vm_state(v->vm).end == VM_END_CRASH)
         vmx_dump_guest(v);
     vlapic_use_hv_timer(v, true); /* nobody watches: it is looked at when v runs again */
     vlapic_schedule_out(v);

@@ -81,7 +81,7 @@ const char *vmx_step(struct vcpu *v)
     vmx_flush_tlb(); /* tables may have changed, and mates may have asked one that does not run to flush */
     vlapic_schedule_in(v);
     execute(v);
-    if (v->vm->ending == VM_END_CRASH)
+    if (vm_state(v->vm).end == VM_END_CRASH)
         vmx_dump_guest(v);
     v->kicked = true; /* what it has to prepare it prepares again when it runs */
     vlapic_schedule_out(v);

@@ -76,9 +76,14 @@ static void clear_elsewhere(struct vcpu *v)
         clear_for_others();
 }
 
+static void on_clear(void *context UNUSED)
+{
+    clear_for_others();
+}
+
 static void activate_enable(void)
 {
-    interrupt_install(VECTOR_CLEAR, clear_for_others);
+    interrupt_install(VECTOR_CLEAR, on_clear, NULL);
 }
 
 static void activate(struct vcpu *v, struct cpu *cpu)

@@ -6,8 +6,8 @@
  * run the VM at that moment are interrupted. Generations are never used twice: tables that are built where
  * those of a destroyed VM were are new to every CPU.
  */
+#include "arch/x86/lapic.h"
 #include "arch/x86/percpu.h"
-#include "core/host/smp.h"
 #include "vmx/caps.h"
 #include "vmx/vmx.h"
 
@@ -97,7 +97,7 @@ void vmx_ept_changed(const struct vm *vm)
         __atomic_store_n(&v->kicked, true, __ATOMIC_SEQ_CST);
         if (cpus[i] == this_cpu())
             continue;
-        smp_kick(cpus[i]);
+        cpu_kick(cpus[i]);
         __atomic_fetch_add(&x->ept_ipis, 1, __ATOMIC_RELAXED);
     }
 }

@@ -5,8 +5,10 @@
 #include "apic/guest_tsc.h"
 #include "arch/x86/layout.h"
 #include "arch/x86/paging.h"
-#include "core/vm/backend.h"
 #include "core/base/panic.h"
+#include "core/vm/backend.h"
+#include "sched/sched.h"
+#include "sched/vm_run.h"
 #include "vmx/vmcs.h"
 
 struct vmx_vm {

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "arch/x86/ioapic.h"
-
 #define SELECT               0 /* index registers, in 32-bit words */
 #define WINDOW               4
 #define REG_VERSION          1

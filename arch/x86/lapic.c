@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "arch/x86/lapic.h"
-
 #include "arch/x86/cpu.h"
 #include "arch/x86/msr.h"
 #include "arch/x86/trap.h"
@@ -95,6 +94,11 @@ void lapic_ipi(uint32_t apic_id, uint32_t icr)
         cpu_pause();
     reg_write(LAPIC_ICR_HIGH, apic_id << 24);
     reg_write(LAPIC_ICR, icr);
+}
+
+void cpu_kick(const struct cpu *cpu)
+{
+    lapic_ipi(cpu->apic_id, ICR_ASSERT | VECTOR_KICK);
 }
 
 void lapic_timer_set_rate(uint64_t clocks_per_tsc_32)

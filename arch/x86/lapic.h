@@ -42,6 +42,10 @@ void lapic_eoi(void);
 /* Sends an IPI: ICR bits 19:0 and the destination's physical APIC ID. */
 void lapic_ipi(uint32_t apic_id, uint32_t icr);
 
+/* Makes another CPU leave its guest or idle loop and look at its requests (VECTOR_KICK). */
+struct cpu;
+void cpu_kick(const struct cpu *cpu);
+
 /*
  * The CPU's timer, which raises VECTOR_TIMER at an absolute TSC value: TSC-deadline mode where there is one,
  * else one-shot. 0 disarms. A deadline in the past fires at once.

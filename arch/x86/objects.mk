@@ -8,6 +8,7 @@ hot += arch/x86/lapic.o
 objects += arch/x86/mtrr.o
 objects += arch/x86/multiboot2.o
 objects += arch/x86/paging.o
+objects += arch/x86/percpu.o
 objects += arch/x86/put_back.o
 objects += arch/x86/string.o
 objects += arch/x86/trap.o

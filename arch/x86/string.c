@@ -6,7 +6,6 @@
  * itself.
  */
 #include "arch/x86/string.h"
-
 #include <stdint.h>
 
 void *memcpy(void *restrict to, const void *restrict from, size_t n)

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "arch/x86/trap.h"
-
 #include "arch/x86/cpu.h"
 #include "arch/x86/lapic.h"
 #include "arch/x86/layout.h"
@@ -30,12 +29,16 @@ extern const struct fixup fixups_start[], fixups_end[];
 void trap_entry(struct trap_frame *frame);
 
 static struct gate idt[256];
-static interrupt_handler *handlers[256];
+static struct {
+    interrupt_handler *handle;
+    void *context;
+} handlers[256];
 static trap_handler *exception_handler;
 
-void interrupt_install(unsigned vector, interrupt_handler *handler)
+void interrupt_install(unsigned vector, interrupt_handler *handler, void *context)
 {
-    handlers[vector] = handler;
+    handlers[vector].context = context;
+    handlers[vector].handle = handler;
 }
 
 void trap_set_handler(trap_handler *handler)
@@ -47,8 +50,8 @@ void interrupt_dispatch(unsigned vector)
 {
     if (vector != VECTOR_SPURIOUS)
         lapic_eoi();
-    if (handlers[vector])
-        handlers[vector]();
+    if (handlers[vector].handle)
+        handlers[vector].handle(handlers[vector].context);
 }
 
 static bool fix_up(struct trap_frame *frame)

@@ -19,10 +19,13 @@ struct trap_frame {
 #define VECTOR_WAKEUP   0xf3 /* mail for a vCPU that waits on this CPU */
 #define VECTOR_SPURIOUS 0xff
 
-typedef void interrupt_handler(void);
+typedef void interrupt_handler(void *context);
 
-/* Installs the handler of a vector 20h..ffh; the caller of it has sent the EOI already. */
-void interrupt_install(unsigned vector, interrupt_handler *handler);
+/*
+ * Installs the handler of a vector 20h..ffh on all CPUs, and what it is told; whoever calls it has sent the
+ * EOI already.
+ */
+void interrupt_install(unsigned vector, interrupt_handler *handler, void *context);
 
 /* Runs the handler of vector: called by the trap path and after a VM exit that acknowledged an interrupt. */
 void interrupt_dispatch(unsigned vector);

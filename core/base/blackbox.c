@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "core/base/blackbox.h"
-
 #include "arch/x86/layout.h"
 #include "arch/x86/spinlock.h"
 #include "arch/x86/string.h"
 #include "core/base/log.h"
-#include "core/host/machine.h"
+#include "core/base/machine.h"
 #include "core/base/memory.h"
 #include "core/base/panic.h"
 

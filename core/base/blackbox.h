@@ -7,8 +7,8 @@
  */
 #pragma once
 
-#include "core/config/config.h"
 #include "core/base/trace.h"
+#include "core/config/config.h"
 
 #define BLACKBOX_MAGIC   UINT64_C(0x786f62206b63616c) /* "lack box" */
 #define BLACKBOX_VERSION 1

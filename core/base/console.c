@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "core/base/console.h"
-
 #include "arch/x86/display.h"
 #include "arch/x86/spinlock.h"
 #include "arch/x86/string.h"
 #include "arch/x86/uart16550.h"
-#include "core/config/config.h"
 #include "core/base/format.h"
+#include "core/config/config.h"
 
 #define RING_SIZE    (8 * 1024)
 #define WAITING_SIZE 2048
@@ -340,7 +339,7 @@ void console_send_on(void)
     uart16550_enable_interrupts(sending_on);
 }
 
-void console_interrupt(void)
+void console_interrupt(void *context UNUSED)
 {
     uint8_t byte;
 

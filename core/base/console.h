@@ -57,7 +57,7 @@ void console_set_prompt(const char *text, unsigned cursor);
 /* A typed byte, and where it goes: called on the boot CPU with interrupts off. */
 typedef void console_input(uint8_t byte);
 void console_set_input(console_input *input);
-void console_interrupt(void); /* the serial port has received something */
+void console_interrupt(void *context); /* the serial port has received something */
 
 /* Sends what is queued as far as the port takes it now; true while there is more. */
 bool console_pump(void);

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "core/base/log.h"
-
 #include "core/base/console.h"
 #include "core/base/format.h"
 

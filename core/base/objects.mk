@@ -5,6 +5,7 @@ objects += core/base/blobs.o
 objects += core/base/console.o
 objects += core/base/format.o
 objects += core/base/log.o
+objects += core/base/machine.o
 objects += core/base/memory.o
 objects += core/base/panic.o
 objects += core/base/span.o

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "core/base/panic.h"
-
 #include "arch/x86/cpu.h"
 #include "arch/x86/lapic.h"
 #include "arch/x86/layout.h"
@@ -11,12 +10,16 @@
 #include "core/base/format.h"
 #include "core/base/log.h"
 #include "core/base/symbols.h"
-#include "core/report/trace_show.h"
 
 #define MAX_FRAMES 24
-#define SHOWN      16 /* events of this CPU */
 
 static volatile bool panicking;
+static void (*last_words)(void);
+
+void panic_set_last_words(void (*show)(void))
+{
+    last_words = show;
+}
 
 /* The first CPU goes on; a second one, or the same again, stops here. */
 static void only_one(void)
@@ -74,8 +77,8 @@ static unsigned cpu_number(void)
 static NORETURN void stop(void)
 {
     blackbox_note_end(BLACKBOX_PANIC);
-    if (blackbox)
-        trace_show_cpu(SHOWN);
+    if (last_words)
+        last_words();
     print("skerry: halted after a panic\n");
     console_flush();
     halt_forever();

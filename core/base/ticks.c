@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "core/base/ticks.h"
-
 #define EXACT 2u /* as far as 10^9 * 2^32 can be shifted in 64 bits */
 
 /* A rate between 10^9 and 2 * 10^9 gives mul its highest bit: that is what shift brings it to. */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Parser of skerry.cfg: one pass over the lines; the keys are in core/config/config_keys.c. */
 #include "arch/x86/string.h"
-#include "core/config/config_keys.h"
 #include "core/base/format.h"
+#include "core/config/config_keys.h"
 
 #define MAX_REPORTS 20
 #define EXCERPT_MAX 40

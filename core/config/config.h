@@ -102,6 +102,10 @@ typedef void config_report(void *context, unsigned line, const char *text);
  */
 void config_parse(const char *text, size_t size, struct config *out, config_report *report, void *context);
 
+/* Says what the machine cannot do of what a line asks for: "what, expected what", as the parser's errors are
+ * shown. */
+void config_refuse(unsigned line, const char *fmt, ...) PRINTF_LIKE(2, 3);
+
 static inline bool cpu_set_has(const struct cpu_set *set, unsigned cpu)
 {
     return cpu < CONFIG_MAX_CPUS && (set->bits[cpu / 64] >> (cpu % 64) & 1);

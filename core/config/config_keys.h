@@ -2,8 +2,8 @@
 /* The keys of skerry.cfg: for the parser (core/config/config.c) alone. A table for each kind of section. */
 #pragma once
 
-#include "core/config/config.h"
 #include "core/base/span.h"
+#include "core/config/config.h"
 
 #define CONFIG_MAX_KEYS 40 /* in a table */
 

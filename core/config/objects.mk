@@ -1,3 +1,4 @@
 # SPDX-License-Identifier: BSD-2-Clause
 objects += core/config/config.o
 objects += core/config/config_keys.o
+objects += core/config/refuse.o

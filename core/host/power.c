@@ -1,17 +1,17 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "core/host/power.h"
-
 #include "arch/x86/cpu.h"
+#include "arch/x86/lapic.h"
 #include "arch/x86/layout.h"
-#include "core/vm/backend.h"
 #include "core/base/blackbox.h"
 #include "core/base/console.h"
 #include "core/base/format.h"
 #include "core/base/log.h"
-#include "core/host/machine.h"
+#include "core/base/machine.h"
 #include "core/base/panic.h"
 #include "core/host/release.h"
 #include "core/host/smp.h"
+#include "core/vm/backend.h"
 
 #define SLP_EN        BIT(13)
 #define SLP_TYP_SHIFT 10
@@ -77,7 +77,7 @@ static bool take_back_cpus(void)
         if (cpus[i] == this_cpu())
             continue;
         cpus[i]->leave = true;
-        smp_kick(cpus[i]);
+        cpu_kick(cpus[i]);
     }
     start = rdtsc();
     for (unsigned i = 0; i < cpu_count; i++) {
@@ -187,7 +187,7 @@ void power_release(void)
     }
     if (decide(END_RELEASE) && this_cpu()->id) {
         cpus[0]->leave = true;
-        smp_kick(cpus[0]);
+        cpu_kick(cpus[0]);
     }
     power_leave(); /* the boot CPU: release() */
 }

@@ -6,11 +6,13 @@
 #include "arch/x86/string.h"
 #include "core/base/console.h"
 #include "core/base/log.h"
-#include "core/host/machine.h"
+#include "core/base/machine.h"
 #include "core/base/memory.h"
+#include "core/host/machine_setup.h"
 #include "core/host/release_map.h"
 #include "core/host/release_stub.h"
 #include "core/host/smp.h"
+#include "core/image/find.h"
 #include "core/vm/vm.h"
 
 #define LIST_PAGES 8
@@ -117,7 +119,7 @@ static bool prepare(struct vm_config *c)
     if (!release)
         return false;
     release->config = c;
-    if (!vm_find_images(c, &release->image))
+    if (!image_find(c, &release->image))
         return false;
     release->image.acpi_rsdp = gpa(find_rsdp());
     release->target = (struct load_target){

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "core/host/smp.h"
-
 #include "arch/x86/cpu.h"
 #include "arch/x86/features.h"
 #include "arch/x86/lapic.h"
@@ -8,16 +7,13 @@
 #include "arch/x86/string.h"
 #include "arch/x86/trap.h"
 #include "core/base/log.h"
-#include "core/host/machine.h"
+#include "core/base/machine.h"
 #include "core/base/memory.h"
 #include "core/base/panic.h"
 #include "core/host/smp_trampoline.h"
 
 #define TRAMPOLINE_LOWEST 0x1000u
 #define PAGE_END          0x9f000u
-
-struct cpu *cpus[MAX_CPUS];
-unsigned cpu_count;
 
 extern char trampoline_start[], trampoline_end[], trampoline_data[];
 
@@ -168,9 +164,4 @@ void smp_reset_others(void)
             lapic_ipi(cpus[i]->apic_id, ICR_INIT);
     }
     wait(10000);
-}
-
-void smp_kick(const struct cpu *cpu)
-{
-    lapic_ipi(cpu->apic_id, ICR_ASSERT | VECTOR_KICK);
 }

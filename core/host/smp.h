@@ -17,6 +17,3 @@ void smp_start_others(void (*entry)(void));
 /* INIT to all others, which are out of VMX operation (it blocks INIT): they wait for a SIPI, in no memory at
  * all. */
 void smp_reset_others(void);
-
-/* Makes another CPU leave its guest or idle loop and look at its requests. */
-void smp_kick(const struct cpu *cpu);

@@ -6,8 +6,8 @@
 #pragma once
 
 #include "arch/x86/multiboot2.h"
-#include "core/vm/guest.h"
 #include "core/image/loader.h"
+#include "core/vm/guest.h"
 
 #define LOAD_MAX_PIECES 64
 #define LOW_END         UINT64_C(0xa0000) /* of the memory below the classic hole for video and firmware */

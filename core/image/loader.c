@@ -3,8 +3,8 @@
 #include "core/image/load.h"
 
 #include "arch/x86/string.h"
-#include "core/image/elf.h"
 #include "core/base/format.h"
+#include "core/image/elf.h"
 
 #include <stdarg.h>
 

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: BSD-2-Clause
 objects += core/image/elf.o
+objects += core/image/find.o
 objects += core/image/load_firmware.o
 objects += core/image/load_flat.o
 objects += core/image/load_linux.o

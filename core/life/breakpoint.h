@@ -3,18 +3,12 @@
  * A VM stops in the monitor: at an int3 of its guest or where one of its breakpoints is. It is paused then,
  * as by the monitor's `pause`, until vm_continue(); its end takes that away, but not the breakpoints.
  *
- *     v, on its CPU:  vm_break() -> VM paused, mates kicked, work for the boot CPU -> NEXT_LEAVE
- *     boot CPU:       monitor_work() -> vm_next_stop(), once all have left -> the report
+ *     v, on its CPU:  vm_break() (sched/vm_run.h) -> VM paused, mates kicked, work for the boot CPU ->
+ * NEXT_LEAVE boot CPU:       monitor_work() -> vm_next_stop(), once all have left -> the report
  */
 #pragma once
 
 #include "core/vm/vm.h"
-
-/*
- * From an exit handler of v, which returns NEXT_LEAVE then. what is for the report. False: another vCPU has
- * stopped the VM already; v must meet its own breakpoint again when it goes on.
- */
-bool vm_break(struct vcpu *v, const char *what);
 
 /* For the monitor, on the boot CPU. */
 

@@ -1,22 +1,133 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/* What the operator may do with a VM, and what follows its end. */
 #include "core/life/life.h"
-
 #include "arch/x86/cpu.h"
-#include "arch/x86/string.h"
-#include "core/vm/backend.h"
-#include "core/vm/channel.h"
 #include "core/base/log.h"
-#include "core/host/machine.h"
-#include "core/host/smp.h"
+#include "core/base/machine.h"
+#include "core/life/breakpoint.h"
+#include "core/report/report.h"
+#include "core/report/trace_show.h"
+#include "core/vm/backend.h"
+#include "sched/sched.h"
+#include "sched/vm_run.h"
 
-#define PAUSE_SECONDS 2
+#define PAUSE_SECONDS  2
+#define SHOWN_OF_CRASH 16 /* events of the trace */
+
+static bool power_off_asked; /* a VM with poweroff has ended; by the CPU of its last vCPU */
+
+/* --- what is refused when --- */
+
+enum situation { STOPPED, RUNS, PAUSING, PAUSED, AT_BREAKPOINT, ENDING, SITUATIONS };
+
+static enum situation situation(const struct vm *vm)
+{
+    union vm_state s = vm_state(vm);
+    bool breakpoint = s.pause == PAUSE_STOP || s.pause == PAUSE_SHOWN;
+
+    switch (s.phase) {
+    case VM_STOPPED: return STOPPED;
+    case VM_RUNS: return RUNS;
+    case VM_PAUSING: return breakpoint ? AT_BREAKPOINT : PAUSING;
+    case VM_ENDING:
+    case VM_LOADING: return ENDING;
+    default: return breakpoint ? AT_BREAKPOINT : PAUSED;
+    }
+}
+
+const char *vm_situation(const struct vm *vm)
+{
+    static const char *const names[SITUATIONS] = {"stopped", "runs",       "pausing",
+                                                  "paused",  "breakpoint", "ending"};
+
+    return vm ? names[situation(vm)] : "not built";
+}
+
+/* What the operator may ask for; NULL: it is done. */
+enum verb { START, END, PAUSE, RESUME, CONTINUE, STEP, DESTROY, VERBS };
+
+static const char *const refusals[VERBS][SITUATIONS] = {
+    [START] = {NULL, "has been started", "has been started", "has been started", "has been started",
+               "has been started"},
+    [END] = {"does not run", NULL, NULL, NULL, NULL, "is ending already"},
+    [PAUSE] = {"does not run", NULL, "is being paused", "is paused already", "is paused already",
+               "is ending"},
+    [RESUME] = {"does not run", "is not paused", "is not at rest yet", NULL,
+                "has stopped at a breakpoint: 'continue' it", "is ending"},
+    [CONTINUE] = {"has not stopped", "has not stopped", "has not stopped", "is paused: 'resume' it", NULL,
+                  "is ending"},
+    [STEP] = {"does not run", "runs: pause it, or break into it", "is not at rest yet", NULL, NULL,
+              "is ending"},
+    [DESTROY] = {NULL, "runs: stop it first", "runs: stop it first", "runs: stop it first",
+                 "runs: stop it first", "is not at rest yet"},
+};
+
+static const char *refusal(const struct vm *vm, enum verb verb)
+{
+    return refusals[verb][situation(vm)];
+}
+
+/* --- start --- */
+
+static void start_budgets(struct vm *vm)
+{
+    const struct exit_budget *budget = &vm->config->exit_budget;
+    uint64_t from = rdtsc() + machine.tsc_hz / 1000 * budget->after_ms;
+
+    for (unsigned i = 0; i < vm->vcpu_count; i++)
+        budget_start(&vm->vcpus[i]->budget, budget->exits, machine.tsc_hz, from);
+}
+
+/* Its guest begins a life, which a VM that is paused still has before it. */
+static void begin_life(struct vm *vm, unsigned from, bool paused)
+{
+    start_budgets(vm);
+    trace_note(TRACE_START, 0, TRACE_WHO(vm->id, 0));
+    vm->rests_since = rdtsc();
+    vm->fresh = false;
+    if (paused) {
+        vm_move(vm, from, (union vm_state){.phase = VM_PAUSED, .pause = PAUSE_USER});
+        return;
+    }
+    vm_move(vm, from, (union vm_state){.phase = VM_RUNS});
+    sched_start(vm);
+}
+
+const char *vm_start(struct vm *vm)
+{
+    const char *why = refusal(vm, START);
+
+    if (why)
+        return why;
+    if (!vm->fresh) {
+        vm->resets++;
+        if (!vm_load(vm))
+            return "cannot be loaded";
+    }
+    power_off_asked = false; /* whoever starts a VM now wants the machine on */
+    begin_life(vm, BIT(VM_STOPPED), false);
+    return NULL;
+}
+
+/* --- end --- */
+
+bool vm_all_ended(void)
+{
+    for (const struct vm *vm = vm_next(NULL); vm && !power_off_asked; vm = vm_next(vm)) {
+        if (vm_state(vm).phase != VM_STOPPED)
+            return false;
+    }
+    return true;
+}
 
 /* The requester is one more to leave: when no vCPU runs, it is the last one out. */
-static const char *end(struct vm *vm, enum vm_end why, const char *text)
+static const char *end_from_outside(struct vm *vm, enum vm_end why, const char *text)
 {
-    if (!vm->live)
-        return "does not run";
-    __atomic_add_fetch(&vm->running, 1, __ATOMIC_SEQ_CST);
+    const char *refused = refusal(vm, END);
+
+    if (refused)
+        return refused;
+    vm_begin_request(vm);
     vm_request_end(vm, why, "%s", text);
     vm_end_run(vm);
     return NULL;
@@ -24,35 +135,123 @@ static const char *end(struct vm *vm, enum vm_end why, const char *text)
 
 const char *vm_stop(struct vm *vm)
 {
-    return end(vm, VM_END_STOP, "is stopped from outside");
+    return end_from_outside(vm, VM_END_STOP, "is stopped from outside");
 }
 
 const char *vm_reset(struct vm *vm)
 {
-    return end(vm, VM_END_RESET, "is reset from outside");
+    return end_from_outside(vm, VM_END_RESET, "is reset from outside");
 }
 
-const char *vm_pause(struct vm *vm)
+static void give_focus_away(const struct vm *from)
+{
+    if (console_focused() != &from->console)
+        return;
+    for (struct vm *vm = vm_next(NULL); vm; vm = vm_next(vm)) {
+        if (vm != from && vm_lives(vm)) {
+            console_focus(&vm->console);
+            log_info("console: %s", vm->config->name);
+            return;
+        }
+    }
+}
+
+static void come_to_rest(struct vm *vm)
+{
+    console_guest_end(&vm->console);
+    vm_audit(vm);
+    vm->rests_since = rdtsc();
+    report_end(vm);
+    give_focus_away(vm);
+    vm_move(vm, BIT(VM_LOADING), (union vm_state){.phase = VM_STOPPED});
+}
+
+static bool may_restart(const struct vm *vm, enum vm_end end)
+{
+    if (!vm_wants_restart(vm, end))
+        return false;
+    if (!vm->config->max_restarts || vm->resets < vm->config->max_restarts)
+        return true;
+    log_info("[vm %s] has been started again %u times, its max-restarts", vm->config->name, vm->resets);
+    return false;
+}
+
+static bool start_again(struct vm *vm, union vm_state was)
+{
+    vm->resets++;
+    vm_account_is_as_built(vm);
+    if (!vm_load(vm))
+        return false;
+    if (vm_is_told(vm, (enum vm_end)was.end))
+        log_info("[vm %s] starts again (%u)", vm->config->name, vm->resets);
+    begin_life(vm, BIT(VM_LOADING), was.pause == PAUSE_USER);
+    return true;
+}
+
+static enum ending what_follows(const struct vm *vm, enum vm_end end)
+{
+    if (end == VM_END_STOP)
+        return ENDING_STOP;
+    return end == VM_END_CRASH ? vm->config->on_crash : vm->config->on_exit;
+}
+
+/* On the CPU that was the last to leave it; in VM_LOADING nobody else does anything with the VM. */
+static void life_ended(struct vm *vm)
+{
+    union vm_state s = vm_state(vm);
+    enum vm_end end = (enum vm_end)s.end;
+
+    if (end == VM_END_CRASH && vm_is_told(vm, end))
+        trace_show_vm(vm->id, SHOWN_OF_CRASH);
+    if (may_restart(vm, end) && start_again(vm, s))
+        return;
+    come_to_rest(vm);
+    if (what_follows(vm, end) == ENDING_POWEROFF)
+        power_off_asked = true;
+}
+
+/* --- pause --- */
+
+static bool at_rest(const struct vm *vm)
+{
+    uint8_t phase = vm_state(vm).phase;
+
+    return phase == VM_STOPPED || phase == VM_PAUSED;
+}
+
+static const char *wait_until_left(struct vm *vm, bool asked)
 {
     uint64_t start = rdtsc();
 
-    if (!vm->live)
-        return "does not run";
-    if (vm->paused)
-        return "is paused already";
-    vm->paused = true;
-    for (unsigned i = 0; i < vm->vcpu_count; i++)
-        vcpu_kick(vm->vcpus[i]);
-    while (__atomic_load_n(&vm->running, __ATOMIC_SEQ_CST)) {
+    while (vm_state(vm).phase == VM_PAUSING) {
         if (rdtsc() - start > machine.tsc_hz * PAUSE_SECONDS) {
-            vm->paused = false;
-            sched_start(vm);
+            if (asked && vm_move(vm, BIT(VM_PAUSING), (union vm_state){.phase = VM_RUNS}))
+                sched_start(vm);
             return "has a vCPU that does not give its CPU up";
         }
         cpu_pause();
     }
-    vm->paused_at = rdtsc();
     return NULL;
+}
+
+/* The requester counts as one of those that have to leave, as in end_from_outside(). */
+static const char *pause_for(struct vm *vm, enum vm_pause why)
+{
+    bool asked;
+
+    vm_begin_request(vm);
+    asked = vm_move(vm, BIT(VM_RUNS), (union vm_state){.phase = VM_PAUSING, .pause = (uint8_t)why});
+    if (asked)
+        vm_kick(vm);
+    vm_end_run(vm);
+    return wait_until_left(vm, asked);
+}
+
+const char *vm_pause(struct vm *vm)
+{
+    const char *why = refusal(vm, PAUSE);
+
+    return why ? why : pause_for(vm, PAUSE_USER);
 }
 
 /* What counts a guest's time in host ticks. */
@@ -64,30 +263,24 @@ static void shift_counts(struct vm *vm, uint64_t ticks)
     }
 }
 
-/* Nothing of a paused VM is active anywhere, and nobody but the boot CPU can end that. */
-const char *vm_resume(struct vm *vm)
+/* Nothing of a paused VM is active anywhere, and only the boot CPU can end that. */
+static void leave_pause(struct vm *vm)
 {
-    uint64_t gone = rdtsc() - vm->paused_at;
+    uint64_t gone = rdtsc() - vm->rests_since;
 
-    if (!vm->live)
-        return "does not run";
-    if (!vm->paused)
-        return "is not paused";
-    if (vm->stopped_by)
-        return "has stopped at a breakpoint: 'continue' it";
-    if (__atomic_load_n(&vm->running, __ATOMIC_SEQ_CST))
-        return "is not at rest yet";
     backend.vm_shift_time(vm, gone);
     shift_counts(vm, gone);
-    __atomic_store_n(&vm->paused, false, __ATOMIC_SEQ_CST);
+    vm_move(vm, BIT(VM_PAUSED), (union vm_state){.phase = VM_RUNS});
     sched_start(vm);
-    return NULL;
 }
 
-static bool at_rest(const struct vm *vm)
+const char *vm_resume(struct vm *vm)
 {
-    return vm->stopped || (vm->live && vm->paused && vm->ending == VM_END_NONE &&
-                           !__atomic_load_n(&vm->running, __ATOMIC_SEQ_CST));
+    const char *why = refusal(vm, RESUME);
+
+    if (!why)
+        leave_pause(vm);
+    return why;
 }
 
 /* One that is about to end may start again before it comes to rest. */
@@ -99,23 +292,97 @@ const char *vm_hold(struct vm *vm, bool *held)
     while (!at_rest(vm)) {
         const char *why = rdtsc() - start > machine.tsc_hz * PAUSE_SECONDS ? "does not come to rest" : NULL;
 
-        if (vm->live && !vm->paused && vm->ending == VM_END_NONE) {
-            why = vm_pause(vm);
-            *held = !why;
-        }
+        if (!why && vm_state(vm).phase == VM_RUNS)
+            why = pause_for(vm, PAUSE_LOOK);
         if (why)
             return why;
         cpu_pause();
     }
+    *held = vm_state(vm).pause == PAUSE_LOOK;
     return NULL;
 }
 
-/* A CPU that is just finding out that it must not run it holds it up for a moment. */
 void vm_let_go(struct vm *vm, bool held)
 {
-    while (held && vm->live && vm->paused && !vm->stopped_by && vm_resume(vm))
-        cpu_pause();
+    union vm_state s = vm_state(vm);
+
+    if (held && s.phase == VM_PAUSED && s.pause == PAUSE_LOOK)
+        leave_pause(vm);
 }
+
+/* --- breakpoints --- */
+
+/* Waits until one that has stopped rests. It may end meanwhile, and start again: then it goes on. */
+static const char *hold_stopped(struct vm *vm)
+{
+    bool held;
+    const char *why = vm_hold(vm, &held);
+
+    if (why)
+        return why;
+    vm_let_go(vm, held);
+    return vm_state(vm).phase == VM_PAUSED ? NULL : "has ended meanwhile";
+}
+
+const char *vm_continue(struct vm *vm)
+{
+    const char *why = refusal(vm, CONTINUE);
+
+    if (!why)
+        why = hold_stopped(vm);
+    if (!why)
+        leave_pause(vm);
+    return why;
+}
+
+struct vcpu *vm_stopped_vcpu(const struct vm *vm)
+{
+    return vm->vcpus[situation(vm) == AT_BREAKPOINT ? vm_state(vm).vcpu : 0];
+}
+
+static union vm_state with_phase(union vm_state s, enum vm_phase phase)
+{
+    s.phase = (uint8_t)phase;
+    return s;
+}
+
+/* Its clock goes on while the instruction does. The vCPU that steps counts as running: it may end the VM. */
+const char *vm_step(struct vm *vm)
+{
+    const char *why = refusal(vm, STEP);
+    union vm_state s;
+
+    if (!why)
+        why = hold_stopped(vm);
+    if (why)
+        return why;
+    s = vm_state(vm);
+    vm_move(vm, BIT(VM_PAUSED), with_phase(s, VM_STEPS));
+    backend.vm_shift_time(vm, rdtsc() - vm->rests_since);
+    vm_begin_request(vm);
+    why = backend.step(vm->vcpus[s.pause == PAUSE_SHOWN ? s.vcpu : 0]);
+    vm->rests_since = rdtsc();
+    vm_move(vm, BIT(VM_STEPS), with_phase(vm_state(vm), VM_PAUSED));
+    vm_end_run(vm);
+    return why;
+}
+
+struct vm *vm_next_stop(void)
+{
+    for (struct vm *vm = vm_next(NULL); vm; vm = vm_next(vm)) {
+        union vm_state s;
+
+        if (vm_state(vm).pause != PAUSE_STOP || hold_stopped(vm))
+            continue;
+        s = vm_state(vm);
+        s.pause = PAUSE_SHOWN;
+        if (vm_state(vm).pause == PAUSE_STOP && vm_move(vm, BIT(VM_PAUSED), s))
+            return vm;
+    }
+    return NULL;
+}
+
+/* --- destroy and create --- */
 
 static void give_cpus_back(const struct vm *vm)
 {
@@ -128,16 +395,16 @@ static void give_cpus_back(const struct vm *vm)
 const char *vm_destroy(struct vm *vm)
 {
     struct account account = vm->account;
+    const char *why = refusal(vm, DESTROY);
 
-    if (!vm->stopped)
-        return "runs: stop it first";
+    if (why)
+        return why;
     if (sched_holds(vm))
         return "is not at rest yet";
     give_cpus_back(vm);
-    channel_detach(vm);
-    backend.vm_destroy(vm);
-    vms[vm->id] = NULL;
+    __atomic_store_n(&vms[vm->id], NULL, __ATOMIC_RELEASE);
     vm_count--;
+    vm_destroy_parts(vm);
     memory_release(&account);
     return NULL;
 }
@@ -151,33 +418,8 @@ const char *vm_create(const struct config *config, unsigned id)
     return vm_build(&config->vms[id], id) ? NULL : "cannot be built";
 }
 
-bool vm_account_is_as_built(const struct vm *vm)
+void life_setup(const struct vm_part *parts, unsigned count)
 {
-    static const char *const names[MEMORY_KINDS] = {"RAM", "EPT", "VMCS", "state"};
-    const uint64_t *now = vm->account.pages, *then = vm->built.pages;
-    bool right = true;
-
-    for (unsigned kind = 0; kind < MEMORY_KINDS; kind++) {
-        if (now[kind] == then[kind])
-            continue;
-        log_error("[vm %s] holds %llu pages of %s, expected the %llu it was built with", vm->config->name,
-                  (unsigned long long)now[kind], names[kind], (unsigned long long)then[kind]);
-        right = false;
-    }
-    return right;
-}
-
-bool vm_audit(const struct vm *vm)
-{
-    bool right = vm_account_is_as_built(vm);
-
-    if (!memory_audit(&vm->account)) {
-        log_error("[vm %s] the page map is not what the account says", vm->config->name);
-        right = false;
-    }
-    if (vm->running) {
-        log_error("[vm %s] still runs on %u CPUs", vm->config->name, vm->running);
-        right = false;
-    }
-    return right;
+    vm_set_ended(life_ended);
+    vm_set_parts(parts, count);
 }

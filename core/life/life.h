@@ -1,18 +1,23 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * What can be done with a whole VM from outside. All of this runs on the boot CPU, between two runs of a vCPU
- * (cpu->work): at boot, and for the monitor.
- *
- *     vm_build -> stopped --vm_start--> live --vm_pause--> paused --vm_resume--> live
- *                    ^                    |
- *                    +--- its end, vm_stop; reset: live again with fresh memory
- *     stopped --vm_destroy--> gone; its pages are zeroed and free, its CPUs are anybody's
+ * (cpu->work): at boot, and for the monitor. The phases and who moves a VM between them: sched/vm_run.h. What
+ * is refused in which situation is one table (life.c).
  *
  * NULL: done, or on its way where that is said. Else the reason why not, for one line.
  */
 #pragma once
 
-#include "core/vm/vm.h"
+#include "core/vm/part.h"
+
+/* Once, before any VM: what VMs are made of. */
+void life_setup(const struct vm_part *parts, unsigned count);
+
+/* How a VM is, for people: "runs", "paused", ... */
+const char *vm_situation(const struct vm *vm);
+
+/* Every VM has ended, or one has that was to take the machine with it (poweroff). */
+bool vm_all_ended(void);
 
 const char *vm_start(struct vm *vm);
 
@@ -36,6 +41,25 @@ const char *vm_destroy(struct vm *vm);
 
 /* Builds number id of the configuration again. */
 const char *vm_create(const struct config *config, unsigned id);
+
+/* --- vm_build.c --- */
+
+/*
+ * Builds VM number id from its configuration: memory, vCPUs on free physical CPUs, devices, images. NULL
+ * after reporting the reason as a configuration error.
+ */
+struct vm *vm_build(const struct vm_config *config, unsigned id);
+
+void vm_set_parts(const struct vm_part *parts, unsigned count);
+
+/* Its parts, the last one first, for a VM whose memory is about to go. */
+void vm_destroy_parts(struct vm *vm);
+
+/* Brings it to the state of a machine just switched on, with its images in memory. False after reporting why.
+ */
+bool vm_load(struct vm *vm);
+
+/* --- audit.c --- */
 
 /*
  * Compare what a VM holds with what it held when it was built: the account at each restart, and the whole

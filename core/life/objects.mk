@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
+objects += core/life/audit.o
 objects += core/life/breakpoint.o
 objects += core/life/life.o
 objects += core/life/vm_build.o

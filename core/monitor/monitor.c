@@ -1,13 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "core/monitor/monitor.h"
-
 #include "arch/x86/percpu.h"
 #include "arch/x86/string.h"
-#include "core/life/breakpoint.h"
 #include "core/base/console.h"
 #include "core/base/format.h"
-#include "core/monitor/line_edit.h"
 #include "core/base/log.h"
+#include "core/life/breakpoint.h"
+#include "core/monitor/line_edit.h"
 #include "core/monitor/monitor_command.h"
 #include "core/vm/vm.h"
 
@@ -31,7 +30,7 @@ bool monitor_is_open(void)
 static struct vm *focused_vm(void)
 {
     for (struct vm *vm = vm_next(NULL); vm; vm = vm_next(vm)) {
-        if (vm->live && &vm->console == console_focused())
+        if (vm_lives(vm) && &vm->console == console_focused())
             return vm;
     }
     return NULL;
@@ -60,9 +59,9 @@ void monitor_close(struct vm *focus)
     struct vm *any = NULL;
 
     for (struct vm *vm = vm_next(NULL); vm; vm = vm_next(vm)) {
-        if (vm->live && !any)
+        if (vm_lives(vm) && !any)
             any = vm;
-        if (vm->live && !focus && &vm->console == before)
+        if (vm_lives(vm) && !focus && &vm->console == before)
             focus = vm;
     }
     focus = focus ? focus : any;

@@ -1,18 +1,18 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* What can be typed in the monitor. */
 #include "arch/x86/string.h"
-#include "core/vm/backend.h"
 #include "core/base/format.h"
-#include "core/life/life.h"
-#include "core/monitor/line_edit.h"
 #include "core/base/log.h"
-#include "core/monitor/monitor.h"
-#include "core/monitor/monitor_command.h"
+#include "core/base/words.h"
 #include "core/host/power.h"
 #include "core/host/release.h"
-#include "core/report/report.h"
 #include "core/host/smp.h"
-#include "core/base/words.h"
+#include "core/life/life.h"
+#include "core/monitor/line_edit.h"
+#include "core/monitor/monitor.h"
+#include "core/monitor/monitor_command.h"
+#include "core/report/report.h"
+#include "core/vm/backend.h"
 
 /* A word of arguments that begins with [ may be left out. VM is a name of the configuration; words that |
  * parts are to be chosen from. */
@@ -50,19 +50,6 @@ struct vm *monitor_find(const struct config *config, const char *name)
     return vms[i];
 }
 
-static const char *state(const struct vm *vm)
-{
-    if (!vm)
-        return "not built";
-    if (vm->stopped)
-        return "stopped";
-    if (!vm->live)
-        return "ending";
-    if (vm->stopped_by)
-        return "breakpoint";
-    return vm->paused ? "paused" : "runs";
-}
-
 static uint64_t exits(const struct vm *vm)
 {
     uint64_t sum = 0;
@@ -80,7 +67,7 @@ static void list(const struct config *config, const char *const words[] UNUSED)
     for (unsigned i = 0; i < config->vm_count; i++) {
         const struct vm_config *c = &config->vms[i];
 
-        print("%-16s %-10s %5u %6llu MiB %12llu %7u\n", c->name, state(vms[i]), c->vcpus,
+        print("%-16s %-10s %5u %6llu MiB %12llu %7u\n", c->name, vm_situation(vms[i]), c->vcpus,
               (unsigned long long)(c->memory / MIB), (unsigned long long)(vms[i] ? exits(vms[i]) : 0),
               vms[i] ? vms[i]->resets : 0);
     }
@@ -143,7 +130,7 @@ static void create(const struct config *config, const char *const words[])
     if (why)
         print("[vm %s] %s\n", name, why);
     else if (i < config->vm_count)
-        vm_print_costs(vms[i]);
+        report_costs(vms[i]);
 }
 
 static void console(const struct config *config, const char *const words[])
@@ -151,7 +138,7 @@ static void console(const struct config *config, const char *const words[])
     const char *name = words[0];
     struct vm *vm = *name ? monitor_find(config, name) : NULL;
 
-    if (vm && !vm->live)
+    if (vm && !vm_lives(vm))
         print("[vm %s] does not run\n", name);
     else if (vm || !*name)
         monitor_close(vm);
@@ -167,7 +154,7 @@ static void memory(const struct config *config UNUSED, const char *const words[]
                                 memory_host.pages[MEMORY_STATE]) *
                                4));
     for (const struct vm *vm = vm_next(NULL); vm; vm = vm_next(vm))
-        vm_print_costs(vm);
+        report_costs(vm);
 }
 
 static void list_cpus(const struct config *config UNUSED, const char *const words[] UNUSED)

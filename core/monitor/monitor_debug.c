@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The monitor's commands that look into a guest. */
-#include "core/vm/backend.h"
-#include "core/life/breakpoint.h"
+#include "apic/vlapic.h"
 #include "core/base/format.h"
-#include "core/life/life.h"
 #include "core/base/log.h"
-#include "core/monitor/monitor_command.h"
 #include "core/base/words.h"
+#include "core/life/breakpoint.h"
+#include "core/life/life.h"
+#include "core/monitor/monitor_command.h"
+#include "core/vm/backend.h"
 
 #define ROW      16 /* bytes on a line of memory */
 #define EXAMINED 64 /* bytes, when nobody says how many */
@@ -281,9 +282,9 @@ void monitor_step(const struct config *config, const char *const words[])
         return;
     if (n > STEPS)
         print("%llu steps are too many, expected at most %u\n", (unsigned long long)n, STEPS);
-    for (; n && n <= STEPS && !why && vm->live; n--) {
+    for (; n && n <= STEPS && !why && vm_lives(vm); n--) {
         why = vm_step(vm);
-        if (!why && vm->live)
+        if (!why && vm_lives(vm))
             show_place(vm_stopped_vcpu(vm));
     }
     tell(words[0], why);

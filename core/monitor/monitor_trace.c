@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* `trace` in the monitor. */
 #include "arch/x86/string.h"
-#include "core/life/life.h"
 #include "core/base/log.h"
+#include "core/life/life.h"
 #include "core/monitor/monitor_command.h"
 #include "core/report/trace_show.h"
 
@@ -63,19 +63,19 @@ static void show_last(const struct config *config UNUSED, const char *const w[])
 static void turn(const struct config *config, const char *const w[], bool on)
 {
     struct vm *vm = monitor_find(config, w[1]);
-    bool pause = vm && vm->live && !vm->paused;
-    const char *why = pause ? vm_pause(vm) : NULL;
+    const char *why;
+    bool held;
 
     if (!vm)
         return;
-    if (!why) {
-        vm->traced = on;
-        why = pause ? vm_resume(vm) : NULL;
-    }
-    if (why)
+    why = vm_hold(vm, &held);
+    if (why) {
         print("[vm %s] %s\n", w[1], why);
-    else
-        log_info("[vm %s] is %s", w[1], on ? "traced" : "traced no more");
+        return;
+    }
+    vm->traced = on;
+    vm_let_go(vm, held);
+    log_info("[vm %s] is %s", w[1], on ? "traced" : "traced no more");
 }
 
 static void turn_on(const struct config *config, const char *const w[])

@@ -1,14 +1,13 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "core/report/explain.h"
-
 #include "arch/x86/features.h"
 #include "arch/x86/lapic.h"
 #include "arch/x86/percpu.h"
-#include "core/vm/backend.h"
 #include "core/base/format.h"
 #include "core/base/log.h"
-#include "core/host/machine.h"
+#include "core/base/machine.h"
 #include "core/base/memory.h"
+#include "core/vm/backend.h"
 
 static void row(const char *name, bool present, const char *text)
 {

@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "core/report/report.h"
-
 #include "arch/x86/cpu.h"
-#include "core/vm/backend.h"
 #include "core/base/log.h"
+#include "core/vm/backend.h"
 
 typedef unsigned long long number;
 
@@ -56,17 +55,11 @@ static void report_exits(const struct vcpu *v, uint64_t total)
     }
 }
 
-/* What its time is counted to: it stands still for one that does not run. */
-static uint64_t now_of(const struct vm *vm)
-{
-    return vm->stopped ? vm->stopped_at : vm->paused ? vm->paused_at : rdtsc();
-}
-
 /* Since its exits are looked at one by one; a pause is not counted (vm_shift_time). */
 static void report_time(const struct vcpu *v, uint64_t total)
 {
     uint64_t ticks = v->stats->counts[COUNT_ROOT_TICKS] - v->observed.ticks, n = total - v->observed.exits;
-    unsigned share = permille(ticks, now_of(v->vm) - v->observed.since);
+    unsigned share = permille(ticks, vm_time(v->vm) - v->observed.since);
 
     if (v->observed.on)
         print("  in the hypervisor for %llu ticks in %llu exits, %llu each, %u.%u%% of the time\n",
@@ -108,6 +101,68 @@ void report_budgets(const struct vm *vm)
         log_info("[vm %s] vcpu %u: exit budget of %u/s: %llu exits over it, in %llu of %llu seconds; %llu by "
                  "the hypervisor not counted",
                  vm->config->name, i, b->limit, (number)b->over, (number)b->broken,
-                 (number)budget_seconds(b, now_of(vm)), (number)b->not_counted);
+                 (number)budget_seconds(b, vm_time(vm)), (number)b->not_counted);
     }
+}
+
+/* --- at its end --- */
+
+static void print_paravirtual(const struct vm *vm, unsigned i)
+{
+    const uint64_t *counts = vm->vcpus[i]->stats->counts;
+    uint64_t any = 0;
+
+    for (enum vcpu_event kind = COUNT_PV_EOI; kind <= COUNT_DOORBELL; kind++)
+        any |= counts[kind];
+    if (any)
+        log_info("[vm %s] vcpu %u: paravirtual: %llu EOIs, %llu kicks, %llu IPIs, %llu yields, %llu flushes, "
+                 "%llu doorbells",
+                 vm->config->name, i, (number)counts[COUNT_PV_EOI], (number)counts[COUNT_PV_KICK],
+                 (number)counts[COUNT_PV_IPI], (number)counts[COUNT_PV_YIELD], (number)counts[COUNT_PV_FLUSH],
+                 (number)counts[COUNT_DOORBELL]);
+}
+
+static void report_vcpu_end(const struct vcpu *v)
+{
+    const struct vm *vm = v->vm;
+    const uint64_t *counts = v->stats->counts;
+
+    for (unsigned r = 0; r < EXIT_REASONS; r++) {
+        if (v->stats->exits[r])
+            log_debug("[vm %s] vcpu %u: %llu exits: %s", vm->config->name, v->id, (number)v->stats->exits[r],
+                      backend.exit_name(r));
+    }
+    log_info("[vm %s] vcpu %u: %llu exits, %llu interrupts injected, %llu IPIs, %llu switches, "
+             "%llu migrations by %llu IPIs, %llu ports and %llu MSRs denied",
+             vm->config->name, v->id, (number)exits(v), (number)counts[COUNT_INJECTED],
+             (number)counts[COUNT_IPI], (number)counts[COUNT_SWITCH], (number)counts[COUNT_MIGRATION],
+             (number)counts[COUNT_MIGRATION_IPI], (number)counts[COUNT_PORT_DENIED],
+             (number)counts[COUNT_MSR_DENIED]);
+}
+
+void report_end(const struct vm *vm)
+{
+    uint64_t flushes, ipis;
+
+    for (unsigned i = 0; i < vm->vcpu_count; i++)
+        report_vcpu_end(vm->vcpus[i]);
+    for (unsigned i = 0; i < vm->vcpu_count; i++)
+        print_paravirtual(vm, i);
+    backend.flush_counts(vm, &flushes, &ipis);
+    log_info("[vm %s] second-level tables: %llu flushes, %llu IPIs for them", vm->config->name,
+             (number)flushes, (number)ipis);
+    if (vm->input_lost)
+        log_error("[vm %s] %llu typed bytes lost: the guest did not read them", vm->config->name,
+                  (number)vm->input_lost);
+    report_budgets(vm);
+}
+
+void report_costs(const struct vm *vm)
+{
+    const uint64_t *pages = vm->account.pages;
+
+    log_info("[vm %s] costs %llu KiB beside its %llu MiB: EPT %llu, VMCS %llu, state %llu pages",
+             vm->config->name, (number)((pages[MEMORY_EPT] + pages[MEMORY_VMCS] + pages[MEMORY_STATE]) * 4),
+             (number)(vm->memory / MIB), (number)pages[MEMORY_EPT], (number)pages[MEMORY_VMCS],
+             (number)pages[MEMORY_STATE]);
 }

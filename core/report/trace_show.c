@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "core/report/trace_show.h"
-
 #include "arch/x86/cpu.h"
 #include "arch/x86/string.h"
-#include "core/vm/backend.h"
 #include "core/base/format.h"
 #include "core/base/log.h"
 #include "core/base/memory.h"
 #include "core/base/panic.h"
+#include "core/vm/backend.h"
 
-#define DETAILS 80
+#define DETAILS        80
+#define SHOWN_IN_PANIC 16 /* events */
 
 static trace_ring
     *snapshot; /* guests go on while lines go over the wire: without it they would overtake us */
@@ -78,6 +78,16 @@ static void show_ahead(const struct blackbox *b, unsigned first, struct trace_cu
 
 /* --- whose --- */
 
+/* Of this CPU: for a panic. */
+static void show_own(void)
+{
+    const unsigned id = this_cpu()->id;
+    struct trace_cursor c;
+
+    trace_seek_end(&c, blackbox_rings(blackbox) + id, 1, rdtsc());
+    show_ahead(blackbox, id, &c, &everything, SHOWN_IN_PANIC);
+}
+
 void trace_show_setup(void)
 {
     uint64_t pages = cpu_count * sizeof(trace_ring) / PAGE_SIZE;
@@ -85,6 +95,7 @@ void trace_show_setup(void)
     snapshot = memory_alloc_zeroed(&memory_host, MEMORY_STATE, pages);
     if (!snapshot)
         panic("no memory to show the trace of %u CPUs", cpu_count);
+    panic_set_last_words(show_own);
 }
 
 void trace_show(const struct trace_filter *f, unsigned n)
@@ -119,13 +130,4 @@ void trace_show_vm(unsigned vm, unsigned n)
 
     trace_seek_end(&c, blackbox_rings(blackbox), cpu_count, rdtsc());
     show_ahead(blackbox, 0, &c, &f, n);
-}
-
-void trace_show_cpu(unsigned n)
-{
-    const unsigned id = this_cpu()->id;
-    struct trace_cursor c;
-
-    trace_seek_end(&c, blackbox_rings(blackbox) + id, 1, rdtsc());
-    show_ahead(blackbox, id, &c, &everything, n);
 }

@@ -1,30 +1,48 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The order of starting: machine, CPUs, configuration, explain page, VMs. */
 #include "arch/x86/cpu.h"
+#include "arch/x86/lapic.h"
 #include "arch/x86/layout.h"
 #include "arch/x86/string.h"
 #include "arch/x86/trap.h"
-#include "core/vm/backend.h"
 #include "core/base/blackbox.h"
 #include "core/base/console.h"
-#include "core/report/explain.h"
-#include "core/life/life.h"
 #include "core/base/log.h"
-#include "core/host/machine.h"
+#include "core/base/machine.h"
 #include "core/base/memory.h"
-#include "core/monitor/monitor.h"
 #include "core/base/panic.h"
+#include "core/host/machine_setup.h"
 #include "core/host/power.h"
 #include "core/host/release.h"
 #include "core/host/smp.h"
+#include "core/life/life.h"
+#include "core/monitor/monitor.h"
+#include "core/report/explain.h"
+#include "core/report/report.h"
 #include "core/report/trace_show.h"
+#include "core/start/parts.h"
+#include "core/vm/backend.h"
+#include "sched/sched.h"
+#include "vmx/backend.h"
 
 #define CONFIG_NAME "skerry.cfg"
 
 NORETURN void boot_main(hpa_t mbi, uint64_t image_base, uint64_t entry_tsc);
 
+/* The backends that this image has, in the order in which they are tried. */
+static const struct backend *const backends[] = {&vmx_backend};
+
 static struct config *config;
 static volatile bool released; /* the VMs are built: the CPUs may schedule */
+
+/* All VMs have ended: then so does the machine, but not under the operator's hands. */
+static void nothing_to_run(void)
+{
+    if (vm_all_ended() && !monitor_is_open())
+        power_when_done();
+}
+
+static const struct loop_hooks hooks = {monitor_work, power_leave, nothing_to_run};
 
 static void other_cpu(void)
 {
@@ -34,7 +52,7 @@ static void other_cpu(void)
         panic("CPU %u: %s", this_cpu()->id, why);
     while (!released && !this_cpu()->leave)
         wait_for_interrupt();
-    sched_loop();
+    sched_loop(&hooks);
 }
 
 /* Without a backend the other CPUs only prove that they start. */
@@ -83,7 +101,7 @@ static void choose_focus(void)
 static NORETURN void start_vms(void)
 {
     for (const struct vm *vm = vm_next(NULL); vm; vm = vm_next(vm))
-        vm_print_costs(vm);
+        report_costs(vm);
     choose_focus();
     if (machine_option("selftest"))
         backend.self_test(vm_next(NULL)->vcpus[0]);
@@ -91,8 +109,8 @@ static NORETURN void start_vms(void)
         vm_start(vm);
     released = true;
     for (unsigned i = 1; i < cpu_count; i++)
-        smp_kick(cpus[i]);
-    sched_loop();
+        cpu_kick(cpus[i]);
+    sched_loop(&hooks);
 }
 
 /* Who names its CPUs gets them first; then who needs them alone. */
@@ -113,6 +131,18 @@ static void build_vms(struct config *c)
     }
 }
 
+/* False: *missing says what the processor lacks, by the last one tried. */
+static bool choose_backend(const char **missing)
+{
+    for (unsigned i = 0; i < ARRAY_SIZE(backends); i++) {
+        if (!backends[i]->probe(missing))
+            continue;
+        backend = *backends[i];
+        return true;
+    }
+    return false;
+}
+
 /* On the boot CPU's own guarded stack. */
 static NORETURN void start(void)
 {
@@ -123,7 +153,9 @@ static NORETURN void start(void)
     machine_start_devices();
     if (machine_option("crash")) /* shows what a fault of the hypervisor looks like: writes to its own code */
         *(volatile char *)start = 0;
-    usable = backend.probe(&missing);
+    life_setup(vm_parts, vm_part_count);
+    usable = choose_backend(&missing);
+    sched_enable();
     smp_start_others(usable ? other_cpu : idle_cpu);
     blackbox_setup();
     trace_show_setup();

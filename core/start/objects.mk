@@ -1,2 +1,3 @@
 # SPDX-License-Identifier: BSD-2-Clause
 objects += core/start/main.o
+objects += core/start/parts.o

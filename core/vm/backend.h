@@ -1,16 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What core/ needs from the folders above it: the processor's virtualization (vmx/ today), the guest's
- * devices (dev/) and the scheduler (sched/). Resolved by the linker, so that another backend can stand beside
- * vmx/.
+ * The processor's virtualization, as everything below it sees it: a table that each backend fills in (vmx/
+ * today). The first whose probe() succeeds is used.
  */
 #pragma once
 
-#include "core/image/loader.h"
 #include "core/base/trace.h"
-#include "core/vm/vm.h"
-
-#define SCHED_MAX_SHARED 240 /* vCPUs with sched = shared, in all VMs */
+#include "core/vm/part.h"
 
 enum call_result { CALL_DONE, CALL_INVALID }; /* what became of a guest's hypercall */
 
@@ -46,6 +42,13 @@ struct backend {
     void (*vcpu_reset)(struct vcpu *v, const struct start_state *start);
     /* Runs v on this CPU until something ends that. */
     enum run_end (*run)(struct vcpu *v);
+    /*
+     * v waits on this CPU from now on, until mail comes or the TSC is *wake_at (0: no timer). False: there is
+     * mail already. unblock() follows in any case; has_mail() may be asked in between.
+     */
+    bool (*block)(struct vcpu *v, uint64_t *wake_at);
+    void (*unblock)(struct vcpu *v);
+    bool (*has_mail)(const struct vcpu *v);
     const char *(*exit_name)(unsigned reason);
     /* An exit in the trace: what it was, and its argument in words, "" when there is none. Takes any event.
      */
@@ -74,34 +77,6 @@ struct backend {
     uint64_t (*instruction_pointer)(struct vcpu *v); /* linear */
 };
 
-extern const struct backend backend;
-
-/* dev/pc.c */
-bool pc_create(struct vm *vm);
-void pc_reset(struct vm *vm);
-void pc_input_ready(struct vm *vm);          /* under the VM's lock */
-void pc_eoi(struct vm *vm, unsigned vector); /* a local APIC ended a level-triggered interrupt */
-/* Puts the ACPI tables and the code at the reset vector into guest memory, and says where the tables are. */
-bool pc_write_firmware(struct vm *vm, struct image *image);
-
-/* apic/vlapic.c */
-bool apic_create(struct vm *vm); /* what the local APICs of a VM share */
-bool vlapic_create(struct vcpu *v);
-void vlapic_reset(struct vcpu *v);
-void vlapic_dump(const struct vcpu *v); /* of a VM at rest */
-
-/* sched/sched.c: the loop of every CPU once the VMs are built. */
-NORETURN void sched_loop(void);
-/* Places in the run queues of these CPUs, after the vCPUs were created. False: out of memory. */
-bool sched_create(struct vm *vm, struct cpu *const cpus[], unsigned count);
-void sched_start(struct vm *vm); /* its vCPUs may run */
-void sched_stop(
-    struct vm *vm); /* when it returns, none of them does or will; on a CPU that ran the last of them */
-bool sched_holds(const struct vm *vm); /* a queue knows one of its vCPUs */
-void sched_kick(struct vcpu *v);       /* v->kicked is set: wake or interrupt it */
-/* to waits for a CPU: it runs before others that wait, unless it is far ahead of its share. from gives its
- * CPU away by itself (NEXT_YIELD). False: to does not wait. */
-bool sched_yield_to(struct vcpu *from, struct vcpu *to);
-void sched_mail(void);  /* VECTOR_WAKEUP: mail for somebody who waits on this CPU */
-bool sched_look(void);  /* cpu->resched is set: true when the vCPU that runs must give way */
-void sched_event(void); /* cpu->next_event has come; in root mode */
+/* The one that runs: copied from its own table when it has been found. Before that it has nothing to switch
+ * off. */
+extern struct backend backend;

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "core/vm/channel.h"
-
 #include "arch/x86/layout.h"
 #include "arch/x86/string.h"
 
@@ -98,7 +97,7 @@ bool channel_ring(struct vm *vm, unsigned i, void (*ring)(struct vcpu *v, unsign
     bool heard;
 
     spin_lock(&c->lock);
-    heard = to->vm && to->vm->live && to->listener.vector;
+    heard = to->vm && vm_lives(to->vm) && to->listener.vector;
     if (heard)
         ring(to->vm->vcpus[to->listener.vcpu], to->listener.vector);
     spin_unlock(&c->lock);

@@ -5,7 +5,8 @@
  */
 #pragma once
 
-#include "core/vm/vm.h"
+#include "core/vm/part.h"
 
-/* False: out of memory. */
-bool shared_pages_create(struct vm *vm);
+/* Of channels, and of a vCPU's counters. False: out of memory. */
+bool shared_pages_create(struct vm *vm, const struct placement *p);
+bool shared_pages_create_vcpu(struct vcpu *v, const struct placement *p);

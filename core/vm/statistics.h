@@ -33,8 +33,3 @@ struct vcpu_statistics {
     uint64_t exits[EXIT_REASONS];
     uint64_t counts[COUNT_KINDS];
 };
-
-struct vm;
-
-/* One line per vCPU and more where there is more to say; exits by reason when debug messages are on. */
-void vm_print_statistics(const struct vm *vm);

@@ -7,12 +7,12 @@
 
 #include "arch/x86/percpu.h"
 #include "arch/x86/spinlock.h"
-#include "core/vm/budget.h"
-#include "core/config/config.h"
 #include "core/base/console.h"
-#include "core/vm/guest.h"
-#include "core/host/machine.h"
+#include "core/base/machine.h"
 #include "core/base/memory.h"
+#include "core/config/config.h"
+#include "core/vm/budget.h"
+#include "core/vm/guest.h"
 #include "core/vm/paravirt.h"
 #include "core/vm/statistics.h"
 
@@ -47,8 +47,43 @@ enum vm_end {
     VM_END_OFF,
     VM_END_RESET,
     VM_END_CRASH,
-    VM_END_STOP, /* somebody wants it to be off, whatever on-exit says */
+    VM_END_STOP, /* the operator wants it to be off, whatever on-exit says */
 };
+
+/* The phases of a VM's life; who moves it from one to another stands in sched/vm_run.h. */
+enum vm_phase {
+    VM_STOPPED, /* built and not started, or ended to the last */
+    VM_RUNS,
+    VM_PAUSING, /* its vCPUs are asked to leave */
+    VM_PAUSED,  /* none of them runs or will */
+    VM_STEPS,   /* paused, but for one instruction of one vCPU */
+    VM_ENDING,  /* its vCPUs are asked to leave for good */
+    VM_LOADING, /* they have, and the CPU of the last one prepares what follows */
+    VM_PHASES
+};
+
+/* What a VM is paused for. */
+enum vm_pause {
+    PAUSE_NONE,
+    PAUSE_LOOK,  /* the monitor looks at it for a moment */
+    PAUSE_USER,  /* the operator said so, and it stays so through a reset */
+    PAUSE_STOP,  /* a vCPU met a breakpoint, which the monitor has not shown yet */
+    PAUSE_SHOWN, /* it has */
+};
+
+/* All of a VM's life in one word, which changes in one locked instruction. */
+union vm_state {
+    struct {
+        uint8_t phase;    /* enum vm_phase */
+        uint8_t pause;    /* enum vm_pause */
+        uint8_t vcpu;     /* that met the breakpoint */
+        uint8_t end;      /* enum vm_end, while it ends */
+        uint32_t running; /* vCPUs between vm_begin_run() and vm_end_run(), and requesters */
+    };
+    uint64_t word;
+};
+
+_Static_assert(sizeof(union vm_state) == 8, "one word");
 
 /* What another vCPU asked of this one: INIT, then SIPI with its vector in bits 7:0. One word, so that their
  * order is kept. */
@@ -100,24 +135,18 @@ struct vm {
     hpa_t *ram;                  /* host address of each 2 MiB of RAM, in guest order without the hole */
     void *backend;               /* struct vmx_vm */
     struct pc *pc;               /* its devices */
+    struct sched_vcpu *sched;    /* places of its vCPUs in run queues, by number; NULL: they own their CPUs */
     struct pid_table *pid_table; /* the mailboxes of its vCPUs */
     uint32_t kvm_features;       /* that the guest is offered (hypercall/kvm_abi.h) */
     struct vcpu *vcpus[VM_MAX_VCPUS];
     unsigned vcpu_count;
-    volatile bool live;    /* started and not ended */
-    volatile bool stopped; /* built, or ended to the last: vm_start() may start it */
-    volatile bool paused;  /* live, but its vCPUs do not run */
-    bool traced;           /* as the configuration or the monitor wants it; changed while none of them runs */
-    uint64_t stopped_at;   /* TSC */
-    uint64_t budget_told;  /* TSC of the last line about it */
-    uint64_t paused_at;    /* TSC when the last of them had left */
+    union vm_state state;
+    bool fresh;           /* loaded, and not started since */
+    bool traced;          /* as the configuration or the monitor wants it; changed while none of them runs */
+    uint64_t budget_told; /* TSC of the last line about it */
+    uint64_t rests_since; /* TSC at which it was paused, or stopped */
     struct breakpoints breakpoints;
-    struct vcpu *stopped_by; /* paused, because this one met a breakpoint (core/life/breakpoint.h); or NULL */
-    const char *stop_reason;
-    uint64_t stopped_tsc;
-    bool stop_told;   /* the monitor has shown it */
-    unsigned running; /* vCPUs between schedule-in and schedule-out */
-    volatile enum vm_end ending;
+    const char *stop_reason; /* what the vCPU in state met */
     unsigned resets;
     struct spinlock lock; /* guards input and the devices in pc */
     struct console_stream console;
@@ -133,71 +162,27 @@ extern unsigned vm_count; /* that are built */
 /* The next VM that is built, in the order of the configuration; NULL begins, and ends. */
 struct vm *vm_next(const struct vm *after);
 
-/*
- * Builds VM number id from its configuration: memory, vCPUs on free physical CPUs, devices, images. NULL
- * after reporting the reason as a configuration error.
- */
-struct vm *vm_build(const struct vm_config *config, unsigned id);
-
-/* The files that a configuration names, among the boot modules. False after reporting which is missing. */
-bool vm_find_images(const struct vm_config *c, struct image *image);
-
-/* Brings it to the state of a machine just switched on, with its images in memory. False after reporting why.
- */
-bool vm_load(struct vm *vm);
-
 /* Rate of its guest's TSC. */
 static inline uint64_t vm_tsc_hz(const struct vm *vm)
 {
     return vm->config->tsc_khz ? (uint64_t)vm->config->tsc_khz * 1000 : machine.tsc_hz;
 }
 
-/* Every started VM has ended. */
-bool vm_all_ended(void);
-
-/*
- * Asks a VM to end, from one of its vCPUs; the handler then returns NEXT_LEAVE. why is for the log, one line.
- * The first request wins.
- */
-void vm_request_end(struct vm *vm, enum vm_end end, const char *fmt, ...) PRINTF_LIKE(3, 4);
-
-/*
- * The scheduler's part: vm_may_run() tells whether there is a point in trying (a kick says that it changed),
- * begin comes before a vCPU runs (false: it must not after all), end after it in any case. The last vCPU that
- * leaves a VM with an ending stops or resets it.
- */
-static inline bool vm_may_run(const struct vm *vm)
+static inline union vm_state vm_state(const struct vm *vm)
 {
-    return __atomic_load_n(&vm->live, __ATOMIC_SEQ_CST) && !vm->paused && vm->ending == VM_END_NONE;
+    return (union vm_state){.word = __atomic_load_n(&vm->state.word, __ATOMIC_SEQ_CST)};
 }
 
-bool vm_wants_cpu(const struct vm *vm); /* it may run, or has to be ended */
-void vm_last_out(struct vm *vm);        /* vm_end_run() found nobody else in a VM that ends */
-
-static inline bool vm_begin_run(struct vm *vm)
+/* Started and not about to end: it may be paused. */
+static inline bool vm_lives(const struct vm *vm)
 {
-    __atomic_add_fetch(&vm->running, 1, __ATOMIC_SEQ_CST);
-    return vm_may_run(vm);
+    uint8_t phase = vm_state(vm).phase;
+
+    return phase >= VM_RUNS && phase <= VM_STEPS;
 }
 
-static inline void vm_end_run(struct vm *vm)
-{
-    if (!__atomic_sub_fetch(&vm->running, 1, __ATOMIC_SEQ_CST) && unlikely(vm->ending != VM_END_NONE))
-        vm_last_out(vm);
-}
-
-/* Marks a vCPU as dead to everything but INIT, SIPI and NMI; a VM whose vCPUs all are has ended. */
-void vcpu_dead(struct vcpu *v);
-
-/* INIT and SIPI, from any CPU (SDM volume 3, "MP initialization protocol"). */
-void vcpu_send_init(struct vcpu *v);
-void vcpu_send_startup(struct vcpu *v, unsigned vector);
-
-/* Prints what it holds beside its RAM. */
-void vm_print_costs(const struct vm *vm);
-
-/* Wakes a vCPU: it looks at its mailbox and requests before it runs on. */
-void vcpu_kick(struct vcpu *v);
+/* Until when its guest's time counts: it stands still while the VM is at rest. */
+uint64_t vm_time(const struct vm *vm);
 
 /* Keys typed on the console for this VM. */
 void vm_input(struct vm *vm, uint8_t byte);

@@ -391,10 +391,10 @@ static void typing(void **state)
     (void)state;
     typed = "ab";
     console_set_input(NULL);
-    console_interrupt();
+    console_interrupt(NULL);
     console_set_input(on_input);
     typed = "\x1cxyz";
-    console_interrupt();
+    console_interrupt(NULL);
     assert_string_equal(keys, "\x1cxyz");
 }
 
@@ -408,7 +408,7 @@ static void port_asks_for_more(void **state)
     text[sizeof(text) - 1] = '\n';
     room = 16;
     console_write(text, sizeof(text));
-    console_interrupt();
+    console_interrupt(NULL);
     assert_false(transmit_interrupts);
     console_send_on();
     assert_true(transmit_interrupts);
@@ -416,7 +416,7 @@ static void port_asks_for_more(void **state)
         assert_true(transmit_interrupts);
         assert_true(console_backlog);
         room = 16;
-        console_interrupt();
+        console_interrupt(NULL);
     }
     assert_false(console_backlog);
     assert_false(transmit_interrupts);

@@ -54,16 +54,6 @@ void vcpu_kick(struct vcpu *v)
     kicks++;
 }
 
-void vcpu_send_init(struct vcpu *v)
-{
-    v->request = REQUEST_INIT;
-}
-
-void vcpu_send_startup(struct vcpu *v, unsigned vector)
-{
-    v->request |= REQUEST_STARTUP | vector;
-}
-
 void pc_eoi(struct vm *of, unsigned vector)
 {
     broadcasts++;
@@ -139,7 +129,7 @@ static inline int set_up(void **state)
     memset(vcpus, 0, sizeof(vcpus));
     config = (struct vm_config){.x2apic = true, .vcpus = CPUS};
     vm = (struct vm){.config = &config};
-    assert_true(apic_create(&vm));
+    assert_true(apic_create(&vm, NULL));
     physical_x2apic = false;
     fake_tsc = 1000000;
     armed = kicks = broadcasts = ipis = 0;
@@ -149,8 +139,8 @@ static inline int set_up(void **state)
         vcpus[i].stats = &statistics[i];
         vcpus[i].id = vcpus[i].apic_id = i;
         vm.vcpus[i] = &vcpus[i];
-        assert_true(vlapic_create(&vcpus[i]));
-        vlapic_reset(&vcpus[i]);
+        assert_true(vlapic_create(&vcpus[i], NULL));
+        vlapic_reset(&vcpus[i], NULL);
         physical[i].apic_id = i;
         fake_this_cpu = &physical[i];
         vlapic_schedule_in(&vcpus[i]);

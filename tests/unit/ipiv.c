@@ -219,7 +219,7 @@ static void build(bool x2apic, bool host_x2apic)
         tabled[i] = (struct vlapic *)bytes_at(TABLED(i));
         tabled[i]->vcpu = &tabled_vcpus[i];
         vcpus[i].lapic = own[i];
-        vlapic_reset(&vcpus[i]);
+        vlapic_reset(&vcpus[i], NULL);
         physical[i].apic_id = senders_id[host_x2apic] + i;
         fake_this_cpu = &physical[i];
         vlapic_schedule_in(&vcpus[i]);
@@ -652,7 +652,7 @@ static void last_index_of_a_vm(void **state)
     for (unsigned vcpu_count = 1; vcpu_count <= PID_TABLE_SIZE; vcpu_count++) {
         config.vcpus = vcpu_count;
         vm.pid_table = NULL;
-        assert_true(apic_create(&vm));
+        assert_true(apic_create(&vm, NULL));
         assert_int_equal(vm.pid_table->last, vcpu_count - 1);
         assert_null(pid_table_find(vm.pid_table, vcpu_count - 1));
         assert_null(pid_table_find(vm.pid_table, vcpu_count));

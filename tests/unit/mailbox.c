@@ -368,7 +368,7 @@ static void published(void **state)
     expect_entries(0xb);
     write_reg(2, LAPIC_SVR, 0x100);
     expect_entries(0xf);
-    vlapic_reset(&vcpus[3]);
+    vlapic_reset(&vcpus[3], NULL);
     expect_entries(0x7);
 }
 

@@ -136,7 +136,8 @@ static void unmapping(void **state)
     assert_maps(3 * PAGE_2M + PAGE_SIZE, (FAR_PA + 3 * PAGE_2M + PAGE_SIZE) | MAP_RW, 1);
 }
 
-/* As core/host/machine.c lays the image out: no page is writable by one name and executable by the other. */
+/* As core/host/machine_setup.c lays the image out: no page is writable by one name and executable by the
+ * other. */
 static void image_alias(void **state)
 {
     const uint64_t image = 6 * MIB, text = 40 * PAGE_SIZE, all = 100 * PAGE_SIZE,

@@ -42,7 +42,7 @@ FAIR_VARIANTS := $(patsubst %,$(UNIT)/variant/%.c,counted $(FAIR_MUTANTS))
 # fair (the scheduling policy, with nothing below it), guest_tsc, ipiv, ladder, mailbox, pv_eoi, memory, mtrr, paging, string, trace, vlapic, vlapic_timer.
 UNIT_TESTS := acpi acpi_tables balance blackbox budget caps config console decode devices fair format guest_tsc hv_timer ipi ipiv \
     ladder line_edit load_linux load_multiboot mailbox memory mtrr multiboot2 paging pv_eoi release sched_mutants sched_sim shadow string \
-    ticks trace vioapic vlapic vlapic_timer words
+    ticks trace vioapic vlapic vlapic_timer vm_life words
 
 UNIT_CC ?= gcc
 UNIT_CFLAGS := -std=gnu11 -I. -DBUILD='"$(BUILD)"' -g -O1 -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes \

@@ -7,8 +7,8 @@
 static void after_reset(void **state)
 {
     (void)state;
-    vlapic_reset(&vcpus[0]);
-    vlapic_reset(&vcpus[1]);
+    vlapic_reset(&vcpus[0], NULL);
+    vlapic_reset(&vcpus[1], NULL);
     assert_int_equal(read_msr(0, IA32_APIC_BASE), 0xfee00900);
     assert_int_equal(read_msr(1, IA32_APIC_BASE), 0xfee00800);
     assert_int_equal(read_reg(1, LAPIC_ID), 0x01000000);

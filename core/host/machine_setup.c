@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-#include "core/host/machine.h"
-
+#include "core/host/machine_setup.h"
 #include "arch/x86/clock.h"
 #include "arch/x86/cpu.h"
 #include "arch/x86/display.h"
@@ -23,12 +22,6 @@
 #define MAX_MBI         (1 * MIB)
 #define CALIBRATE_TICKS 1000000u /* TSC ticks to watch the local APIC timer for */
 
-struct machine machine;
-struct page_table host_tables;
-uint64_t image_phys_base;
-
-static uint64_t next_device = MMIO_BASE;
-
 static struct {
     void *regs;
     unsigned pins;
@@ -38,23 +31,6 @@ static struct {
 static void *host_table_page(void *context UNUSED)
 {
     return memory_alloc_zeroed(&memory_host, MEMORY_STATE, 1);
-}
-
-static void map_host(uint64_t va, uint64_t pa, uint64_t size, uint64_t flags)
-{
-    if (!paging_map(&host_tables, va, pa, size, flags))
-        panic("no memory for the hypervisor's page tables");
-}
-
-void *machine_map_device(hpa_t at, uint64_t size, uint64_t flags)
-{
-    uint64_t base = ALIGN_DOWN(at.value, PAGE_SIZE), end = ALIGN_UP(at.value + size, PAGE_SIZE);
-    uint64_t va = next_device;
-
-    ASSERT(end - base < MMIO_BASE + MMIO_SIZE - next_device);
-    map_host(va, base, end - base, flags);
-    next_device += end - base;
-    return (void *)(va + (at.value - base));
 }
 
 static void take_memory(hpa_t mbi)
@@ -79,19 +55,6 @@ static void take_memory(hpa_t mbi)
         panic("no usable memory in the boot loader's map of %u entries", b->memory_count);
 }
 
-uint64_t machine_memory_top(void)
-{
-    uint64_t top = 4 * GIB;
-
-    for (unsigned i = 0; i < machine.boot.memory_count; i++) {
-        const struct boot_memory *m = &machine.boot.memory[i];
-
-        if (m->type == MEMORY_USABLE || m->type == MEMORY_ACPI || m->type == MEMORY_NVS)
-            top = MAX(top, ALIGN_UP(m->base + m->size, PAGE_2M));
-    }
-    return top;
-}
-
 static void build_address_space(void)
 {
     uint64_t text = (uint64_t)text_start, rodata = (uint64_t)text_end, data = (uint64_t)rodata_end;
@@ -106,12 +69,12 @@ static void build_address_space(void)
     };
     if (!host_tables.root)
         panic("no memory for the hypervisor's page tables");
-    map_host(DIRECT_BASE, 0, machine_memory_top(), MAP_RW);
-    map_host(DIRECT_BASE + text + offset, text + offset, data - text,
-             MAP_RO); /* W^X holds for the alias too */
-    map_host(text, text + offset, rodata - text, MAP_RX);
-    map_host(rodata, rodata + offset, data - rodata, MAP_RO);
-    map_host(data, data + offset, end - data, MAP_RW);
+    machine_map(DIRECT_BASE, 0, machine_memory_top(), MAP_RW);
+    machine_map(DIRECT_BASE + text + offset, text + offset, data - text,
+                MAP_RO); /* W^X holds for the alias too */
+    machine_map(text, text + offset, rodata - text, MAP_RX);
+    machine_map(rodata, rodata + offset, data - rodata, MAP_RO);
+    machine_map(data, data + offset, end - data, MAP_RW);
     write_cr3(virt_to_phys(host_tables.root).value);
 }
 
@@ -131,13 +94,6 @@ void machine_setup(hpa_t mbi, uint64_t entry_tsc)
     take_memory(mbi);
     cpu_enable_protections();
     build_address_space();
-}
-
-const void *machine_table(hpa_t at, size_t n)
-{
-    uint64_t top = machine_memory_top();
-
-    return at.value < top && n <= top - at.value ? phys_to_virt(at) : NULL;
 }
 
 static const void *map_table(void *context UNUSED, hpa_t at, size_t n)
@@ -234,7 +190,7 @@ static void setup_console_interrupt(void)
 
     if (!regs || !machine.serial_port)
         return;
-    interrupt_install(VECTOR_CONSOLE, console_interrupt);
+    interrupt_install(VECTOR_CONSOLE, console_interrupt, NULL);
     ioapic_route(regs, pin, VECTOR_CONSOLE, this_cpu()->apic_id, level, low);
     uart16550_enable_interrupts(false);
 }
@@ -284,60 +240,4 @@ void machine_put_back(void)
         ioapic_put_back(ioapics[i].regs, ioapics[i].pins, ioapics[i].before);
     lapic_put_back();
     chipset_put_back();
-}
-
-uint64_t machine_time(void)
-{
-    return machine.start_time + (machine.tsc_hz ? (rdtsc() - machine.start_tsc) / machine.tsc_hz : 0);
-}
-
-uint64_t machine_time_ns(void)
-{
-    return machine.start_time * NANOSECONDS + ticks_to_ns(machine.tsc_scale, rdtsc() - machine.start_tsc);
-}
-
-static size_t word_length(const char *s)
-{
-    size_t n = 0;
-
-    while (s[n] && s[n] != ' ')
-        n++;
-    return n;
-}
-
-/* word and then rest, as one word of the boot command line. */
-static bool option(const char *word, const char *rest)
-{
-    const char *s = machine.boot.cmdline;
-    size_t first = strlen(word), second = strlen(rest);
-
-    while (*s) {
-        size_t n = word_length(s);
-
-        if (n == first + second && !strncmp(s, word, first) && !strncmp(s + first, rest, second))
-            return true;
-        s += n;
-        while (*s == ' ')
-            s++;
-    }
-    return false;
-}
-
-bool machine_option(const char *word)
-{
-    return option(word, "");
-}
-
-bool machine_option_off(const char *name)
-{
-    return option(name, "=off");
-}
-
-const struct boot_module *machine_module(const char *name)
-{
-    for (unsigned i = 0; i < machine.boot.module_count; i++) {
-        if (!strcmp(machine.boot.modules[i].string, name))
-            return &machine.boot.modules[i];
-    }
-    return NULL;
 }

@@ -25,14 +25,8 @@ struct machine {
 extern struct machine machine;
 extern struct page_table host_tables; /* the hypervisor's own address space */
 
-/* Fills in machine from the boot information at mbi; takes over memory and builds the final address space. */
-void machine_setup(hpa_t mbi, uint64_t entry_tsc);
-
-/* Starts console interrupts, timers and clocks: after ACPI is known, on the boot CPU. */
-void machine_start_devices(void);
-
-/* Devices as the boot loader left them, from the boot CPU with the others stopped: no console afterwards. */
-void machine_put_back(void);
+/* Maps into the hypervisor's own address space; there is memory for the tables, or the machine stops. */
+void machine_map(uint64_t va, uint64_t pa, uint64_t size, uint64_t flags);
 
 /* The end of what the direct map reaches: all memory, and everything below 4 GiB. */
 uint64_t machine_memory_top(void);

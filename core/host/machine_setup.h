@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The machine is taken over from the boot loader, and given back; what was found out is in
+ * core/base/machine.h. */
+#pragma once
+
+#include "core/base/machine.h"
+
+/* Fills in machine from the boot information at mbi; takes over memory and builds the final address space. */
+void machine_setup(hpa_t mbi, uint64_t entry_tsc);
+
+/* Starts console interrupts, timers and clocks: after ACPI is known, on the boot CPU. */
+void machine_start_devices(void);
+
+/* Devices as the boot loader left them, from the boot CPU with the others stopped: no console afterwards. */
+void machine_put_back(void);

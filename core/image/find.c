@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "core/image/find.h"
+#include "arch/x86/layout.h"
+#include "arch/x86/string.h"
+#include "core/base/format.h"
+#include "core/base/machine.h"
+
+/* Who wants it: a VM, or the machine when it is released. */
+static const char *title(const struct vm_config *c)
+{
+    static char text[CONFIG_NAME_SIZE + 8];
+
+    format(text, sizeof(text), c->name[0] ? "[vm %s]" : "[host]", c->name);
+    return text;
+}
+
+static bool find_blob(const struct vm_config *c, unsigned line, const char *name, struct blob *blob)
+{
+    const struct boot_module *m = machine_module(name);
+
+    if (!m) {
+        config_refuse(line, "%s '%s' was not loaded, expected a module of the boot medium", title(c), name);
+        return false;
+    }
+    *blob = (struct blob){phys_to_virt(m->start), m->size, name, ""};
+    return true;
+}
+
+/* "FILE words": the file's name ends at the first space. */
+static bool find_module(const struct vm_config *c, unsigned i, struct blob *blob)
+{
+    char name[CONFIG_FILE_SIZE];
+    const char *text = c->modules[i];
+    size_t n = 0;
+
+    while (text[n] && text[n] != ' ')
+        n++;
+    memcpy(name, text, n);
+    name[n] = 0;
+    if (!find_blob(c, c->module_lines[i], name, blob))
+        return false;
+    blob->name = text;
+    blob->cmdline = text[n] ? text + n + 1 : "";
+    return true;
+}
+
+bool image_find(const struct vm_config *c, struct image *image)
+{
+    *image =
+        (struct image){.format = c->format, .cmdline = c->cmdline, .load = gpa(c->load), .mode = c->mode};
+    if (!find_blob(c, c->kernel_line, c->kernel, &image->kernel))
+        return false;
+    if (c->initrd[0] && !find_blob(c, c->initrd_line, c->initrd, &image->modules[image->module_count++]))
+        return false;
+    for (unsigned i = 0; i < c->module_count; i++) {
+        if (image->module_count == IMAGE_MAX_MODULES) {
+            config_refuse(c->module_lines[i], "%s has too many modules, expected at most %u with the initrd",
+                          title(c), IMAGE_MAX_MODULES);
+            return false;
+        }
+        if (!find_module(c, i, &image->modules[image->module_count++]))
+            return false;
+    }
+    return true;
+}

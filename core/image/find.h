@@ -1,0 +1,7 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#pragma once
+
+#include "core/config/config.h"
+
+/* The files that a configuration names, among the boot modules. False after saying which is missing. */
+bool image_find(const struct vm_config *c, struct image *image);

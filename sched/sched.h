@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The loop of every CPU once the VMs are built, and the run queues of those CPUs that vCPUs share. What else
+ * a CPU has to do between two runs of a vCPU is a matter of hooks.
+ */
+#pragma once
+
+#include "core/vm/part.h"
+
+#define SCHED_MAX_SHARED 240 /* vCPUs with sched = shared, in all VMs */
+
+struct loop_hooks {
+    void (*work)(void);  /* cpu->work is set */
+    void (*leave)(void); /* cpu->leave is set: does not return */
+    void (*idle)(void);  /* this CPU has nothing to run */
+};
+
+NORETURN void sched_loop(const struct loop_hooks *hooks);
+
+/* Its interrupts: on every CPU, before the loop. */
+void sched_enable(void);
+
+/* Places in the run queues of the CPUs that the VM may use. False: out of memory. */
+bool sched_create(struct vm *vm, const struct placement *p);
+bool sched_create_vcpu(struct vcpu *v, const struct placement *p);
+
+void sched_start(struct vm *vm); /* its vCPUs may run */
+/* When it returns, none of its vCPUs runs or will; on a CPU that ran the last of them. */
+void sched_stop(struct vm *vm);
+bool sched_holds(const struct vm *vm); /* a queue knows one of its vCPUs */
+
+/* From any CPU: the vCPU looks at its mailbox and requests before it runs on. */
+void vcpu_kick(struct vcpu *v);
+
+/*
+ * to waits for a CPU: it runs before others that wait, unless it is far ahead of its share. from gives its
+ * CPU away by itself (NEXT_YIELD). False: to does not wait.
+ */
+bool sched_yield_to(struct vcpu *from, struct vcpu *to);
+
+bool sched_look(void);  /* cpu->resched is set: true when the vCPU that runs must give way */
+void sched_event(void); /* cpu->next_event has come; in root mode */

@@ -1,0 +1,177 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "sched/vm_run.h"
+#include "arch/x86/cpu.h"
+#include "arch/x86/lapic.h"
+#include "core/base/blackbox.h"
+#include "core/base/format.h"
+#include "core/base/log.h"
+#include "core/base/panic.h"
+#include "core/base/trace.h"
+#include "sched/sched.h"
+
+#define TOLD_ALWAYS 10 /* restarts */
+#define TOLD_EACH   100
+
+static vm_ended_fn *ended;
+
+void vm_set_ended(vm_ended_fn *fn)
+{
+    ended = fn;
+}
+
+/* --- the one way to move --- */
+
+#define TO(phase) BIT(VM_##phase)
+
+static const uint8_t may_follow[VM_PHASES] = {
+    [VM_STOPPED] = TO(RUNS),
+    [VM_RUNS] = TO(PAUSING) | TO(ENDING),
+    [VM_PAUSING] = TO(PAUSED) | TO(RUNS) | TO(ENDING),
+    [VM_PAUSED] = TO(RUNS) | TO(STEPS) | TO(PAUSED) | TO(ENDING),
+    [VM_STEPS] = TO(PAUSED) | TO(STEPS) | TO(ENDING),
+    [VM_ENDING] = TO(LOADING),
+    [VM_LOADING] = TO(RUNS) | TO(PAUSED) | TO(STOPPED),
+};
+
+/* What the operator wants outlasts what the guest does; a stop at a breakpoint does not. */
+static uint8_t kept_pause(union vm_state s)
+{
+    return s.pause == PAUSE_USER ? PAUSE_USER : PAUSE_NONE;
+}
+
+static union vm_state next_state(union vm_state was, union vm_state to)
+{
+    ASSERT(may_follow[was.phase] & BIT(to.phase));
+    to.running = was.running;
+    if (to.phase == VM_ENDING)
+        to.pause = kept_pause(was);
+    return to;
+}
+
+bool vm_move(struct vm *vm, unsigned from, union vm_state to)
+{
+    union vm_state was = vm_state(vm);
+    uint64_t next;
+
+    do {
+        if (!(from & BIT(was.phase)))
+            return false;
+        next = next_state(was, to).word;
+    } while (!__atomic_compare_exchange_n(&vm->state.word, &was.word, next, false, __ATOMIC_SEQ_CST,
+                                          __ATOMIC_SEQ_CST));
+    return true;
+}
+
+/* The whole word is compared, with nobody running in it: if it changes in between, whoever changed it comes
+ * here. */
+static bool move_if_left(struct vm *vm, union vm_state was, enum vm_phase phase)
+{
+    union vm_state to = was;
+
+    to.phase = (uint8_t)phase;
+    return __atomic_compare_exchange_n(&vm->state.word, &was.word, next_state(was, to).word, false,
+                                       __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
+}
+
+COLD void vm_left(struct vm *vm)
+{
+    union vm_state s = vm_state(vm);
+
+    if (s.running)
+        return;
+    if (s.phase == VM_PAUSING) {
+        vm->rests_since = rdtsc();
+        move_if_left(vm, s, VM_PAUSED);
+    } else if (s.phase == VM_ENDING && move_if_left(vm, s, VM_LOADING)) {
+        sched_stop(vm);
+        ended(vm);
+    }
+}
+
+void vm_kick(struct vm *vm)
+{
+    for (unsigned i = 0; i < vm->vcpu_count; i++)
+        vcpu_kick(vm->vcpus[i]);
+}
+
+/* --- ends --- */
+
+bool vm_wants_restart(const struct vm *vm, enum vm_end end)
+{
+    switch (end) {
+    case VM_END_RESET: return true;
+    case VM_END_STOP: return false;
+    case VM_END_CRASH: return vm->config->on_crash == ENDING_RESTART;
+    default: return vm->config->on_exit == ENDING_RESTART;
+    }
+}
+
+bool vm_is_told(const struct vm *vm, enum vm_end end)
+{
+    return !vm_wants_restart(vm, end) || vm->resets <= TOLD_ALWAYS || vm->resets % TOLD_EACH == 0;
+}
+
+void vm_request_end(struct vm *vm, enum vm_end end, const char *fmt, ...)
+{
+    char text[200];
+    va_list args;
+
+    if (!vm_move(vm, TO(RUNS) | TO(PAUSING) | TO(PAUSED) | TO(STEPS),
+                 (union vm_state){.phase = VM_ENDING, .end = (uint8_t)end}))
+        return;
+    va_start(args, fmt);
+    vformat(text, sizeof(text), fmt, args);
+    va_end(args);
+    trace_note(TRACE_END, end, TRACE_WHO(vm->id, 0));
+    if (end == VM_END_CRASH) {
+        blackbox_note_crash(vm->id);
+        log_error("[vm %s] stopped: %s", vm->config->name, text);
+    } else if (vm_is_told(vm, end)) {
+        log_info("[vm %s] %s", vm->config->name, text);
+    }
+    vm_kick(vm);
+}
+
+void vcpu_dead(struct vcpu *v)
+{
+    struct vm *vm = v->vm;
+
+    v->dead = true;
+    __atomic_thread_fence(__ATOMIC_SEQ_CST);
+    for (unsigned i = 0; i < vm->vcpu_count; i++) {
+        const struct vcpu *other = vm->vcpus[i];
+
+        if (!other->dead || other->request || other->pv.unhalted)
+            return;
+    }
+    vm_request_end(vm, VM_END_OFF, "has halted with interrupts off");
+}
+
+/* --- breakpoints --- */
+
+/* True: the state says that it stopped for v. One that is stepped is paused already, and has met its own. */
+static bool note_stop(struct vcpu *v)
+{
+    union vm_state s = vm_state(v->vm), to = {.pause = PAUSE_STOP, .vcpu = (uint8_t)v->id};
+
+    if (s.phase != VM_STEPS) {
+        to.phase = VM_PAUSING;
+        return vm_move(v->vm, TO(RUNS), to);
+    }
+    to.phase = VM_STEPS;
+    if (s.pause == PAUSE_SHOWN && s.vcpu == v->id)
+        to.pause = PAUSE_SHOWN;
+    return vm_move(v->vm, TO(STEPS), to);
+}
+
+bool vm_break(struct vcpu *v, const char *what)
+{
+    if (!note_stop(v))
+        return false;
+    v->vm->stop_reason = what;
+    vm_kick(v->vm);
+    cpus[0]->work = true;
+    if (this_cpu() != cpus[0])
+        cpu_kick(cpus[0]);
+    return true;
+}

@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * A VM's life as those see it who run its vCPUs. vm_move() is the only way from one phase to another:
+ *
+ *     from                            to        by
+ *     stopped                         runs      boot CPU: vm_start()
+ *     runs                            pausing   boot CPU: vm_pause(), vm_hold(); a vCPU: vm_break()
+ *     pausing                         paused    the last one out
+ *     pausing                         runs      boot CPU, when a vCPU does not leave
+ *     paused                          runs      boot CPU: vm_resume(), vm_continue(), vm_let_go()
+ *     paused                          steps     boot CPU: vm_step(); and back
+ *     runs, pausing, paused, steps    ending    anybody: vm_request_end()
+ *     ending                          loading   the last one out, who does what follows (life hook):
+ *     loading                         runs, or paused if it was, or stopped
+ *
+ * The last one out is whoever finds the count of those that run at 0 when it leaves. A requester counts as
+ * one of them (vm_begin_request), so a VM of which no vCPU runs has a last one out, too.
+ */
+#pragma once
+
+#include "core/vm/vm.h"
+
+/* What the last one out of a VM that ends does, on its CPU: core/life's. The phase is VM_LOADING. */
+typedef void vm_ended_fn(struct vm *vm);
+void vm_set_ended(vm_ended_fn *ended);
+
+/*
+ * Moves a VM from one of these phases (BIT(phase) each) to another; the count of those that run stays. False:
+ * it was in none of them. That the operator paused it is kept through its end.
+ */
+bool vm_move(struct vm *vm, unsigned from, union vm_state to);
+
+/* Whether there is a point in trying to run it. */
+static inline bool vm_may_run(const struct vm *vm)
+{
+    return __atomic_load_n(&vm->state.phase, __ATOMIC_SEQ_CST) == VM_RUNS;
+}
+
+#define VM_ONE_RUNS (UINT64_C(1) << 32) /* in union vm_state */
+
+/* Before a vCPU runs. False: it must not after all. vm_end_run() follows in any case. */
+static inline bool vm_begin_run(struct vm *vm)
+{
+    union vm_state s = {.word = __atomic_add_fetch(&vm->state.word, VM_ONE_RUNS, __ATOMIC_SEQ_CST)};
+
+    return s.phase == VM_RUNS;
+}
+
+void vm_left(struct vm *vm);
+
+static inline void vm_end_run(struct vm *vm)
+{
+    union vm_state s = {.word = __atomic_sub_fetch(&vm->state.word, VM_ONE_RUNS, __ATOMIC_SEQ_CST)};
+
+    if (unlikely(s.phase != VM_RUNS))
+        vm_left(vm);
+}
+
+/* Somebody else wants something of it: counts like a vCPU that runs, until vm_end_run(). */
+static inline void vm_begin_request(struct vm *vm)
+{
+    __atomic_add_fetch(&vm->state.word, VM_ONE_RUNS, __ATOMIC_SEQ_CST);
+}
+
+/*
+ * Asks a VM to end, from one of its vCPUs, whose handler then returns NEXT_LEAVE, or between
+ * vm_begin_request() and vm_end_run(). The text is for the log, one line. The first request wins.
+ */
+void vm_request_end(struct vm *vm, enum vm_end end, const char *fmt, ...) PRINTF_LIKE(3, 4);
+
+/* It starts again when it has ended like that. */
+bool vm_wants_restart(const struct vm *vm, enum vm_end end);
+
+/* False for most of the restarts of a VM that restarts for ever: it does not flood the console. */
+bool vm_is_told(const struct vm *vm, enum vm_end end);
+
+/*
+ * A vCPU has met a breakpoint, says its exit handler, which returns NEXT_LEAVE then. what is for the report.
+ * False: the VM is being stopped already; the vCPU must meet its breakpoint again when it goes on.
+ */
+bool vm_break(struct vcpu *v, const char *what);
+
+/* Only INIT, SIPI and NMI can wake this vCPU; a VM of which that is true for all has ended. */
+void vcpu_dead(struct vcpu *v);
+
+/* Each vCPU looks at the state before it runs on. */
+void vm_kick(struct vm *vm);
