@@ -67,18 +67,18 @@ static bool hears(const struct vcpu *v, const struct message *m)
 /* INIT and SIPI leave a note in the target (SDM volume 3, "MP initialization protocol"). */
 static void send_init(struct vcpu *v)
 {
-    __atomic_store_n(&v->request, REQUEST_INIT, __ATOMIC_SEQ_CST);
-    vcpu_kick(v);
+    vcpu_take(v, ASKED_STARTUP_BITS);
+    vcpu_ask(v, ASKED_INIT);
 }
 
 static void send_startup(struct vcpu *v, unsigned vector)
 {
-    unsigned old = v->request;
+    uint32_t old = v->asked, startup = ASKED_STARTUP | (uint32_t)vector << 24;
 
-    while (!__atomic_compare_exchange_n(&v->request, &old, (old & REQUEST_INIT) | REQUEST_STARTUP | vector,
-                                        false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST))
+    while (!__atomic_compare_exchange_n(&v->asked, &old, (old & ~ASKED_STARTUP_BITS) | startup, false,
+                                        __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST))
         ;
-    vcpu_kick(v);
+    vcpu_ask(v, 0);
 }
 
 /* True when the target took it. */

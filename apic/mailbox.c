@@ -21,13 +21,13 @@ static void notify(struct vcpu *v, uint64_t control)
 
     if (cpu == this_cpu()->apic_id) {
         if (vector == VECTOR_WAKEUP)
-            vcpu_kick(v); /* somebody else runs here meanwhile */
+            vcpu_ask(v, ASKED_MAIL); /* another one runs here meanwhile */
         else
-            v->kicked = true;
+            vcpu_note(v, ASKED_MAIL);
         return;
     }
     if (vector != VECTOR_POSTED) /* spares the target an exit when it is in root mode anyway */
-        __atomic_store_n(&v->kicked, true, __ATOMIC_SEQ_CST);
+        vcpu_note(v, ASKED_MAIL);
     lapic_ipi(cpu, ICR_ASSERT | vector);
 }
 
@@ -46,7 +46,7 @@ void vlapic_post(struct vcpu *v, unsigned vector, bool level)
 
     if (level) {
         __atomic_fetch_or(&a->level_mail[vector / 64], BIT(vector % 64), __ATOMIC_SEQ_CST);
-        vcpu_kick(v);
+        vcpu_ask(v, ASKED_MAIL);
         return;
     }
     if (test_vector(a, REG_TMR, vector)) /* its EOI may still exit: in vain, but without harm */
@@ -56,8 +56,7 @@ void vlapic_post(struct vcpu *v, unsigned vector, bool level)
 
 void vlapic_post_nmi(struct vcpu *v)
 {
-    __atomic_store_n(&v->lapic->nmi, true, __ATOMIC_RELEASE);
-    vcpu_kick(v);
+    vcpu_ask(v, ASKED_NMI);
 }
 
 static void collect_edge(struct vlapic *a)
@@ -66,6 +65,7 @@ static void collect_edge(struct vlapic *a)
 
     pid_collect(&a->pid, mail);
     a->requested = true;
+    a->vcpu->due |= DUE_IRQ;
     for (unsigned i = 0; i < 4; i++) {
         if (!mail[i])
             continue;
@@ -133,10 +133,9 @@ INLINED void vlapic_schedule_in(struct vcpu *v)
     direct(a, running_vector(a));
     if (pid_any_mail(&a->pid)) { /* whatever ON says: it stayed clear while SN was set */
         collect_edge(a);
-        v->kicked = true;
     }
     if (a->expires && rdtsc() >= a->expires)
-        v->kicked = true;
+        v->due |= DUE_TIMER;
 }
 
 void vlapic_schedule_out(struct vcpu *v)

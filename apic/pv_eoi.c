@@ -17,7 +17,7 @@ void vlapic_pv_eoi_register(struct vcpu *v, uint32_t *word)
 
 COLD void vlapic_settle_eoi(struct vcpu *v)
 {
-    v->lapic->eoi_offered = false;
+    v->due &= ~DUE_EOI;
     if (__atomic_fetch_and(v->pv.eoi, ~OFFERED, __ATOMIC_RELAXED) & OFFERED)
         return;
     v->stats->counts[COUNT_PV_EOI]++;
@@ -32,6 +32,5 @@ void vlapic_pv_eoi_offer(struct vcpu *v)
     if (top < 0 || test_vector(a, REG_TMR, (unsigned)top) || highest_vector(a, REG_IRR) >= 0)
         return;
     __atomic_fetch_or(v->pv.eoi, OFFERED, __ATOMIC_RELAXED);
-    a->eoi_offered = true;
-    v->kicked = true; /* each exit from now on settles it first */
+    v->due |= DUE_EOI;
 }

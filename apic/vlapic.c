@@ -126,7 +126,7 @@ static void reset_registers(struct vcpu *v)
     set(a, REG_DFR, UINT32_MAX);
     a->svr = 0xff;
     a->esr_pending = 0;
-    a->eoi_offered = false; /* nothing is in service, and the word may be gone */
+    v->due &= ~DUE_EOI; /* nothing is in service, and the word may be gone */
     vlapic_timer_reset(v);
     set_mode_registers(v);
     publish(v);
@@ -134,7 +134,7 @@ static void reset_registers(struct vcpu *v)
 
 void vlapic_init(struct vcpu *v)
 {
-    v->lapic->nmi = false;
+    vcpu_take(v, ASKED_NMI);
     reset_registers(v);
     vlapic_discard_mail(v);
     lapic_timer_set(TIMER_GUEST, 0);
@@ -157,19 +157,14 @@ void vlapic_error(struct vlapic *a, uint32_t bit)
     a->esr_pending |= bit;
     if (!(lvt & LVT_MASKED) && (lvt & 0xff) >= FIRST_VECTOR && software_enabled(a))
         request_vector(a, lvt & 0xff);
-    a->vcpu->kicked = true;
 }
 
 /* --- delivery --- */
 
-bool vlapic_nmi_pending(const struct vcpu *v)
+void vlapic_update_priority(struct vcpu *v)
 {
-    return v->lapic->nmi;
-}
-
-bool vlapic_take_nmi(struct vcpu *v)
-{
-    return __atomic_exchange_n(&v->lapic->nmi, false, __ATOMIC_ACQ_REL);
+    if (v->lapic->tpr_shadow)
+        update_ppr(v->lapic);
 }
 
 static NOINLINE void update(struct vcpu *v)
@@ -177,15 +172,14 @@ static NOINLINE void update(struct vcpu *v)
     settle_eoi(v);
     vlapic_timer_fire_if_due(v);
     vlapic_collect(v);
-    if (v->lapic->tpr_shadow)
-        update_ppr(v->lapic);
+    vlapic_update_priority(v);
 }
 
 void vlapic_update(struct vcpu *v)
 {
     const struct vlapic *a = v->lapic;
 
-    if (a->expires || a->tpr_shadow || a->eoi_offered || vlapic_has_mail(v))
+    if (a->expires || a->tpr_shadow || (v->due & DUE_EOI) || vlapic_has_mail(v))
         update(v);
 }
 
@@ -258,7 +252,7 @@ static inline void end_of_interrupt(struct vcpu *v)
         return;
     clear_vector(a, REG_ISR, (unsigned)vector);
     update_ppr(a);
-    v->kicked = true;
+    v->due |= DUE_IRQ;
     vlapic_broadcast_eoi(v, (unsigned)vector);
 }
 
@@ -356,14 +350,14 @@ static void write_register(struct vcpu *v, unsigned reg, uint32_t value)
     case REG_TPR:
         set(a, reg, value & 0xff);
         update_ppr(a);
-        v->kicked = true;
+        v->due |= DUE_IRQ;
         break;
     case LAPIC_EOI: end_of_interrupt(v); break;
     case REG_LDR: set(a, reg, value & 0xff000000); break;
     case REG_DFR: set(a, reg, value | 0x0fffffff); break;
     case LAPIC_SVR:
         write_svr(v, value);
-        v->kicked = true;
+        v->due |= DUE_IRQ;
         break;
     case REG_ESR:
         set(a, reg, a->esr_pending);

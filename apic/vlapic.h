@@ -75,11 +75,18 @@ uint64_t vlapic_expires(const struct vcpu *v); /* whoever watches */
 void vlapic_timer_to_host(struct vcpu *v);
 void vlapic_timer_from_host(struct vcpu *v);
 
-/* Fires the timer if it is due: the vector that is now requested, or 0. */
+/* Fires the timer if it is due: the vector that is now in IRR, or 0. That an interrupt is due is up to the
+ * caller. */
 unsigned vlapic_timer_expire(struct vcpu *v);
 
-/* Fires the timer if it is due and collects the mailbox. */
+/* What the notes of a vCPU are about (DUE_EOI, DUE_TIMER, ASKED_MAIL): each may make an interrupt due. */
+void vlapic_settle_eoi(struct vcpu *v);
+void vlapic_timer_fire_if_due(struct vcpu *v);
+void vlapic_collect(struct vcpu *v);
+/* All of it, for a vCPU that waits. */
 void vlapic_update(struct vcpu *v);
+/* With the TPR shadow, in which the guest's TPR changes unseen: before anybody looks at what is pending. */
+void vlapic_update_priority(struct vcpu *v);
 
 /* The highest vector in IRR, or -1; in ISR, or -1. Whether software made requests since this was asked. */
 bool vlapic_take_requested(struct vcpu *v);
@@ -89,9 +96,6 @@ int vlapic_in_service(const struct vcpu *v);
 int vlapic_pending(const struct vcpu *v);
 /* Takes it into service: IRR to ISR. */
 void vlapic_accept(struct vcpu *v, unsigned vector);
-/* A pending NMI, taken. */
-bool vlapic_take_nmi(struct vcpu *v);
-bool vlapic_nmi_pending(const struct vcpu *v);
 
 /* --- what the processor does of it, after it did so --- */
 

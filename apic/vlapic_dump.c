@@ -105,6 +105,6 @@ void vlapic_dump(const struct vcpu *v)
     dump_register_vectors(a, "isr", REG_ISR);
     dump_register_vectors(a, "tmr", REG_TMR);
     dump_mailbox(&a->pid);
-    if (a->nmi)
+    if (v->asked & ASKED_NMI)
         print("  an NMI is pending\n");
 }

@@ -48,12 +48,10 @@ struct vlapic {
     uint32_t esr_pending; /* shown by the next write to ESR */
     /* As last acted upon: the processor may put a guest's write into the page before we hear of it. */
     uint32_t svr, lvt_timer, divide;
-    bool nmi;
     bool hv_timer;      /* the backend watches the deadline */
     bool posted;        /* the processor collects while the vCPU runs */
     bool running;       /* on a CPU, not halted */
     bool tpr_shadow;    /* the processor may change TPR unseen */
-    bool eoi_offered;   /* the guest may end its interrupt by a word in memory (pv_eoi.c) */
     bool level_changed; /* a vector became level-triggered */
     bool requested;     /* IRR, or whether it counts, was changed by software since the backend asked */
 };
@@ -90,6 +88,7 @@ static inline void request_vector(struct vlapic *a, unsigned vector)
 {
     set_vector(a, REG_IRR, vector);
     a->requested = true;
+    a->vcpu->due |= DUE_IRQ;
 }
 
 static inline void clear_vector(struct vlapic *a, unsigned base, unsigned vector)
@@ -119,18 +118,15 @@ void vlapic_error(struct vlapic *a, uint32_t bit);
 /* vlapic.c: of the highest vector in service. */
 void vlapic_end_of_interrupt(struct vcpu *v);
 
-/* pv_eoi.c: at the exit after an offer, before the registers are used. */
-void vlapic_settle_eoi(struct vcpu *v);
-
+/* At the exit after an offer, before the registers are used. */
 static inline void settle_eoi(struct vcpu *v)
 {
-    if (unlikely(v->lapic->eoi_offered))
+    if (unlikely(v->due & DUE_EOI))
         vlapic_settle_eoi(v);
 }
 
 /* mailbox.c */
 void vlapic_post_edge(struct pid *pid, unsigned vector);
-void vlapic_collect(struct vcpu *v);      /* what is in the mailbox goes into IRR */
 void vlapic_discard_mail(struct vcpu *v); /* or is lost */
 
 /* ipi.c: acts on a value written to the ICR, destination in the upper half. */
@@ -139,7 +135,6 @@ void vlapic_send_ipi(struct vcpu *v, uint64_t icr);
 /* vlapic_timer.c */
 void vlapic_timer_reset(struct vcpu *v);
 void vlapic_timer_disarm(struct vlapic *a);
-void vlapic_timer_fire_if_due(struct vcpu *v);
 void vlapic_timer_write_initial(struct vcpu *v, uint32_t value);
 void vlapic_timer_write_divide(struct vcpu *v, uint32_t value);
 void vlapic_timer_write_lvt(struct vlapic *a, uint32_t value); /* the page has it already */

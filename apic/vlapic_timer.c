@@ -87,7 +87,8 @@ static unsigned fire(struct vcpu *v, uint64_t now)
         vlapic_error(a, ESR_RECEIVE_VECTOR);
         return 0;
     }
-    request_vector(a, lvt & 0xff);
+    set_vector(a, REG_IRR, lvt & 0xff);
+    a->requested = true;
     return lvt & 0xff;
 }
 
@@ -104,7 +105,7 @@ unsigned vlapic_timer_expire(struct vcpu *v)
 void vlapic_timer_fire_if_due(struct vcpu *v)
 {
     if (v->lapic->expires && vlapic_timer_expire(v))
-        v->kicked = true;
+        v->due |= DUE_IRQ;
 }
 
 /* --- registers --- */
@@ -121,7 +122,7 @@ void vlapic_timer_write_initial(struct vcpu *v, uint32_t value)
     set(a, LAPIC_TIMER_ICR, value);
     a->period = host_ticks(a, value);
     arm(a, value ? after(rdtsc(), a->period) : 0);
-    v->kicked = true;
+    v->due |= DUE_TIMER;
 }
 
 void vlapic_timer_write_divide(struct vcpu *v, uint32_t value)
@@ -136,7 +137,7 @@ void vlapic_timer_write_divide(struct vcpu *v, uint32_t value)
     a->period = host_ticks(a, get(a, LAPIC_TIMER_ICR));
     if (left)
         arm(a, after(rdtsc(), host_ticks(a, left)));
-    v->kicked = true;
+    v->due |= DUE_TIMER;
 }
 
 void vlapic_timer_write_lvt(struct vlapic *a, uint32_t value)
@@ -149,7 +150,7 @@ void vlapic_timer_write_lvt(struct vlapic *a, uint32_t value)
     /* "Local APIC timer modes": switching into or out of TSC-deadline mode disarms */
     set(a, LAPIC_TIMER_ICR, 0);
     vlapic_timer_disarm(a);
-    a->vcpu->kicked = true;
+    a->vcpu->due |= DUE_TIMER;
 }
 
 uint64_t vlapic_read_deadline(struct vcpu *v)
@@ -164,9 +165,11 @@ void vlapic_write_deadline(struct vcpu *v, uint64_t guest_tsc)
 
     if (!deadline_mode(v->lapic))
         return;
-    v->kicked |= expire(v, now) != 0;
+    if (expire(v, now))
+        v->due |= DUE_IRQ;
     set_deadline(v->lapic, guest_tsc, now);
-    v->kicked |= expire(v, now) != 0; /* a deadline in the past */
+    if (expire(v, now)) /* a deadline in the past */
+        v->due |= DUE_IRQ;
 }
 
 /* --- who watches the clock --- */
@@ -209,7 +212,7 @@ void vlapic_set_tsc(struct vcpu *v, const struct guest_tsc *tsc)
     struct vlapic *a = v->lapic;
 
     a->tsc = *tsc;
-    v->kicked = true;
+    v->due |= DUE_TIMER;
     if (deadline_mode(a) && a->deadline)
         set_deadline(a, a->deadline, rdtsc());
 }

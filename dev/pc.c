@@ -35,7 +35,7 @@ static void uart_transmit(void *context, uint8_t byte)
 
     console_guest_output(&pc->vm->console, byte);
     if (console_backlog && this_cpu()->vcpu)
-        this_cpu()->vcpu->kicked = true; /* for the timer that sends the rest */
+        this_cpu()->vcpu->due |= DUE_SEND;
 }
 
 static void uart_irq(void *context, bool level)

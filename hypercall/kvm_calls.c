@@ -12,7 +12,7 @@
 /* An interrupt may have come: it is looked for at the next entry anyway. */
 static int64_t poll_irq(struct vcpu *v, struct call *call UNUSED)
 {
-    v->kicked = true;
+    v->due |= DUE_IRQ;
     return 0;
 }
 
@@ -24,8 +24,7 @@ static int64_t kick(struct vcpu *v, struct call *call)
     if (!target)
         return KVM_EINVAL;
     v->stats->counts[COUNT_PV_KICK]++;
-    __atomic_store_n(&target->pv.unhalted, true, __ATOMIC_SEQ_CST);
-    vcpu_kick(target);
+    vcpu_ask(target, ASKED_UNHALT);
     return 0;
 }
 

@@ -66,9 +66,8 @@ static inline void set_next_event(struct run_queue *q, uint64_t slice_end)
 /* Makes the CPU look at its queue again, from whichever CPU. */
 static void disturb(struct run_queue *q)
 {
-    q->cpu->resched = true;
     if (q->fair.running)
-        __atomic_store_n(&of(q->fair.running)->v->kicked, true, __ATOMIC_SEQ_CST);
+        vcpu_note(of(q->fair.running)->v, ASKED_RESCHED);
     if (q->cpu != this_cpu())
         cpu_kick(q->cpu);
 }
@@ -142,7 +141,7 @@ static bool wait_here(struct run_queue *q, struct sched_vcpu *s)
     if (s->next)
         s->next->link = &s->next;
     q->waiting = s;
-    if (backend.block(s->v, &s->wake_at) && !s->v->kicked)
+    if (backend.block(s->v, &s->wake_at) && !(s->v->asked & ASKED_WAKES))
         return true;
     unlink_waiting(s);
     backend.unblock(s->v);
@@ -195,7 +194,6 @@ static struct sched_vcpu *change_over(struct run_queue *q, struct sched_vcpu *s,
 
     spin_lock(&q->lock);
     now = rdtsc();
-    q->cpu->resched = false;
     wake_due(q, now);
     if (likely(end == RUN_PREEMPTED && vm_may_run(s->v->vm)))
         next = pick(q, FAIR_PREEMPTED, now);
@@ -394,7 +392,7 @@ static void idle(struct run_queue *q)
     if (console_pump())
         return;
     lapic_timer_set(TIMER_SCHED, q->cpu->next_event);
-    if (!q->cpu->resched)
+    if (!q->fair.count) /* else this CPU itself has made somebody ready */
         wait_for_interrupt();
     lapic_timer_set(TIMER_SCHED, 0);
 }
@@ -409,7 +407,6 @@ NOINLINE bool sched_look(void)
     if (q->balance_at && q->balance_at <= now)
         balance(q, now);
     spin_lock(&q->lock);
-    q->cpu->resched = false;
     wake_due(q, now);
     ticks = fair_slice(&q->fair, now);
     set_next_event(q, ticks == FAIR_NO_LIMIT ? 0 : now + ticks);
@@ -419,18 +416,16 @@ NOINLINE bool sched_look(void)
 
 void sched_event(void)
 {
-    this_cpu()->resched = true;
     if (this_cpu()->vcpu)
-        this_cpu()->vcpu->kicked = true;
+        vcpu_note(this_cpu()->vcpu, ASKED_RESCHED);
 }
 
 /* --- from anywhere --- */
 
-void vcpu_kick(struct vcpu *v)
+static void tell(struct vcpu *v)
 {
     struct run_queue *q;
 
-    __atomic_store_n(&v->kicked, true, __ATOMIC_SEQ_CST);
     if (!v->sched) {
         if (v->cpu != this_cpu())
             cpu_kick(v->cpu);
@@ -442,6 +437,12 @@ void vcpu_kick(struct vcpu *v)
     else if (v->sched->fair.state == FAIR_RUNNING && q->cpu != this_cpu())
         cpu_kick(q->cpu);
     spin_unlock(&q->lock);
+}
+
+void vcpu_ask(struct vcpu *v, uint32_t asked)
+{
+    vcpu_note(v, asked);
+    tell(v);
 }
 
 /* --- interrupts --- */
@@ -462,27 +463,38 @@ static void on_timer(void *context UNUSED)
     if (this_cpu()->next_event && rdtsc() >= this_cpu()->next_event)
         sched_event();
     if (this_cpu()->vcpu)
-        this_cpu()->vcpu->kicked = true;
+        this_cpu()->vcpu->due |= DUE_TIMER;
     console_pump();
+}
+
+/* A processor that sends by itself (IPI virtualization) leaves no note. */
+static void look_for_mail(struct vcpu *v)
+{
+    if (v && backend.has_mail(v))
+        vcpu_note(v, ASKED_MAIL);
 }
 
 static void on_kick(void *context UNUSED)
 {
-    if (this_cpu()->vcpu)
-        this_cpu()->vcpu->kicked = true;
+    struct cpu *cpu = this_cpu();
+
+    look_for_mail(cpu->vcpu);
+    if (cpu->vcpu && (cpu->work || cpu->leave))
+        vcpu_note(cpu->vcpu, ASKED_LEAVE);
 }
 
-/* The vCPU that it was for was scheduled out or blocks meanwhile, and looks at its mail by itself. */
+/*
+ * It came while the processor does not collect: the vCPU that it was for was scheduled out or blocks, and
+ * looks at its mail by itself; or its local APIC has changed its mode.
+ */
 static void on_posted(void *context UNUSED)
 {
+    look_for_mail(this_cpu()->vcpu);
 }
 
 static void on_wakeup(void *context UNUSED)
 {
-    struct vcpu *v = this_cpu()->vcpu;
-
-    if (v && backend.has_mail(v))
-        v->kicked = true;
+    look_for_mail(this_cpu()->vcpu);
     if (this_cpu()->queue)
         wake_those_with_mail(this_cpu()->queue);
 }
@@ -549,7 +561,7 @@ void sched_start(struct vm *vm)
         struct run_queue *q;
 
         if (!s) {
-            vcpu_kick(vm->vcpus[i]);
+            tell(vm->vcpus[i]);
             continue;
         }
         q = lock_home(s);

@@ -29,8 +29,11 @@ void sched_start(struct vm *vm); /* its vCPUs may run */
 void sched_stop(struct vm *vm);
 bool sched_holds(const struct vm *vm); /* a queue knows one of its vCPUs */
 
-/* From any CPU: the vCPU looks at its mailbox and requests before it runs on. */
-void vcpu_kick(struct vcpu *v);
+/*
+ * From any CPU: a note for the vCPU (ASKED_* of core/vm/vm.h), and its CPU is told: it comes out of its guest
+ * or its wait and looks at it.
+ */
+void vcpu_ask(struct vcpu *v, uint32_t asked);
 
 /*
  * to waits for a CPU: it runs before others that wait, unless it is far ahead of its share. from gives its
@@ -38,5 +41,5 @@ void vcpu_kick(struct vcpu *v);
  */
 bool sched_yield_to(struct vcpu *from, struct vcpu *to);
 
-bool sched_look(void);  /* cpu->resched is set: true when the vCPU that runs must give way */
+bool sched_look(void);  /* for ASKED_RESCHED: true when the vCPU that runs must give way */
 void sched_event(void); /* cpu->next_event has come; in root mode */

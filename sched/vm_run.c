@@ -9,6 +9,8 @@
 #include "core/base/trace.h"
 #include "sched/sched.h"
 
+#define REVIVES (ASKED_INIT | ASKED_STARTUP | ASKED_NMI | ASKED_UNHALT)
+
 #define TOLD_ALWAYS 10 /* restarts */
 #define TOLD_EACH   100
 
@@ -91,7 +93,7 @@ COLD void vm_left(struct vm *vm)
 void vm_kick(struct vm *vm)
 {
     for (unsigned i = 0; i < vm->vcpu_count; i++)
-        vcpu_kick(vm->vcpus[i]);
+        vcpu_ask(vm->vcpus[i], ASKED_LEAVE);
 }
 
 /* --- ends --- */
@@ -141,7 +143,7 @@ void vcpu_dead(struct vcpu *v)
     for (unsigned i = 0; i < vm->vcpu_count; i++) {
         const struct vcpu *other = vm->vcpus[i];
 
-        if (!other->dead || other->request || other->pv.unhalted)
+        if (!other->dead || (other->asked & REVIVES) || other->pv.unhalted)
             return;
     }
     vm_request_end(vm, VM_END_OFF, "has halted with interrupts off");

@@ -121,7 +121,7 @@ void vmx_apicv_configure(struct vcpu *v)
     vlapic_use_tpr_shadow(v, shadow && !x->virtual_delivery);
     vlapic_use_posted(v, x->pin & PIN_POSTED_INTERRUPTS);
     x->handed_over = false;
-    v->kicked = true;
+    v->due |= DUE_IRQ | DUE_TIMER;
 }
 
 /* --- before an entry --- */

@@ -36,7 +36,7 @@ static void inject(struct vcpu *v, uint32_t event, uint32_t error)
     }
     x->event = event;
     x->event_error = error;
-    v->kicked = true;
+    v->due |= DUE_EVENT;
 }
 
 void vmx_inject_exception(struct vcpu *v, unsigned vector)
@@ -62,7 +62,7 @@ void vmx_reinject(struct vcpu *v)
     x->event_length = (uint32_t)vmcs_read(vmcs_exit_instruction_length);
     if (EVENT_TYPE(info) == EVENT_NMI) /* its delivery sets the blocking again */
         vmcs_write(vmcs_guest_interruptibility, vmcs_read(vmcs_guest_interruptibility) & ~BLOCKING_NMI);
-    v->kicked = true;
+    v->due |= DUE_EVENT;
 }
 
 static void write_event(struct vmx_vcpu *x)
@@ -123,16 +123,15 @@ static bool deliver_interrupt(struct vcpu *v, bool busy, uint64_t blocking)
 }
 
 /* Exceptions and interrupted deliveries first, then NMI. True when one is injected. */
-static COLD bool inject_event(struct vcpu *v, struct vmx_vcpu *x, uint64_t blocking, bool *nmi)
+static COLD bool inject_event(struct vmx_vcpu *x, uint64_t blocking)
 {
     if (x->event) {
         write_event(x);
         return true;
     }
-    if (!*nmi || !nmi_allowed(blocking))
+    if (!x->nmi || !nmi_allowed(blocking))
         return false;
-    vlapic_take_nmi(v);
-    *nmi = false;
+    x->nmi = false;
     vmcs_write(vmcs_entry_interruption_info, EVENT_VALID | EVENT_NMI << 8 | VECTOR_NMI);
     return true;
 }
@@ -140,37 +139,26 @@ static COLD bool inject_event(struct vcpu *v, struct vmx_vcpu *x, uint64_t block
 /* Then interrupts; windows for what has to wait. */
 static NOINLINE void prepare_event(struct vcpu *v, struct vmx_vcpu *x)
 {
-    bool busy = false, waiting = false, nmi = vlapic_nmi_pending(v);
+    bool busy = false, waiting = false;
     uint64_t blocking = vmcs_read(vmcs_guest_interruptibility);
 
-    if (nmi || x->event)
-        busy = inject_event(v, x, blocking, &nmi);
+    if (x->nmi || x->event)
+        busy = inject_event(x, blocking);
     if (!x->virtual_delivery)
         waiting = deliver_interrupt(v, busy, blocking);
-    set_windows(x, waiting, nmi);
+    set_windows(x, waiting, x->nmi);
 }
 
-static inline __attribute__((always_inline)) void choose(struct vcpu *v)
+void vmx_deliver(struct vcpu *v)
 {
     struct vmx_vcpu *x = vmx_of(v);
 
     if (x->virtual_delivery)
         vmx_apicv_sync(v);
-    if (!x->virtual_delivery || x->event || x->nmi_window || vlapic_nmi_pending(v))
+    else
+        vlapic_update_priority(v);
+    if (!x->virtual_delivery || x->event || x->nmi_window || x->nmi)
         prepare_event(v, x);
-    vmx_hv_timer_follow(v);
-}
-
-/* Called in the loop of run.c only, so that it becomes part of that; steps have one of their own. */
-void vmx_prepare_entry(struct vcpu *v)
-{
-    vlapic_update(v);
-    choose(v);
-}
-
-COLD void vmx_prepare_step(struct vcpu *v)
-{
-    choose(v);
 }
 
 /* The end of the slice, or the shortest way from the guest's timer to its handler. */
@@ -185,7 +173,7 @@ enum next vmx_timer_expired(struct vcpu *v)
         sched_event();
     }
     if (!vmx_of(v)->virtual_delivery) {
-        v->kicked = true; /* vmx_prepare_entry() finds it due */
+        v->due |= DUE_TIMER;
         return NEXT_RESUME;
     }
     vector = vlapic_timer_expire(v);

@@ -15,7 +15,10 @@ vmx_exit_handler vmx_handle_unexpected;
 
 /* run.c */
 bool vmx_stop_here(struct vcpu *v, enum next next);
-bool vmx_prepare(struct vcpu *v);
+
+/* prepare.c: takes what is pending of these bits of v->pending. False: the run ends. */
+bool vmx_prepare(struct vcpu *v, uint64_t which);
+#define PREPARE_ALL UINT64_MAX
 
 static inline __attribute__((always_inline)) enum next vmx_handle_exit(struct vcpu *v, unsigned basic)
 {
@@ -37,7 +40,7 @@ static inline __attribute__((always_inline)) bool vmx_exited_by(struct vcpu *v, 
         vmx_skip_instruction();
     else if (unlikely(next != NEXT_RESUME) && !vmx_stop_here(v, next))
         return false;
-    if (v->kicked && !vmx_prepare(v))
+    if (v->pending && !vmx_prepare(v, PREPARE_ALL))
         return false;
     if (x->timer_deadline)
         vmx_hv_timer_load(x);

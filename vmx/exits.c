@@ -66,10 +66,9 @@ static enum next handle_exception(struct vcpu *v)
     return NEXT_RESUME;
 }
 
-static enum next handle_external_interrupt(struct vcpu *v)
+static enum next handle_external_interrupt(struct vcpu *v UNUSED)
 {
     interrupt_dispatch(EVENT_VECTOR(vmcs_read(vmcs_exit_interruption_info)));
-    v->kicked = true;
     return NEXT_RESUME;
 }
 
@@ -80,7 +79,7 @@ static enum next handle_triple_fault(struct vcpu *v)
 
 static enum next handle_window(struct vcpu *v)
 {
-    v->kicked = true;
+    v->due |= DUE_IRQ;
     return NEXT_RESUME;
 }
 

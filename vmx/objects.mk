@@ -21,6 +21,7 @@ objects += vmx/life.o
 hot += vmx/mmio.o
 hot += vmx/msr.o
 hot += vmx/observe.o
+hot += vmx/prepare.o
 hot += vmx/run.o
 objects += vmx/selftest.o
 objects += vmx/setup.o

@@ -26,13 +26,15 @@ static bool go_on(struct vcpu *v, enum next next)
     return false;
 }
 
+/* What is to be delivered comes before the instruction; all else waits until the vCPU runs. */
+#define PREPARE_STEP ((uint64_t)(DUE_IRQ | DUE_EVENT) << 32 | ASKED_NMI)
+
 /* The preemption timer must not end the entry before the instruction: it starts from its longest time. */
 static void prepare_step(struct vcpu *v)
 {
     const struct vmx_vcpu *x = vmx_of(v);
 
-    v->kicked = false;
-    vmx_prepare_step(v);
+    vmx_prepare(v, PREPARE_STEP);
     if (x->pin & PIN_PREEMPTION_TIMER)
         vmcs_write(vmcs_preemption_timer_value, UINT32_MAX);
 }
@@ -83,7 +85,7 @@ const char *vmx_step(struct vcpu *v)
     execute(v);
     if (vm_state(v->vm).end == VM_END_CRASH)
         vmx_dump_guest(v);
-    v->kicked = true; /* what it has to prepare it prepares again when it runs */
+    v->due |= DUE_ALL | (v->activity == ACTIVE ? 0 : DUE_INACTIVE);
     vlapic_schedule_out(v);
     vmx_switch_out(v);
     cpu->vcpu = NULL;

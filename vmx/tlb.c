@@ -94,7 +94,7 @@ void vmx_ept_changed(const struct vm *vm)
 
         if (!v || v->vm != vm)
             continue;
-        __atomic_store_n(&v->kicked, true, __ATOMIC_SEQ_CST);
+        vcpu_note(v, ASKED_FLUSH);
         if (cpus[i] == this_cpu())
             continue;
         cpu_kick(cpus[i]);

@@ -59,9 +59,9 @@ struct vmx_vcpu {
     struct debug_registers own; /* and these the guest's (debug.c) */
     enum save_with save_with;
     bool launched;
-    bool leaving;       /* the run ends, */
-    enum run_end end;   /* for this reason */
+    enum run_end end;   /* why the run ends; RUN_ON: it goes on */
     uint64_t pin, proc; /* controls, without those that come and go */
+    bool nmi;           /* an NMI is to be delivered */
     bool interrupt_window, nmi_window;
     bool tpr_shadow, virtual_delivery; /* in the current mode of the local APIC */
     bool handed_over;                  /* SVI and the EOI-exit bitmap are those of the page */
@@ -180,6 +180,11 @@ bool vmx_vm_create(struct vm *vm);
 void vmx_vm_destroy(struct vm *vm);
 void vmx_shift_time(struct vm *vm, uint64_t ticks);
 
+/* prepare.c */
+bool vmx_end_run(struct vcpu *v, enum run_end end); /* false: the run ends, for this reason */
+bool vmx_halt(struct vcpu *v);                      /* waits. False: the run ends */
+void vmx_start_tsc(struct vcpu *v);
+
 /* run.c */
 enum run_end vmx_run(struct vcpu *v);
 bool vmx_exited(struct vcpu *v);                              /* for most */
@@ -207,10 +212,9 @@ void vmx_self_test(struct vcpu *v);
 void vmx_inject_exception(struct vcpu *v, unsigned vector);
 void vmx_inject_fault(struct vcpu *v, unsigned vector, uint32_t error); /* those with an error code */
 void vmx_reinject(struct vcpu *v);                                      /* what the exit interrupted */
-void vmx_prepare_entry(struct vcpu *v);                                 /* chooses what to inject */
-void vmx_prepare_step(struct vcpu *v);                  /* for step.c: of what is requested already */
-enum next vmx_timer_expired(struct vcpu *v);            /* the preemption timer says so */
-void vmx_write_proc_controls(const struct vmx_vcpu *x); /* proc, and the windows */
+void vmx_deliver(struct vcpu *v);                                       /* chooses what to inject */
+enum next vmx_timer_expired(struct vcpu *v);                            /* the preemption timer says so */
+void vmx_write_proc_controls(const struct vmx_vcpu *x);                 /* proc, and the windows */
 
 /* hv_timer.c: the guest's timer on the VMX preemption timer. */
 bool vmx_hv_timer_usable(void); /* the CPU has one without known errata */

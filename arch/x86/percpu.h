@@ -32,7 +32,6 @@ struct cpu {
     volatile bool work;          /* boot CPU: the monitor has something to do between two runs of a vCPU */
     struct vcpu *owner;          /* the dedicated vCPU that this CPU belongs to, or NULL */
     bool shared;                 /* it has a run queue (sched/sched.c) */
-    volatile bool resched;       /* somebody may have to run in place of who runs */
     uint64_t slice_end;          /* TSC; 0: nobody waits */
     uint64_t timer_deadlines[2]; /* by enum timer_user (arch/x86/lapic.h) */
     uint64_t next_event;         /* TSC at which the scheduler wants the CPU back; 0: never */

@@ -208,7 +208,8 @@ static void reset_vcpu(struct vcpu *v, const struct start_state *start)
 {
     v->activity = start ? ACTIVE : WAIT_FOR_SIPI;
     v->dead = false;
-    v->request = 0;
+    v->asked = 0;
+    v->due = DUE_ALL | (start ? 0 : DUE_INACTIVE);
     for (unsigned i = 0; i < part_count; i++) {
         if (parts[i].reset_vcpu)
             parts[i].reset_vcpu(v, start);

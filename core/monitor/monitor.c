@@ -89,7 +89,7 @@ static void on_key(uint8_t byte)
         keys[keys_head++ % KEYS] = byte;
     cpu->work = true;
     if (cpu->vcpu)
-        cpu->vcpu->kicked = true;
+        vcpu_note(cpu->vcpu, ASKED_LEAVE);
 }
 
 void monitor_setup(const struct config *c)

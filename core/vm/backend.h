@@ -11,9 +11,10 @@
 enum call_result { CALL_DONE, CALL_INVALID }; /* what became of a guest's hypercall */
 
 enum run_end {
+    RUN_ON,        /* it has not ended */
     RUN_LEFT,      /* the VM has ended, or the machine is given back */
     RUN_BLOCKED,   /* it waits for an interrupt, INIT or SIPI */
-    RUN_PREEMPTED, /* cpu->resched */
+    RUN_PREEMPTED, /* its slice is over, or another one must run here */
     RUN_YIELDED,   /* it spins for somebody else */
 };
 

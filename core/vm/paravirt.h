@@ -17,5 +17,5 @@ struct paravirt {
     struct kvm_steal_time *steal; /* read before and after each turn on a CPU */
     uint32_t *eoi;
     uint64_t clock_stamp;   /* this vCPU's TSC when the clock of its VM was 0 */
-    volatile bool unhalted; /* kicked: HLT ends, or does not begin, whatever IF says */
+    volatile bool unhalted; /* ASKED_UNHALT was taken outside HLT: the next one does not begin */
 };

@@ -85,11 +85,35 @@ union vm_state {
 
 _Static_assert(sizeof(union vm_state) == 8, "one word");
 
-/* What another vCPU asked of this one: INIT, then SIPI with its vector in bits 7:0. One word, so that their
- * order is kept. */
-#define REQUEST_INIT      0x200u
-#define REQUEST_STARTUP   0x100u
-#define REQUEST_VECTOR(r) ((r)&0xff)
+/*
+ * What a vCPU has to look at before it enters its guest again: a bit for each reason, in the order in which
+ * they are taken; an exit compares the whole with 0. Anybody may ask, with vcpu_ask() (sched/sched.h), which
+ * tells the vCPU's CPU behind it.
+ */
+#define ASKED_LEAVE   0x01u /* the VM's state, cpu->leave or cpu->work has changed */
+#define ASKED_FLUSH   0x02u /* second-level tables have changed */
+#define ASKED_RESCHED 0x04u /* its CPU must look at its run queue */
+#define ASKED_INIT    0x08u
+#define ASKED_STARTUP                                                                                        \
+    0x10u                     /* SIPI, with its vector in bits 31:24; an INIT takes back what came before it \
+                               */
+#define ASKED_UNHALT    0x20u /* KVM's kick: HLT ends, or does not begin, whatever IF says */
+#define ASKED_MAIL      0x40u /* the mailbox has something that software collects */
+#define ASKED_NMI       0x80u
+#define ASKED_VECTOR(a) ((a) >> 24)
+
+#define ASKED_STARTUP_BITS (ASKED_STARTUP | 0xff000000u)
+#define ASKED_WAKES        (~(ASKED_FLUSH | ASKED_RESCHED)) /* ends a wait */
+
+/* What its own CPU has found out, and nobody else may touch. */
+#define DUE_RUN      0x01u /* it ran last until something else than its slice ended that */
+#define DUE_SEND     0x02u /* the console has something to send */
+#define DUE_INACTIVE 0x04u /* it is in HLT or waits for SIPI */
+#define DUE_EOI      0x08u /* an EOI in memory was offered (apic/pv_eoi.c) */
+#define DUE_TIMER    0x10u /* its deadline has moved or passed */
+#define DUE_IRQ      0x20u /* IRR, ISR or priority has changed, or what keeps interrupts back */
+#define DUE_EVENT    0x40u /* an exception or NMI is to be delivered */
+#define DUE_ALL      (DUE_RUN | DUE_SEND | DUE_TIMER | DUE_IRQ | DUE_EVENT)
 
 enum activity { ACTIVE, HALTED, WAIT_FOR_SIPI };
 
@@ -102,10 +126,14 @@ struct vcpu {
     struct sched_vcpu *sched; /* NULL: it owns its CPU */
     void *backend;            /* struct vmx_vcpu */
     struct vlapic *lapic;
+    union {
+        struct {
+            volatile uint32_t asked, due; /* ASKED_* by anybody, DUE_* by its own CPU */
+        };
+        volatile uint64_t pending; /* both */
+    };
     volatile enum activity activity;
-    volatile bool dead;        /* nothing but INIT, SIPI or NMI can wake it */
-    volatile unsigned request; /* INIT and SIPI, or 0 */
-    volatile bool kicked;      /* a request or mail came since the flag was cleared */
+    volatile bool dead; /* nothing but INIT, SIPI or NMI can wake it */
     struct vcpu_statistics *stats;
     bool aside; /* its CPU is at the monitor: no event for the trace */
     struct paravirt pv;
@@ -166,6 +194,18 @@ struct vm *vm_next(const struct vm *after);
 static inline uint64_t vm_tsc_hz(const struct vm *vm)
 {
     return vm->config->tsc_khz ? (uint64_t)vm->config->tsc_khz * 1000 : machine.tsc_hz;
+}
+
+/* A note for a vCPU of which its CPU hears otherwise, or that this CPU itself is about to look at. */
+static inline void vcpu_note(struct vcpu *v, uint32_t asked)
+{
+    __atomic_fetch_or(&v->asked, asked, __ATOMIC_SEQ_CST);
+}
+
+/* Takes notes, on the vCPU's CPU: before it looks at what they are about. */
+static inline void vcpu_take(struct vcpu *v, uint32_t asked)
+{
+    __atomic_fetch_and(&v->asked, ~asked, __ATOMIC_SEQ_CST);
 }
 
 static inline union vm_state vm_state(const struct vm *vm)

@@ -31,6 +31,9 @@ bit last;   /* the CPU where it is, or was */
 #else
 #define kicked 0
 #endif
+#ifdef VARIANT_SOFTWARE
+bit mailed; /* ASKED_MAIL: a note for the vCPU that there is mail; without it root mode does not look into the mailbox */
+#endif
 
 byte irr[2]; /* host interrupts pending at each CPU */
 
@@ -83,6 +86,30 @@ inline post_control()
     fi
 }
 
+#ifdef VARIANT_SOFTWARE
+/* Software leaves a note first, a processor with IPI virtualization does not. */
+inline leave_note()
+{
+    if
+    :: mailed = 1
+    :: skip
+    fi
+}
+
+/* What the handlers of all vectors do for the vCPU that runs here. */
+inline look_for_mail()
+{
+#ifdef MISTAKE_NO_LOOK
+    skip
+#else
+    if
+    :: atomic { on -> mailed = 1 }
+    :: !on
+    fi
+#endif
+}
+#endif
+
 inline notify()
 {
     irr[to[me]] = irr[to[me]] | flying[me];
@@ -123,7 +150,11 @@ proctype sender(bit me; byte left)
         };
 #endif
         if
+#ifdef VARIANT_SOFTWARE
+        :: flying[me] -> leave_note(); atomic { notify() }
+#else
         :: atomic { flying[me] -> notify() }
+#endif
         :: !flying[me]
         fi
     :: atomic { !left -> busy-- } -> break
@@ -455,9 +486,16 @@ scheduled:
 #endif
     :: skip
     fi;
+woken:
+#ifdef VARIANT_SOFTWARE
+    look_for_mail();
+#endif
 enter:
 #ifdef VARIANT_SOFTWARE
-    collect_if_on();
+    if
+    :: atomic { mailed -> mailed = 0 } -> collect_if_on()
+    :: !mailed
+    fi;
 #else
     if
     :: collect()
@@ -475,11 +513,11 @@ as_it_was: /* nobody wants anything of it: what was right when it lost its CPU i
 
     do
 #ifdef VARIANT_SOFTWARE /* no posted-interrupt processing: POSTED exits */
-    :: atomic { PENDING(POSTED) -> ACKNOWLEDGE(POSTED); mode[me] = ROOT } -> goto enter
+    :: atomic { PENDING(POSTED) -> ACKNOWLEDGE(POSTED); mode[me] = ROOT } -> goto woken
 #else
     :: atomic { PENDING(POSTED) -> ACKNOWLEDGE(POSTED); mode[me] = PROCESS } -> collect(); mode[me] = GUEST
 #endif
-    :: atomic { PENDING(WAKEUP) -> ACKNOWLEDGE(WAKEUP); mode[me] = ROOT; waking[me] = 1 } -> wake(); goto enter
+    :: atomic { PENDING(WAKEUP) -> ACKNOWLEDGE(WAKEUP); mode[me] = ROOT; waking[me] = 1 } -> wake(); goto woken
 #ifdef KICK
     :: atomic { PENDING(KICKED) -> ACKNOWLEDGE(KICKED); mode[me] = ROOT } -> goto enter
 #endif

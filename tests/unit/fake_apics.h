@@ -48,10 +48,23 @@ void *memory_alloc_zeroed(struct account *account, enum memory_kind kind, uint64
     return &apics[vm.vcpu_count++];
 }
 
-void vcpu_kick(struct vcpu *v)
+void vcpu_ask(struct vcpu *v, uint32_t asked)
 {
-    v->kicked = true;
+    vcpu_note(v, asked);
     kicks++;
+}
+
+static UNUSED bool nmi_pending(const struct vcpu *v)
+{
+    return v->asked & ASKED_NMI;
+}
+
+static UNUSED bool take_nmi(struct vcpu *v)
+{
+    bool pending = nmi_pending(v);
+
+    vcpu_take(v, ASKED_NMI);
+    return pending;
 }
 
 void pc_eoi(struct vm *of, unsigned vector)

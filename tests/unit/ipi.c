@@ -31,7 +31,7 @@ static unsigned who_got_nmi(void)
     unsigned set = 0;
 
     for (unsigned i = 0; i < CPUS; i++)
-        set |= (unsigned)vlapic_take_nmi(&vcpus[i]) << i;
+        set |= (unsigned)take_nmi(&vcpus[i]) << i;
     return set;
 }
 

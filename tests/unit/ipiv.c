@@ -289,11 +289,9 @@ static void forget(void)
     tabled_as_before();
     ipis = 0;
     for (unsigned i = 0; i < CPUS; i++) {
-        tabled_vcpus[i].kicked = vcpus[i].kicked = false;
-        vcpus[i].request = 0;
+        tabled_vcpus[i].pending = vcpus[i].pending = 0;
         memset(own[i]->pid.pir, 0, sizeof(own[i]->pid.pir));
         own[i]->pid.control &= ~UINT64_C(1);
-        own[i]->nmi = false;
         own[i]->esr_pending = 0;
     }
 }
@@ -327,7 +325,8 @@ static void expect_notification(const struct sent *s, unsigned target)
     for (unsigned i = 0; i < CPUS; i++) {
         bool told = here || (elsewhere && s->vector != VECTOR_POSTED);
 
-        expect(tabled_vcpus[i].kicked == (i == target && told), "the word beside the notification", i);
+        expect(!(tabled_vcpus[i].asked & ASKED_MAIL) == !(i == target && told),
+               "the word beside the notification", i);
     }
 }
 
@@ -351,14 +350,14 @@ static void expect_effect(const struct effect *e, uint64_t icr)
 
     for (unsigned i = 0; i < CPUS; i++) {
         unsigned wanted =
-            (e->init >> i & 1 ? REQUEST_INIT : 0) | (e->startup >> i & 1 ? REQUEST_STARTUP | vector : 0);
+            (e->init >> i & 1 ? ASKED_INIT : 0) | (e->startup >> i & 1 ? ASKED_STARTUP | vector << 24 : 0);
 
         if (e->requested >> i & 1)
             expect(requested(own[i], vector), "the vector", i);
         else
             expect(nothing_requested(own[i]), "no vector", i);
-        expect(own[i]->nmi == (e->nmi >> i & 1), "NMI", i);
-        expect(vcpus[i].request == wanted, "INIT and SIPI", i);
+        expect(!(vcpus[i].asked & ASKED_NMI) == !(e->nmi >> i & 1), "NMI", i);
+        expect((vcpus[i].asked & (ASKED_INIT | ASKED_STARTUP_BITS)) == wanted, "INIT and SIPI", i);
         expect(own[i]->esr_pending == (e->error && i == 0 ? 0x20u : 0u), "error status", i);
     }
 }

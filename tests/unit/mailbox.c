@@ -43,7 +43,7 @@ static void forget(void)
 {
     kicks = ipis = 0;
     for (unsigned i = 0; i < CPUS; i++)
-        vcpus[i].kicked = false;
+        vcpus[i].pending = 0;
 }
 
 static bool quiet(void)
@@ -51,7 +51,7 @@ static bool quiet(void)
     bool kicked = false;
 
     for (unsigned i = 0; i < CPUS; i++)
-        kicked |= vcpus[i].kicked;
+        kicked |= vcpus[i].pending != 0;
     return !kicked && !kicks && !ipis;
 }
 
@@ -94,7 +94,8 @@ static void first_post_tells(void **state)
         assert_int_equal(ipis, 1);
         assert_int_equal(ipi_to, 2);
         assert_int_equal(ipi_icr, ICR_ASSERT | (posted ? VECTOR_POSTED : VECTOR_KICK));
-        assert_int_equal(vcpus[2].kicked, !posted); /* the processor collects without our help */
+        assert_int_equal(vcpus[2].asked & ASKED_MAIL,
+                         posted ? 0 : ASKED_MAIL); /* the processor collects without our help */
         vlapic_post(&vcpus[2], 0x51, false);
         vlapic_post(&vcpus[2], 0x52, false); /* ON says that somebody has been told */
         assert_int_equal(ipis, 1);
@@ -122,7 +123,7 @@ static void own_cpu_needs_no_ipi(void **state)
         forget();
         vlapic_post(&vcpus[0], 0x51, false);
         assert_int_equal(ipis, 0);
-        assert_true(vcpus[0].kicked);
+        assert_true(vcpus[0].asked & ASKED_MAIL);
         accept(0, 0x51);
         eoi(0);
     }
@@ -167,7 +168,7 @@ static void scheduled_out(void **state)
     on_cpu(3);
     vlapic_schedule_in(&vcpus[1]);
     expect_control(1, 0, VECTOR_KICK, 3 << 8);
-    assert_true(vcpus[1].kicked);
+    assert_true(vcpus[1].due & DUE_IRQ);
     for (unsigned v = FIRST_VECTOR; v < 256; v++)
         assert_true(in_irr(1, v) && !in_pir(1, v));
     assert_int_equal(pending(1), 255);
@@ -208,7 +209,7 @@ static void blocked(void **state)
             forget();
             vlapic_post(&vcpus[1], 0x51, false); /* whoever waits for it must hear, and find the word */
             assert_int_equal(ipis + kicks, 1);
-            assert_true(vcpus[1].kicked);
+            assert_true(vcpus[1].pending);
             if (ipis)
                 assert_true(ipi_to == 1 && ipi_icr == (ICR_ASSERT | VECTOR_WAKEUP));
             assert_true(apics[1].pid.control & PID_ON);
@@ -275,7 +276,7 @@ static void level_goes_another_way(void **state)
         vlapic_post(&vcpus[1], v, true);
         assert_false(in_pir(1, v)); /* the processor must not collect it */
         expect_control(1, 0, VECTOR_POSTED, 1 << 8);
-        assert_true(kicks == 1 && vcpus[1].kicked && vlapic_has_mail(&vcpus[1]));
+        assert_true(kicks == 1 && (vcpus[1].asked & ASKED_MAIL) && vlapic_has_mail(&vcpus[1]));
         assert_false(vlapic_level_changed(&vcpus[1]));
         vlapic_update(&vcpus[1]);
         assert_true(in_irr(1, v) && !vlapic_has_mail(&vcpus[1]) && vlapic_level_changed(&vcpus[1]));
@@ -427,7 +428,7 @@ static void init_discards(void **state)
     on_cpu(1);
     vlapic_init(&vcpus[1]);
     expect_control(1, 0, VECTOR_POSTED, 1 << 8); /* it still has its CPU */
-    assert_false(vlapic_has_mail(&vcpus[1]) || vlapic_nmi_pending(&vcpus[1]));
+    assert_false(vlapic_has_mail(&vcpus[1]) || nmi_pending(&vcpus[1]));
     assert_int_equal(apics[1].esr_pending, 0);
     assert_true(write_msr(1, 0x80f, ENABLED));
     assert_int_equal(pending(1), -1);
@@ -449,7 +450,7 @@ static void software_disabled(void **state)
     write_reg(0, LAPIC_ICR, ICR_ALL_BUT_SELF | 0x52);
     assert_false(vlapic_has_mail(&vcpus[1]));
     write_reg(0, LAPIC_ICR, ICR_NMI);
-    assert_true(vlapic_take_nmi(&vcpus[1]));
+    assert_true(take_nmi(&vcpus[1]));
     write_reg(1, LAPIC_SVR, ENABLED);
     assert_int_equal(pending(1), -1);
     write_reg(0, LAPIC_ICR, 0x53);
@@ -517,11 +518,11 @@ static void post_edge(unsigned vector)
     if (!tells) {
         assert_true(quiet());
     } else if (from == m.cpu || m.place == WAITS) {
-        assert_true(vcpus[1].kicked);
+        assert_true(vcpus[1].pending);
     } else {
         assert_true(ipis == 1 && ipi_to == physical[m.cpu].apic_id);
         assert_int_equal(ipi_icr, ICR_ASSERT | model_vector());
-        assert_int_equal(vcpus[1].kicked, model_vector() != VECTOR_POSTED);
+        assert_int_equal(vcpus[1].asked & ASKED_MAIL, model_vector() != VECTOR_POSTED ? ASKED_MAIL : 0);
     }
 }
 
@@ -531,7 +532,7 @@ static void post_level(unsigned vector)
     forget();
     vlapic_post(&vcpus[1], vector, true);
     m.level[vector] = true;
-    assert_true(kicks == 1 && vcpus[1].kicked && vlapic_has_mail(&vcpus[1]));
+    assert_true(kicks == 1 && (vcpus[1].asked & ASKED_MAIL) && vlapic_has_mail(&vcpus[1]));
 }
 
 /* An operation of the vCPU's own CPU. */

@@ -2,6 +2,8 @@
 /* The local APIC in software, with the I/O APIC beside it: as a guest sees both. */
 #include "tests/unit/fake_apics.h"
 
+#define REQUESTS (ASKED_INIT | ASKED_STARTUP_BITS)
+
 /* --- after reset, and registers --- */
 
 static void after_reset(void **state)
@@ -33,7 +35,7 @@ static void software_disabled(void **state)
     assert_int_equal(pending(0), -1);
     /* NMIs are accepted nevertheless. */
     deliver_message(0, NMI, 0);
-    assert_true(vlapic_nmi_pending(&vcpus[0]));
+    assert_true(nmi_pending(&vcpus[0]));
     write_reg(0, LAPIC_SVR, ENABLED);
     assert_int_equal(pending(0), -1);
 }
@@ -232,8 +234,8 @@ static void shorthands(void **state)
     assert_int_equal(who_gets(0x62), 0xf & ~(1 << 2));
     send(2, 0, 3 << 18 | 0x400);
     for (unsigned i = 0; i < CPUS; i++)
-        assert_int_equal(vlapic_take_nmi(&vcpus[i]), i != 2);
-    assert_false(vlapic_nmi_pending(&vcpus[0]));
+        assert_int_equal(take_nmi(&vcpus[i]), i != 2);
+    assert_false(nmi_pending(&vcpus[0]));
 }
 
 static void logical_flat(void **state)
@@ -549,7 +551,7 @@ static void messages_to_several(void **state)
     assert_int_equal(who_gets(0x52), 0xa);
     deliver_message(0xff, NMI, 0);
     for (unsigned i = 0; i < CPUS; i++)
-        assert_true(vlapic_take_nmi(&vcpus[i]));
+        assert_true(take_nmi(&vcpus[i]));
 }
 
 /* Bits 14:8 of a destination count: 102h is not 2. */
@@ -573,14 +575,14 @@ static void init_and_startup(void **state)
     write_reg(0, LAPIC_ICR, ICR_INIT);
     write_reg(0, LAPIC_ICR, ICR_STARTUP | 0x9a);
     for (unsigned i = 0; i < CPUS; i++) {
-        assert_int_equal(vcpus[i].request, i == 2 ? REQUEST_INIT | REQUEST_STARTUP | 0x9a : 0);
+        assert_int_equal(vcpus[i].asked & REQUESTS, i == 2 ? ASKED_INIT | ASKED_STARTUP | 0x9au << 24 : 0);
     }
-    vcpus[2].request = 0;
+    vcpus[2].asked = 0;
     write_reg(0, LAPIC_ICR, 0x8500); /* level-triggered, not asserted */
-    assert_int_equal(vcpus[2].request, 0);
+    assert_int_equal(vcpus[2].asked & REQUESTS, 0);
     write_reg(0, LAPIC_ICR, ICR_INIT | ICR_ALL_BUT_SELF);
     for (unsigned i = 0; i < CPUS; i++)
-        assert_int_equal(vcpus[i].request, i != 0 ? REQUEST_INIT : 0);
+        assert_int_equal(vcpus[i].asked & REQUESTS, i != 0 ? ASKED_INIT : 0);
 }
 
 /* INIT brings the registers to their reset state and leaves ID and mode. */

@@ -113,7 +113,7 @@ static void shift(struct vm *of UNUSED, uint64_t ticks)
 
 struct backend backend = {.vm_shift_time = shift, .step = step};
 
-void vcpu_kick(struct vcpu *v UNUSED)
+void vcpu_ask(struct vcpu *v UNUSED, uint32_t asked UNUSED)
 {
 }
 void cpu_kick(const struct cpu *cpu UNUSED)

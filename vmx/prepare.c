@@ -1,0 +1,270 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Before an entry: what is pending for the vCPU (core/vm/vm.h), each reason by its own step and nothing else.
+ * A vCPU that waits, in HLT or for SIPI, waits in here.
+ */
+#include "apic/vlapic.h"
+#include "arch/x86/cpu.h"
+#include "core/base/console.h"
+#include "vmx/exited.h"
+
+/* Behind these the deadline on the preemption timer may be another one. */
+#define MOVES_DEADLINE \
+    ((uint64_t)(DUE_RUN | DUE_SEND | DUE_INACTIVE | DUE_TIMER) << 32 | ASKED_RESCHED | ASKED_INIT)
+
+static bool must_leave(const struct vcpu *v)
+{
+    return !vm_may_run(v->vm) || this_cpu()->leave || this_cpu()->work;
+}
+
+/* False, for the caller to hand on: the run ends, for this reason. */
+bool vmx_end_run(struct vcpu *v, enum run_end end)
+{
+    vmx_of(v)->end = end;
+    return false;
+}
+
+static bool leave_if_asked(struct vcpu *v)
+{
+    return !must_leave(v) || vmx_end_run(v, RUN_LEFT);
+}
+
+/* --- waiting --- */
+
+static void idle(struct vcpu *v)
+{
+    if (console_pump() || (v->asked & ASKED_WAKES) || !vlapic_block(v))
+        return;
+    vlapic_timer_to_host(v);
+    wait_for_interrupt();
+    vlapic_timer_from_host(v);
+    vlapic_unblock(v);
+}
+
+/* KVM's PV_UNHALT: for this HLT, or one before which it came. */
+static bool take_unhalt(struct vcpu *v)
+{
+    bool unhalted = v->pv.unhalted;
+
+    if (v->asked & ASKED_UNHALT) {
+        vcpu_take(v, ASKED_UNHALT);
+        unhalted = true;
+    }
+    v->pv.unhalted = false;
+    return unhalted;
+}
+
+/* HLT: until something ends it. False when the vCPU must leave instead, as it does to wait on a shared CPU.
+ */
+static bool wait_for_event(struct vcpu *v, bool interrupts)
+{
+    for (;;) {
+        if (v->asked & (ASKED_LEAVE | ASKED_MAIL))
+            vcpu_take(v, ASKED_LEAVE | ASKED_MAIL); /* both are looked at from here on */
+        if (must_leave(v))
+            return vmx_end_run(v, RUN_LEFT);
+        vlapic_update(v);
+        if ((interrupts && vlapic_pending(v) >= 0) || (v->asked & (ASKED_NMI | ASKED_INIT)) ||
+            vmx_of(v)->nmi || take_unhalt(v))
+            return true;
+        if (!interrupts && !v->dead)
+            vcpu_dead(v);
+        else if (v->sched)
+            return vmx_end_run(v, RUN_BLOCKED);
+        else
+            idle(v);
+    }
+}
+
+NOINLINE bool vmx_halt(struct vcpu *v)
+{
+    v->activity = HALTED;
+    if (!wait_for_event(v, vmcs_read(vmcs_guest_rflags) & RFLAGS_IF))
+        return false;
+    v->activity = ACTIVE;
+    v->dead = false;
+    v->due |= DUE_TIMER | DUE_IRQ;
+    vmx_of(v)->exit_tsc = rdtsc(); /* the wait is not our time */
+    return true;
+}
+
+/* The TSCs of a VM show the same: each vCPU begins with the offset that vCPU 0 began with. */
+COLD void vmx_start_tsc(struct vcpu *v)
+{
+    struct vmx_vm *vm = v->vm->backend;
+
+    if (v->id == 0) {
+        vm->tsc_started = true;
+        vm->tsc_offset = -guest_tsc_scale(&vmx_of(v)->tsc, rdtsc());
+    }
+    vmx_set_tsc_offset(v, vm->tsc_offset);
+}
+
+static void take_init(struct vcpu *v)
+{
+    if (v->activity == WAIT_FOR_SIPI)
+        return; /* there it means nothing */
+    if (v->id == 0) {
+        vm_request_end(v->vm, VM_END_RESET, "has reset itself by INIT");
+        return;
+    }
+    vmx_switch_out(v);
+    vlapic_init(v);
+    vmx_vcpu_reset(v, NULL);
+    vmx_switch_in(v);
+    v->activity = WAIT_FOR_SIPI;
+}
+
+static void start_up(struct vcpu *v, unsigned vector)
+{
+    vmx_vcpu_startup(vector);
+    vmx_start_tsc(v);
+    v->dead = false;
+    v->activity = ACTIVE;
+}
+
+/* INIT, and the wait for SIPI behind it. False when the vCPU must leave. */
+static bool take_init_and_startup(struct vcpu *v)
+{
+    do {
+        uint32_t asked =
+            __atomic_fetch_and(&v->asked, ~(ASKED_LEAVE | ASKED_INIT | ASKED_STARTUP_BITS), __ATOMIC_SEQ_CST);
+
+        if (asked & ASKED_INIT)
+            take_init(v);
+        if (must_leave(v))
+            return vmx_end_run(v, RUN_LEFT);
+        if (v->activity != WAIT_FOR_SIPI)
+            break; /* to a CPU that runs SIPI means nothing */
+        vcpu_take(v, ASKED_MAIL | ASKED_UNHALT |
+                         ASKED_NMI); /* it hears nothing else, but for an NMI behind SIPI */
+        vmx_of(v)->nmi |= (asked & ASKED_NMI) != 0;
+        if (asked & ASKED_STARTUP)
+            start_up(v, ASKED_VECTOR(asked));
+        else if (!v->dead)
+            vcpu_dead(v);
+        else if (v->sched)
+            return vmx_end_run(v, RUN_BLOCKED);
+        else
+            idle(v);
+    } while (v->activity == WAIT_FOR_SIPI);
+    return true;
+}
+
+static COLD bool become_active(struct vcpu *v)
+{
+    v->due &= ~DUE_INACTIVE;
+    return take_init_and_startup(v) && (v->activity != HALTED || vmx_halt(v));
+}
+
+/* --- a step for each bit --- */
+
+static bool leave(struct vcpu *v)
+{
+    vcpu_take(v, ASKED_LEAVE);
+    return leave_if_asked(v);
+}
+
+static bool flush(struct vcpu *v)
+{
+    vcpu_take(v, ASKED_FLUSH);
+    vmx_ept_sync(v->vm);
+    return true;
+}
+
+static bool reschedule(struct vcpu *v)
+{
+    vcpu_take(v, ASKED_RESCHED);
+    return !v->sched || !sched_look() || vmx_end_run(v, RUN_PREEMPTED);
+}
+
+/* Not in HLT: the next one does not begin. */
+static bool keep_unhalt(struct vcpu *v)
+{
+    v->pv.unhalted = take_unhalt(v);
+    return true;
+}
+
+static bool collect_mail(struct vcpu *v)
+{
+    vcpu_take(v, ASKED_MAIL);
+    vlapic_collect(v);
+    return true;
+}
+
+static bool take_nmi(struct vcpu *v)
+{
+    vcpu_take(v, ASKED_NMI);
+    vmx_of(v)->nmi = true;
+    v->due |= DUE_EVENT;
+    return true;
+}
+
+/* Nobody had to leave a note while it did not run. */
+static bool first_entry(struct vcpu *v)
+{
+    v->due &= ~DUE_RUN;
+    return leave_if_asked(v);
+}
+
+static bool send(struct vcpu *v)
+{
+    v->due &= ~DUE_SEND;
+    if (console_backlog)
+        console_pump_in_passing();
+    return true;
+}
+
+static bool settle_eoi(struct vcpu *v)
+{
+    vlapic_settle_eoi(v);
+    return true;
+}
+
+static bool look_at_timer(struct vcpu *v)
+{
+    v->due &= ~DUE_TIMER;
+    vlapic_timer_fire_if_due(v);
+    return true;
+}
+
+static bool deliver(struct vcpu *v)
+{
+    v->due &= ~(DUE_IRQ | DUE_EVENT);
+    vmx_deliver(v);
+    return true;
+}
+
+#define ASKED(bit) [__builtin_ctz(ASKED_##bit)]
+#define DUE(bit)   [32 + __builtin_ctz(DUE_##bit)]
+
+/* False: the run ends. In the order of the bits; a step may make a later one due. */
+static bool (*const steps[])(struct vcpu *v) = {
+    ASKED(LEAVE) = leave,           ASKED(FLUSH) = flush,
+    ASKED(RESCHED) = reschedule,    ASKED(INIT) = become_active,
+    ASKED(STARTUP) = become_active, ASKED(UNHALT) = keep_unhalt,
+    ASKED(MAIL) = collect_mail,     ASKED(NMI) = take_nmi,
+    DUE(RUN) = first_entry,         DUE(SEND) = send,
+    DUE(INACTIVE) = become_active,  DUE(EOI) = settle_eoi,
+    DUE(TIMER) = look_at_timer,     DUE(IRQ) = deliver,
+    DUE(EVENT) = deliver,
+};
+
+/* Each bit once at most: what becomes due behind its step is for the exit after this entry (an EOI that is
+ * offered). */
+NOINLINE bool vmx_prepare(struct vcpu *v, uint64_t which)
+{
+    uint64_t taken = 0, now;
+
+    while ((now = v->pending & which)) {
+        unsigned bit = (unsigned)__builtin_ctzll(now);
+
+        taken |= now;
+        which &= (UINT64_MAX - 1) << bit;
+        if (!steps[bit](v))
+            return false;
+    }
+    if (taken & MOVES_DEADLINE)
+        vmx_hv_timer_follow(v);
+    return true;
+}
