@@ -15,7 +15,7 @@
 #define SKERRY_CPUID_BASE   0x40000000
 #define SKERRY_CPUID_ABI    0x40000001
 #define SKERRY_CPUID_TIMING 0x40000010
-#define SKERRY_ABI_VERSION  2 /* 1: PROTECT alone */
+#define SKERRY_ABI_VERSION  3 /* 1: PROTECT alone. 2: exits are counted by Intel's reasons */
 
 /* Results; 0 and more: done. Below 0 nothing was done. */
 #define SKERRY_EPERM  (-1)    /* the caller is not in ring 0 */
@@ -44,6 +44,37 @@
 #define SKERRY_STATISTICS_BASE 0xfef00000
 #define SKERRY_CHANNEL_BASE    0xfef40000
 
+/* Kinds of exits, by which they are counted. */
+#define SKERRY_EXIT_EXCEPTION        0 /* exception or NMI */
+#define SKERRY_EXIT_HOST_INTERRUPT   1 /* interrupt of the host */
+#define SKERRY_EXIT_TRIPLE_FAULT     2 /* triple fault */
+#define SKERRY_EXIT_INTERRUPT_WINDOW 3 /* an interrupt can be delivered */
+#define SKERRY_EXIT_NMI_WINDOW       4 /* an NMI can be delivered */
+#define SKERRY_EXIT_PRIORITY         5 /* the priority of the local APIC has dropped */
+#define SKERRY_EXIT_TASK_SWITCH      6 /* task switch */
+#define SKERRY_EXIT_CPUID            7
+#define SKERRY_EXIT_HLT              8
+#define SKERRY_EXIT_PAUSE            9  /* PAUSE, in a loop */
+#define SKERRY_EXIT_MWAIT            10 /* MONITOR or MWAIT */
+#define SKERRY_EXIT_CACHES           11 /* INVD or WBINVD */
+#define SKERRY_EXIT_RDPMC            12
+#define SKERRY_EXIT_CALL             13 /* hypercall */
+#define SKERRY_EXIT_VIRTUALIZATION   14 /* an instruction of the processor's virtualization */
+#define SKERRY_EXIT_CONTROL_REGISTER 15 /* access to a control register */
+#define SKERRY_EXIT_DEBUG_REGISTER   16 /* access to a debug register */
+#define SKERRY_EXIT_IO               17 /* access to an I/O port */
+#define SKERRY_EXIT_RDMSR            18
+#define SKERRY_EXIT_WRMSR            19
+#define SKERRY_EXIT_XSETBV           20
+#define SKERRY_EXIT_STEP             21 /* an instruction was executed for the monitor */
+#define SKERRY_EXIT_MEMORY           22 /* access that the second-level tables do not allow */
+#define SKERRY_EXIT_APIC_ACCESS      23 /* access to the page of the local APIC */
+#define SKERRY_EXIT_APIC_WRITE       24 /* write to a register of the local APIC, done by the processor */
+#define SKERRY_EXIT_EOI              25 /* end of a level-triggered interrupt, done by the processor */
+#define SKERRY_EXIT_TIMER            26 /* timer of the guest, or end of its slice */
+#define SKERRY_EXIT_FAILED_ENTRY     27 /* entry that failed */
+#define SKERRY_EXIT_OTHER            28
+
 #ifndef __ASSEMBLER__
 #include <stdint.h>
 
@@ -66,13 +97,12 @@ struct skerry_channel {
     char name[32]; /* in the configuration */
 };
 
-#define SKERRY_STATISTICS_REASONS 80
-#define SKERRY_STATISTICS_COUNTS  16
+#define SKERRY_STATISTICS_KINDS  32
+#define SKERRY_STATISTICS_COUNTS 16
 
 /* Read-only, changes while it is read; each word by itself is right. */
 struct skerry_statistics {
-    uint64_t
-        exits[SKERRY_STATISTICS_REASONS]; /* by basic exit reason (SDM appendix "VMX basic exit reasons") */
+    uint64_t exits[SKERRY_STATISTICS_KINDS]; /* by kind: SKERRY_EXIT_* */
     uint64_t interrupts_injected, switches, migrations, migration_ipis, icr_exits, ports_denied, msrs_denied;
     uint64_t steal_ticks; /* of the host's TSC */
     uint64_t cr3_exits, pv_eois, pv_kicks, pv_ipis, pv_yields, pv_flushes, doorbells;

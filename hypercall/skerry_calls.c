@@ -12,12 +12,44 @@
 
 _Static_assert(SKERRY_STATISTICS_BASE == GUEST_STATISTICS && SKERRY_CHANNEL_BASE == GUEST_CHANNELS,
                "where core/ maps them");
-_Static_assert(SKERRY_STATISTICS_REASONS == EXIT_REASONS && SKERRY_STATISTICS_COUNTS >= COUNT_KINDS &&
+_Static_assert(SKERRY_STATISTICS_KINDS == EXIT_KINDS && SKERRY_STATISTICS_COUNTS >= COUNT_KINDS &&
                    offsetof(struct skerry_statistics, steal_ticks) ==
                        offsetof(struct vcpu_statistics, counts[COUNT_STEAL]) &&
                    offsetof(struct skerry_statistics, doorbells) ==
                        offsetof(struct vcpu_statistics, counts[COUNT_DOORBELL]),
                "the page is mapped as it is");
+
+#define SAME(kind) _Static_assert(SKERRY_EXIT_##kind == KIND_##kind, "part of the ABI")
+SAME(EXCEPTION);
+SAME(HOST_INTERRUPT);
+SAME(TRIPLE_FAULT);
+SAME(INTERRUPT_WINDOW);
+SAME(NMI_WINDOW);
+SAME(PRIORITY);
+SAME(TASK_SWITCH);
+SAME(CPUID);
+SAME(HLT);
+SAME(PAUSE);
+SAME(MWAIT);
+SAME(CACHES);
+SAME(RDPMC);
+SAME(CALL);
+SAME(VIRTUALIZATION);
+SAME(CONTROL_REGISTER);
+SAME(DEBUG_REGISTER);
+SAME(IO);
+SAME(RDMSR);
+SAME(WRMSR);
+SAME(XSETBV);
+SAME(STEP);
+SAME(MEMORY);
+SAME(APIC_ACCESS);
+SAME(APIC_WRITE);
+SAME(EOI);
+SAME(TIMER);
+SAME(FAILED_ENTRY);
+SAME(OTHER);
+_Static_assert(SKERRY_EXIT_OTHER + 1 == KINDS_IN_USE, "all of them");
 
 static int64_t nop(struct vcpu *v UNUSED, struct call *call UNUSED)
 {

@@ -8,6 +8,8 @@
 #include "arch/x86/trap.h"
 #include "core/base/memory.h"
 #include "vmx/caps.h"
+#include "vmx/hv_timer.h"
+#include "vmx/msr_bitmap.h"
 
 #define WRITE_OFFSET(q) ((unsigned)(q)&0xfff)
 #define X2APIC_MSR(reg) (IA32_X2APIC_BASE + (reg) / 16)
@@ -83,8 +85,8 @@ void vmx_apicv_configure(struct vcpu *v)
     uint64_t proc2 = vmx_caps.controls[WORD_PROC2], tertiary = 0;
 
     x->pin = vmx_caps.controls[WORD_PIN] | (vmx_hv_timer_wanted(v->vm->config) ? PIN_PREEMPTION_TIMER : 0);
-    x->proc = vmx_caps.controls[WORD_PROC] | (x->debug && !x->watched ? 0 : PROC_MOV_DR);
-    if (vmx_halts_by_itself(v))
+    x->proc = vmx_caps.controls[WORD_PROC] | (x->state.debug && !x->state.watched ? 0 : PROC_MOV_DR);
+    if (vcpu_halts_by_itself(v))
         x->proc &= ~(PROC_HLT | PROC_MWAIT | PROC_MONITOR);
     x->tpr_shadow = shadow;
     x->virtual_delivery = delivers(vm, mode) && !relocated;
@@ -104,7 +106,7 @@ void vmx_apicv_configure(struct vcpu *v)
         vmcs_write(vmcs_ple_gap, PLE_GAP);
         vmcs_write(vmcs_ple_window, PLE_WINDOW);
     }
-    if (vm->tsc_multiplier)
+    if (v->vm->tsc_multiplier)
         proc2 |= PROC2_TSC_SCALING;
     if (tertiary)
         x->proc |= PROC_TERTIARY;

@@ -4,7 +4,7 @@
 #pragma once
 
 #include "hypercall/kvm.h"
-#include "vmx/vmx.h"
+#include "vmx/state.h"
 
 /* ladder.c: each rung includes those before it. */
 enum vmx_rung {

@@ -11,12 +11,24 @@
 #include "core/base/console.h"
 #include "core/base/log.h"
 #include "core/base/memory.h"
+#include "vcpu/context.h"
 #include "vmx/apicv.h"
 #include "vmx/caps.h"
 #include "vmx/cr3.h"
-#include "vmx/debug.h"
+#include "vmx/ept.h"
+#include "vmx/event.h"
 #include "vmx/examine.h"
-#include "vmx/vmx.h"
+#include "vmx/guest.h"
+#include "vmx/hv_timer.h"
+#include "vmx/io_bitmap.h"
+#include "vmx/life.h"
+#include "vmx/run.h"
+#include "vmx/selftest.h"
+#include "vmx/setup.h"
+#include "vmx/step.h"
+#include "vmx/switch.h"
+#include "vmx/tlb.h"
+#include "vmx/words.h"
 
 /* The feature lock: firmware may have forbidden VMX; where it left the lock open, we close it with VMX on. */
 static bool unlock(void)
@@ -42,8 +54,6 @@ static bool probe(const char **missing)
     }
     if (!vmx_caps_read(&vmx_caps, missing))
         return false;
-    vmx_cpuid_init();
-    vmx_msr_init();
     *missing = "three pages of memory for I/O bitmaps and local APIC";
     return vmx_io_bitmap_create() && vmx_apicv_init();
 }
@@ -98,6 +108,7 @@ static bool cpu_enable(struct cpu *cpu, const char **why)
     }
     vmx_flush_tlb();
     vmx_switch_enable();
+    vcpu_context_enable();
     return true;
 }
 
@@ -126,7 +137,43 @@ static bool block(struct vcpu *v, uint64_t *wake_at)
     return vlapic_block(v);
 }
 
+/* --- for vcpu/ --- */
+
+static bool guest_may_use(enum guest_feature feature)
+{
+    static const uint32_t controls[] = {
+        [GUEST_RDTSCP] = PROC2_RDTSCP, [GUEST_INVPCID] = PROC2_INVPCID, [GUEST_XSAVES] = PROC2_XSAVES};
+
+    return vmx_has(WORD_PROC2, controls[feature]);
+}
+
+static uint64_t cr4_possible(void)
+{
+    return vmx_caps.cr4_fixed1;
+}
+
+static void exit_on_debug(struct vcpu *v, bool on)
+{
+    struct vmx_vcpu *x = vmx_of(v);
+
+    x->proc = on ? x->proc | PROC_MOV_DR : x->proc & ~PROC_MOV_DR;
+    vmx_write_proc_controls(x);
+}
+
+static void sync_tables(struct vcpu *v)
+{
+    vmx_ept_sync(v->vm);
+}
+
+static void init(struct vcpu *v)
+{
+    vmx_switch_out(v);
+    vmx_vcpu_reset(v, NULL);
+    vmx_switch_in(v);
+}
+
 const struct backend vmx_backend = {
+    .name = "Intel VMX",
     .probe = probe,
     .explain = explain,
     .explain_vm = explain_vm,
@@ -144,6 +191,21 @@ const struct backend vmx_backend = {
     .block = block,
     .unblock = vlapic_schedule_out,
     .has_mail = vlapic_has_mail,
+    .get = vmx_get,
+    .set = vmx_set,
+    .get_mode = vmx_get_mode,
+    .set_pdptes = vmx_set_pdptes,
+    .set_tsc_offset = vmx_write_tsc_offset,
+    .skip = vmx_skip,
+    .guest_may_use = guest_may_use,
+    .cr4_possible = cr4_possible,
+    .apic_mode_changed = vmx_apicv_configure,
+    .deadline_moved = vmx_hv_timer_follow,
+    .exit_on_debug = exit_on_debug,
+    .deliver = vmx_deliver,
+    .sync_tables = sync_tables,
+    .init = init,
+    .startup = vmx_vcpu_startup,
     .exit_name = vmx_exit_name,
     .exit_words = vmx_exit_words,
     .protect = vmx_protect,

@@ -3,7 +3,6 @@
 #include "arch/x86/cpu.h"
 #include "arch/x86/msr.h"
 #include "vmx/vmcs.h"
-#include "vmx/vmx.h"
 
 struct vmx_caps vmx_caps;
 

@@ -4,7 +4,8 @@
 #include "core/base/format.h"
 #include "core/base/log.h"
 #include "vmx/caps.h"
-#include "vmx/vmx.h"
+#include "vmx/hv_timer.h"
+#include "vmx/state.h"
 
 #define WIDTH 100 /* of a line of names */
 

@@ -4,12 +4,14 @@
  * walks the rules of SDM volume 3, "Checks on VMX controls and host-state area" and "Checking and loading
  * guest state", over the current VMCS and names each field that breaks one, with its value and the rule.
  */
+#include "vmx/check.h"
+
 #include "arch/x86/cpu.h"
 #include "arch/x86/features.h"
 #include "arch/x86/msr.h"
 #include "core/base/log.h"
+#include "vcpu/event.h"
 #include "vmx/caps.h"
-#include "vmx/vmx.h"
 
 #define UNUSABLE        BIT(16)
 #define RIGHTS_RESERVED UINT64_C(0xfffe0f00)

@@ -3,7 +3,10 @@
 #include "arch/x86/cpu.h"
 #include "arch/x86/features.h"
 #include "arch/x86/msr.h"
+#include "vcpu/cr.h"
+#include "vcpu/event.h"
 #include "vmx/caps.h"
+#include "vmx/tlb.h"
 
 #define CR3_NO_FLUSH BIT(63) /* with PCIDs: translations of the new one may stay */
 
@@ -54,14 +57,12 @@ enum next vmx_write_cr3(struct vcpu *v, uint64_t value)
 
     v->stats->counts[COUNT_CR3_LOAD]++;
     if (!valid(value)) {
-        vmx_inject_fault(v, VECTOR_GP, 0);
-        return NEXT_RESUME;
+        return vcpu_protection_fault(v);
     }
     vmcs_write(vmcs_guest_cr3, value & ~CR3_NO_FLUSH);
-    if (pae_paging() && !vmx_load_pdptes(v)) {
+    if (pae_paging() && !vcpu_load_pdptes(v, value)) {
         vmcs_write(vmcs_guest_cr3, old);
-        vmx_inject_fault(v, VECTOR_GP, 0);
-        return NEXT_RESUME;
+        return vcpu_protection_fault(v);
     }
     if (!(value & CR3_NO_FLUSH))
         vmx_flush_vpid_non_global((uint16_t)vmcs_read(vmcs_vpid));

@@ -5,7 +5,7 @@
  */
 #pragma once
 
-#include "vmx/vmx.h"
+#include "vmx/state.h"
 
 /* The write that exited. */
 enum next vmx_write_cr3(struct vcpu *v, uint64_t value);

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* A guest's registers in words, for the report of a crash. */
+#include "vmx/dump.h"
 #include "arch/x86/cpu.h"
 #include "arch/x86/spinlock.h"
 #include "core/base/log.h"
-#include "vmx/vmx.h"
+#include "vmx/run.h"
 
 static unsigned long long field(struct vmcs_field f)
 {
@@ -17,10 +18,10 @@ void vmx_dump_general(const struct vcpu *v)
     uint64_t values[16];
 
     for (unsigned i = 0; i < 16; i++)
-        values[i] = vmx_read_gpr(v, i);
+        values[i] = read_gpr(v, i);
     print("  vcpu %u: rip %016llx  rflags %08llx  last exit: %s, qualification %llx\n", v->id,
           field(vmcs_guest_rip), field(vmcs_guest_rflags),
-          vmx_exit_name((unsigned)vmcs_read(vmcs_exit_reason) & 0xffff), field(vmcs_exit_qualification));
+          vmx_reason_name((unsigned)vmcs_read(vmcs_exit_reason) & 0xffff), field(vmcs_exit_qualification));
     for (unsigned i = 0; i < 16; i += 4)
         print("  %s %016llx  %s %016llx  %s %016llx  %s %016llx\n", names[i], (unsigned long long)values[i],
               names[i + 1], (unsigned long long)values[i + 1], names[i + 2],

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Second-level tables of a VM: its RAM and nothing else (SDM volume 3, "The extended page table mechanism").
  */
+#include "vmx/ept.h"
+#include "apic/guest_tsc.h"
 #include "apic/vlapic.h"
 #include "arch/x86/layout.h"
 #include "arch/x86/string.h"
@@ -8,6 +10,8 @@
 #include "hypercall/kvm.h"
 #include "vmx/apicv.h"
 #include "vmx/caps.h"
+#include "vmx/msr_bitmap.h"
+#include "vmx/tlb.h"
 
 #define EPT_RWX        UINT64_C(7)
 #define EPT_READ       UINT64_C(1)
@@ -211,7 +215,7 @@ bool vmx_vm_create(struct vm *vm)
     x->rung = vmx_rung(vm->config);
     vm->kvm_features = kvm_features(vm->config, vmx_needless(vm->config));
     if (vm->config->tsc_khz)
-        x->tsc_multiplier = guest_tsc_divide(vm_tsc_hz(vm), machine.tsc_hz);
+        vm->tsc_multiplier = guest_tsc_divide(vm_tsc_hz(vm), machine.tsc_hz);
     if (x->rung >= RUNG_TPR_SHADOW && !map_apic_page(vm, x))
         return false;
     return create_msr_bitmaps(vm, x);

@@ -1,53 +1,13 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* What is delivered to the guest at the next VM entry (SDM volume 3, "Event injection"). */
+#include "vmx/event.h"
 #include "apic/vlapic.h"
 #include "arch/x86/cpu.h"
 #include "core/base/trace.h"
+#include "sched/sched.h"
+#include "vcpu/event.h"
 #include "vmx/apicv.h"
-#include "vmx/vmx.h"
-
-enum class { BENIGN, CONTRIBUTORY, PAGE_FAULT, DOUBLE_FAULT };
-
-static enum class class_of(uint32_t event) {
-    unsigned vector = EVENT_VECTOR(event);
-
-    if (!(event & EVENT_VALID) || EVENT_TYPE(event) != EVENT_EXCEPTION) return BENIGN;
-    if (vector == VECTOR_PF) return PAGE_FAULT;
-    if (vector == VECTOR_DF) return DOUBLE_FAULT;
-    return vector == 0 || (vector >= 10 && vector <= 13) ? CONTRIBUTORY : BENIGN;
-}
-
-/* "Conditions for generating a double fault": what a second exception during delivery of the first becomes.
- */
-static void inject(struct vcpu *v, uint32_t event, uint32_t error)
-{
-    struct vmx_vcpu *x = vmx_of(v);
-    enum class first = class_of(x->event), second = class_of(event);
-
-    if (first == DOUBLE_FAULT && second != BENIGN) {
-        vm_request_end(v->vm, VM_END_CRASH, "triple fault while an exception was injected, rip %llx",
-                       (unsigned long long)vmcs_read(vmcs_guest_rip));
-        return;
-    }
-    if ((first == CONTRIBUTORY && second == CONTRIBUTORY) ||
-        (first == PAGE_FAULT && second >= CONTRIBUTORY)) {
-        event = (uint32_t)(EVENT_VALID | EVENT_ERROR_CODE | EVENT_EXCEPTION << 8 | VECTOR_DF);
-        error = 0;
-    }
-    x->event = event;
-    x->event_error = error;
-    v->due |= DUE_EVENT;
-}
-
-void vmx_inject_exception(struct vcpu *v, unsigned vector)
-{
-    inject(v, (uint32_t)EVENT_VALID | EVENT_EXCEPTION << 8 | vector, 0);
-}
-
-void vmx_inject_fault(struct vcpu *v, unsigned vector, uint32_t error)
-{
-    inject(v, (uint32_t)(EVENT_VALID | EVENT_ERROR_CODE) | EVENT_EXCEPTION << 8 | vector, error);
-}
+#include "vmx/hv_timer.h"
 
 void vmx_reinject(struct vcpu *v)
 {
@@ -56,10 +16,10 @@ void vmx_reinject(struct vcpu *v)
 
     if (!(info & EVENT_VALID))
         return;
-    x->event = info & ~(uint32_t)BIT(12); /* bit 12 is undefined here and reserved at entry */
+    x->state.event = info & ~(uint32_t)BIT(12); /* bit 12 is undefined here and reserved at entry */
     if (info & EVENT_ERROR_CODE)
-        x->event_error = (uint32_t)vmcs_read(vmcs_idt_vectoring_error);
-    x->event_length = (uint32_t)vmcs_read(vmcs_exit_instruction_length);
+        x->state.event_error = (uint32_t)vmcs_read(vmcs_idt_vectoring_error);
+    x->state.event_length = (uint32_t)vmcs_read(vmcs_exit_instruction_length);
     if (EVENT_TYPE(info) == EVENT_NMI) /* its delivery sets the blocking again */
         vmcs_write(vmcs_guest_interruptibility, vmcs_read(vmcs_guest_interruptibility) & ~BLOCKING_NMI);
     v->due |= DUE_EVENT;
@@ -67,14 +27,14 @@ void vmx_reinject(struct vcpu *v)
 
 static void write_event(struct vmx_vcpu *x)
 {
-    unsigned type = EVENT_TYPE(x->event);
+    unsigned type = EVENT_TYPE(x->state.event);
 
-    if (x->event & EVENT_ERROR_CODE)
-        vmcs_write(vmcs_entry_error_code, x->event_error);
+    if (x->state.event & EVENT_ERROR_CODE)
+        vmcs_write(vmcs_entry_error_code, x->state.event_error);
     if (type >= EVENT_SOFTWARE_INTERRUPT)
-        vmcs_write(vmcs_entry_instruction_length, x->event_length);
-    vmcs_write(vmcs_entry_interruption_info, x->event);
-    x->event = 0;
+        vmcs_write(vmcs_entry_instruction_length, x->state.event_length);
+    vmcs_write(vmcs_entry_interruption_info, x->state.event);
+    x->state.event = 0;
 }
 
 void vmx_write_proc_controls(const struct vmx_vcpu *x)
@@ -125,13 +85,13 @@ static bool deliver_interrupt(struct vcpu *v, bool busy, uint64_t blocking)
 /* Exceptions and interrupted deliveries first, then NMI. True when one is injected. */
 static COLD bool inject_event(struct vmx_vcpu *x, uint64_t blocking)
 {
-    if (x->event) {
+    if (x->state.event) {
         write_event(x);
         return true;
     }
-    if (!x->nmi || !nmi_allowed(blocking))
+    if (!x->state.nmi || !nmi_allowed(blocking))
         return false;
-    x->nmi = false;
+    x->state.nmi = false;
     vmcs_write(vmcs_entry_interruption_info, EVENT_VALID | EVENT_NMI << 8 | VECTOR_NMI);
     return true;
 }
@@ -142,11 +102,11 @@ static NOINLINE void prepare_event(struct vcpu *v, struct vmx_vcpu *x)
     bool busy = false, waiting = false;
     uint64_t blocking = vmcs_read(vmcs_guest_interruptibility);
 
-    if (x->nmi || x->event)
+    if (x->state.nmi || x->state.event)
         busy = inject_event(x, blocking);
     if (!x->virtual_delivery)
         waiting = deliver_interrupt(v, busy, blocking);
-    set_windows(x, waiting, x->nmi);
+    set_windows(x, waiting, x->state.nmi);
 }
 
 void vmx_deliver(struct vcpu *v)
@@ -157,7 +117,7 @@ void vmx_deliver(struct vcpu *v)
         vmx_apicv_sync(v);
     else
         vlapic_update_priority(v);
-    if (!x->virtual_delivery || x->event || x->nmi_window || x->nmi)
+    if (!x->virtual_delivery || x->state.event || x->nmi_window || x->state.nmi)
         prepare_event(v, x);
 }
 

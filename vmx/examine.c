@@ -2,8 +2,11 @@
 #include "vmx/examine.h"
 #include "core/base/bit_names.h"
 #include "core/base/log.h"
+#include "vcpu/debug.h"
+#include "vcpu/walk.h"
 #include "vmx/caps.h"
-#include "vmx/debug.h"
+#include "vmx/dump.h"
+#include "vmx/guest.h"
 
 #define EPT_ADDRESS  UINT64_C(0x000ffffffffff000)
 #define EPT_LARGE    BIT(7)
@@ -66,14 +69,6 @@ static void dump_segment(const char *name, unsigned i)
           rights & SEGMENT_NONE ? "  unusable" : "");
 }
 
-/* As the guest reads it. */
-static uint64_t visible(struct vmcs_field real, struct vmcs_field shadow, struct vmcs_field mask)
-{
-    uint64_t owned = vmcs_read(mask);
-
-    return (vmcs_read(real) & ~owned) | (vmcs_read(shadow) & owned);
-}
-
 static void dump_flags(const char *name, enum flag_register which, uint64_t value)
 {
     char text[BIT_NAMES];
@@ -84,15 +79,15 @@ static void dump_flags(const char *name, enum flag_register which, uint64_t valu
 static void dump_registers(const struct vcpu *v)
 {
     static const char *const segments[] = {"es", "cs", "ss", "ds", "fs", "gs", "ldtr", "tr"};
-    const struct guest_context *c = &vmx_of(v)->context;
-    struct debug_registers d = vmx_guest_debug(v);
+    const struct guest_context *c = &state_of(v)->context;
+    struct debug_registers d = vcpu_guest_debug(v);
 
     vmx_dump_general(v);
     dump_flags("rflags", FLAGS_RFLAGS, vmcs_read(vmcs_guest_rflags));
     print("  iopl   %llu\n", field(vmcs_guest_rflags) >> 12 & 3);
-    dump_flags("cr0", FLAGS_CR0, visible(vmcs_guest_cr0, vmcs_cr0_shadow, vmcs_cr0_mask));
+    dump_flags("cr0", FLAGS_CR0, vmx_get(v, GUEST_CR0));
     print("  cr2    %016llx  cr3 %016llx\n", (unsigned long long)c->cr2, field(vmcs_guest_cr3));
-    dump_flags("cr4", FLAGS_CR4, visible(vmcs_guest_cr4, vmcs_cr4_shadow, vmcs_cr4_mask));
+    dump_flags("cr4", FLAGS_CR4, vmx_get(v, GUEST_CR4));
     dump_flags("efer", FLAGS_EFER, vmcs_read(vmcs_guest_efer));
     for (unsigned i = 0; i < ARRAY_SIZE(segments); i++)
         dump_segment(segments[i], i);
@@ -164,20 +159,22 @@ void vmx_dump_walk(struct vcpu *v, gpa_t at)
 }
 
 /* What one page holds from linear on; 0: nothing is mapped there, or it is no RAM. */
-static size_t read_page(const struct vcpu *v, uint64_t linear, void *to, size_t n)
+static size_t read_page(const struct vcpu *v, const struct guest_mode *m, uint64_t linear, void *to, size_t n)
 {
     struct walk w;
 
     n = MIN(n, PAGE_SIZE - linear % PAGE_SIZE);
-    return vmx_translate(v, linear, false, &w) && guest_read(v->vm, w.at, to, n) ? n : 0;
+    return guest_translate(v->vm, m, linear, false, &w) && guest_read(v->vm, w.at, to, n) ? n : 0;
 }
 
 size_t vmx_read_linear(struct vcpu *v, uint64_t linear, void *to, size_t n)
 {
+    struct guest_mode m;
     size_t done = 0, step;
 
     vmx_examine_begin(v);
-    while (done < n && (step = read_page(v, linear + done, (uint8_t *)to + done, n - done)))
+    vmx_get_mode(v, &m);
+    while (done < n && (step = read_page(v, &m, linear + done, (uint8_t *)to + done, n - done)))
         done += step;
     vmx_examine_end(v);
     return done;
@@ -191,4 +188,24 @@ uint64_t vmx_instruction_pointer(struct vcpu *v)
     linear = vmcs_read(vmcs_guest_rip) + vmcs_read(vmcs_guest_cs_base);
     vmx_examine_end(v);
     return linear;
+}
+
+/* --- breakpoints --- */
+
+uint64_t vmx_breakpoint_exceptions(const struct vm *vm)
+{
+    return vm->breakpoints.int3 ? BIT(VECTOR_BP) : 0;
+}
+
+void vmx_breakpoints_changed(struct vm *vm)
+{
+    for (unsigned i = 0; i < vm->vcpu_count; i++) {
+        struct vcpu *v = vm->vcpus[i];
+
+        vmx_examine_begin(v);
+        vmcs_write(vmcs_exception_bitmap,
+                   (vmcs_read(vmcs_exception_bitmap) & ~BIT(VECTOR_BP)) | vmx_breakpoint_exceptions(vm));
+        vcpu_debug_follow(v);
+        vmx_examine_end(v);
+    }
 }

@@ -5,7 +5,7 @@
  */
 #pragma once
 
-#include "vmx/vmx.h"
+#include "vmx/state.h"
 
 static inline void vmx_examine_begin(const struct vcpu *v)
 {
@@ -23,3 +23,7 @@ void vmx_dump(struct vcpu *v, enum dump what);
 void vmx_dump_walk(struct vcpu *v, gpa_t at);
 size_t vmx_read_linear(struct vcpu *v, uint64_t linear, void *to, size_t n);
 uint64_t vmx_instruction_pointer(struct vcpu *v);
+
+/* The monitor's breakpoints: all vCPUs get those of their VM; what the exception bitmap has for them. */
+void vmx_breakpoints_changed(struct vm *vm);
+uint64_t vmx_breakpoint_exceptions(const struct vm *vm);

@@ -6,27 +6,21 @@
 #include "core/base/console.h"
 #include "core/base/panic.h"
 #include "hypercall/hypercall.h"
+#include "sched/vm_run.h"
+#include "vcpu/cpuid.h"
+#include "vcpu/cr.h"
+#include "vcpu/debug.h"
+#include "vcpu/event.h"
+#include "vcpu/io.h"
+#include "vcpu/mmio.h"
+#include "vcpu/msr.h"
 #include "vmx/apicv.h"
-#include "vmx/debug.h"
-#include "vmx/exited.h"
-
-#define RIGHTS_LONG BIT(13) /* of a code segment: 64-bit code, as EFER.LMA is 1 then */
-
-void vmx_skip_instruction(void)
-{
-    vmx_skip(vmcs_read(vmcs_exit_instruction_length));
-}
-
-void vmx_skip(uint64_t length)
-{
-    uint64_t blocking = vmcs_read(vmcs_guest_interruptibility);
-
-    vmcs_write(vmcs_guest_rip, vmcs_read(vmcs_guest_rip) + length);
-    if (blocking & (BLOCKING_STI | BLOCKING_MOV_SS))
-        vmcs_write(vmcs_guest_interruptibility, blocking & ~(BLOCKING_STI | BLOCKING_MOV_SS));
-    if (vmcs_read(vmcs_guest_rflags) & RFLAGS_TF) /* a debugger in the guest steps over this instruction */
-        vmcs_write(vmcs_guest_pending_debug, vmcs_read(vmcs_guest_pending_debug) | PENDING_STEP);
-}
+#include "vmx/check.h"
+#include "vmx/cr3.h"
+#include "vmx/event.h"
+#include "vmx/guest.h"
+#include "vmx/qualification.h"
+#include "vmx/run.h"
 
 static COLD enum next crash(struct vcpu *v, const char *what)
 {
@@ -38,7 +32,7 @@ static COLD enum next crash(struct vcpu *v, const char *what)
     return NEXT_LEAVE;
 }
 
-/* #DB and #AC go back to the guest, with DR6 as the processor would have left it. */
+/* #DB and #AC go back to the guest. */
 static enum next handle_exception(struct vcpu *v)
 {
     uint32_t info = (uint32_t)vmcs_read(vmcs_exit_interruption_info);
@@ -51,18 +45,11 @@ static enum next handle_exception(struct vcpu *v)
     }
     if (vector == VECTOR_MC)
         panic("machine check while a guest ran");
-    if (vector == VECTOR_DB) {
-        if (vmx_of(v)->watched)
-            return vmx_watched_exception(v);
-        vmx_load_debug(v);
-        write_dr6((read_dr6() & ~UINT64_C(0xf)) | (vmcs_read(vmcs_exit_qualification) & 0x600f));
-        vmcs_write(vmcs_guest_dr7, vmcs_read(vmcs_guest_dr7) & ~BIT(13));
-        vmx_inject_exception(v, VECTOR_DB);
-    } else if (info & EVENT_ERROR_CODE) {
-        vmx_inject_fault(v, vector, (uint32_t)vmcs_read(vmcs_exit_interruption_error));
-    } else { /* #BP: only a debugger asks for it */
-        return vmx_handle_int3(v);
-    }
+    if (vector == VECTOR_DB)
+        return vcpu_debug_exception(v, vmcs_read(vmcs_exit_qualification));
+    if (!(info & EVENT_ERROR_CODE)) /* #BP: only a debugger asks for it */
+        return vcpu_int3(v, (unsigned)vmcs_read(vmcs_exit_instruction_length));
+    vcpu_inject_error(v, vector, (uint32_t)vmcs_read(vmcs_exit_interruption_error));
     return NEXT_RESUME;
 }
 
@@ -112,13 +99,7 @@ static enum next handle_trap_flag(struct vcpu *v UNUSED)
 
 static enum next handle_undefined(struct vcpu *v)
 {
-    vmx_inject_exception(v, VECTOR_UD);
-    return NEXT_RESUME;
-}
-
-static enum next handle_protected(struct vcpu *v)
-{
-    vmx_inject_fault(v, VECTOR_GP, 0);
+    vcpu_inject(v, VECTOR_UD);
     return NEXT_RESUME;
 }
 
@@ -131,8 +112,110 @@ static enum next handle_vmcall(struct vcpu *v)
 {
     if (unlikely(v->vm->config->pv == PV_NONE))
         return handle_undefined(v);
-    return hypercall_dispatch(v, vmcs_read(vmcs_guest_ss_rights) >> 5 & 3,
-                              vmcs_read(vmcs_guest_cs_rights) & RIGHTS_LONG);
+    return hypercall_dispatch(v, vmx_cpl(), vmcs_read(vmcs_guest_cs_rights) & RIGHTS_L);
+}
+
+static enum next handle_xsetbv(struct vcpu *v)
+{
+    return vcpu_xsetbv(v, vmx_cpl());
+}
+
+/* --- what the exit qualification says, for vcpu/ --- */
+
+static COLD enum next handle_string(struct vcpu *v, uint64_t q)
+{
+    static const uint64_t masks[] = {UINT16_MAX, UINT32_MAX, UINT64_MAX};
+    unsigned size = vmcs_read(vmcs_exit_instruction_info) >> 7 & 7;
+    const struct string_io io = {
+        .linear = vmcs_read(vmcs_guest_linear_address),
+        .address_mask = masks[MIN(size, 2)],
+        .port = QUALIFIED_PORT(q),
+        .size = (uint8_t)QUALIFIED_SIZE(q),
+        .in = q & QUALIFIED_IN,
+        .rep = q & QUALIFIED_REP,
+    };
+
+    return vcpu_string_io(v, &io);
+}
+
+static enum next handle_io(struct vcpu *v)
+{
+    uint64_t q = vmcs_read(vmcs_exit_qualification);
+
+    if (unlikely(q & QUALIFIED_STRING))
+        return handle_string(v, q);
+    if (q & QUALIFIED_IN)
+        return vcpu_in(v, QUALIFIED_PORT(q), QUALIFIED_SIZE(q));
+    return vcpu_out(v, QUALIFIED_PORT(q), QUALIFIED_SIZE(q));
+}
+
+static enum next move_to_cr(struct vcpu *v, unsigned cr, uint64_t value)
+{
+    if (!(vmcs_read(vmcs_entry_controls) & ENTRY_IA32E))
+        value = (uint32_t)value;
+    switch (cr) {
+    case 0: return vcpu_write_cr0(v, value);
+    case 3: return vmx_write_cr3(v, value);
+    case 4: return vcpu_write_cr4(v, value);
+    case 8: return vcpu_write_cr8(v, value);
+    default: return vcpu_protection_fault(v);
+    }
+}
+
+static enum next handle_cr(struct vcpu *v)
+{
+    uint64_t q = vmcs_read(vmcs_exit_qualification), cr0;
+    unsigned number = QUALIFIED_REGISTER(q);
+
+    switch (QUALIFIED_ACCESS(q)) {
+    case TO_CR: return move_to_cr(v, QUALIFIED_CR(q), read_gpr(v, number));
+    case FROM_CR: write_gpr(v, number, vlapic_tpr_class(v)); return NEXT_SKIP_AND_RESUME; /* only CR8 exits */
+    case CLTS: return vcpu_write_cr0(v, vmx_get(v, GUEST_CR0) & ~CR0_TS);
+    default: /* LMSW cannot clear PE */
+        cr0 = vmx_get(v, GUEST_CR0);
+        return vcpu_write_cr0(v, (cr0 & ~UINT64_C(0xe)) | QUALIFIED_LMSW(q) | (cr0 & CR0_PE));
+    }
+}
+
+static enum next handle_mov_dr(struct vcpu *v)
+{
+    uint64_t q = vmcs_read(vmcs_exit_qualification);
+
+    return vcpu_move_debug(v,
+                           (struct debug_move){QUALIFIED_FROM_DR(q), QUALIFIED_DR(q), QUALIFIED_REGISTER(q)});
+}
+
+static enum next handle_ept_violation(struct vcpu *v)
+{
+    gpa_t at = gpa(vmcs_read(vmcs_guest_physical_address));
+    uint64_t q = vmcs_read(vmcs_exit_qualification);
+
+    vmx_reinject(v);
+    if (q & QUALIFIED_FETCH)
+        return vcpu_memory_refused(v, at, "instruction fetch", NULL, 0);
+    if (q & QUALIFIED_READABLE) /* all that is ever missing there is write access */
+        return vcpu_protected_write(v, at);
+    if (vmx_of(v)->state.event)
+        return vcpu_memory_refused(v, at, "delivery of an exception or interrupt", NULL, 0);
+    if ((q & QUALIFIED_LINEAR) && !(q & QUALIFIED_FINAL))
+        return vcpu_memory_refused(v, at, "page-table walk", NULL, 0);
+    return vcpu_device_memory(v, at);
+}
+
+/* An access to the local APIC's page that the processor leaves to us. */
+static enum next handle_apic_access(struct vcpu *v)
+{
+    uint64_t q = vmcs_read(vmcs_exit_qualification);
+    gpa_t at = gpa(VLAPIC_BASE + QUALIFIED_OFFSET(q));
+
+    vmx_reinject(v);
+    switch (q >> 12 & 15) {
+    case 0:                                   /* read, */
+    case 1: return vcpu_device_memory(v, at); /* write by a linear address */
+    case 2: return vcpu_memory_refused(v, at, "instruction fetch", NULL, 0);
+    case 3: return vcpu_memory_refused(v, at, "delivery of an exception or interrupt", NULL, 0);
+    default: return vcpu_memory_refused(v, at, "page-table walk", NULL, 0);
+    }
 }
 
 static enum next handle_bad_entry(struct vcpu *v)
@@ -150,7 +233,7 @@ static enum next handle_ept_misconfig(struct vcpu *v)
 
 enum next vmx_handle_unexpected(struct vcpu *v)
 {
-    return crash(v, vmx_exit_name((unsigned)vmcs_read(vmcs_exit_reason) & 0xffff));
+    return crash(v, vmx_reason_name((unsigned)vmcs_read(vmcs_exit_reason) & 0xffff));
 }
 
 /* Later rows replace the first. */
@@ -163,13 +246,13 @@ vmx_exit_handler *const vmx_exit_handlers[EXIT_REASONS] = {
     [EXIT_INTERRUPT_WINDOW] = handle_window,
     [EXIT_NMI_WINDOW] = handle_window,
     [EXIT_TASK_SWITCH] = handle_task_switch,
-    [EXIT_CPUID] = vmx_handle_cpuid,
+    [EXIT_CPUID] = vcpu_cpuid,
     [EXIT_GETSEC] = handle_undefined,
     [EXIT_HLT] = handle_hlt,
     [EXIT_INVD] =
         handle_nothing, /* would lose other VMs' data: treated as WBINVD, which coherence makes a no-op */
     [EXIT_PAUSE] = handle_pause,
-    [EXIT_RDPMC] = handle_protected,
+    [EXIT_RDPMC] = vcpu_protection_fault,
     [EXIT_RSM] = handle_undefined,
     [EXIT_VMCALL] = handle_vmcall,
     [EXIT_VMCLEAR] = handle_undefined,
@@ -181,38 +264,61 @@ vmx_exit_handler *const vmx_exit_handlers[EXIT_REASONS] = {
     [EXIT_VMWRITE] = handle_undefined,
     [EXIT_VMXOFF] = handle_undefined,
     [EXIT_VMXON] = handle_undefined,
-    [EXIT_CR_ACCESS] = vmx_handle_cr,
-    [EXIT_MOV_DR] = vmx_handle_mov_dr,
-    [EXIT_IO] = vmx_handle_io,
-    [EXIT_RDMSR] = vmx_handle_rdmsr,
-    [EXIT_WRMSR] = vmx_handle_wrmsr,
+    [EXIT_CR_ACCESS] = handle_cr,
+    [EXIT_MOV_DR] = handle_mov_dr,
+    [EXIT_IO] = handle_io,
+    [EXIT_RDMSR] = vcpu_rdmsr,
+    [EXIT_WRMSR] = vcpu_wrmsr,
     [EXIT_INVALID_GUEST_STATE] = handle_bad_entry,
     [EXIT_MSR_LOADING] = handle_bad_entry,
     [EXIT_MTF] = handle_trap_flag,
     [EXIT_MWAIT] = handle_undefined, /* CPUID hides MONITOR and MWAIT */
     [EXIT_MONITOR] = handle_undefined,
     [EXIT_TPR_BELOW] = handle_window,
-    [EXIT_APIC_ACCESS] = vmx_handle_apic_access,
+    [EXIT_APIC_ACCESS] = handle_apic_access,
     [EXIT_VIRTUAL_EOI] = vmx_handle_virtual_eoi,
     [EXIT_APIC_WRITE] = vmx_handle_apic_write,
-    [EXIT_EPT_VIOLATION] = vmx_handle_ept_violation,
+    [EXIT_EPT_VIOLATION] = handle_ept_violation,
     [EXIT_EPT_MISCONFIG] = handle_ept_misconfig,
     [EXIT_PREEMPTION_TIMER] = handle_timer,
     [EXIT_INVEPT] = handle_undefined,
     [EXIT_INVVPID] = handle_undefined,
     [EXIT_WBINVD] = handle_nothing,
-    [EXIT_XSETBV] = vmx_handle_xsetbv,
+    [EXIT_XSETBV] = handle_xsetbv,
     [EXIT_VMFUNC] = handle_undefined,
     [EXIT_ENCLS] = handle_undefined,
 };
 
-const char *vmx_exit_name(unsigned reason)
+const uint8_t vmx_exit_kinds[EXIT_REASONS] = {[0 ... EXIT_REASONS - 1] = KIND_OTHER,
+#define EXIT_KIND(name, number, text, kind) [number] = KIND_##kind,
+                                              EXIT_NAMES(EXIT_KIND)
+#undef EXIT_KIND
+};
+
+const char *vmx_reason_name(unsigned reason)
 {
     switch (reason) {
-#define EXIT_CASE(name, number, text) \
+#define EXIT_CASE(name, number, text, kind) \
     case number: return text;
         EXIT_NAMES(EXIT_CASE)
 #undef EXIT_CASE
     default: return "unknown exit reason";
     }
+}
+
+/* The first reason of the kind, where it has but one name. */
+const char *vmx_exit_name(unsigned kind)
+{
+    unsigned reason = 0;
+
+    switch (kind) {
+    case KIND_CACHES: return "INVD, WBINVD";
+    case KIND_MWAIT: return "MONITOR, MWAIT";
+    case KIND_VIRTUALIZATION: return "VMX instruction";
+    case KIND_OTHER: return "other";
+    default: break;
+    }
+    while (reason < EXIT_REASONS && vmx_exit_kinds[reason] != kind)
+        reason++;
+    return vmx_reason_name(reason);
 }

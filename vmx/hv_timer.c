@@ -4,13 +4,13 @@
  * one exit a tick and no interrupt of the host. It counts the TSC shifted right by IA32_VMX_MISC bits 4:0 and
  * starts from its VMCS field at each entry.
  */
+#include "vmx/hv_timer.h"
 #include "apic/vlapic.h"
 #include "arch/x86/cpu.h"
 #include "arch/x86/lapic.h"
 #include "core/base/console.h"
 #include "core/base/machine.h"
 #include "vmx/caps.h"
-#include "vmx/vmx.h"
 
 #define CONSOLE_HZ   1000
 #define CPUID_STABLE 0x0fff3fffu /* family, model, stepping */

@@ -1,29 +1,27 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* A VM that does not run: its clock stands still, or it goes for good. */
+#include "vmx/life.h"
 #include "apic/vlapic.h"
 #include "arch/x86/percpu.h"
 #include "core/base/panic.h"
 #include "hypercall/kvm.h"
-#include "vmx/vmx.h"
 
 void vmx_shift_time(struct vm *vm, uint64_t ticks)
 {
-    struct vmx_vm *x = vm->backend;
-
     kvm_clock_was_stopped(vm);
-    if (!x->tsc_started)
+    if (!vm->tsc_started)
         return;
     for (unsigned i = 0; i < vm->vcpu_count; i++) {
         struct vcpu *v = vm->vcpus[i];
-        uint64_t by = guest_tsc_scale(&vmx_of(v)->tsc, ticks);
+        uint64_t by = guest_tsc_scale(&state_of(v)->tsc, ticks);
 
         if (i == 0)
-            x->tsc_offset -= by;
+            vm->tsc_offset -= by;
         ASSERT(!vmx_of(v)->active_on);
         vmx_vmptrld(vmx_of(v));
-        vmx_of(v)->tsc.offset -= by;
-        vmcs_write(vmcs_tsc_offset, vmx_of(v)->tsc.offset);
-        vlapic_shift_time(v, &vmx_of(v)->tsc, ticks);
+        state_of(v)->tsc.offset -= by;
+        vmcs_write(vmcs_tsc_offset, state_of(v)->tsc.offset);
+        vlapic_shift_time(v, &state_of(v)->tsc, ticks);
         vmx_vmclear(vmx_of(v));
     }
 }

@@ -1,17 +1,16 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Exits looked at one by one: recorded in the CPU's trace, timed, held against the VM's budget. Instead of
- * exited() in run.c, so that it costs nothing where it is off; what is on does not change while a vCPU runs.
+ * vmx_exited(), so that it costs nothing where it is off; what is on does not change while a vCPU runs.
  */
+#include "vmx/observe.h"
 #include "apic/vlapic.h"
 #include "arch/x86/cpu.h"
-#include "core/base/format.h"
-#include "core/base/log.h"
 #include "core/base/trace.h"
-#include "vmx/exited.h"
+#include "vcpu/budget.h"
+#include "vcpu/event.h"
 #include "vmx/qualification.h"
-
-#define SHOWN_UNTOLD 8
+#include "vmx/run.h"
 
 /* --- the trace --- */
 
@@ -19,28 +18,27 @@
 enum field { VMCS_FIELDS(FIELD) };
 #undef FIELD
 
-/* What goes into the event of a reason; 0: RCX and RDX. */
-static const uint16_t fields[EXIT_REASONS] = {
-    [EXIT_EXCEPTION] = FIELD_exit_interruption_info,
-    [EXIT_EXTERNAL_INTERRUPT] = FIELD_exit_interruption_info,
-    [EXIT_CR_ACCESS] = FIELD_exit_qualification,
-    [EXIT_MOV_DR] = FIELD_exit_qualification,
-    [EXIT_IO] = FIELD_exit_qualification,
-    [EXIT_APIC_ACCESS] = FIELD_exit_qualification,
-    [EXIT_VIRTUAL_EOI] = FIELD_exit_qualification,
-    [EXIT_EPT_VIOLATION] = FIELD_guest_physical_address,
-    [EXIT_EPT_MISCONFIG] = FIELD_guest_physical_address,
-    [EXIT_APIC_WRITE] = FIELD_exit_qualification,
+/* What goes into the event of a kind; 0: RCX and RDX. */
+static const uint16_t fields[EXIT_KINDS] = {
+    [KIND_EXCEPTION] = FIELD_exit_interruption_info,
+    [KIND_HOST_INTERRUPT] = FIELD_exit_interruption_info,
+    [KIND_CONTROL_REGISTER] = FIELD_exit_qualification,
+    [KIND_DEBUG_REGISTER] = FIELD_exit_qualification,
+    [KIND_IO] = FIELD_exit_qualification,
+    [KIND_APIC_ACCESS] = FIELD_exit_qualification,
+    [KIND_EOI] = FIELD_exit_qualification,
+    [KIND_MEMORY] = FIELD_guest_physical_address,
+    [KIND_APIC_WRITE] = FIELD_exit_qualification,
 };
 
 static inline __attribute__((always_inline)) void describe(struct trace_event *e, const struct vcpu *v,
-                                                           unsigned reason)
+                                                           unsigned kind)
 {
-    unsigned field = fields[reason];
+    unsigned field = fields[kind];
     uint64_t value;
 
     e->who = v->trace_who;
-    e->reason = (uint8_t)reason;
+    e->reason = (uint8_t)kind;
     e->extra = (uint32_t)v->regs.rax;
     e->rip = vmcs_read(vmcs_guest_rip);
     if (!field) {
@@ -51,29 +49,21 @@ static inline __attribute__((always_inline)) void describe(struct trace_event *e
     value = vmcs_read((struct vmcs_field){field});
     e->argument[0] = (uint32_t)value;
     e->argument[1] = (uint32_t)(value >> 32);
-    if (reason == EXIT_EPT_VIOLATION)
+    if (kind == KIND_MEMORY)
         e->extra = (uint32_t)vmcs_read(vmcs_exit_qualification);
 }
 
 /* --- the budget --- */
 
-/* The instruction that a reason implies; where any may be at RIP, "instruction". */
-static const char *const instructions[EXIT_REASONS] = {
-    [EXIT_CPUID] = "cpuid",
-    [EXIT_HLT] = "hlt",
-    [EXIT_INVD] = "invd",
-    [EXIT_RDPMC] = "rdpmc",
-    [EXIT_VMCALL] = "vmcall",
-    [EXIT_MOV_DR] = "mov",
-    [EXIT_RDMSR] = "rdmsr",
-    [EXIT_WRMSR] = "wrmsr",
-    [EXIT_MWAIT] = "mwait",
-    [EXIT_MONITOR] = "monitor",
-    [EXIT_PAUSE] = "pause",
-    [EXIT_APIC_ACCESS] = "instruction",
-    [EXIT_EPT_VIOLATION] = "instruction",
-    [EXIT_WBINVD] = "wbinvd",
-    [EXIT_XSETBV] = "xsetbv",
+/* The instruction that a kind implies; where any may be at RIP, "instruction". */
+static const char *const instructions[EXIT_KINDS] = {
+    [KIND_CPUID] = "cpuid",        [KIND_HLT] = "hlt",
+    [KIND_RDPMC] = "rdpmc",        [KIND_CALL] = "vmcall",
+    [KIND_DEBUG_REGISTER] = "mov", [KIND_RDMSR] = "rdmsr",
+    [KIND_WRMSR] = "wrmsr",        [KIND_MWAIT] = "monitor or mwait",
+    [KIND_PAUSE] = "pause",        [KIND_APIC_ACCESS] = "instruction",
+    [KIND_MEMORY] = "instruction", [KIND_CACHES] = "invd or wbinvd",
+    [KIND_XSETBV] = "xsetbv",
 };
 
 /* NULL: the exit is not about one. */
@@ -83,76 +73,45 @@ static const char *instruction(const struct trace_event *e)
     static const char *const cr[] = {[TO_CR] = "mov", [FROM_CR] = "mov", [CLTS] = "clts", [LMSW] = "lmsw"};
 
     switch (e->reason) {
-    case EXIT_IO:
+    case KIND_IO:
         return io[(e->argument[0] & QUALIFIED_IN ? 1 : 0) + (e->argument[0] & QUALIFIED_STRING ? 2 : 0)];
-    case EXIT_CR_ACCESS: return cr[QUALIFIED_ACCESS(e->argument[0])];
+    case KIND_CONTROL_REGISTER: return cr[QUALIFIED_ACCESS(e->argument[0])];
     default: return instructions[e->reason];
     }
 }
 
-static bool made_by_guest(const struct vcpu *v, unsigned reason, uint64_t now)
+static bool made_by_guest(const struct vcpu *v, unsigned kind, uint64_t now)
 {
     uint64_t expires;
 
-    switch (reason) {
-    case EXIT_EXTERNAL_INTERRUPT: return false;
-    case EXIT_EXCEPTION: return EVENT_TYPE(vmcs_read(vmcs_exit_interruption_info)) != EVENT_NMI;
-    case EXIT_PREEMPTION_TIMER:
+    switch (kind) {
+    case KIND_HOST_INTERRUPT: return false;
+    case KIND_EXCEPTION: return EVENT_TYPE(vmcs_read(vmcs_exit_interruption_info)) != EVENT_NMI;
+    case KIND_TIMER:
         expires = vlapic_expires(v);
         return expires && expires <= now; /* else the console's, or to look again */
     default: return true;
     }
 }
 
-/* "wrmsr at rip ffffffff8100abcd (0f 30)"; where the processor does not tell the length, a few bytes. */
-static void where(const struct vcpu *v, const struct trace_event *e, char *text, size_t size)
+/* The instruction's length, where the processor tells it. */
+static unsigned told_length(unsigned kind)
 {
-    bool told = e->reason != EXIT_EPT_VIOLATION && e->reason != EXIT_APIC_ACCESS;
-    unsigned length = told ? (unsigned)vmcs_read(vmcs_exit_instruction_length) : SHOWN_UNTOLD;
-    const char *name = instruction(e);
-    uint8_t bytes[VMX_FETCH_SIZE];
-    size_t n = (size_t)format(text, size, "%s%sat rip %llx", name ? name : "", name ? " " : "",
-                              (unsigned long long)e->rip);
-
-    length = name ? MIN(vmx_fetch(v, bytes), length) : 0;
-    for (unsigned i = 0; i < length; i++)
-        n += (size_t)format(text + n, size - n, i ? " %02x" : " (%02x", bytes[i]);
-    if (length)
-        format(text + n, size - n, told ? ")" : " ...)");
+    return kind == KIND_MEMORY || kind == KIND_APIC_ACCESS
+               ? 0
+               : (unsigned)vmcs_read(vmcs_exit_instruction_length);
 }
 
-/* One line a second and VM. */
-static bool may_tell(struct vm *vm, uint64_t now, uint64_t second)
-{
-    uint64_t told = __atomic_load_n(&vm->budget_told, __ATOMIC_RELAXED);
-
-    return (!told || now - told >= second) && __atomic_compare_exchange_n(&vm->budget_told, &told, now, false,
-                                                                          __ATOMIC_RELAXED, __ATOMIC_RELAXED);
-}
-
-static COLD void broken(struct vcpu *v, unsigned reason, uint64_t now)
+static void spend(struct vcpu *v, unsigned kind, uint64_t now)
 {
     struct trace_event e;
-    char details[80], place[100];
-    const char *what;
 
-    describe(&e, v, reason);
-    what = vmx_exit_words(&e, details, sizeof(details));
-    where(v, &e, place, sizeof(place));
-    if (v->vm->config->stop_on_budget)
-        vm_request_end(v->vm, VM_END_CRASH, "vcpu %u broke its exit budget of %u/s: %s%s%s, %s", v->id,
-                       v->budget.limit, what, details[0] ? " " : "", details, place);
-    else if (may_tell(v->vm, now, v->budget.second))
-        log_info("[vm %s] vcpu %u broke its exit budget of %u/s: %s%s%s, %s", v->vm->config->name, v->id,
-                 v->budget.limit, what, details[0] ? " " : "", details, place);
-}
-
-static void spend(struct vcpu *v, unsigned reason, uint64_t now)
-{
-    if (!made_by_guest(v, reason, now))
+    if (!made_by_guest(v, kind, now)) {
         v->budget.not_counted++;
-    else if (budget_spend(&v->budget, now) == BUDGET_BROKEN)
-        broken(v, reason, now);
+    } else if (budget_spend(&v->budget, now) == BUDGET_BROKEN) {
+        describe(&e, v, kind);
+        vcpu_budget_broken(v, &e, instruction(&e), told_length(kind), now);
+    }
 }
 
 /* --- every exit --- */
@@ -161,16 +120,17 @@ static inline __attribute__((always_inline)) bool observe(struct vcpu *v, bool t
 {
     struct vmx_vcpu *x = vmx_of(v);
     uint64_t now = rdtsc();
-    unsigned basic = (uint16_t)vmcs_read(vmcs_exit_reason);
+    unsigned basic = (uint16_t)vmcs_read(vmcs_exit_reason),
+             kind = basic < EXIT_REASONS ? vmx_exit_kinds[basic] : KIND_OTHER;
     bool again;
 
-    x->exit_tsc = now;
-    if (trace && likely(basic < EXIT_REASONS))
-        describe(trace_begin(now), v, basic);
-    if (budget && likely(basic < EXIT_REASONS))
-        spend(v, basic, now);
+    x->state.exit_tsc = now;
+    if (trace)
+        describe(trace_begin(now), v, kind);
+    if (budget)
+        spend(v, kind, now);
     again = vmx_exited_by(v, x, basic);
-    v->stats->counts[COUNT_ROOT_TICKS] += rdtsc() - x->exit_tsc;
+    v->stats->counts[COUNT_ROOT_TICKS] += rdtsc() - x->state.exit_tsc;
     return again;
 }
 
@@ -193,7 +153,7 @@ static COLD void begin(struct vcpu *v, bool on)
 {
     uint64_t exits = 0;
 
-    for (unsigned r = 0; r < EXIT_REASONS; r++)
+    for (unsigned r = 0; r < EXIT_KINDS; r++)
         exits += v->stats->exits[r];
     v->observed = (struct observation){on, rdtsc(), exits, v->stats->counts[COUNT_ROOT_TICKS]};
 }

@@ -1,12 +1,18 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The life of a CPU while it runs one vCPU: enter, exit, handle, again. Interrupts are off throughout. */
+#include "vmx/run.h"
 #include "apic/vlapic.h"
 #include "arch/x86/cpu.h"
 #include "core/base/console.h"
 #include "core/base/log.h"
 #include "core/base/machine.h"
 #include "hypercall/kvm.h"
-#include "vmx/exited.h"
+#include "sched/vm_run.h"
+#include "vmx/check.h"
+#include "vmx/dump.h"
+#include "vmx/observe.h"
+#include "vmx/switch.h"
+#include "vmx/tlb.h"
 
 void vmx_failed_entry(struct vcpu *v, enum vmx_entry result)
 {
@@ -14,20 +20,20 @@ void vmx_failed_entry(struct vcpu *v, enum vmx_entry result)
 
     vmx_explain_failed_entry(v, error, 0);
     vm_request_end(v->vm, VM_END_CRASH, "VM entry failed with error %u", error);
-    vmx_end_run(v, RUN_LEFT);
+    vcpu_end_run(v, RUN_LEFT);
 }
 
 /* What a handler says that does not let the guest go on. */
 NOINLINE bool vmx_stop_here(struct vcpu *v, enum next next)
 {
     if (next == NEXT_PREEMPT)
-        return vmx_end_run(v, RUN_PREEMPTED);
+        return vcpu_end_run(v, RUN_PREEMPTED);
     if (next == NEXT_LEAVE)
-        return vmx_end_run(v, RUN_LEFT);
+        return vcpu_end_run(v, RUN_LEFT);
     vmx_skip_instruction();
     if (next == NEXT_HALT)
-        return vmx_halt(v);
-    return vmx_end_run(v, next == NEXT_YIELD ? RUN_YIELDED : RUN_PREEMPTED);
+        return vcpu_halt(v);
+    return vcpu_end_run(v, next == NEXT_YIELD ? RUN_YIELDED : RUN_PREEMPTED);
 }
 
 bool vmx_exited(struct vcpu *v)
@@ -50,8 +56,8 @@ static COLD void begin_life(struct vcpu *v)
 {
     vmx_of(v)->fresh = false;
     report_first_entry();
-    if (v->id == 0 && !((const struct vmx_vm *)v->vm->backend)->tsc_started)
-        vmx_start_tsc(v); /* the others begin behind SIPI */
+    if (v->id == 0 && !v->vm->tsc_started)
+        vcpu_start_tsc(v); /* the others begin behind SIPI */
 }
 
 /*
@@ -64,7 +70,7 @@ static inline bool begin_run(struct vcpu *v, struct vmx_vcpu *x)
         begin_life(v);
     vmx_ept_sync(v->vm);
     if (v->pending)
-        return vmx_prepare(v, PREPARE_ALL);
+        return vcpu_prepare(v, PREPARE_ALL);
     vmx_hv_timer_follow(v);
     return true;
 }
@@ -80,8 +86,8 @@ enum run_end vmx_run(struct vcpu *v)
         vmx_flush_vpid((uint16_t)vmcs_read(vmcs_vpid));
     vlapic_use_hv_timer(v, x->pin & PIN_PREEMPTION_TIMER);
     vlapic_schedule_in(v);
-    x->end = RUN_ON;
-    for (enter = begin_run(v, x); enter; enter = x->end == RUN_ON && vmx_prepare(v, PREPARE_ALL)) {
+    x->state.end = RUN_ON;
+    for (enter = begin_run(v, x); enter; enter = x->state.end == RUN_ON && vcpu_prepare(v, PREPARE_ALL)) {
         enum vmx_entry result;
 
         if (x->timer_deadline)
@@ -90,14 +96,14 @@ enum run_end vmx_run(struct vcpu *v)
         if (unlikely(result != VMX_EXITED))
             vmx_failed_entry(v, result);
     }
-    if (x->end == RUN_LEFT && vm_state(v->vm).end == VM_END_CRASH)
+    if (x->state.end == RUN_LEFT && vm_state(v->vm).end == VM_END_CRASH)
         vmx_dump_guest(v);
     vlapic_use_hv_timer(v, true); /* nobody watches: it is looked at when v runs again */
     vlapic_schedule_out(v);
-    if (x->end != RUN_PREEMPTED)
+    if (x->state.end != RUN_PREEMPTED)
         v->due |= DUE_ALL | (v->activity == ACTIVE ? 0 : DUE_INACTIVE);
     if (unlikely(v->pv.steal))
         kvm_steal_out(v);
     vmx_switch_out(v);
-    return x->end;
+    return x->state.end;
 }

@@ -5,10 +5,14 @@
  * come back with the right verdict, the host's registers and none of the guest's, and each reason must be
  * named.
  */
+#include "vmx/selftest.h"
 #include "arch/x86/cpu.h"
 #include "core/base/log.h"
 #include "core/base/panic.h"
-#include "vmx/vmx.h"
+#include "vmx/check.h"
+#include "vmx/entry.h"
+#include "vmx/setup.h"
+#include "vmx/switch.h"
 
 #define GUEST_PATTERN           UINT64_C(0x6775657374000000) /* "guest" in every register of the guest */
 #define ERROR_RESUME_UNLAUNCHED 5

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The contents of a VMCS, group by group as the SDM has them, and the guest state that no VMCS holds. */
+#include "vmx/setup.h"
 #include "arch/x86/cpu.h"
 #include "arch/x86/features.h"
 #include "arch/x86/layout.h"
@@ -7,26 +8,27 @@
 #include "arch/x86/selectors.h"
 #include "arch/x86/string.h"
 #include "core/base/memory.h"
-#include "hypercall/kvm.h"
+#include "vcpu/debug.h"
 #include "vmx/apicv.h"
 #include "vmx/caps.h"
-#include "vmx/debug.h"
-#include "vmx/vmx.h"
+#include "vmx/entry.h"
+#include "vmx/examine.h"
+#include "vmx/guest.h"
+#include "vmx/hv_timer.h"
+#include "vmx/io_bitmap.h"
 
-#define RIGHTS_CODE16     0x009bu
-#define RIGHTS_CODE32     0xc09bu
-#define RIGHTS_CODE64     0xa09bu
-#define RIGHTS_DATA16     0x0093u
-#define RIGHTS_DATA32     0xc093u
-#define RIGHTS_LDTR       0x0082u
-#define RIGHTS_TSS_BUSY   0x008bu
-#define START_CODE        0x10u
-#define START_DATA        0x18u
-#define DR7_RESET         0x400u
-#define PAT_RESET         UINT64_C(0x0007040600070406)
-#define NO_LINK           UINT64_MAX
-#define MISC_ENABLE_MWAIT BIT(18)
-#define MISC_ENABLE       UINT64_C(0x1801) /* fast strings; no BTS, no PEBS */
+#define RIGHTS_CODE16   0x009bu
+#define RIGHTS_CODE32   0xc09bu
+#define RIGHTS_CODE64   0xa09bu
+#define RIGHTS_DATA16   0x0093u
+#define RIGHTS_DATA32   0xc093u
+#define RIGHTS_LDTR     0x0082u
+#define RIGHTS_TSS_BUSY 0x008bu
+#define START_CODE      0x10u
+#define START_DATA      0x18u
+#define DR7_RESET       0x400u
+#define PAT_RESET       UINT64_C(0x0007040600070406)
+#define NO_LINK         UINT64_MAX
 
 /* CR0 bits the guest may not change by itself: NE must stay 1; CD and NW are the machine's caches. */
 #define CR0_OWNED (CR0_NE | CR0_CD | CR0_NW)
@@ -52,7 +54,7 @@ static void write_controls(const struct vcpu *v)
     vmcs_write(vmcs_exit_controls, vmx_caps.controls[WORD_EXIT]);
     /* Reflected to the guest: both can loop in the processor's event delivery and would stall the CPU. */
     vmcs_write(vmcs_exception_bitmap,
-               BIT(VECTOR_DB) | BIT(VECTOR_AC) | BIT(VECTOR_MC) | vmx_debug_exceptions(v));
+               BIT(VECTOR_DB) | BIT(VECTOR_AC) | BIT(VECTOR_MC) | vmx_breakpoint_exceptions(v->vm));
     vmcs_write(vmcs_page_fault_mask, 0);
     vmcs_write(vmcs_page_fault_match, 0);
     vmcs_write(vmcs_cr3_target_count, 0);
@@ -63,12 +65,12 @@ static void write_controls(const struct vcpu *v)
     vmcs_write(vmcs_io_bitmap_a, vmx_io_bitmap().value);
     vmcs_write(vmcs_io_bitmap_b, vmx_io_bitmap().value + PAGE_SIZE);
     vmcs_write(vmcs_vpid, vm->first_vpid + v->id);
-    if (vm->tsc_multiplier)
-        vmcs_write(vmcs_tsc_multiplier, vm->tsc_multiplier);
+    if (v->vm->tsc_multiplier)
+        vmcs_write(vmcs_tsc_multiplier, v->vm->tsc_multiplier);
     if (vmx_has(WORD_PROC2, PROC2_XSAVES))
         vmcs_write(vmcs_xss_exiting_bitmap, 0);
     vmcs_write(vmcs_cr0_mask, CR0_OWNED);
-    vmcs_write(vmcs_cr4_mask, ~x->cr4_allowed);
+    vmcs_write(vmcs_cr4_mask, ~x->state.cr4_allowed);
 }
 
 void vmx_load_host_state(void)
@@ -172,15 +174,23 @@ static void write_guest_rest(const struct start_state *s)
     vmcs_write(vmcs_guest_activity, 0);
     vmcs_write(vmcs_guest_pending_debug, 0);
     vmcs_write(vmcs_vmcs_link_pointer, NO_LINK);
-    for (unsigned i = 0; i < 4; i++)
-        vmcs_write((struct vmcs_field){vmcs_guest_pdpte0.encoding + 2 * i}, 0);
+    vmx_set_pdptes(NULL, (const uint64_t[4]){0});
 }
 
-void vmx_vcpu_startup(unsigned vector)
+void vmx_vcpu_startup(struct vcpu *v UNUSED, unsigned vector)
 {
     vmcs_write(vmcs_guest_cs_selector, vector << 8);
     vmcs_write(vmcs_guest_cs_base, vector << 12);
     vmcs_write(vmcs_guest_rip, 0);
+}
+
+/* What does not fit the backend's own part below: vcpu/state.h. */
+static void reset_registers(struct vcpu *v, const struct start_state *start)
+{
+    memset(&v->regs, 0, sizeof(v->regs));
+    v->regs.rax = start->rax;
+    v->regs.rbx = start->rbx;
+    v->regs.rsi = start->rsi;
 }
 
 void vmx_vcpu_reset(struct vcpu *v, const struct start_state *start)
@@ -189,26 +199,16 @@ void vmx_vcpu_reset(struct vcpu *v, const struct start_state *start)
     struct vmx_vcpu *x = vmx_of(v);
     hpa_t vmcs = x->vmcs;
 
-    memset(&v->regs, 0, sizeof(v->regs));
+    if (start)
+        v->vm->tsc_started = false;
+    reset_registers(v, start ? start : &after_init);
+    if (!start)
+        v->regs.rdx = cpuid(1, 0).eax; /* "Processor state after reset": EDX tells the model */
+    start = start ? start : &after_init;
     memset(x, 0, sizeof(*x));
     x->vmcs = vmcs;
     x->fresh = true;
-    vmx_reset_context(x);
-    kvm_reset(v);
-    if (start)
-        ((struct vmx_vm *)v->vm->backend)->tsc_started = false;
-    x->tsc.multiplier = ((const struct vmx_vm *)v->vm->backend)->tsc_multiplier;
-    x->xcr0_allowed = vmx_xcr0_allowed();
-    x->cr4_allowed = vmx_cr4_allowed(v);
-    x->xcr0 = 1;
-    x->misc_enable = MISC_ENABLE | (vmx_halts_by_itself(v) ? MISC_ENABLE_MWAIT : 0);
-    if (!start) {
-        start = &after_init;
-        v->regs.rdx = cpuid(1, 0).eax; /* "Processor state after reset": EDX tells the model */
-    }
-    v->regs.rax = start->rax;
-    v->regs.rbx = start->rbx;
-    v->regs.rsi = start->rsi;
+    vcpu_state_reset(v);
 
     memory_zero(phys_to_virt(vmcs), 1);
     store_le(phys_to_virt(vmcs), vmx_caps.revision, 4);
@@ -221,7 +221,7 @@ void vmx_vcpu_reset(struct vcpu *v, const struct start_state *start)
     write_segments(start->mode);
     write_control_registers(start);
     write_guest_rest(start);
-    vmx_debug_reset(v);
+    vcpu_debug_follow(v);
     vmcs_write(vmcs_host_rsp, (uint64_t)&v->regs.host_rsp);
     vmx_vmclear(x); /* it may run on another CPU */
 }

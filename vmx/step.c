@@ -3,11 +3,15 @@
  * One instruction of a guest, on this CPU, whichever the vCPU runs on otherwise (SDM volume 3, "Monitor trap
  * flag"). Its VM is paused, so this is not the loop of run.c: nobody else wants anything of it meanwhile.
  */
+#include "vmx/step.h"
 #include "apic/vlapic.h"
 #include "arch/x86/cpu.h"
 #include "vmx/caps.h"
-#include "vmx/debug.h"
-#include "vmx/exited.h"
+#include "vmx/dump.h"
+#include "vmx/event.h"
+#include "vmx/run.h"
+#include "vmx/switch.h"
+#include "vmx/tlb.h"
 
 static uint64_t from; /* where the instruction is; the boot CPU's */
 
@@ -26,15 +30,12 @@ static bool go_on(struct vcpu *v, enum next next)
     return false;
 }
 
-/* What is to be delivered comes before the instruction; all else waits until the vCPU runs. */
-#define PREPARE_STEP ((uint64_t)(DUE_IRQ | DUE_EVENT) << 32 | ASKED_NMI)
-
 /* The preemption timer must not end the entry before the instruction: it starts from its longest time. */
 static void prepare_step(struct vcpu *v)
 {
     const struct vmx_vcpu *x = vmx_of(v);
 
-    vmx_prepare(v, PREPARE_STEP);
+    vcpu_prepare(v, PREPARE_STEP);
     if (x->pin & PIN_PREEMPTION_TIMER)
         vmcs_write(vmcs_preemption_timer_value, UINT32_MAX);
 }

@@ -9,7 +9,7 @@
 #include "arch/x86/lapic.h"
 #include "arch/x86/percpu.h"
 #include "vmx/caps.h"
-#include "vmx/vmx.h"
+#include "vmx/tlb.h"
 
 enum { SINGLE_CONTEXT = 1, ALL_CONTEXTS = 2, SINGLE_CONTEXT_NON_GLOBAL = 3 };
 

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "vmx/vmcs.h"
+
 #include "arch/x86/layout.h"
 #include "core/base/panic.h"
 #include "vmx/caps.h"
-#include "vmx/vmx.h"
+#include "vmx/state.h"
 
 static const struct {
     uint32_t encoding;

@@ -97,20 +97,6 @@ static inline void vmcs_write(struct vmcs_field f, uint64_t value)
 #define ENTRY_LOAD_PAT     BIT(ENTRY_LOAD_PAT_BIT)
 #define ENTRY_LOAD_EFER    BIT(ENTRY_LOAD_EFER_BIT)
 
-/* Interruption information, for entry, exit and IDT vectoring alike. */
-#define EVENT_VALID      BIT(31)
-#define EVENT_ERROR_CODE BIT(11)
-#define EVENT_VECTOR(x)  ((unsigned)((x)&0xff))
-#define EVENT_TYPE(x)    ((unsigned)((x) >> 8 & 7))
-enum event_type {
-    EVENT_EXTERNAL = 0,
-    EVENT_NMI = 2,
-    EVENT_EXCEPTION = 3,
-    EVENT_SOFTWARE_INTERRUPT = 4,
-    EVENT_PRIVILEGED_SOFTWARE = 5,
-    EVENT_SOFTWARE_EXCEPTION = 6,
-};
-
 /* Interruptibility state. */
 #define BLOCKING_STI    BIT(0)
 #define BLOCKING_MOV_SS BIT(1)
@@ -119,72 +105,79 @@ enum event_type {
 /* Pending debug exceptions: BS. */
 #define PENDING_STEP BIT(14)
 
-/* Basic exit reasons (SDM volume 3, appendix "VMX basic exit reasons"). */
-#define EXIT_ENTRY_FAILED BIT(31)
-#define EXIT_NAMES(E)                                 \
-    E(EXCEPTION, 0, "exception or NMI")               \
-    E(EXTERNAL_INTERRUPT, 1, "external interrupt")    \
-    E(TRIPLE_FAULT, 2, "triple fault")                \
-    E(INIT, 3, "INIT")                                \
-    E(SIPI, 4, "SIPI")                                \
-    E(INTERRUPT_WINDOW, 7, "interrupt window")        \
-    E(NMI_WINDOW, 8, "NMI window")                    \
-    E(TASK_SWITCH, 9, "task switch")                  \
-    E(CPUID, 10, "CPUID")                             \
-    E(GETSEC, 11, "GETSEC")                           \
-    E(HLT, 12, "HLT")                                 \
-    E(INVD, 13, "INVD")                               \
-    E(INVLPG, 14, "INVLPG")                           \
-    E(RDPMC, 15, "RDPMC")                             \
-    E(RDTSC, 16, "RDTSC")                             \
-    E(RSM, 17, "RSM")                                 \
-    E(VMCALL, 18, "VMCALL")                           \
-    E(VMCLEAR, 19, "VMCLEAR")                         \
-    E(VMLAUNCH, 20, "VMLAUNCH")                       \
-    E(VMPTRLD, 21, "VMPTRLD")                         \
-    E(VMPTRST, 22, "VMPTRST")                         \
-    E(VMREAD, 23, "VMREAD")                           \
-    E(VMRESUME, 24, "VMRESUME")                       \
-    E(VMWRITE, 25, "VMWRITE")                         \
-    E(VMXOFF, 26, "VMXOFF")                           \
-    E(VMXON, 27, "VMXON")                             \
-    E(CR_ACCESS, 28, "control register access")       \
-    E(MOV_DR, 29, "MOV DR")                           \
-    E(IO, 30, "I/O instruction")                      \
-    E(RDMSR, 31, "RDMSR")                             \
-    E(WRMSR, 32, "WRMSR")                             \
-    E(INVALID_GUEST_STATE, 33, "invalid guest state") \
-    E(MSR_LOADING, 34, "MSR loading")                 \
-    E(MWAIT, 36, "MWAIT")                             \
-    E(MTF, 37, "monitor trap flag")                   \
-    E(MONITOR, 39, "MONITOR")                         \
-    E(PAUSE, 40, "PAUSE")                             \
-    E(MACHINE_CHECK, 41, "machine check on entry")    \
-    E(TPR_BELOW, 43, "TPR below threshold")           \
-    E(APIC_ACCESS, 44, "APIC access")                 \
-    E(VIRTUAL_EOI, 45, "virtualized EOI")             \
-    E(GDTR_IDTR, 46, "GDTR or IDTR access")           \
-    E(LDTR_TR, 47, "LDTR or TR access")               \
-    E(EPT_VIOLATION, 48, "EPT violation")             \
-    E(EPT_MISCONFIG, 49, "EPT misconfiguration")      \
-    E(INVEPT, 50, "INVEPT")                           \
-    E(RDTSCP, 51, "RDTSCP")                           \
-    E(PREEMPTION_TIMER, 52, "preemption timer")       \
-    E(INVVPID, 53, "INVVPID")                         \
-    E(WBINVD, 54, "WBINVD")                           \
-    E(XSETBV, 55, "XSETBV")                           \
-    E(APIC_WRITE, 56, "APIC write")                   \
-    E(RDRAND, 57, "RDRAND")                           \
-    E(INVPCID, 58, "INVPCID")                         \
-    E(VMFUNC, 59, "VMFUNC")                           \
-    E(ENCLS, 60, "ENCLS")                             \
-    E(RDSEED, 61, "RDSEED")                           \
-    E(PML_FULL, 62, "page-modification log full")     \
-    E(XSAVES, 63, "XSAVES")                           \
-    E(XRSTORS, 64, "XRSTORS")                         \
-    E(UMWAIT, 67, "UMWAIT")                           \
-    E(TPAUSE, 68, "TPAUSE")
+#define EXIT_REASONS 80
 
-#define EXIT_ENUM(name, number, text) EXIT_##name = number,
+/* Basic exit reasons (SDM volume 3, appendix "VMX basic exit reasons"), and the kind that each counts as. */
+#define EXIT_ENTRY_FAILED BIT(31)
+#define EXIT_NAMES(E)                                               \
+    E(EXCEPTION, 0, "exception or NMI", EXCEPTION)                  \
+    E(EXTERNAL_INTERRUPT, 1, "external interrupt", HOST_INTERRUPT)  \
+    E(TRIPLE_FAULT, 2, "triple fault", TRIPLE_FAULT)                \
+    E(INIT, 3, "INIT", OTHER)                                       \
+    E(SIPI, 4, "SIPI", OTHER)                                       \
+    E(INTERRUPT_WINDOW, 7, "interrupt window", INTERRUPT_WINDOW)    \
+    E(NMI_WINDOW, 8, "NMI window", NMI_WINDOW)                      \
+    E(TASK_SWITCH, 9, "task switch", TASK_SWITCH)                   \
+    E(CPUID, 10, "CPUID", CPUID)                                    \
+    E(GETSEC, 11, "GETSEC", OTHER)                                  \
+    E(HLT, 12, "HLT", HLT)                                          \
+    E(INVD, 13, "INVD", CACHES)                                     \
+    E(INVLPG, 14, "INVLPG", OTHER)                                  \
+    E(RDPMC, 15, "RDPMC", RDPMC)                                    \
+    E(RDTSC, 16, "RDTSC", OTHER)                                    \
+    E(RSM, 17, "RSM", OTHER)                                        \
+    E(VMCALL, 18, "VMCALL", CALL)                                   \
+    E(VMCLEAR, 19, "VMCLEAR", VIRTUALIZATION)                       \
+    E(VMLAUNCH, 20, "VMLAUNCH", VIRTUALIZATION)                     \
+    E(VMPTRLD, 21, "VMPTRLD", VIRTUALIZATION)                       \
+    E(VMPTRST, 22, "VMPTRST", VIRTUALIZATION)                       \
+    E(VMREAD, 23, "VMREAD", VIRTUALIZATION)                         \
+    E(VMRESUME, 24, "VMRESUME", VIRTUALIZATION)                     \
+    E(VMWRITE, 25, "VMWRITE", VIRTUALIZATION)                       \
+    E(VMXOFF, 26, "VMXOFF", VIRTUALIZATION)                         \
+    E(VMXON, 27, "VMXON", VIRTUALIZATION)                           \
+    E(CR_ACCESS, 28, "control register access", CONTROL_REGISTER)   \
+    E(MOV_DR, 29, "MOV DR", DEBUG_REGISTER)                         \
+    E(IO, 30, "I/O instruction", IO)                                \
+    E(RDMSR, 31, "RDMSR", RDMSR)                                    \
+    E(WRMSR, 32, "WRMSR", WRMSR)                                    \
+    E(INVALID_GUEST_STATE, 33, "invalid guest state", FAILED_ENTRY) \
+    E(MSR_LOADING, 34, "MSR loading", FAILED_ENTRY)                 \
+    E(MWAIT, 36, "MWAIT", MWAIT)                                    \
+    E(MTF, 37, "monitor trap flag", STEP)                           \
+    E(MONITOR, 39, "MONITOR", MWAIT)                                \
+    E(PAUSE, 40, "PAUSE", PAUSE)                                    \
+    E(MACHINE_CHECK, 41, "machine check on entry", FAILED_ENTRY)    \
+    E(TPR_BELOW, 43, "TPR below threshold", PRIORITY)               \
+    E(APIC_ACCESS, 44, "APIC access", APIC_ACCESS)                  \
+    E(VIRTUAL_EOI, 45, "virtualized EOI", EOI)                      \
+    E(GDTR_IDTR, 46, "GDTR or IDTR access", OTHER)                  \
+    E(LDTR_TR, 47, "LDTR or TR access", OTHER)                      \
+    E(EPT_VIOLATION, 48, "EPT violation", MEMORY)                   \
+    E(EPT_MISCONFIG, 49, "EPT misconfiguration", MEMORY)            \
+    E(INVEPT, 50, "INVEPT", VIRTUALIZATION)                         \
+    E(RDTSCP, 51, "RDTSCP", OTHER)                                  \
+    E(PREEMPTION_TIMER, 52, "preemption timer", TIMER)              \
+    E(INVVPID, 53, "INVVPID", VIRTUALIZATION)                       \
+    E(WBINVD, 54, "WBINVD", CACHES)                                 \
+    E(XSETBV, 55, "XSETBV", XSETBV)                                 \
+    E(APIC_WRITE, 56, "APIC write", APIC_WRITE)                     \
+    E(RDRAND, 57, "RDRAND", OTHER)                                  \
+    E(INVPCID, 58, "INVPCID", OTHER)                                \
+    E(VMFUNC, 59, "VMFUNC", VIRTUALIZATION)                         \
+    E(ENCLS, 60, "ENCLS", OTHER)                                    \
+    E(RDSEED, 61, "RDSEED", OTHER)                                  \
+    E(PML_FULL, 62, "page-modification log full", OTHER)            \
+    E(XSAVES, 63, "XSAVES", OTHER)                                  \
+    E(XRSTORS, 64, "XRSTORS", OTHER)                                \
+    E(UMWAIT, 67, "UMWAIT", OTHER)                                  \
+    E(TPAUSE, 68, "TPAUSE", OTHER)
+
+#define EXIT_ENUM(name, number, text, kind) EXIT_##name = number,
 enum exit_reason { EXIT_NAMES(EXIT_ENUM) };
 #undef EXIT_ENUM
+
+/* vmcs.c: VMXON, VMXOFF; every field that we use is there in the current VMCS, or we say which is not. */
+bool vmx_vmxon(void *region);
+void vmx_vmxoff(void);
+void vmx_verify_fields(void);

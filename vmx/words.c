@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Exits in words: what an event of the trace was about. The events may be those of a run before. */
+#include "vmx/words.h"
 #include "apic/vlapic.h"
 #include "arch/x86/msr.h"
 #include "core/base/format.h"
+#include "vcpu/event.h"
 #include "vmx/qualification.h"
-#include "vmx/vmx.h"
+#include "vmx/run.h"
 
 struct number_name {
     uint32_t number;
@@ -169,43 +171,42 @@ static void of_vector(const struct trace_event *e, char *text, size_t size)
     format(text, size, "vector %x", EVENT_VECTOR(e->argument[0]));
 }
 
-/* A name only where the one of the reason says too little. */
+/* A name only where the one of the kind says too little. */
 static const struct {
     const char *name;
     describe *describe;
-} reasons[EXIT_REASONS] = {
-    [EXIT_EXCEPTION] = {NULL, of_interruption},
-    [EXIT_EXTERNAL_INTERRUPT] = {NULL, of_vector},
-    [EXIT_CPUID] = {NULL, of_cpuid},
-    [EXIT_VMCALL] = {"hypercall", of_call},
-    [EXIT_CR_ACCESS] = {"CR access", of_cr},
-    [EXIT_IO] = {NULL, of_io},
-    [EXIT_RDMSR] = {"MSR read", of_rdmsr},
-    [EXIT_WRMSR] = {"MSR write", of_wrmsr},
-    [EXIT_APIC_ACCESS] = {NULL, of_apic},
-    [EXIT_VIRTUAL_EOI] = {NULL, of_vector},
-    [EXIT_EPT_VIOLATION] = {NULL, of_memory},
-    [EXIT_EPT_MISCONFIG] = {NULL, of_memory},
-    [EXIT_APIC_WRITE] = {NULL, of_apic},
+} kinds[EXIT_KINDS] = {
+    [KIND_EXCEPTION] = {NULL, of_interruption},
+    [KIND_HOST_INTERRUPT] = {NULL, of_vector},
+    [KIND_CPUID] = {NULL, of_cpuid},
+    [KIND_CALL] = {"hypercall", of_call},
+    [KIND_CONTROL_REGISTER] = {"CR access", of_cr},
+    [KIND_IO] = {NULL, of_io},
+    [KIND_RDMSR] = {"MSR read", of_rdmsr},
+    [KIND_WRMSR] = {"MSR write", of_wrmsr},
+    [KIND_APIC_ACCESS] = {NULL, of_apic},
+    [KIND_EOI] = {NULL, of_vector},
+    [KIND_MEMORY] = {NULL, of_memory},
+    [KIND_APIC_WRITE] = {NULL, of_apic},
 };
 
-static const char *reason_name(const struct trace_event *e)
+static const char *kind_name(const struct trace_event *e)
 {
-    if (e->reason == EXIT_IO)
+    if (e->reason == KIND_IO)
         return e->argument[0] & QUALIFIED_IN ? "port read" : "port write";
-    if (e->reason == EXIT_EPT_VIOLATION)
+    if (e->reason == KIND_MEMORY)
         return e->extra & QUALIFIED_FETCH   ? "memory fetch"
                : e->extra & QUALIFIED_WRITE ? "memory write"
                                             : "memory read";
-    return reasons[e->reason].name ? reasons[e->reason].name : vmx_exit_name(e->reason);
+    return kinds[e->reason].name ? kinds[e->reason].name : vmx_exit_name(e->reason);
 }
 
 const char *vmx_exit_words(const struct trace_event *e, char *details, size_t size)
 {
     details[0] = 0;
-    if (e->reason >= EXIT_REASONS)
-        return vmx_exit_name(e->reason);
-    if (reasons[e->reason].describe)
-        reasons[e->reason].describe(e, details, size);
-    return reason_name(e);
+    if (e->reason >= EXIT_KINDS)
+        return "unknown exit";
+    if (kinds[e->reason].describe)
+        kinds[e->reason].describe(e, details, size);
+    return kind_name(e);
 }

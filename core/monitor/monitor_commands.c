@@ -55,7 +55,7 @@ static uint64_t exits(const struct vm *vm)
     uint64_t sum = 0;
 
     for (unsigned i = 0; i < vm->vcpu_count; i++) {
-        for (unsigned r = 0; r < EXIT_REASONS; r++)
+        for (unsigned r = 0; r < EXIT_KINDS; r++)
             sum += vm->vcpus[i]->stats->exits[r];
     }
     return sum;

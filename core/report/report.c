@@ -29,7 +29,7 @@ static uint64_t exits(const struct vcpu *v)
 {
     uint64_t total = 0;
 
-    for (unsigned r = 0; r < EXIT_REASONS; r++)
+    for (unsigned r = 0; r < EXIT_KINDS; r++)
         total += v->stats->exits[r];
     return total;
 }
@@ -46,7 +46,7 @@ static unsigned permille(uint64_t part, uint64_t whole)
 
 static void report_exits(const struct vcpu *v, uint64_t total)
 {
-    for (unsigned r = 0; r < EXIT_REASONS; r++) {
+    for (unsigned r = 0; r < EXIT_KINDS; r++) {
         unsigned share = permille(v->stats->exits[r], total);
 
         if (v->stats->exits[r])
@@ -127,7 +127,7 @@ static void report_vcpu_end(const struct vcpu *v)
     const struct vm *vm = v->vm;
     const uint64_t *counts = v->stats->counts;
 
-    for (unsigned r = 0; r < EXIT_REASONS; r++) {
+    for (unsigned r = 0; r < EXIT_KINDS; r++) {
         if (v->stats->exits[r])
             log_debug("[vm %s] vcpu %u: %llu exits: %s", vm->config->name, v->id, (number)v->stats->exits[r],
                       backend.exit_name(r));

@@ -23,6 +23,8 @@
 #include "core/start/parts.h"
 #include "core/vm/backend.h"
 #include "sched/sched.h"
+#include "vcpu/cpuid.h"
+#include "vcpu/msr.h"
 #include "vmx/backend.h"
 
 #define CONFIG_NAME "skerry.cfg"
@@ -138,6 +140,8 @@ static bool choose_backend(const char **missing)
         if (!backends[i]->probe(missing))
             continue;
         backend = *backends[i];
+        vcpu_cpuid_init();
+        vcpu_msr_init();
         return true;
     }
     return false;

@@ -20,7 +20,37 @@ enum run_end {
 
 enum dump { DUMP_VMCS, DUMP_REGISTERS, DUMP_SHORT };
 
+/* Registers that the backend's processor keeps while the guest does not run. */
+enum guest_register {
+    GUEST_RIP,
+    GUEST_RSP,
+    GUEST_RFLAGS,
+    GUEST_CR0, /* as the guest sees it; so CR4 */
+    GUEST_CR3,
+    GUEST_CR4,
+    GUEST_EFER,
+    GUEST_PAT,
+    GUEST_DEBUGCTL,
+    GUEST_DR7,
+    GUEST_DS_BASE,
+    GUEST_ES_BASE,
+    GUEST_REGISTERS
+};
+
+/* What an instruction is fetched, decoded and translated by. Of CR0 and CR4 only what paging asks for is
+ * right. */
+struct guest_mode {
+    uint64_t rip, cs_base, rflags, cr0, cr3, cr4, efer;
+    unsigned bits; /* of the code: 16, 32 or 64 */
+    bool code_l;   /* CS.L, which counts with EFER.LMA only */
+    unsigned cpl;
+};
+
+/* Instructions and features that a guest may use only if the processor lets it. */
+enum guest_feature { GUEST_RDTSCP, GUEST_INVPCID, GUEST_XSAVES };
+
 struct backend {
+    const char *name;
     /* Resolves the capabilities of the boot CPU. False: below the floor; *missing says which feature. */
     bool (*probe)(const char **missing);
     /* Rows of the explain page: what the processor offers, what is used. */
@@ -50,12 +80,33 @@ struct backend {
     bool (*block)(struct vcpu *v, uint64_t *wake_at);
     void (*unblock)(struct vcpu *v);
     bool (*has_mail)(const struct vcpu *v);
-    const char *(*exit_name)(unsigned reason);
+    const char *(*exit_name)(unsigned kind);
     /* An exit in the trace: what it was, and its argument in words, "" when there is none. Takes any event.
      */
     const char *(*exit_words)(const struct trace_event *e, char *details, size_t size);
     /* Takes write access to whole pieces of its RAM from a guest, until it is reset. */
     enum call_result (*protect)(struct vm *vm, gpa_t at, uint64_t size);
+
+    /* --- for vcpu/, of the vCPU that this CPU has loaded --- */
+
+    uint64_t (*get)(const struct vcpu *v, enum guest_register which);
+    void (*set)(struct vcpu *v, enum guest_register which, uint64_t value);
+    void (*get_mode)(const struct vcpu *v, struct guest_mode *out);
+    void (*set_pdptes)(struct vcpu *v,
+                       const uint64_t entries[4]); /* of PAE paging, as MOV to CR3 loads them */
+    void (*set_tsc_offset)(struct vcpu *v, uint64_t offset);
+    void (*skip)(struct vcpu *v, unsigned length); /* RIP goes behind an instruction */
+    bool (*guest_may_use)(enum guest_feature feature);
+    uint64_t (*cr4_possible)(void);            /* bits of CR4 that a guest can have at all */
+    void (*apic_mode_changed)(struct vcpu *v); /* as the local APIC has it */
+    void (*deadline_moved)(struct vcpu *v);    /* of its timer, or of the scheduler: arms what watches it */
+    void (*exit_on_debug)(struct vcpu *v, bool on); /* MOV DR */
+    void (*deliver)(
+        struct vcpu *v); /* the event, NMI or interrupt that comes next, and windows for the rest */
+    void (*sync_tables)(struct vcpu *v); /* nothing of older second-level tables is used at the next entry */
+    void (*init)(struct vcpu *v);        /* INIT: as it is reset, but for the local APIC */
+    void (*startup)(struct vcpu *v, unsigned vector); /* SIPI */
+
     /* Shows a guest a page beside its RAM, when the VM is built. False: out of memory. */
     bool (*map_page)(struct vm *vm, gpa_t at, hpa_t page, bool writable);
     /* Slots for values that load into CR3 without an exit, where that exits; what is in one (NULL: nothing),

@@ -6,8 +6,7 @@
 #pragma once
 
 #include "arch/x86/types.h"
-
-#define EXIT_REASONS 80
+#include "core/vm/exit_kinds.h"
 
 enum vcpu_event {
     COUNT_INJECTED,      /* interrupts that we injected, not the processor */
@@ -30,6 +29,6 @@ enum vcpu_event {
 };
 
 struct vcpu_statistics {
-    uint64_t exits[EXIT_REASONS];
+    uint64_t exits[EXIT_KINDS];
     uint64_t counts[COUNT_KINDS];
 };

@@ -128,9 +128,9 @@ struct vcpu {
     struct vlapic *lapic;
     union {
         struct {
-            volatile uint32_t asked, due; /* ASKED_* by anybody, DUE_* by its own CPU */
+            uint32_t asked, due; /* ASKED_* by anybody, DUE_* by its own CPU */
         };
-        volatile uint64_t pending; /* both */
+        uint64_t pending; /* both */
     };
     volatile enum activity activity;
     volatile bool dead; /* nothing but INIT, SIPI or NMI can wake it */
@@ -168,6 +168,9 @@ struct vm {
     uint32_t kvm_features;       /* that the guest is offered (hypercall/kvm_abi.h) */
     struct vcpu *vcpus[VM_MAX_VCPUS];
     unsigned vcpu_count;
+    bool tsc_started;        /* its TSCs count from the first entry of vCPU 0: */
+    uint64_t tsc_offset;     /* with this each vCPU starts */
+    uint64_t tsc_multiplier; /* 0: no scaling */
     union vm_state state;
     bool fresh;           /* loaded, and not started since */
     bool traced;          /* as the configuration or the monitor wants it; changed while none of them runs */

@@ -8,9 +8,7 @@
 #include "hypercall/abi.h"
 #include "lib/hypercall.h"
 
-#define NOT_RAM     0xd0000000u
-#define EXIT_VMCALL 18
-#define EXIT_CPUID  10
+#define NOT_RAM 0xd0000000u
 
 const char guest_name[] = "calls";
 
@@ -69,16 +67,16 @@ static void check_statistics(void)
 
     check((uint32_t)s == SKERRY_STATISTICS_BASE, "counters at %x", (unsigned)s);
     check(call(SKERRY_CALL_STATISTICS, 1, 0, 0) == SKERRY_ENOENT, "of no other vCPU");
-    calls = s->exits[EXIT_VMCALL];
-    cpuids = s->exits[EXIT_CPUID];
+    calls = s->exits[SKERRY_EXIT_CALL];
+    cpuids = s->exits[SKERRY_EXIT_CPUID];
     for (unsigned i = 0; i < 10; i++)
         call(SKERRY_CALL_NOP, 0, 0, 0);
     cpuid(0, 0);
-    check(s->exits[EXIT_VMCALL] == calls + 10 && s->exits[EXIT_CPUID] == cpuids + 1,
+    check(s->exits[SKERRY_EXIT_CALL] == calls + 10 && s->exits[SKERRY_EXIT_CPUID] == cpuids + 1,
           "10 calls and a CPUID are counted");
-    for (unsigned i = 0; i < SKERRY_STATISTICS_REASONS; i++)
+    for (unsigned i = 0; i < SKERRY_STATISTICS_KINDS; i++)
         before += s->exits[i];
-    for (unsigned i = 0; i < SKERRY_STATISTICS_REASONS; i++)
+    for (unsigned i = 0; i < SKERRY_STATISTICS_KINDS; i++)
         all += s->exits[i];
     check(all == before, "reading is no exit");
 }

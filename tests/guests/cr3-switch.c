@@ -15,7 +15,6 @@
 #define CR4_PSE     BIT(4)
 #define PRESENT     3u /* and writable */
 #define LARGE       0x80u
-#define EXIT_CR     28
 #define STACK_WORDS 256
 
 const char guest_name[] = "cr3-switch";
@@ -75,7 +74,7 @@ static uint64_t exits(void)
 {
     if (cpuid(SKERRY_CPUID_BASE, 0).ebx != 0x72656b53)
         return 0;
-    return ((const volatile struct skerry_statistics *)SKERRY_STATISTICS_BASE)->exits[EXIT_CR];
+    return ((const volatile struct skerry_statistics *)SKERRY_STATISTICS_BASE)->exits[SKERRY_EXIT_CONTROL_REGISTER];
 }
 
 static void measure(unsigned count, unsigned tries, const char *key)

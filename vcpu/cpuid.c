@@ -3,14 +3,15 @@
  * What a guest may know of its CPU: a row per leaf with a mask for each register; a leaf without a row reads
  * as zeros. A fix-up puts in what differs per vCPU (SDM volume 2, "CPUID").
  */
+#include "vcpu/cpuid.h"
+
 #include "apic/vlapic.h"
 #include "arch/x86/cpu.h"
 #include "core/base/machine.h"
 #include "hypercall/abi.h"
 #include "hypercall/kvm.h"
 #include "hypercall/kvm_abi.h"
-#include "vmx/caps.h"
-#include "vmx/vmx.h"
+#include "vcpu/state.h"
 
 #define ALL          UINT32_MAX
 #define ANY          UINT32_MAX /* subleaf */
@@ -57,7 +58,7 @@ static void fix_features(const struct vcpu *v, uint32_t subleaf UNUSED, struct c
 {
     r->ebx = (r->ebx & 0xffff) | v->vm->vcpu_count << 16 | v->apic_id << 24;
     r->ecx |= (v->vm->config->pv == PV_NONE ? 0 : LEAF1_ECX_HYPERVISOR) | LEAF1_ECX_DEADLINE;
-    if (!vmx_halts_by_itself(v))
+    if (!vcpu_halts_by_itself(v))
         r->ecx &= ~LEAF1_ECX_MONITOR;
     if (vlapic_mode(v) == VLAPIC_OFF)
         r->edx &= ~LEAF1_EDX_APIC;
@@ -65,7 +66,7 @@ static void fix_features(const struct vcpu *v, uint32_t subleaf UNUSED, struct c
         r->ecx |= LEAF1_ECX_X2APIC;
     else
         r->ecx &= ~LEAF1_ECX_X2APIC;
-    if (vmcs_read(vmcs_guest_cr4) & CR4_OSXSAVE)
+    if (backend.get(v, GUEST_CR4) & CR4_OSXSAVE)
         r->ecx |= LEAF1_ECX_OSXSAVE;
 }
 
@@ -79,14 +80,14 @@ static void fix_caches(const struct vcpu *v, uint32_t subleaf UNUSED, struct cpu
 /* MWAIT: C1 and nothing deeper, where the preemption timer might stop. */
 static void fix_monitor(const struct vcpu *v, uint32_t subleaf UNUSED, struct cpuid *r)
 {
-    if (!vmx_halts_by_itself(v))
+    if (!vcpu_halts_by_itself(v))
         *r = (struct cpuid){0, 0, 0, 0};
 }
 
 static void fix_extended_features(const struct vcpu *v UNUSED, uint32_t subleaf UNUSED, struct cpuid *r)
 {
     r->eax = 0;
-    if (!vmx_has(WORD_PROC2, PROC2_INVPCID))
+    if (!backend.guest_may_use(GUEST_INVPCID))
         r->ebx &= ~LEAF7_EBX_INVPCID;
 }
 
@@ -105,7 +106,7 @@ static void fix_topology(const struct vcpu *v, uint32_t subleaf, struct cpuid *r
 /* EBX of subleaves 0 and 1 depends on XCR0, which is the guest's while it runs. */
 static void fix_xsave(const struct vcpu *v, uint32_t subleaf, struct cpuid *r)
 {
-    uint64_t allowed = vmx_of(v)->xcr0_allowed;
+    uint64_t allowed = state_of(v)->xcr0_allowed;
 
     if (subleaf == 0) {
         uint32_t size = 576;
@@ -120,7 +121,7 @@ static void fix_xsave(const struct vcpu *v, uint32_t subleaf, struct cpuid *r)
         r->ecx = size;
         r->edx = 0;
     } else if (subleaf == 1) {
-        r->eax &= vmx_has(WORD_PROC2, PROC2_XSAVES) ? 0xf : 0x7;
+        r->eax &= backend.guest_may_use(GUEST_XSAVES) ? 0xf : 0x7;
         r->ecx = r->edx = 0; /* no supervisor components */
     } else if (subleaf > 31 || !(allowed >> subleaf & 1)) {
         *r = (struct cpuid){0, 0, 0, 0};
@@ -184,7 +185,7 @@ static void fix_extended_max(const struct vcpu *v UNUSED, uint32_t subleaf UNUSE
 
 static void fix_extended_1(const struct vcpu *v UNUSED, uint32_t subleaf UNUSED, struct cpuid *r)
 {
-    if (!vmx_has(WORD_PROC2, PROC2_RDTSCP))
+    if (!backend.guest_may_use(GUEST_RDTSCP))
         r->edx &= ~LEAFE1_EDX_RDTSCP;
 }
 
@@ -251,7 +252,7 @@ static struct cpuid ask_machine(const struct row *row, uint32_t subleaf)
     return (struct cpuid){r.eax & m->eax, r.ebx & m->ebx, r.ecx & m->ecx, r.edx & m->edx};
 }
 
-void vmx_cpuid_init(void)
+void vcpu_cpuid_init(void)
 {
     for (unsigned leaf = 0; leaf <= MAX_BASIC; leaf++)
         low_leaves[leaf].complete = true; /* without a row: zeros */
@@ -302,7 +303,7 @@ static NOINLINE enum next answer_by_row(struct vcpu *v)
     return answer(v, &r);
 }
 
-enum next vmx_handle_cpuid(struct vcpu *v)
+enum next vcpu_cpuid(struct vcpu *v)
 {
     uint32_t leaf = (uint32_t)v->regs.rax;
 
@@ -311,7 +312,7 @@ enum next vmx_handle_cpuid(struct vcpu *v)
     return answer_by_row(v);
 }
 
-uint64_t vmx_xcr0_allowed(void)
+uint64_t vcpu_xcr0_allowed(void)
 {
     struct cpuid r;
 
@@ -321,7 +322,7 @@ uint64_t vmx_xcr0_allowed(void)
     return r.eax & XCR0_SUPPORTED;
 }
 
-uint64_t vmx_cr4_allowed(const struct vcpu *v UNUSED)
+uint64_t vcpu_cr4_allowed(void)
 {
     struct cpuid basic = cpuid(1, 0), none = {0, 0, 0, 0}, more = cpuid(0, 0).eax >= 7 ? cpuid(7, 0) : none;
     const struct {
@@ -342,5 +343,5 @@ uint64_t vmx_cr4_allowed(const struct vcpu *v UNUSED)
 
     for (unsigned i = 0; i < ARRAY_SIZE(needs); i++)
         allowed |= needs[i].present ? needs[i].bits : 0;
-    return allowed & vmx_caps.cr4_fixed1;
+    return allowed & backend.cr4_possible();
 }

@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/*
- * Before an entry: what is pending for the vCPU (core/vm/vm.h), each reason by its own step and nothing else.
- * A vCPU that waits, in HLT or for SIPI, waits in here.
- */
+#include "vcpu/prepare.h"
+
 #include "apic/vlapic.h"
 #include "arch/x86/cpu.h"
 #include "core/base/console.h"
-#include "vmx/exited.h"
+#include "sched/sched.h"
+#include "sched/vm_run.h"
+#include "vcpu/msr.h"
+#include "vcpu/state.h"
 
-/* Behind these the deadline on the preemption timer may be another one. */
+/* Behind these the backend may have to watch for another deadline. */
 #define MOVES_DEADLINE \
     ((uint64_t)(DUE_RUN | DUE_SEND | DUE_INACTIVE | DUE_TIMER) << 32 | ASKED_RESCHED | ASKED_INIT)
 
@@ -18,15 +19,15 @@ static bool must_leave(const struct vcpu *v)
 }
 
 /* False, for the caller to hand on: the run ends, for this reason. */
-bool vmx_end_run(struct vcpu *v, enum run_end end)
+bool vcpu_end_run(struct vcpu *v, enum run_end end)
 {
-    vmx_of(v)->end = end;
+    state_of(v)->end = end;
     return false;
 }
 
 static bool leave_if_asked(struct vcpu *v)
 {
-    return !must_leave(v) || vmx_end_run(v, RUN_LEFT);
+    return !must_leave(v) || vcpu_end_run(v, RUN_LEFT);
 }
 
 /* --- waiting --- */
@@ -62,42 +63,42 @@ static bool wait_for_event(struct vcpu *v, bool interrupts)
         if (v->asked & (ASKED_LEAVE | ASKED_MAIL))
             vcpu_take(v, ASKED_LEAVE | ASKED_MAIL); /* both are looked at from here on */
         if (must_leave(v))
-            return vmx_end_run(v, RUN_LEFT);
+            return vcpu_end_run(v, RUN_LEFT);
         vlapic_update(v);
         if ((interrupts && vlapic_pending(v) >= 0) || (v->asked & (ASKED_NMI | ASKED_INIT)) ||
-            vmx_of(v)->nmi || take_unhalt(v))
+            state_of(v)->nmi || take_unhalt(v))
             return true;
         if (!interrupts && !v->dead)
             vcpu_dead(v);
         else if (v->sched)
-            return vmx_end_run(v, RUN_BLOCKED);
+            return vcpu_end_run(v, RUN_BLOCKED);
         else
             idle(v);
     }
 }
 
-NOINLINE bool vmx_halt(struct vcpu *v)
+NOINLINE bool vcpu_halt(struct vcpu *v)
 {
     v->activity = HALTED;
-    if (!wait_for_event(v, vmcs_read(vmcs_guest_rflags) & RFLAGS_IF))
+    if (!wait_for_event(v, backend.get(v, GUEST_RFLAGS) & RFLAGS_IF))
         return false;
     v->activity = ACTIVE;
     v->dead = false;
     v->due |= DUE_TIMER | DUE_IRQ;
-    vmx_of(v)->exit_tsc = rdtsc(); /* the wait is not our time */
+    state_of(v)->exit_tsc = rdtsc(); /* the wait is not our time */
     return true;
 }
 
 /* The TSCs of a VM show the same: each vCPU begins with the offset that vCPU 0 began with. */
-COLD void vmx_start_tsc(struct vcpu *v)
+COLD void vcpu_start_tsc(struct vcpu *v)
 {
-    struct vmx_vm *vm = v->vm->backend;
+    struct vm *vm = v->vm;
 
     if (v->id == 0) {
         vm->tsc_started = true;
-        vm->tsc_offset = -guest_tsc_scale(&vmx_of(v)->tsc, rdtsc());
+        vm->tsc_offset = -guest_tsc_scale(&state_of(v)->tsc, rdtsc());
     }
-    vmx_set_tsc_offset(v, vm->tsc_offset);
+    vcpu_set_tsc_offset(v, vm->tsc_offset);
 }
 
 static void take_init(struct vcpu *v)
@@ -108,17 +109,15 @@ static void take_init(struct vcpu *v)
         vm_request_end(v->vm, VM_END_RESET, "has reset itself by INIT");
         return;
     }
-    vmx_switch_out(v);
     vlapic_init(v);
-    vmx_vcpu_reset(v, NULL);
-    vmx_switch_in(v);
+    backend.init(v);
     v->activity = WAIT_FOR_SIPI;
 }
 
 static void start_up(struct vcpu *v, unsigned vector)
 {
-    vmx_vcpu_startup(vector);
-    vmx_start_tsc(v);
+    backend.startup(v, vector);
+    vcpu_start_tsc(v);
     v->dead = false;
     v->activity = ACTIVE;
 }
@@ -133,18 +132,18 @@ static bool take_init_and_startup(struct vcpu *v)
         if (asked & ASKED_INIT)
             take_init(v);
         if (must_leave(v))
-            return vmx_end_run(v, RUN_LEFT);
+            return vcpu_end_run(v, RUN_LEFT);
         if (v->activity != WAIT_FOR_SIPI)
             break; /* to a CPU that runs SIPI means nothing */
         vcpu_take(v, ASKED_MAIL | ASKED_UNHALT |
                          ASKED_NMI); /* it hears nothing else, but for an NMI behind SIPI */
-        vmx_of(v)->nmi |= (asked & ASKED_NMI) != 0;
+        state_of(v)->nmi |= (asked & ASKED_NMI) != 0;
         if (asked & ASKED_STARTUP)
             start_up(v, ASKED_VECTOR(asked));
         else if (!v->dead)
             vcpu_dead(v);
         else if (v->sched)
-            return vmx_end_run(v, RUN_BLOCKED);
+            return vcpu_end_run(v, RUN_BLOCKED);
         else
             idle(v);
     } while (v->activity == WAIT_FOR_SIPI);
@@ -154,7 +153,7 @@ static bool take_init_and_startup(struct vcpu *v)
 static COLD bool become_active(struct vcpu *v)
 {
     v->due &= ~DUE_INACTIVE;
-    return take_init_and_startup(v) && (v->activity != HALTED || vmx_halt(v));
+    return take_init_and_startup(v) && (v->activity != HALTED || vcpu_halt(v));
 }
 
 /* --- a step for each bit --- */
@@ -168,14 +167,14 @@ static bool leave(struct vcpu *v)
 static bool flush(struct vcpu *v)
 {
     vcpu_take(v, ASKED_FLUSH);
-    vmx_ept_sync(v->vm);
+    backend.sync_tables(v);
     return true;
 }
 
 static bool reschedule(struct vcpu *v)
 {
     vcpu_take(v, ASKED_RESCHED);
-    return !v->sched || !sched_look() || vmx_end_run(v, RUN_PREEMPTED);
+    return !v->sched || !sched_look() || vcpu_end_run(v, RUN_PREEMPTED);
 }
 
 /* Not in HLT: the next one does not begin. */
@@ -195,7 +194,7 @@ static bool collect_mail(struct vcpu *v)
 static bool take_nmi(struct vcpu *v)
 {
     vcpu_take(v, ASKED_NMI);
-    vmx_of(v)->nmi = true;
+    state_of(v)->nmi = true;
     v->due |= DUE_EVENT;
     return true;
 }
@@ -231,7 +230,7 @@ static bool look_at_timer(struct vcpu *v)
 static bool deliver(struct vcpu *v)
 {
     v->due &= ~(DUE_IRQ | DUE_EVENT);
-    vmx_deliver(v);
+    backend.deliver(v);
     return true;
 }
 
@@ -252,7 +251,7 @@ static bool (*const steps[])(struct vcpu *v) = {
 
 /* Each bit once at most: what becomes due behind its step is for the exit after this entry (an EOI that is
  * offered). */
-NOINLINE bool vmx_prepare(struct vcpu *v, uint64_t which)
+NOINLINE bool vcpu_prepare(struct vcpu *v, uint64_t which)
 {
     uint64_t taken = 0, now;
 
@@ -265,6 +264,6 @@ NOINLINE bool vmx_prepare(struct vcpu *v, uint64_t which)
             return false;
     }
     if (taken & MOVES_DEADLINE)
-        vmx_hv_timer_follow(v);
+        backend.deadline_moved(v);
     return true;
 }

@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The guest's own paging, walked by software, for the few exits that must look through guest pointers. */
+#include "vcpu/walk.h"
+
 #include "arch/x86/cpu.h"
+#include "arch/x86/msr.h"
 #include "arch/x86/string.h"
-#include "vmx/vmx.h"
+#include "vcpu/event.h"
 
 #define ENTRY_P     BIT(0)
 #define ENTRY_W     BIT(1)
@@ -21,16 +24,11 @@ struct format {
 
 static struct format guest_format(uint64_t cr4, uint64_t efer)
 {
-    if (efer & BIT(10))
+    if (efer & EFER_LMA)
         return (struct format){cr4 & CR4_LA57 ? 5 : 4, 9, 8, ADDRESS_64};
     if (cr4 & CR4_PAE)
         return (struct format){3, 9, 8, ADDRESS_64};
     return (struct format){2, 10, 4, ADDRESS_32};
-}
-
-static bool user_mode(void)
-{
-    return (vmcs_read(vmcs_guest_ss_rights) >> 5 & 3) == 3;
 }
 
 static bool large_allowed(const struct format *f, unsigned level, uint64_t cr4)
@@ -40,20 +38,18 @@ static bool large_allowed(const struct format *f, unsigned level, uint64_t cr4)
     return f->entry_size == 8 ? level <= 3 && f->levels + 1 > level : (cr4 & CR4_PSE) != 0;
 }
 
-bool vmx_translate(const struct vcpu *v, uint64_t linear, bool write, struct walk *out)
+bool guest_translate(const struct vm *vm, const struct guest_mode *m, uint64_t linear, bool write,
+                     struct walk *out)
 {
-    uint64_t cr0 = vmcs_read(vmcs_guest_cr0), rights = ENTRY_W | ENTRY_U, cr4, table;
+    uint64_t rights = ENTRY_W | ENTRY_U, table = m->cr3;
+    bool user = m->cpl == 3;
     struct format f;
-    bool user;
 
-    if (!(cr0 & CR0_PG)) {
+    if (!(m->cr0 & CR0_PG)) {
         out->at = gpa(linear & UINT32_MAX);
         return true;
     }
-    cr4 = vmcs_read(vmcs_guest_cr4);
-    table = vmcs_read(vmcs_guest_cr3);
-    f = guest_format(cr4, vmcs_read(vmcs_guest_efer));
-    user = user_mode();
+    f = guest_format(m->cr4, m->efer);
     out->error = (write ? ERROR_W : 0) | (user ? ERROR_U : 0);
     table &= f.levels == 3 ? UINT64_C(0xffffffe0) : f.address;
     for (unsigned level = f.levels; level > 0; level--) {
@@ -61,13 +57,14 @@ bool vmx_translate(const struct vcpu *v, uint64_t linear, bool write, struct wal
         uint64_t index = linear >> shift & (BIT(f.bits) - 1), entry = 0, size = BIT(shift);
         bool pdpte = f.levels == 3 && level == 3;
 
-        if (!guest_read(v->vm, gpa(table + index * f.entry_size), &entry, f.entry_size) || !(entry & ENTRY_P))
+        if (!guest_read(vm, gpa(table + index * f.entry_size), &entry, f.entry_size) || !(entry & ENTRY_P))
             return false;
         if (!pdpte)
             rights &= entry;
-        if (level == 1 || (!pdpte && (entry & ENTRY_LARGE) && large_allowed(&f, level, cr4))) {
+        if (level == 1 || (!pdpte && (entry & ENTRY_LARGE) && large_allowed(&f, level, m->cr4))) {
             out->error |= ERROR_P;
-            if ((user && !(rights & ENTRY_U)) || (write && !(rights & ENTRY_W) && (user || (cr0 & CR0_WP))))
+            if ((user && !(rights & ENTRY_U)) ||
+                (write && !(rights & ENTRY_W) && (user || (m->cr0 & CR0_WP))))
                 return false;
             out->at = gpa((entry & f.address & ~(size - 1)) | (linear & (size - 1)));
             return true;
@@ -77,20 +74,15 @@ bool vmx_translate(const struct vcpu *v, uint64_t linear, bool write, struct wal
     return false;
 }
 
-static void page_fault(struct vcpu *v, uint64_t linear, uint32_t error)
-{
-    write_cr2(linear);
-    vmx_inject_fault(v, VECTOR_PF, error);
-}
-
-static bool copy(struct vcpu *v, uint64_t linear, uint8_t *buffer, size_t n, bool write)
+static bool copy(struct vcpu *v, const struct guest_mode *m, uint64_t linear, uint8_t *buffer, size_t n,
+                 bool write)
 {
     while (n) {
         size_t step = MIN(n, PAGE_SIZE - linear % PAGE_SIZE);
         struct walk w;
 
-        if (!vmx_translate(v, linear, write, &w)) {
-            page_fault(v, linear, w.error);
+        if (!guest_translate(v->vm, m, linear, write, &w)) {
+            vcpu_inject_page_fault(v, linear, w.error);
             return false;
         }
         /* Memory that is not RAM reads as all ones and ignores writes. */
@@ -105,17 +97,46 @@ static bool copy(struct vcpu *v, uint64_t linear, uint8_t *buffer, size_t n, boo
     return true;
 }
 
-bool vmx_linear_read(struct vcpu *v, uint64_t linear, void *to, size_t n)
+bool guest_linear_read(struct vcpu *v, const struct guest_mode *m, uint64_t linear, void *to, size_t n)
 {
-    return copy(v, linear, to, n, false);
+    return copy(v, m, linear, to, n, false);
 }
 
-bool vmx_linear_write(struct vcpu *v, uint64_t linear, const void *from, size_t n)
+bool guest_linear_write(struct vcpu *v, const struct guest_mode *m, uint64_t linear, const void *from,
+                        size_t n)
 {
     uint8_t buffer[16]; /* callers move one item at a time */
 
     if (n > sizeof(buffer))
         return false;
     memcpy(buffer, from, n);
-    return copy(v, linear, buffer, n, true);
+    return copy(v, m, linear, buffer, n, true);
+}
+
+/* The instruction may end right before a page that is not there; and another vCPU may be writing to it. */
+INLINED unsigned guest_fetch(const struct vm *vm, const struct guest_mode *m, uint8_t bytes[FETCH_SIZE])
+{
+    uint64_t linear = m->rip + (m->bits == 64 ? 0 : m->cs_base);
+    const uint64_t *quads;
+    unsigned got = 0;
+    struct walk w;
+
+    if (!guest_translate(vm, m, linear, false, &w))
+        return 0;
+    if (linear % PAGE_SIZE <= PAGE_SIZE - FETCH_SIZE) {
+        quads = guest_map(vm, w.at, FETCH_SIZE);
+        if (!quads)
+            return 0;
+        ((uint64_t *)bytes)[0] = quads[0];
+        ((uint64_t *)bytes)[1] = quads[1];
+        return MAX_INSTRUCTION;
+    }
+    while (got < MAX_INSTRUCTION) {
+        unsigned step = (unsigned)MIN(MAX_INSTRUCTION - got, PAGE_SIZE - (linear + got) % PAGE_SIZE);
+
+        if (!guest_translate(vm, m, linear + got, false, &w) || !guest_read(vm, w.at, bytes + got, step))
+            break;
+        got += step;
+    }
+    return got;
 }

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * A guest's MSRs. The bitmap starts closed; the MSRs that only concern the guest and are switched with it are
- * opened, for reading only where a guest writes them once and a switch need not read them; a table handles
- * the others, and what has no row gives #GP.
+ * A guest's MSRs, as far as they exit: a row each, and what has no row gives #GP. Those that only concern the
+ * guest and are switched with it are opened by the backend.
  */
+#include "vcpu/msr.h"
+
 #include "apic/vlapic.h"
 #include "arch/x86/cpu.h"
 #include "arch/x86/msr.h"
@@ -11,45 +12,13 @@
 #include "arch/x86/string.h"
 #include "hypercall/kvm.h"
 #include "hypercall/kvm_abi.h"
-#include "vmx/apicv.h"
-#include "vmx/caps.h"
-#include "vmx/vmx.h"
+#include "vcpu/context.h"
+#include "vcpu/event.h"
+#include "vcpu/state.h"
 
-#define BITMAP_HIGH  1024 /* offset of MSRs c0000000h-c0001fffh; 2048 further for writes */
-#define BITMAP_WRITE 2048
-#define MTRRCAP_WC   BIT(10) /* no fixed and no variable ranges: all memory is of the default type */
-#define LOW_MSRS     0x700
-#define EFER_GUEST   (EFER_SCE | EFER_LME | EFER_LMA | EFER_NXE)
-
-void vmx_msr_open(uint8_t *bitmap, uint32_t msr, enum msr_rights rights)
-{
-    unsigned offset = (msr >> 31 ? BITMAP_HIGH : 0) + (msr & 0x1fff) / 8;
-    uint8_t keep = (uint8_t)~BIT(msr & 7);
-
-    if (rights & OPEN_READ)
-        bitmap[offset] &= keep;
-    if (rights & OPEN_WRITE)
-        bitmap[BITMAP_WRITE + offset] &= keep;
-}
-
-void vmx_msr_bitmap_init(uint8_t *bitmap)
-{
-    static const struct {
-        uint32_t msr;
-        enum msr_rights rights;
-    } open[] = {
-        {IA32_TSC, OPEN_READ},          {IA32_SYSENTER_CS, OPEN_BOTH}, {IA32_SYSENTER_ESP, OPEN_BOTH},
-        {IA32_SYSENTER_EIP, OPEN_BOTH}, {IA32_EFER, OPEN_READ},        {IA32_STAR, OPEN_READ},
-        {IA32_LSTAR, OPEN_READ},        {IA32_CSTAR, OPEN_READ},       {IA32_FMASK, OPEN_READ},
-        {IA32_FS_BASE, OPEN_BOTH},      {IA32_GS_BASE, OPEN_BOTH},     {IA32_KERNEL_GS_BASE, OPEN_BOTH},
-    };
-
-    memset(bitmap, 0xff, PAGE_SIZE);
-    for (unsigned i = 0; i < ARRAY_SIZE(open); i++)
-        vmx_msr_open(bitmap, open[i].msr, open[i].rights);
-    if (vmx_has(WORD_PROC2, PROC2_RDTSCP))
-        vmx_msr_open(bitmap, IA32_TSC_AUX, OPEN_READ);
-}
+#define MTRRCAP_WC BIT(10) /* no fixed and no variable ranges: all memory is of the default type */
+#define LOW_MSRS   0x700
+#define EFER_GUEST (EFER_SCE | EFER_LME | EFER_LMA | EFER_NXE)
 
 /* --- MSRs with a row; false is #GP --- */
 
@@ -75,38 +44,38 @@ static bool read_feature_control(struct vcpu *v UNUSED, uint32_t msr UNUSED, uin
     return true;
 }
 
-void vmx_set_tsc_offset(struct vcpu *v, uint64_t offset)
+void vcpu_set_tsc_offset(struct vcpu *v, uint64_t offset)
 {
-    struct vmx_vcpu *x = vmx_of(v);
+    struct vcpu_state *x = state_of(v);
 
     x->tsc.offset = offset;
-    vmcs_write(vmcs_tsc_offset, offset);
+    backend.set_tsc_offset(v, offset);
     vlapic_set_tsc(v, &x->tsc);
-    kvm_clock_set_stamp(v, offset - ((const struct vmx_vm *)v->vm->backend)->tsc_offset);
+    kvm_clock_set_stamp(v, offset - v->vm->tsc_offset);
 }
 
 /* A write to the TSC moves IA32_TSC_ADJUST by the same amount, and the other way round. */
 static bool write_tsc(struct vcpu *v, uint32_t msr UNUSED, uint64_t value)
 {
-    struct vmx_vcpu *x = vmx_of(v);
+    struct vcpu_state *x = state_of(v);
     uint64_t offset = value - guest_tsc_scale(&x->tsc, rdtsc());
 
     x->tsc_adjust += offset - x->tsc.offset;
-    vmx_set_tsc_offset(v, offset);
+    vcpu_set_tsc_offset(v, offset);
     return true;
 }
 
 static bool read_tsc_adjust(struct vcpu *v, uint32_t msr UNUSED, uint64_t *value)
 {
-    *value = vmx_of(v)->tsc_adjust;
+    *value = state_of(v)->tsc_adjust;
     return true;
 }
 
 static bool write_tsc_adjust(struct vcpu *v, uint32_t msr UNUSED, uint64_t value)
 {
-    struct vmx_vcpu *x = vmx_of(v);
+    struct vcpu_state *x = state_of(v);
 
-    vmx_set_tsc_offset(v, x->tsc.offset + (value - x->tsc_adjust));
+    vcpu_set_tsc_offset(v, x->tsc.offset + (value - x->tsc_adjust));
     x->tsc_adjust = value;
     return true;
 }
@@ -119,7 +88,7 @@ static bool read_mtrrcap(struct vcpu *v UNUSED, uint32_t msr UNUSED, uint64_t *v
 
 static bool read_mtrr_default(struct vcpu *v, uint32_t msr UNUSED, uint64_t *value)
 {
-    *value = vmx_of(v)->mtrr_def_type;
+    *value = state_of(v)->mtrr_def_type;
     return true;
 }
 
@@ -132,29 +101,29 @@ static bool write_mtrr_default(struct vcpu *v, uint32_t msr UNUSED, uint64_t val
 {
     if ((value & ~UINT64_C(0xcff)) || !valid_type(value & 0xff))
         return false;
-    vmx_of(v)->mtrr_def_type = value;
+    state_of(v)->mtrr_def_type = value;
     return true;
 }
 
 static bool read_misc_enable(struct vcpu *v, uint32_t msr UNUSED, uint64_t *value)
 {
-    *value = vmx_of(v)->misc_enable;
+    *value = state_of(v)->misc_enable;
     return true;
 }
 
 static bool write_misc_enable(struct vcpu *v, uint32_t msr UNUSED, uint64_t value)
 {
-    vmx_of(v)->misc_enable = value;
+    state_of(v)->misc_enable = value;
     return true;
 }
 
-static bool read_pat(struct vcpu *v UNUSED, uint32_t msr UNUSED, uint64_t *value)
+static bool read_pat(struct vcpu *v, uint32_t msr UNUSED, uint64_t *value)
 {
-    *value = vmcs_read(vmcs_guest_pat);
+    *value = backend.get(v, GUEST_PAT);
     return true;
 }
 
-static bool write_pat(struct vcpu *v UNUSED, uint32_t msr UNUSED, uint64_t value)
+static bool write_pat(struct vcpu *v, uint32_t msr UNUSED, uint64_t value)
 {
     for (unsigned i = 0; i < 8; i++) {
         uint64_t type = value >> 8 * i & 0xff;
@@ -162,52 +131,52 @@ static bool write_pat(struct vcpu *v UNUSED, uint32_t msr UNUSED, uint64_t value
         if (!valid_type(type) && type != 7) /* 7: UC- */
             return false;
     }
-    vmcs_write(vmcs_guest_pat, value);
+    backend.set(v, GUEST_PAT, value);
     return true;
 }
 
-static bool write_efer(struct vcpu *v UNUSED, uint32_t msr UNUSED, uint64_t value)
+static bool write_efer(struct vcpu *v, uint32_t msr UNUSED, uint64_t value)
 {
-    uint64_t old = vmcs_read(vmcs_guest_efer);
+    uint64_t old = backend.get(v, GUEST_EFER);
 
     if (value & ~EFER_GUEST)
         return false;
-    if (((old ^ value) & EFER_LME) && (vmcs_read(vmcs_guest_cr0) & CR0_PG))
+    if (((old ^ value) & EFER_LME) && (backend.get(v, GUEST_CR0) & CR0_PG))
         return false;
-    vmcs_write(vmcs_guest_efer, (value & ~EFER_LMA) | (old & EFER_LMA));
+    backend.set(v, GUEST_EFER, (value & ~EFER_LMA) | (old & EFER_LMA));
     return true;
 }
 
-static bool read_debugctl(struct vcpu *v UNUSED, uint32_t msr UNUSED, uint64_t *value)
+static bool read_debugctl(struct vcpu *v, uint32_t msr UNUSED, uint64_t *value)
 {
-    *value = vmcs_read(vmcs_guest_debugctl);
+    *value = backend.get(v, GUEST_DEBUGCTL);
     return true;
 }
 
-static bool write_debugctl(struct vcpu *v UNUSED, uint32_t msr UNUSED, uint64_t value)
+static bool write_debugctl(struct vcpu *v, uint32_t msr UNUSED, uint64_t value)
 {
     if (value & ~UINT64_C(2)) /* BTF; branch records are not offered */
         return false;
-    vmcs_write(vmcs_guest_debugctl, value);
+    backend.set(v, GUEST_DEBUGCTL, value);
     return true;
 }
 
 static bool write_xss(struct vcpu *v UNUSED, uint32_t msr UNUSED, uint64_t value)
 {
-    return value == 0 && vmx_has(WORD_PROC2, PROC2_XSAVES);
+    return value == 0 && backend.guest_may_use(GUEST_XSAVES);
 }
 
 static bool read_xss(struct vcpu *v UNUSED, uint32_t msr UNUSED, uint64_t *value)
 {
     *value = 0;
-    return vmx_has(WORD_PROC2, PROC2_XSAVES);
+    return backend.guest_may_use(GUEST_XSAVES);
 }
 
 /* A new deadline goes right into the preemption timer. */
 static bool write_deadline(struct vcpu *v, uint32_t msr UNUSED, uint64_t value)
 {
     vlapic_write_deadline(v, value);
-    vmx_hv_timer_follow(v);
+    backend.deadline_moved(v);
     return true;
 }
 
@@ -227,7 +196,7 @@ static bool write_apic_base(struct vcpu *v, uint32_t msr UNUSED, uint64_t value)
 {
     if (!vlapic_write_base(v, value))
         return false;
-    vmx_apicv_configure(v);
+    backend.apic_mode_changed(v);
     return true;
 }
 
@@ -257,8 +226,8 @@ static const struct row {
     {IA32_TSC_DEADLINE, IA32_TSC_DEADLINE, read_deadline, write_deadline},
     {IA32_XSS, IA32_XSS, read_xss, write_xss},
     {IA32_EFER, IA32_EFER, NULL, write_efer},
-    {IA32_STAR, IA32_FMASK, NULL, vmx_write_switched_msr},
-    {IA32_TSC_AUX, IA32_TSC_AUX, NULL, vmx_write_switched_msr},
+    {IA32_STAR, IA32_FMASK, NULL, vcpu_write_switched_msr},
+    {IA32_TSC_AUX, IA32_TSC_AUX, NULL, vcpu_write_switched_msr},
     {MSR_KVM_WALL_CLOCK_NEW, MSR_KVM_POLL_CONTROL, kvm_read_msr, kvm_write_msr},
 };
 
@@ -266,7 +235,7 @@ static const struct row {
  */
 static uint8_t low[LOW_MSRS];
 
-void vmx_msr_init(void)
+void vcpu_msr_init(void)
 {
     for (unsigned i = 0; i < ARRAY_SIZE(rows); i++) {
         for (uint32_t msr = rows[i].first; msr <= rows[i].last && msr < LOW_MSRS; msr++)
@@ -295,11 +264,11 @@ static inline const struct row *find(uint32_t msr)
 static COLD enum next deny(struct vcpu *v)
 {
     v->stats->counts[COUNT_MSR_DENIED]++;
-    vmx_inject_fault(v, VECTOR_GP, 0);
+    vcpu_inject_error(v, VECTOR_GP, 0);
     return NEXT_RESUME;
 }
 
-enum next vmx_handle_rdmsr(struct vcpu *v)
+enum next vcpu_rdmsr(struct vcpu *v)
 {
     uint32_t msr = (uint32_t)v->regs.rcx;
     const struct row *row = find(msr);
@@ -312,7 +281,7 @@ enum next vmx_handle_rdmsr(struct vcpu *v)
     return NEXT_SKIP_AND_RESUME;
 }
 
-enum next vmx_handle_wrmsr(struct vcpu *v)
+enum next vcpu_wrmsr(struct vcpu *v)
 {
     uint32_t msr = (uint32_t)v->regs.rcx;
     const struct row *row = find(msr);

@@ -1,0 +1,150 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "vcpu/mmio.h"
+
+#include "apic/vlapic.h"
+#include "arch/x86/cpu.h"
+#include "dev/decode.h"
+#include "dev/pc.h"
+#include "sched/vm_run.h"
+#include "vcpu/event.h"
+#include "vcpu/state.h"
+#include "vcpu/walk.h"
+
+#define RFLAGS_DF BIT(10)
+
+static bool is_lapic(const struct vcpu *v, gpa_t at, unsigned size)
+{
+    return ALIGN_DOWN(at.value, PAGE_SIZE) == vlapic_base(v).value && vlapic_mmio_enabled(v) && size == 4;
+}
+
+static uint64_t device_read(struct vcpu *v, gpa_t at, unsigned size)
+{
+    uint64_t value = UINT64_MAX;
+
+    if (is_lapic(v, at, size))
+        return vlapic_mmio_read(v, at.value % PAGE_SIZE);
+    if (guest_read(v->vm, at, &value, size) || pc_mmio_read(v->vm, at, size, &value))
+        return value;
+    return UINT64_MAX >> (64 - 8 * size);
+}
+
+static void device_write(struct vcpu *v, gpa_t at, unsigned size, uint64_t value)
+{
+    if (is_lapic(v, at, size))
+        vlapic_mmio_write(v, at.value % PAGE_SIZE, (uint32_t)value);
+    else if (!guest_write(v->vm, at, &value, size))
+        pc_mmio_write(v->vm, at, size, value);
+}
+
+static uint64_t masked(uint64_t value, unsigned bytes)
+{
+    return bytes == 8 ? value : value & (BIT(8 * bytes) - 1);
+}
+
+static void advance(uint64_t *reg, uint64_t delta, unsigned bytes)
+{
+    uint64_t next = masked(*reg + delta, bytes);
+
+    *reg = bytes == 2 ? (*reg & ~UINT64_C(0xffff)) | next : next;
+}
+
+/* False: a page fault is on its way. */
+static bool find(struct vcpu *v, const struct guest_mode *m, uint64_t linear, bool write, gpa_t *at)
+{
+    struct walk w;
+
+    if (!guest_translate(v->vm, m, linear, write, &w)) {
+        vcpu_inject_page_fault(v, linear, w.error);
+        return false;
+    }
+    *at = w.at;
+    return true;
+}
+
+/* One element of STOS or MOVS; the guest comes back for the next. */
+static COLD enum next string_store(struct vcpu *v, const struct mmio_insn *insn, const struct guest_mode *m)
+{
+    uint64_t es = m->bits == 64 ? 0 : backend.get(v, GUEST_ES_BASE),
+             ds = m->bits == 64 ? 0 : backend.get(v, GUEST_DS_BASE);
+    uint64_t delta = m->rflags & RFLAGS_DF ? -(uint64_t)insn->size : insn->size;
+    uint64_t value = v->regs.rax;
+    gpa_t from, to;
+
+    if (!find(v, m, es + masked(v->regs.rdi, insn->address_size), true, &to))
+        return NEXT_RESUME;
+    if (insn->op == MMIO_MOVS) {
+        if (!find(v, m, ds + masked(v->regs.rsi, insn->address_size), false, &from))
+            return NEXT_RESUME;
+        value = device_read(v, from, insn->size);
+        advance(&v->regs.rsi, delta, insn->address_size);
+    }
+    device_write(v, to, insn->size, value);
+    advance(&v->regs.rdi, delta, insn->address_size);
+    if (!insn->rep)
+        return NEXT_SKIP_AND_RESUME;
+    advance(&v->regs.rcx, -UINT64_C(1), insn->address_size);
+    return masked(v->regs.rcx, insn->address_size) ? NEXT_RESUME : NEXT_SKIP_AND_RESUME;
+}
+
+static enum next access(struct vcpu *v, const struct mmio_insn *insn, uint64_t rflags, gpa_t at)
+{
+    uint64_t memory = insn->reads ? device_read(v, at, insn->size) : 0;
+    struct mmio_result r = mmio_execute(insn, memory, read_gpr(v, insn->reg), rflags);
+
+    if (r.write_memory)
+        device_write(v, at, insn->size, r.memory);
+    if (r.write_reg)
+        write_gpr(v, insn->reg, r.reg);
+    if (r.rflags != rflags)
+        backend.set(v, GUEST_RFLAGS, r.rflags);
+    return NEXT_SKIP_AND_RESUME;
+}
+
+COLD enum next vcpu_protected_write(struct vcpu *v, gpa_t at)
+{
+    vm_request_end(v->vm, VM_END_CRASH, "write to guest-physical %llx, which %s, rip %llx (vcpu %u)",
+                   (unsigned long long)at.value,
+                   guest_map(v->vm, at, 1) ? "the guest has protected" : "is read-only for guests",
+                   (unsigned long long)backend.get(v, GUEST_RIP), v->id);
+    return NEXT_LEAVE;
+}
+
+COLD enum next vcpu_memory_refused(struct vcpu *v, gpa_t at, const char *what, const uint8_t *bytes,
+                                   unsigned count)
+{
+    static const uint8_t none[4];
+
+    if (!bytes)
+        bytes = none;
+    vm_request_end(
+        v->vm, VM_END_CRASH,
+        "%s at guest-physical %llx, which is no RAM, rip %llx (vcpu %u), code %02x %02x %02x %02x (%u bytes)",
+        what, (unsigned long long)at.value, (unsigned long long)backend.get(v, GUEST_RIP), v->id, bytes[0],
+        bytes[1], bytes[2], bytes[3], count);
+    return NEXT_LEAVE;
+}
+
+/* The processor leaves the instruction's length undefined here: the decoder knows it. */
+static enum next skip(struct vcpu *v, const struct mmio_insn *insn, enum next next)
+{
+    if (next != NEXT_SKIP_AND_RESUME)
+        return next;
+    backend.skip(v, insn->length);
+    return NEXT_RESUME;
+}
+
+enum next vcpu_device_memory(struct vcpu *v, gpa_t at)
+{
+    uint8_t bytes[FETCH_SIZE] ALIGNED(8) = {0};
+    struct mmio_insn insn;
+    struct guest_mode m;
+    unsigned count;
+
+    backend.get_mode(v, &m);
+    count = guest_fetch(v->vm, &m, bytes);
+    if (!mmio_decode(bytes, count, m.bits, &insn))
+        return vcpu_memory_refused(v, at, "access by an instruction that is not emulated", bytes, count);
+    if (insn.op == MMIO_STOS || insn.op == MMIO_MOVS)
+        return skip(v, &insn, string_store(v, &insn, &m));
+    return skip(v, &insn, access(v, &insn, m.rflags, at));
+}

@@ -1,0 +1,13 @@
+# SPDX-License-Identifier: BSD-2-Clause
+hot += vcpu/context.o
+hot += vcpu/cpuid.o
+hot += vcpu/cr.o
+hot += vcpu/event.o
+hot += vcpu/io.o
+hot += vcpu/mmio.o
+hot += vcpu/msr.o
+hot += vcpu/prepare.o
+hot += vcpu/walk.o
+objects += vcpu/budget.o
+objects += vcpu/debug.o
+objects += vcpu/state.o

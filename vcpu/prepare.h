@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Before an entry: what is pending for the vCPU (core/vm/vm.h), each reason by its own step and nothing else,
+ * in the order of its bits. A vCPU that waits, in HLT or for SIPI, waits in here, or ends its run for that on
+ * a shared CPU.
+ */
+#pragma once
+
+#include "core/vm/backend.h"
+
+/* Takes what is pending of these bits of v->pending. False: the run ends. */
+bool vcpu_prepare(struct vcpu *v, uint64_t which);
+#define PREPARE_ALL UINT64_MAX
+/* What is to be delivered, for a single step: all else waits until the vCPU runs. */
+#define PREPARE_STEP ((uint64_t)(DUE_IRQ | DUE_EVENT) << 32 | ASKED_NMI)
+
+bool vcpu_end_run(struct vcpu *v, enum run_end end); /* false: the run ends, for this reason */
+bool vcpu_halt(struct vcpu *v);                      /* HLT: waits. False: the run ends */
+void vcpu_start_tsc(struct vcpu *v);                 /* at its first entry, vCPU 0's before the others' */

@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "vcpu/state.h"
+
+#include "arch/x86/string.h"
+#include "hypercall/kvm.h"
+#include "vcpu/context.h"
+#include "vcpu/cpuid.h"
+
+#define MISC_ENABLE_MWAIT BIT(18)
+#define MISC_ENABLE       UINT64_C(0x1801) /* fast strings; no BTS, no PEBS */
+
+void vcpu_state_reset(struct vcpu *v)
+{
+    struct vcpu_state *x = state_of(v);
+
+    memset(x, 0, sizeof(*x));
+    vcpu_context_reset(x);
+    kvm_reset(v);
+    x->tsc.multiplier = v->vm->tsc_multiplier;
+    x->xcr0_allowed = vcpu_xcr0_allowed();
+    x->cr4_allowed = vcpu_cr4_allowed();
+    x->xcr0 = 1;
+    x->misc_enable = MISC_ENABLE | (vcpu_halts_by_itself(v) ? MISC_ENABLE_MWAIT : 0);
+}

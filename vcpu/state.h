@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * What an x86 CPU has beside its general registers, whichever processor runs it, as far as the backend's
+ * processor does not keep it itself. It is the beginning of each backend's own object per vCPU.
+ */
+#pragma once
+
+#include "apic/guest_tsc.h"
+#include "core/vm/backend.h"
+
+#define XSAVE_AREA 2688 /* standard format up to AVX-512 */
+
+/* Registers that are the guest's while it has a CPU (context.h). */
+struct guest_context {
+    uint8_t vector[XSAVE_AREA] ALIGNED(64);
+    uint64_t msrs[CPU_LOADED_MSRS]; /* that the guest writes through us */
+    uint64_t kernel_gs_base;
+    uint64_t cr2, dr[4], dr6;
+};
+
+enum save_with { SAVE_FXSAVE, SAVE_XSAVE, SAVE_XSAVEOPT };
+
+struct debug_registers {
+    uint64_t dr[4], dr6, dr7;
+};
+
+struct vcpu_state {
+    struct guest_context context;
+    enum save_with save_with;
+    bool debug;                 /* its debug registers are in the CPU's while it has one; else MOV DR exits */
+    bool watched;               /* the debug registers are the monitor's, */
+    struct debug_registers own; /* and these the guest's (debug.h) */
+    enum run_end end;           /* why the run ends; RUN_ON: it goes on */
+    uint64_t exit_tsc; /* of the exit that is being handled, if anybody looks, or of the end of its HLT */
+    uint32_t event;    /* to be injected next (event.h), 0: none */
+    uint32_t event_error;
+    uint32_t event_length; /* of the instruction that raised it, where that counts */
+    bool nmi;              /* an NMI is to be delivered */
+    uint64_t cr4_allowed;  /* bits the guest may set, by its CPUID */
+    uint64_t xcr0_allowed;
+    uint64_t xcr0; /* the guest's; loaded in the register while it is on the CPU */
+    struct guest_tsc tsc;
+    uint64_t tsc_adjust;
+    uint64_t mtrr_def_type; /* the guest's own, kept but without effect */
+    uint64_t misc_enable;
+};
+
+static inline struct vcpu_state *state_of(const struct vcpu *v)
+{
+    return v->backend;
+}
+
+/* Whether HLT and MWAIT are the processor's: a vCPU that has its CPU alone may wait there. */
+static inline bool vcpu_halts_by_itself(const struct vcpu *v)
+{
+    return !v->sched && !v->vm->config->hlt_exits;
+}
+
+/* A general register by its number in an encoding; the backend's processor keeps RSP. */
+static inline uint64_t read_gpr(const struct vcpu *v, unsigned number)
+{
+    return number == 4 ? backend.get(v, GUEST_RSP) : v->regs.by_number[number];
+}
+
+static inline void write_gpr(struct vcpu *v, unsigned number, uint64_t value)
+{
+    if (number == 4)
+        backend.set(v, GUEST_RSP, value);
+    else
+        v->regs.by_number[number] = value;
+}
+
+/* As a processor has it after power-on, or INIT: what stands here. The backend's own comes behind it. */
+void vcpu_state_reset(struct vcpu *v);

@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "vmx/guest.h"
+
+#include "arch/x86/cpu.h"
+#include "arch/x86/msr.h"
+#include "vmx/caps.h"
+
+#define CR0_FORCED CR0_NE
+#define CR0_HELD   (CR0_CD | CR0_NW) /* never set for real: the caches belong to all VMs */
+
+static const struct vmcs_field fields[GUEST_REGISTERS] = {
+    [GUEST_RIP] = vmcs_guest_rip,         [GUEST_RSP] = vmcs_guest_rsp,
+    [GUEST_RFLAGS] = vmcs_guest_rflags,   [GUEST_CR0] = vmcs_guest_cr0,
+    [GUEST_CR3] = vmcs_guest_cr3,         [GUEST_CR4] = vmcs_guest_cr4,
+    [GUEST_EFER] = vmcs_guest_efer,       [GUEST_PAT] = vmcs_guest_pat,
+    [GUEST_DR7] = vmcs_guest_dr7,         [GUEST_DEBUGCTL] = vmcs_guest_debugctl,
+    [GUEST_DS_BASE] = vmcs_guest_ds_base, [GUEST_ES_BASE] = vmcs_guest_es_base,
+};
+
+/* A bit that the mask owns is read from the shadow (SDM volume 3, "Guest/host masks and read shadows"). */
+static uint64_t visible(struct vmcs_field real, struct vmcs_field mask, struct vmcs_field shadow)
+{
+    uint64_t owned = vmcs_read(mask);
+
+    return (vmcs_read(real) & ~owned) | (vmcs_read(shadow) & owned);
+}
+
+uint64_t vmx_get(const struct vcpu *v UNUSED, enum guest_register which)
+{
+    if (which == GUEST_CR0)
+        return visible(vmcs_guest_cr0, vmcs_cr0_mask, vmcs_cr0_shadow);
+    if (which == GUEST_CR4)
+        return visible(vmcs_guest_cr4, vmcs_cr4_mask, vmcs_cr4_shadow);
+    return vmcs_read(fields[which]);
+}
+
+/* An entry control goes with LMA. */
+static void set_efer(uint64_t value)
+{
+    uint64_t entry = vmcs_read(vmcs_entry_controls);
+
+    vmcs_write(vmcs_guest_efer, value);
+    vmcs_write(vmcs_entry_controls, value & EFER_LMA ? entry | ENTRY_IA32E : entry & ~ENTRY_IA32E);
+}
+
+COLD void vmx_set(struct vcpu *v UNUSED, enum guest_register which, uint64_t value)
+{
+    switch (which) {
+    case GUEST_CR0:
+        vmcs_write(vmcs_cr0_shadow, value);
+        vmcs_write(vmcs_guest_cr0, (value & ~CR0_HELD) | CR0_FORCED);
+        break;
+    case GUEST_CR4:
+        vmcs_write(vmcs_cr4_shadow, value);
+        vmcs_write(vmcs_guest_cr4, value | vmx_caps.cr4_fixed0);
+        break;
+    case GUEST_EFER: set_efer(value); break;
+    default: vmcs_write(fields[which], value); break;
+    }
+}
+
+INLINED void vmx_get_mode(const struct vcpu *v UNUSED, struct guest_mode *out)
+{
+    uint64_t rights = vmcs_read(vmcs_guest_cs_rights);
+
+    out->rip = vmcs_read(vmcs_guest_rip);
+    out->cs_base = vmcs_read(vmcs_guest_cs_base);
+    out->rflags = vmcs_read(vmcs_guest_rflags);
+    out->cr0 = vmcs_read(vmcs_guest_cr0);
+    out->cr3 = vmcs_read(vmcs_guest_cr3);
+    out->cr4 = vmcs_read(vmcs_guest_cr4);
+    out->efer = vmcs_read(vmcs_guest_efer);
+    out->cpl = vmx_cpl();
+    out->code_l = rights & RIGHTS_L;
+    if ((out->efer & EFER_LMA) && out->code_l)
+        out->bits = 64;
+    else
+        out->bits = (rights & RIGHTS_D) && (out->cr0 & CR0_PE) ? 32 : 16;
+}
+
+void vmx_set_pdptes(struct vcpu *v UNUSED, const uint64_t entries[4])
+{
+    for (unsigned i = 0; i < 4; i++)
+        vmcs_write((struct vmcs_field){vmcs_guest_pdpte0.encoding + 2 * i}, entries[i]);
+}
+
+void vmx_write_tsc_offset(struct vcpu *v UNUSED, uint64_t offset)
+{
+    vmcs_write(vmcs_tsc_offset, offset);
+}
+
+static inline void skip(uint64_t length)
+{
+    uint64_t blocking = vmcs_read(vmcs_guest_interruptibility);
+
+    vmcs_write(vmcs_guest_rip, vmcs_read(vmcs_guest_rip) + length);
+    if (blocking & (BLOCKING_STI | BLOCKING_MOV_SS))
+        vmcs_write(vmcs_guest_interruptibility, blocking & ~(BLOCKING_STI | BLOCKING_MOV_SS));
+    if (vmcs_read(vmcs_guest_rflags) & RFLAGS_TF) /* a debugger in the guest steps over this instruction */
+        vmcs_write(vmcs_guest_pending_debug, vmcs_read(vmcs_guest_pending_debug) | PENDING_STEP);
+}
+
+INLINED void vmx_skip_instruction(void)
+{
+    skip(vmcs_read(vmcs_exit_instruction_length));
+}
+
+void vmx_skip(struct vcpu *v UNUSED, unsigned length)
+{
+    skip(length);
+}

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Which MSRs a guest reaches without an exit (SDM volume 3, "MSR-bitmap address"). The bitmap starts closed;
+ * opened are those that only concern the guest and are switched with it, for reading only where a guest
+ * writes them once and a switch need not read them.
+ */
+#include "vmx/msr_bitmap.h"
+
+#include "arch/x86/msr.h"
+#include "arch/x86/string.h"
+#include "vmx/caps.h"
+#include "vmx/vmcs.h"
+
+#define BITMAP_HIGH  1024 /* offset of MSRs c0000000h-c0001fffh; 2048 further for writes */
+#define BITMAP_WRITE 2048
+
+void vmx_msr_open(uint8_t *bitmap, uint32_t msr, enum msr_rights rights)
+{
+    unsigned offset = (msr >> 31 ? BITMAP_HIGH : 0) + (msr & 0x1fff) / 8;
+    uint8_t keep = (uint8_t)~BIT(msr & 7);
+
+    if (rights & OPEN_READ)
+        bitmap[offset] &= keep;
+    if (rights & OPEN_WRITE)
+        bitmap[BITMAP_WRITE + offset] &= keep;
+}
+
+void vmx_msr_bitmap_init(uint8_t *bitmap)
+{
+    static const struct {
+        uint32_t msr;
+        enum msr_rights rights;
+    } open[] = {
+        {IA32_TSC, OPEN_READ},          {IA32_SYSENTER_CS, OPEN_BOTH}, {IA32_SYSENTER_ESP, OPEN_BOTH},
+        {IA32_SYSENTER_EIP, OPEN_BOTH}, {IA32_EFER, OPEN_READ},        {IA32_STAR, OPEN_READ},
+        {IA32_LSTAR, OPEN_READ},        {IA32_CSTAR, OPEN_READ},       {IA32_FMASK, OPEN_READ},
+        {IA32_FS_BASE, OPEN_BOTH},      {IA32_GS_BASE, OPEN_BOTH},     {IA32_KERNEL_GS_BASE, OPEN_BOTH},
+    };
+
+    memset(bitmap, 0xff, PAGE_SIZE);
+    for (unsigned i = 0; i < ARRAY_SIZE(open); i++)
+        vmx_msr_open(bitmap, open[i].msr, open[i].rights);
+    if (vmx_has(WORD_PROC2, PROC2_RDTSCP))
+        vmx_msr_open(bitmap, IA32_TSC_AUX, OPEN_READ);
+}

@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * A run of a vCPU, and the way of every exit in it, inlined into each function that vmx_enter() is given: the
+ * plain one (run.c) and those that look at exits one by one (observe.c).
+ */
+#pragma once
+
+#include "vcpu/prepare.h"
+#include "vmx/entry.h"
+#include "vmx/guest.h"
+#include "vmx/hv_timer.h"
+
+/* core/vm/backend.h */
+enum run_end vmx_run(struct vcpu *v);
+
+bool vmx_exited(struct vcpu *v);                              /* for most */
+void vmx_failed_entry(struct vcpu *v, enum vmx_entry result); /* its VM ends */
+/* What a handler says that does not let the guest go on. */
+bool vmx_stop_here(struct vcpu *v, enum next next);
+
+/* exits.c: by basic reason. */
+typedef enum next vmx_exit_handler(struct vcpu *v);
+extern vmx_exit_handler *const vmx_exit_handlers[EXIT_REASONS];
+extern const uint8_t vmx_exit_kinds[EXIT_REASONS]; /* enum exit_kind */
+vmx_exit_handler vmx_handle_unexpected;
+const char *vmx_reason_name(unsigned reason);
+const char *vmx_exit_name(unsigned kind);
+
+static inline __attribute__((always_inline)) enum next vmx_handle_exit(struct vcpu *v, unsigned basic)
+{
+    if (unlikely(basic >= EXIT_REASONS))
+        return vmx_handle_unexpected(v);
+    v->stats->exits[vmx_exit_kinds[basic]]++;
+    return vmx_exit_handlers[basic](v);
+}
+
+/* True: the guest goes on right away. */
+static inline __attribute__((always_inline)) bool vmx_exited_by(struct vcpu *v, struct vmx_vcpu *x,
+                                                                unsigned basic)
+{
+    enum next next;
+
+    x->launched = true;
+    next = vmx_handle_exit(v, basic);
+    if (likely(next == NEXT_SKIP_AND_RESUME))
+        vmx_skip_instruction();
+    else if (unlikely(next != NEXT_RESUME) && !vmx_stop_here(v, next))
+        return false;
+    if (v->pending && !vcpu_prepare(v, PREPARE_ALL))
+        return false;
+    if (x->timer_deadline)
+        vmx_hv_timer_load(x);
+    return x->launched; /* INIT clears the VMCS */
+}
