@@ -7,7 +7,9 @@ import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 
-REPO = Path(__file__).resolve().parent.parent.parent
+HERE = Path(__file__).resolve().parent
+REPO = HERE.parent.parent
+GUESTS = "build/tests/guests"  # the files that configurations name
 sys.path.insert(0, str(REPO / "tools"))
 from skerrylib.common import ToolError  # noqa: E402
 
@@ -21,7 +23,7 @@ class Case:
     """One section of a .test file."""
 
     name: str
-    config: str
+    config: str  # its path from the top of the tree
     timeout: float
     status: int
     host: str
@@ -33,6 +35,7 @@ class Case:
     forbid: list = field(default_factory=list)
     steps: list = field(default_factory=list)  # (text to wait for, bytes to send)
     needs: list = field(default_factory=list)
+    text: str = ""  # of the configuration, when it stands in the section
 
 
 def lines_of(value):
@@ -46,6 +49,15 @@ def input_step(where, line):
     if not arrow:
         raise ToolError(f"{where}: input '{line}': expected 'TEXT TO WAIT FOR -> KEYS TO SEND'")
     return wait.strip(), keys.encode("ascii").decode("unicode_escape").encode("latin-1")
+
+
+def configuration(where, name, value):
+    """Path and text of a configuration: VALUE is the path of a file, or the text on the lines below the key."""
+    if not value.startswith("\n"):
+        return value, ""
+    if (HERE / "configs" / f"{name}.cfg").exists():
+        raise ToolError(f"{where}: configs/{name}.cfg exists too: expected one configuration of this name")
+    return f"{GUESTS}/{name}.cfg", value[1:] + "\n"
 
 
 def make_case(where, name, values):
@@ -65,7 +77,8 @@ def make_case(where, name, values):
     options += [f"--set={line}" for line in lines_of(values.get("set", ""))]
     if values.get("lenient") == "yes":
         options.append("--lenient")
-    return Case(name=name, config=values["config"], timeout=float(values.get("timeout", 120)),
+    config, text = configuration(where, name, values["config"])
+    return Case(name=name, config=config, text=text, timeout=float(values.get("timeout", 120)),
                 status=int(values.get("status", 0)), host=values.get("host", "bochs"),
                 firmware=values.get("firmware", "bios"),
                 vmhost=values.get("vmhost") == "on" or "cpu-knobs" in values, options=options, expect=patterns["expect"],
@@ -77,9 +90,12 @@ def read_cases(paths):
     """All cases of some .test files. Names are unique, as logs are named by them."""
     cases = {}
     for path in paths:
-        parser = configparser.RawConfigParser(delimiters=("=",), comment_prefixes=("#",), strict=True)
+        # A comment begins at the start of a line and becomes an empty one: a configuration keeps its own, and its lines
+        # their numbers.
+        text = re.sub("^#.*", "", path.read_text(encoding="utf-8"), flags=re.MULTILINE)
+        parser = configparser.RawConfigParser(delimiters=("=",), comment_prefixes=None, strict=True)
         try:
-            parser.read_string(path.read_text(encoding="utf-8"), str(path))
+            parser.read_string(text, str(path))
         except configparser.Error as error:
             raise ToolError(str(error).replace("\n", " ")) from error
         for name in parser.sections():

@@ -373,6 +373,14 @@ class MachineTests(Folder):
         self.assertEqual((case.expect, case.status), (["^one$", "two"], 3))
         self.assertEqual(case.steps, [("alpha#", b"ls\r")])
 
+    def test_inline_configuration(self):
+        (case,) = self.read("[a]\nconfig =\n    [vm x]\n    # own comment\n\n    kernel = k # c\n# comment\n"
+                            "    cmdline = a=b\n\n# comment\nsmp = 1\n")
+        self.assertEqual(case.text, "[vm x]\n# own comment\n\nkernel = k # c\n\ncmdline = a=b\n")
+        self.assertEqual((case.config, case.options), ("build/tests/guests/a.cfg", ["--smp=1"]))
+        with self.assertRaisesRegex(ToolError, "configs/hello.cfg exists"):
+            self.read("[hello]\nconfig =\n    [vm x]\n")
+
     def test_bad_data(self):
         for text, why in (("[a]\nconfig = c\ncolour = red\n", "unknown key 'colour'"), ("[a]\nhost = tcg\n", "'config'"),
                           ("[a]\nconfig = c\nexpect = (\n", "regular expression"),
