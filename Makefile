@@ -100,7 +100,8 @@ clean:
 	$(Q)rm -rf $(BUILD)
 
 # --- running and testing: each says what it installs, if anything is missing ---
-include tests/unit/unit.mk tests/model/model.mk tests/fuzz/fuzz.mk tests/lint.mk tests/guests/guests.mk tests/vmhost/vmhost.mk tests/linux-pv/linux-pv.mk tests/machine/machine.mk
+include tools/vmhost/vmhost.mk tests/unit/unit.mk tests/model/model.mk tests/fuzz/fuzz.mk tests/lint.mk tests/guests/guests.mk \
+    tests/vmhost/vmhost.mk tests/linux/linux.mk tests/machine/machine.mk
 
 DEMO := $(BUILD)/examples/two-linux/skerry.cfg
 

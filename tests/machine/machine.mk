@@ -35,8 +35,8 @@ $(GUESTS)/release.cpio.gz:
 machine-linux:
 	$(Q)examples/two-linux/prepare || echo 'machine: no demo guests, see above: their tests are skipped'
 	$(Q)tools/fetch-kernel --suite trixie || echo 'machine: no kernel of Debian trixie: its test is skipped'
-	$(Q)tests/cyclictest/fetch || echo 'machine: no cyclictest: its test is skipped'
-	$(Q)tests/tcc/fetch || echo 'machine: no tcc: its test is skipped'
+	$(Q)tests/linux/cyclictest/fetch || echo 'machine: no cyclictest: its test is skipped'
+	$(Q)tests/linux/tcc/fetch || echo 'machine: no tcc: its test is skipped'
 
 machine-files: $(GUEST_FILES) $(MACHINE_CONFIGS) $(MACHINE_LINKS) $(GUESTS)/linux-pv.cpio.gz
 

@@ -1,28 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
-# The test host: a module that is preloaded into Debian trixie's bochs-bin, and guests that show what it does.
+# What shows that the module of tools/vmhost, included before this, does what it should.
 
-BUILD ?= build
-VMHOST := $(BUILD)/vmhost
-
-VMHOST_CFLAGS := -std=gnu11 -O2 -g -fPIC -fvisibility=hidden -ffile-prefix-map=$(CURDIR)=. -Wall -Wextra -Werror \
-    -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wundef -Wpointer-arith
-VMHOST_OBJECTS := $(patsubst tests/vmhost/module/%.c,$(VMHOST)/module/%.o,$(wildcard tests/vmhost/module/*.c))
-
-.PHONY: vmhost
-vmhost: $(VMHOST)/skerry-vmhost.so
-
-$(VMHOST)/module/%.o: tests/vmhost/module/%.c
-	@mkdir -p $(@D)
-	$(call say,HOSTCC,$<)
-	$(Q)$(CC) $(VMHOST_CFLAGS) -MMD -MP -c -o $@ $<
-
-$(VMHOST)/skerry-vmhost.so: $(VMHOST_OBJECTS)
-	$(call say,HOSTLD,$@)
-	$(Q)$(CC) -shared -Wl,-z,noexecstack -o $@ $^
-
--include $(VMHOST_OBJECTS:.o=.d)
-
-# --- its guests: kernels that start VMs of their own, with the library of tests/guests ---
+# --- guests: kernels that start VMs of their own, with the library of tests/guests ---
 VMHOST_NAMES := vmx-events vmx-ipiv vmx-knobs vmx-time
 VMHOST_COMMON := $(patsubst %,$(VMHOST)/obj/%.o,lib/vmm lib/vmm_asm lib/second) \
     $(patsubst %,$(GUESTS)/obj/lib/%.o,start2 trap_stubs trampoline apic bootinfo console second_cpu traps)

@@ -74,7 +74,7 @@ def row(name, least, median, average, p99, most):
 
 def rows(table, cpu, kernel):
     """The table of all runs."""
-    fetched = subprocess.run([str(REPO / "tests/cyclictest/fetch")], check=False)
+    fetched = subprocess.run([str(REPO / "tests/linux/cyclictest/fetch")], check=False)
     if fetched.returncode:
         table.problem("cyclictest is not there")
         return

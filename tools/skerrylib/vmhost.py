@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""The module that mends and extends Bochs's CPU (tests/vmhost): where it is, and whether it fits."""
+"""The module that mends and extends Bochs's CPU (tools/vmhost): where it is, and whether it fits."""
 
 import functools
 import subprocess
