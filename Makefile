@@ -38,7 +38,7 @@ LDFLAGS   = $(CFLAGS) -nostdlib -static -no-pie -Wl,--build-id=none -Wl,--gc-sec
 NASMFLAGS := -f elf64 -Werror -w+all \
              --reproducible -I$(BUILD)/ -I./
 
-.PHONY: all clean run test bench
+.PHONY: all clean run check test bench
 all: $(BUILD)/skerry.elf
 
 # --- the image: linked twice, the second time with a table of its own function names for backtraces ---
@@ -114,14 +114,15 @@ run:
 test:
 	@tools/setup test
 	@rm -rf $(BUILD)/totals
-	$(Q)$(MAKE) --no-print-directory all
-	-@$(MAKE) --no-print-directory lint
-	-@$(MAKE) --no-print-directory unit
-	-@$(MAKE) --no-print-directory model
-	-@tests/reproducible $(BUILD)
-	-@$(MAKE) --no-print-directory fuzz
-	-@$(MAKE) --no-print-directory machine
+	-@tests/run all
 	@tests/summary $(BUILD) lint unit model reproducible fuzz machine
+
+# What every commit should pass: some of the machine tests (`check = yes`), in less than four minutes.
+check:
+	@tools/setup test
+	@rm -rf $(BUILD)/totals
+	-@tests/run check
+	@tests/summary $(BUILD) lint unit machine
 
 bench:
 	@tools/setup build

@@ -13,7 +13,7 @@ GUESTS = "build/tests/guests"  # the files that configurations name
 sys.path.insert(0, str(REPO / "tools"))
 from skerrylib.common import ToolError  # noqa: E402
 
-KEYS = {"also", "config", "host", "cpu", "smp", "memory", "firmware", "append", "timeout", "expect", "forbid", "input",
+KEYS = {"also", "check", "config", "host", "cpu", "smp", "memory", "firmware", "append", "timeout", "expect", "forbid", "input",
         "status", "needs", "lenient", "until", "times", "kernel", "vmhost", "cpu-knobs", "set"}
 PASSED_ON = ("host", "cpu", "smp", "memory", "firmware", "append", "until", "times", "kernel", "vmhost", "cpu-knobs")
 
@@ -35,7 +35,13 @@ class Case:
     forbid: list = field(default_factory=list)
     steps: list = field(default_factory=list)  # (text to wait for, bytes to send)
     needs: list = field(default_factory=list)
+    check: bool = False  # belongs to `make check`
     text: str = ""  # of the configuration, when it stands in the section
+
+    @property
+    def guess(self):
+        """Seconds that it takes, for who does not know: timeouts leave room for a machine that does much else."""
+        return self.timeout / 10
 
 
 def lines_of(value):
@@ -78,7 +84,7 @@ def make_case(where, name, values):
     if values.get("lenient") == "yes":
         options.append("--lenient")
     config, text = configuration(where, name, values["config"])
-    return Case(name=name, config=config, text=text, timeout=float(values.get("timeout", 120)),
+    return Case(name=name, config=config, text=text, check=values.get("check") == "yes", timeout=float(values.get("timeout", 120)),
                 status=int(values.get("status", 0)), host=values.get("host", "bochs"),
                 firmware=values.get("firmware", "bios"),
                 vmhost=values.get("vmhost") == "on" or "cpu-knobs" in values, options=options, expect=patterns["expect"],

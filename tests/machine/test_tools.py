@@ -18,6 +18,7 @@ REPO = Path(__file__).resolve().parent.parent.parent
 sys.path.insert(0, str(REPO / "tools"))
 sys.path.insert(0, str(REPO / "tests/machine"))
 import case as cases  # noqa: E402
+import progress  # noqa: E402
 from skerrylib import (aptbox, bare, bochs, config, console, count, cpio, cyclictest, emulator, figures,  # noqa: E402
                        image, interrupts, qemu, run, verdict)
 from skerrylib.common import ToolError  # noqa: E402
@@ -397,6 +398,34 @@ class MachineTests(Folder):
         case.also = ["^three", "^one"]
         self.assertEqual(cases.judge(case, "one\nthree\ntwo\n", 0), "")
         self.assertIn("'^three' expected", cases.judge(case, "one\ntwo\n", 0))
+
+
+class Durations(Folder):
+    """What tests took, and how long they will take."""
+
+    def test_files(self):
+        path = self.write("seconds", "a 2.5\n\nb\nc x\nd 3\n")
+        self.assertEqual(progress.read_seconds(path), {"a": 2.5, "d": 3})
+        progress.write_seconds(path, {"b": 1, "a": 2.25})
+        self.assertEqual(path.read_text(encoding="utf-8"), "a 2.2\nb 1.0\n")
+        self.assertEqual(progress.read_seconds(self.folder / "none"), {})
+
+    def test_time_left(self):
+        with mock.patch.object(progress, "kept", lambda: self.write("kept", "long 100\na 20\n")):
+            done = progress.Progress(progress.History(), 2)
+        self.assertEqual(done.plan({"b": 19, "a": 1, "long": 1}), ["long", "a", "b"])
+        self.assertEqual(done.left(), 100)  # the sum is 139, for two
+        with contextlib.redirect_stdout(io.StringIO()), mock.patch.object(sys, "__stdout__", io.StringIO()) as out:
+            done.end("long", "FAIL long: why", failed=1)
+            self.assertEqual(done.left(), 20)
+            done.begin("a")
+            done.end("a", "ok a", passed=1, lines=["a says"])
+        self.assertEqual((done.passed, done.failed, done.skipped), (1, 1, 0))
+        self.assertEqual(out.getvalue(), "[1/3 0:00, about 20 seconds left] FAIL long: why\n"
+                                         "a says\n[2/3 0:00, about 19 seconds left] ok a 0.0s\n")
+
+    def test_words(self):
+        self.assertEqual([progress.words(seconds) for seconds in (99, 100, 1500)], ["99 seconds", "2 minutes", "25 minutes"])
 
 
 class Counting(Folder):
