@@ -116,7 +116,8 @@ def rc_text(image, model, count, memory, serial, folder):
         "plugin_ctrl: unmapped=1, biosdev=1",
         describe_cpu(model, count, f"{folder}/msrs"),
         f"memory: guest={memory}, host={min(memory, MAX_HOST_MEMORY)}",
-        "romimage: file=$BXSHARE/BIOS-bochs-latest",
+        # The BIOS would wait three seconds for a key.
+        "romimage: file=$BXSHARE/BIOS-bochs-latest, options=fastboot",
         "vgaromimage: file=$BXSHARE/VGABIOS-lgpl-latest",
         # Draws on a terminal, that is into a file; the display that needs none opens a network port.
         "display_library: term",
