@@ -126,7 +126,7 @@ check:
 
 bench:
 	@tools/setup build
-	$(Q)$(MAKE) --no-print-directory all guests vmhost
+	$(Q)$(MAKE) --no-print-directory all calls guests vmhost
 	$(Q)$(MAKE) --no-print-directory BUILD=$(BUILD)/vmclear-at-migration EXPERIMENT=vmclear-at-migration all
 	@examples/two-linux/prepare
 	@tools/bench

@@ -3,10 +3,11 @@
 
 BUILD ?= build
 
-# What tools read calls from (tools/skerrylib/calls.py): every call of the source is still there, and says who it is from.
+# What tools read calls from (tools/skerrylib/calls.py): every call of the source is still there and says who it is
+# from, also in and of functions that are inlined in any other build.
 CALLS := $(BUILD)/calls
 CALL_OBJECTS := $(patsubst $(BUILD)/%,$(CALLS)/%,$(OBJECTS))
-CALL_FLAGS := -O0 -fno-lto -g0 -fno-inline -fno-jump-tables -fno-stack-protector -w
+CALL_FLAGS := -O0 -Dalways_inline=unused -fno-lto -g0 -fno-inline -fno-jump-tables -fno-stack-protector -w
 
 $(CALLS)/%.o: %.c Makefile tests/lint.mk
 	@mkdir -p $(@D)

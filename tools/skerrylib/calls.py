@@ -46,7 +46,7 @@ def output(*command):
 def part(source, name):
     """The part of a source that a symbol or a section (.text.unlikely.name, .bss.name.5) belongs to."""
     if source.endswith(".asm"):
-        return Part(source, source.rpartition("/")[2])
+        return Part(source, source)
     if name.startswith("."):
         words = [word for word in name.split(".")[2:] if not word.isdigit()]
         return Part(source, words[-1] if words else name)
