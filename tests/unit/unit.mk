@@ -8,6 +8,7 @@ UNIT := $(BUILD)/unit
 UNIT_balance := sched/balance.c sched/fair.c
 UNIT_words := core/base/words.c core/base/bit_names.c core/base/format.c
 UNIT_acpi_tables := dev/acpi_tables.c arch/x86/acpi.c
+UNIT_bus := dev/bus.c
 UNIT_blackbox := core/base/format.c
 UNIT_caps := core/base/format.c
 UNIT_config := core/config/config.c core/config/config_keys.c core/base/span.c core/base/format.c
@@ -40,7 +41,7 @@ FAIR_MUTANTS := weightless hoarder no-credit jerky restless patient silent endle
 FAIR_VARIANTS := $(patsubst %,$(UNIT)/variant/%.c,counted $(FAIR_MUTANTS))
 # These include the file they test, below a fake CPU (fake_cpu.h) or fake memory (fake_memory.h): blackbox, caps, console,
 # fair (the scheduling policy, with nothing below it), guest_tsc, ipiv, ladder, mailbox, pv_eoi, memory, mtrr, paging, string, trace, vlapic, vlapic_timer.
-UNIT_TESTS := acpi acpi_tables balance blackbox budget caps config console decode devices fair format guest_tsc hv_timer ipi ipiv \
+UNIT_TESTS := acpi acpi_tables balance blackbox budget bus caps config console decode devices fair format guest_tsc hv_timer ipi ipiv \
     ladder line_edit load_linux load_multiboot mailbox memory mtrr multiboot2 paging pv_eoi release sched_mutants sched_sim shadow string \
     ticks trace vioapic vlapic vlapic_timer vm_life words
 

@@ -1,0 +1,267 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "dev/bus.h"
+
+#include "arch/x86/string.h"
+
+#define ADDRESS_BITS   52 /* of guest-physical addresses, at most */
+#define KEY(width, at) ((uint64_t)(width) << 60 | (at))
+#define ONES(size)     (UINT64_MAX >> (64 - 8 * (size)))
+
+/* --- lookup --- */
+
+/* The slot that takes all of an access. */
+static const struct bus_slot *find_slot(const struct bus_table *t, uint64_t key)
+{
+    const struct bus_slot *s = t->slots;
+
+    /* Halves what is left: the last slot that does not begin behind the access. */
+    for (unsigned n = t->count; n > 1; n -= n / 2)
+        s += s[n / 2].key <= key ? n / 2 : 0;
+    return key - s->key <= s->last ? s : NULL;
+}
+
+/* Mostly there is but one among these 256 ports. */
+static const struct bus_slot *find_port(const struct bus *bus, unsigned port, unsigned size)
+{
+    const struct bus_slot *s = &bus->ports.slots[bus->hint[port >> 8] - 1];
+    uint64_t key = KEY(size, port);
+
+    return likely(key - s->key <= s->last) ? s : find_slot(&bus->ports, key);
+}
+
+static uint32_t read_port(const struct bus_slot *s, unsigned port, unsigned size)
+{
+    struct device *d = s->device;
+    uint32_t value;
+
+    spin_lock(&d->lock);
+    value = d->ops->port_read(d->context, port + s->delta, size);
+    spin_unlock(&d->lock);
+    return value;
+}
+
+static void write_port(const struct bus_slot *s, unsigned port, unsigned size, uint32_t value)
+{
+    struct device *d = s->device;
+
+    spin_lock(&d->lock);
+    d->ops->port_write(d->context, port + s->delta, size, value);
+    spin_unlock(&d->lock);
+}
+
+/* The bytes of an access that nobody takes whole. A byte behind the last port is nobody's. */
+static COLD bool read_split(struct bus *bus, unsigned port, unsigned size, uint32_t *value)
+{
+    bool answered = false;
+
+    for (unsigned i = 0; i < size; i++) {
+        const struct bus_slot *s = find_slot(&bus->ports, KEY(BUS_BYTE, port + i));
+
+        if (!s)
+            continue;
+        *value &= ~(0xffu << 8 * i) | (read_port(s, port + i, 1) & 0xff) << 8 * i;
+        answered = true;
+    }
+    return answered;
+}
+
+static COLD bool write_split(struct bus *bus, unsigned port, unsigned size, uint32_t value)
+{
+    bool answered = false;
+
+    for (unsigned i = 0; i < size; i++) {
+        const struct bus_slot *s = find_slot(&bus->ports, KEY(BUS_BYTE, port + i));
+
+        if (!s)
+            continue;
+        write_port(s, port + i, 1, value >> 8 * i & 0xff);
+        answered = true;
+    }
+    return answered;
+}
+
+bool bus_find_port_read(struct bus *bus, uint16_t port, unsigned size, uint32_t *value)
+{
+    const struct bus_slot *s = find_port(bus, port, size);
+
+    if (!s)
+        return size > 1 && read_split(bus, port, size, value);
+    *value &= read_port(s, port, size);
+    return true;
+}
+
+bool bus_find_port_write(struct bus *bus, uint16_t port, unsigned size, uint32_t value)
+{
+    const struct bus_slot *s = find_port(bus, port, size);
+
+    if (!s)
+        return size > 1 && write_split(bus, port, size, value);
+    write_port(s, port, size, value);
+    return true;
+}
+
+static const struct bus_slot *find_memory(const struct bus *bus, gpa_t at, unsigned size)
+{
+    return at.value >> ADDRESS_BITS ? NULL : find_slot(&bus->memory, KEY(size, at.value));
+}
+
+bool bus_mmio_read(struct bus *bus, gpa_t at, unsigned size, uint64_t *value)
+{
+    const struct bus_slot *s = find_memory(bus, at, size);
+    struct device *d;
+
+    *value = ONES(size);
+    if (!s)
+        return false;
+    d = s->device;
+    spin_lock(&d->lock);
+    *value &= d->ops->mmio_read(d->context, (unsigned)at.value + s->delta, size);
+    spin_unlock(&d->lock);
+    return true;
+}
+
+bool bus_mmio_write(struct bus *bus, gpa_t at, unsigned size, uint64_t value)
+{
+    const struct bus_slot *s = find_memory(bus, at, size);
+    struct device *d;
+
+    if (!s)
+        return false;
+    d = s->device;
+    spin_lock(&d->lock);
+    d->ops->mmio_write(d->context, (unsigned)at.value + s->delta, size, value & ONES(size));
+    spin_unlock(&d->lock);
+    return true;
+}
+
+/* --- building --- */
+
+/* Where a slot belongs: before the first one behind it. */
+static unsigned place_of(const struct bus_table *t, uint64_t key)
+{
+    unsigned i = 0;
+
+    while (i < t->count && t->slots[i].key < key)
+        i++;
+    return i;
+}
+
+/* Bytes of a range that begins at key: another one begins in it, or the one before it goes that far. */
+static bool is_taken(const struct bus_table *t, uint64_t key, uint64_t size, unsigned width)
+{
+    unsigned i = place_of(t, key);
+
+    return (i < t->count && t->slots[i].key - key < size) ||
+           (i > 0 && key - t->slots[i - 1].key < t->slots[i - 1].last + width);
+}
+
+static void insert_slot(struct bus_table *t, struct bus_slot slot)
+{
+    unsigned i = place_of(t, slot.key);
+
+    memmove(&t->slots[i + 1], &t->slots[i], (t->count - i) * sizeof(slot));
+    t->slots[i] = slot;
+    t->count++;
+}
+
+static const char *refusal(const struct bus_table *t, const struct bus_range *r, uint64_t limit,
+                           unsigned widths)
+{
+    unsigned places = 0;
+
+    if (!r->size || r->first >= limit || r->size > limit - r->first)
+        return "is empty or goes beyond the end";
+    if (!r->widths || (r->widths & ~widths))
+        return "takes no width, or one that is not there";
+    for (unsigned width = BUS_BYTE; width <= BUS_QWORD; width *= 2) {
+        if (!(r->widths & width))
+            continue;
+        if (r->size < width)
+            return "is narrower than an access";
+        if (is_taken(t, KEY(width, r->first), r->size, width))
+            return "overlaps another one";
+        places++;
+    }
+    return places > BUS_MAX_RANGES - t->count ? "is one too many" : NULL;
+}
+
+static void add_slots(struct bus_table *t, struct device *device, const struct bus_range *r)
+{
+    for (unsigned width = BUS_BYTE; width <= BUS_QWORD; width *= 2) {
+        if (r->widths & width)
+            insert_slot(t, (struct bus_slot){.key = KEY(width, r->first),
+                                             .last = r->size - width,
+                                             .device = device,
+                                             .delta = r->offset - (unsigned)r->first});
+    }
+}
+
+/* A dword may begin three ports before the device. */
+static void set_hints(struct bus *bus)
+{
+    for (unsigned i = 0; i < bus->ports.count; i++) {
+        const struct bus_slot *s = &bus->ports.slots[i];
+        unsigned first = (uint16_t)s->key, end = first + (unsigned)(s->last + (s->key >> 60)) - 1;
+
+        for (unsigned page = (MAX(first, 3) - 3) >> 8; page <= end >> 8; page++)
+            bus->hint[page] = (uint8_t)(i + 1);
+    }
+}
+
+const char *bus_add_ports(struct bus *bus, struct device *device, const struct bus_range *r)
+{
+    const char *why = refusal(&bus->ports, r, BUS_PORTS, BUS_BYTE | BUS_WORD | BUS_DWORD);
+
+    if (!device->ops->port_read || !device->ops->port_write)
+        why = "has a device that has no ports";
+    if (why)
+        return why;
+    add_slots(&bus->ports, device, r);
+    set_hints(bus);
+    return NULL;
+}
+
+const char *bus_add_memory(struct bus *bus, struct device *device, const struct bus_range *r)
+{
+    const char *why =
+        refusal(&bus->memory, r, BIT(ADDRESS_BITS), BUS_BYTE | BUS_WORD | BUS_DWORD | BUS_QWORD);
+
+    if (!device->ops->mmio_read || !device->ops->mmio_write)
+        why = "has a device that has no memory";
+    if (!why)
+        add_slots(&bus->memory, device, r);
+    return why;
+}
+
+const char *bus_attach(struct bus *bus, struct device *device)
+{
+    if (bus->device_count == BUS_MAX_DEVICES)
+        return "is one device too many";
+    bus->devices[bus->device_count++] = device;
+    return NULL;
+}
+
+/* --- all devices --- */
+
+void bus_reset(struct bus *bus)
+{
+    for (unsigned i = 0; i < bus->device_count; i++) {
+        struct device *d = bus->devices[i];
+
+        if (!d->ops->reset)
+            continue;
+        spin_lock(&d->lock); /* a key may be typed for its VM */
+        d->ops->reset(d->context);
+        spin_unlock(&d->lock);
+    }
+}
+
+void bus_destroy(struct bus *bus)
+{
+    for (unsigned i = 0; i < bus->device_count; i++) {
+        struct device *d = bus->devices[i];
+
+        if (d->ops->destroy)
+            d->ops->destroy(d->context);
+    }
+}

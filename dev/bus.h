@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * How an access of a guest finds its device: a bus for each VM, with the ranges of its devices in I/O ports
+ * and in memory. It is filled while the VM is built, and read without a lock from then on. Each access is
+ * made under the lock of its own device and no other.
+ *
+ * An access goes to the range that takes its width and holds all of it. Each width is a space of its own:
+ * CF8h as a dword, PCI's address register, and CF9h as a byte, the reset port, do not overlap.
+ *
+ * Ports: what no range takes as a whole is split into bytes, in ascending order, as an ISA bridge does; each
+ * is looked up by itself, and bytes of nobody read as FFh.
+ *
+ * Memory: what no range takes as a whole is nobody's, all of it. Registers there have the width that their
+ * document gives them, and no bridge splits an access for them; a read of half of one may not act on it.
+ *
+ * What is nobody's reads as ones, and writes to it are ignored.
+ *
+ * Ranges that come, go and move while the guest runs (BARs of PCI) are not there yet, and belong here: the
+ * writer fills a second pair of tables under a lock of the bus and publishes it by its address, so that a
+ * lookup on another CPU sees the old ranges or the new ones and pays nothing for it. The old pair may be
+ * filled again when each vCPU has been out of its handler once.
+ */
+#pragma once
+
+#include "arch/x86/spinlock.h"
+#include "arch/x86/types.h"
+
+#define BUS_MAX_RANGES  32 /* in ports and in memory each; one of two widths counts twice */
+#define BUS_MAX_DEVICES 16
+#define BUS_PORTS       0x10000
+
+/* Widths that a range takes, in bytes: any of these, or'ed. */
+enum bus_width { BUS_BYTE = 1, BUS_WORD = 2, BUS_DWORD = 4, BUS_QWORD = 8 };
+
+/*
+ * What a device does; all under its lock. offset is from the start of the range, on top of the range's own.
+ * Accesses are as wide as the range takes; what is read beyond that is cut off. NULL: it has no such ranges,
+ * or nothing to do.
+ */
+struct device_ops {
+    const char *name;
+    uint32_t (*port_read)(void *context, unsigned offset, unsigned size);
+    void (*port_write)(void *context, unsigned offset, unsigned size, uint32_t value);
+    uint64_t (*mmio_read)(void *context, unsigned offset, unsigned size);
+    void (*mmio_write)(void *context, unsigned offset, unsigned size, uint64_t value);
+    void (*reset)(void *context);   /* to the state of a machine that was just switched on */
+    void (*destroy)(void *context); /* its VM goes: it lets go of what is not the VM's */
+};
+
+struct device {
+    const struct device_ops *ops;
+    void *context;
+    struct spinlock lock;
+};
+
+struct bus_range {
+    uint64_t first, size; /* a port or an address, and bytes */
+    unsigned widths;
+    unsigned offset; /* what the device calls the first byte: tells its ranges apart */
+};
+
+/* What is inside: a range for accesses of one width. */
+struct bus_slot {
+    uint64_t key;  /* the width, and the first port or address; slots are sorted by it */
+    uint64_t last; /* behind key: where the last access that fits begins */
+    struct device *device;
+    unsigned delta; /* offset of an access less its port or address */
+};
+
+struct bus_table {
+    unsigned count;
+    struct bus_slot slots[BUS_MAX_RANGES];
+};
+
+struct bus {
+    /* By the first port of an access: 0 when nobody is among these 256, else 1 and a slot to look at first.
+     */
+    uint8_t hint[BUS_PORTS >> 8];
+    struct bus_table ports, memory;
+    unsigned device_count;
+    struct device *devices[BUS_MAX_DEVICES];
+};
+
+/*
+ * Building, before the first access. NULL, or why it is refused: the range is empty, goes beyond the last
+ * port or address, is narrower than an access that it takes or overlaps another one, or there is no place
+ * left.
+ */
+const char *bus_attach(struct bus *bus, struct device *device);
+const char *bus_add_ports(struct bus *bus, struct device *device, const struct bus_range *range);
+const char *bus_add_memory(struct bus *bus, struct device *device, const struct bus_range *range);
+
+/* Each device once, in the order in which they were attached. */
+void bus_reset(struct bus *bus);
+void bus_destroy(struct bus *bus);
+
+/* Where somebody may be; *value is all ones. */
+bool bus_find_port_read(struct bus *bus, uint16_t port, unsigned size, uint32_t *value);
+bool bus_find_port_write(struct bus *bus, uint16_t port, unsigned size, uint32_t value);
+
+/* One access of 1, 2 or 4 bytes to I/O ports. False: nobody has answered, to any byte. */
+static inline bool bus_port_read(struct bus *bus, uint16_t port, unsigned size, uint32_t *value)
+{
+    *value = UINT32_MAX >> (32 - 8 * size);
+    return bus->hint[port >> 8] && bus_find_port_read(bus, port, size, value);
+}
+
+static inline bool bus_port_write(struct bus *bus, uint16_t port, unsigned size, uint32_t value)
+{
+    return bus->hint[port >> 8] && bus_find_port_write(bus, port, size, value);
+}
+
+/* One access of 1, 2, 4 or 8 bytes to memory that is no RAM. False: nobody has answered. */
+bool bus_mmio_read(struct bus *bus, gpa_t at, unsigned size, uint64_t *value);
+bool bus_mmio_write(struct bus *bus, gpa_t at, unsigned size, uint64_t value);
