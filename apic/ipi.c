@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "apic/ipi.h"
+
 #include "apic/vlapic_state.h"
 #include "sched/sched.h"
 

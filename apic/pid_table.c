@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "apic/pid_table.h"
+
 #include "arch/x86/layout.h"
 
 #define ENTRY_RESERVED UINT64_C(0x3e)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "apic/vioapic.h"
+
 #include "apic/ipi.h"
 #include "arch/x86/string.h"
 #include "core/vm/vm.h"

@@ -16,7 +16,7 @@ struct vioapic {
     uint32_t lines; /* a bit per pin: its input is active */
 };
 
-/* All under the VM's lock. offset is within the page; access is 32 bits wide. */
+/* All under its lock. offset is within the page; access is 32 bits wide. */
 void vioapic_reset(struct vioapic *io);
 uint32_t vioapic_read(struct vioapic *io, unsigned offset);
 void vioapic_write(struct vm *vm, struct vioapic *io, unsigned offset, uint32_t value);

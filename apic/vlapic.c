@@ -5,7 +5,6 @@
 #include "arch/x86/layout.h"
 #include "arch/x86/string.h"
 #include "core/vm/part.h"
-#include "dev/pc.h"
 
 #define VERSION_VALUE 0x01050014u /* integrated, 6 LVT entries, EOI broadcast suppression */
 #define LVT_VALID     0x107ffu    /* delivery status is read-only */
@@ -240,7 +239,7 @@ void vlapic_use_tpr_shadow(struct vcpu *v, bool on)
 void vlapic_broadcast_eoi(struct vcpu *v, unsigned vector)
 {
     if (test_vector(v->lapic, REG_TMR, vector) && !(v->lapic->svr & SVR_NO_BROADCAST))
-        pc_eoi(v->vm, vector);
+        v->vm->eoi(v->vm, vector);
 }
 
 static inline void end_of_interrupt(struct vcpu *v)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The ACPI tables of a guest, written one behind the other, each sealed with its checksum. */
 #include "dev/acpi_tables.h"
+
 #include "arch/x86/string.h"
 #include "dev/power.h"
 

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "dev/bus.h"
-
 #include "arch/x86/string.h"
 
 #define ADDRESS_BITS   52 /* of guest-physical addresses, at most */

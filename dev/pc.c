@@ -4,7 +4,9 @@
 #include "arch/x86/percpu.h"
 #include "core/base/blobs.h"
 #include "core/base/machine.h"
+#include "core/base/panic.h"
 #include "dev/acpi_tables.h"
+#include "dev/bus.h"
 #include "dev/power.h"
 #include "dev/rtc.h"
 #include "dev/uart.h"
@@ -14,20 +16,32 @@
 #define UART_PORTS   8
 #define UART_PIN     4
 #define RTC_INDEX    0x70
-#define RTC_DATA     0x71
 #define IOAPIC_SIZE  PAGE_SIZE
 #define RESET_VECTOR UINT64_C(0xffff0)
 #define ACPI_BASE \
     UINT64_C(0xe0000) /* in the hole below 1 MiB, where the specification lets one look for it */
 #define ACPI_SIZE UINT64_C(0x2000)
 
+enum { SERIAL, CLOCK, POWER, IOAPIC, DEVICES };
+
 struct pc {
     struct vm *vm;
-    struct uart uart;
+    struct bus bus;
+    struct device devices[DEVICES]; /* each has the lock of the model below it */
+    struct uart uart;               /* and of vm->input */
     struct rtc rtc;
     struct power power;
-    struct vioapic ioapic;
+    struct vioapic ioapic; /* its lock is taken under those of devices with a pin */
 };
+
+/* --- UART: its line goes to the console, its interrupt to a pin --- */
+
+static void set_pin(struct pc *pc, unsigned pin, bool level)
+{
+    spin_lock(&pc->devices[IOAPIC].lock);
+    vioapic_set_pin(pc->vm, &pc->ioapic, pin, level);
+    spin_unlock(&pc->devices[IOAPIC].lock);
+}
 
 static void uart_transmit(void *context, uint8_t byte)
 {
@@ -40,43 +54,202 @@ static void uart_transmit(void *context, uint8_t byte)
 
 static void uart_irq(void *context, bool level)
 {
+    set_pin(context, UART_PIN, level);
+}
+
+/* Hands over what was typed, as far as the UART takes it. */
+static void feed(struct pc *pc)
+{
+    struct vm *vm = pc->vm;
+
+    while (vm->input_tail != vm->input_head && uart_receive(&pc->uart, vm->input[vm->input_tail % VM_INPUT]))
+        vm->input_tail++;
+}
+
+static uint32_t serial_read(void *context, unsigned reg, unsigned size UNUSED)
+{
+    struct pc *pc = context;
+    uint8_t byte = uart_read(&pc->uart, reg);
+
+    feed(pc);
+    return byte;
+}
+
+static void serial_write(void *context, unsigned reg, unsigned size UNUSED, uint32_t value)
+{
     struct pc *pc = context;
 
-    vioapic_set_pin(pc->vm, &pc->ioapic, UART_PIN, level);
+    uart_write(&pc->uart, reg, (uint8_t)value);
+}
+
+static void serial_reset(void *context)
+{
+    struct pc *pc = context;
+
+    uart_reset(&pc->uart);
+    pc->vm->input_head = pc->vm->input_tail = 0;
+}
+
+void pc_input(struct vm *vm, uint8_t byte)
+{
+    struct spinlock *lock = &vm->pc->devices[SERIAL].lock;
+
+    spin_lock(lock);
+    if (vm->input_head - vm->input_tail < VM_INPUT)
+        vm->input[vm->input_head++ % VM_INPUT] = byte;
+    else
+        vm->input_lost++;
+    feed(vm->pc);
+    spin_unlock(lock);
+}
+
+/* --- clock: shows the host's time --- */
+
+static uint32_t clock_read(void *context, unsigned port, unsigned size UNUSED)
+{
+    struct pc *pc = context;
+
+    return rtc_read(&pc->rtc, port, machine_time());
+}
+
+static void clock_write(void *context, unsigned port, unsigned size UNUSED, uint32_t value)
+{
+    struct pc *pc = context;
+
+    rtc_write(&pc->rtc, port, (uint8_t)value, machine_time());
+}
+
+static void clock_reset(void *context)
+{
+    struct pc *pc = context;
+
+    rtc_reset(&pc->rtc);
+}
+
+/* --- power ports: end the VM --- */
+
+static uint32_t read_power(void *context, unsigned port, unsigned size UNUSED)
+{
+    struct pc *pc = context;
+
+    return power_read(&pc->power, (uint16_t)port);
+}
+
+static void write_power(void *context, unsigned port, unsigned size UNUSED, uint32_t value)
+{
+    struct pc *pc = context;
+    enum power_event event = power_write(&pc->power, (uint16_t)port, (uint8_t)value);
+
+    if (event == POWER_OFF)
+        vm_request_end(pc->vm, VM_END_OFF, "has powered off");
+    else if (event == POWER_RESET)
+        vm_request_end(pc->vm, VM_END_RESET, "has reset itself");
+}
+
+static void reset_power(void *context)
+{
+    struct pc *pc = context;
+
+    power_reset(&pc->power);
+}
+
+/* --- I/O APIC --- */
+
+static uint64_t ioapic_read(void *context, unsigned offset, unsigned size UNUSED)
+{
+    struct pc *pc = context;
+
+    return vioapic_read(&pc->ioapic, offset);
+}
+
+static void ioapic_write(void *context, unsigned offset, unsigned size UNUSED, uint64_t value)
+{
+    struct pc *pc = context;
+
+    vioapic_write(pc->vm, &pc->ioapic, offset, (uint32_t)value);
+}
+
+static void ioapic_reset(void *context)
+{
+    struct pc *pc = context;
+
+    vioapic_reset(&pc->ioapic);
+}
+
+static void end_of_interrupt(struct vm *vm, unsigned vector)
+{
+    struct spinlock *lock = &vm->pc->devices[IOAPIC].lock;
+
+    spin_lock(lock);
+    vioapic_eoi(vm, &vm->pc->ioapic, vector);
+    spin_unlock(lock);
+}
+
+/* --- what the machine consists of --- */
+
+static const struct device_ops devices[] = {
+    [SERIAL] = {.name = "UART", .port_read = serial_read, .port_write = serial_write, .reset = serial_reset},
+    [CLOCK] = {.name = "clock", .port_read = clock_read, .port_write = clock_write, .reset = clock_reset},
+    [POWER] = {.name = "power", .port_read = read_power, .port_write = write_power, .reset = reset_power},
+    [IOAPIC] = {.name = "I/O APIC",
+                .mmio_read = ioapic_read,
+                .mmio_write = ioapic_write,
+                .reset = ioapic_reset},
+};
+
+static const struct row {
+    const char *(*add)(struct bus *bus, struct device *device, const struct bus_range *range);
+    unsigned device;
+    struct bus_range range;
+} rows[] = {
+    {bus_add_ports, SERIAL, {UART_BASE, UART_PORTS, BUS_BYTE, 0}},
+    {bus_add_ports, CLOCK, {RTC_INDEX, 2, BUS_BYTE, 0}},
+    {bus_add_ports, POWER, {POWER_PORT_SLEEP, 2, BUS_BYTE, POWER_PORT_SLEEP}}, /* and POWER_PORT_STATUS */
+    {bus_add_ports, POWER, {POWER_PORT_RESET, 1, BUS_BYTE, POWER_PORT_RESET}},
+    {bus_add_ports, POWER, {POWER_PORT_KEYBOARD, 1, BUS_BYTE, POWER_PORT_KEYBOARD}},
+    {bus_add_memory, IOAPIC, {VIOAPIC_BASE, IOAPIC_SIZE, BUS_DWORD, 0}},
+};
+
+/* The rows are ours: one that the bus refuses is a mistake of ours. */
+static void expect_taken(const struct device_ops *ops, const char *why)
+{
+    if (why)
+        panic("%s: %s", ops->name, why);
 }
 
 bool pc_create(struct vm *vm, const struct placement *p UNUSED)
 {
-    _Static_assert(sizeof(struct pc) <= PAGE_SIZE, "one page");
-    vm->pc = memory_alloc_zeroed(&vm->account, MEMORY_STATE, 1);
-    if (!vm->pc)
+    struct pc *pc = memory_alloc_zeroed(&vm->account, MEMORY_STATE, 1);
+
+    _Static_assert(sizeof(*pc) <= PAGE_SIZE, "one page");
+    vm->pc = pc;
+    if (!pc)
         return false;
-    vm->pc->vm = vm;
-    uart_init(&vm->pc->uart, uart_transmit, uart_irq, vm->pc);
+    vm->bus = &pc->bus;
+    vm->eoi = end_of_interrupt;
+    pc->vm = vm;
+    uart_init(&pc->uart, uart_transmit, uart_irq, pc);
+    for (unsigned i = 0; i < DEVICES; i++) {
+        pc->devices[i] = (struct device){.ops = &devices[i], .context = pc};
+        expect_taken(&devices[i], bus_attach(&pc->bus, &pc->devices[i]));
+    }
+    for (const struct row *r = rows; r < rows + ARRAY_SIZE(rows); r++)
+        expect_taken(&devices[r->device], r->add(&pc->bus, &pc->devices[r->device], &r->range));
     return true;
 }
 
 void pc_reset(struct vm *vm)
 {
-    vioapic_reset(&vm->pc->ioapic);
-    uart_reset(&vm->pc->uart);
-    rtc_reset(&vm->pc->rtc);
-    power_reset(&vm->pc->power);
+    bus_reset(vm->bus);
 }
 
-void pc_eoi(struct vm *vm, unsigned vector)
+void pc_destroy(struct vm *vm)
 {
-    spin_lock(&vm->lock);
-    vioapic_eoi(vm, &vm->pc->ioapic, vector);
-    spin_unlock(&vm->lock);
+    if (vm->bus) /* it may not have been built so far */
+        bus_destroy(vm->bus);
 }
 
-void pc_input_ready(struct vm *vm)
-{
-    while (vm->input_tail != vm->input_head &&
-           uart_receive(&vm->pc->uart, vm->input[vm->input_tail % VM_INPUT]))
-        vm->input_tail++;
-}
+/* --- what firmware leaves behind --- */
 
 /*
  * What stands at the reset vector FFFF:0000. Linux on hardware-reduced ACPI without UEFI reboots by jumping
@@ -103,116 +276,5 @@ bool pc_write_firmware(struct vm *vm, struct image *image)
         return false;
     image->acpi_base = gpa(ACPI_BASE);
     image->acpi_size = ACPI_SIZE;
-    return true;
-}
-
-/* --- I/O ports --- */
-
-enum device { NOBODY, UART, CLOCK, POWER };
-
-static enum device device_at(uint16_t port)
-{
-    switch (port) {
-    case UART_BASE ... UART_BASE + UART_PORTS - 1: return UART;
-    case RTC_INDEX:
-    case RTC_DATA: return CLOCK;
-    case POWER_PORT_SLEEP:
-    case POWER_PORT_STATUS:
-    case POWER_PORT_RESET:
-    case POWER_PORT_KEYBOARD: return POWER;
-    default: return NOBODY;
-    }
-}
-
-static uint8_t read_byte(struct vm *vm, enum device device, uint16_t port)
-{
-    struct pc *pc = vm->pc;
-    uint8_t byte;
-
-    switch (device) {
-    case UART:
-        byte = uart_read(&pc->uart, port - UART_BASE);
-        pc_input_ready(vm);
-        return byte;
-    case CLOCK: return rtc_read(&pc->rtc, port - RTC_INDEX, machine_time());
-    default: return power_read(&pc->power, port);
-    }
-}
-
-bool pc_port_read(struct vm *vm, uint16_t port, unsigned size, uint32_t *value)
-{
-    enum device device = device_at(port);
-
-    *value = UINT32_MAX >> (32 - 8 * size);
-    if (device == NOBODY || size != 1)
-        return false; /* none of the devices is wider */
-    spin_lock(&vm->lock);
-    *value = read_byte(vm, device, port);
-    spin_unlock(&vm->lock);
-    return true;
-}
-
-static void write_power(struct vm *vm, uint16_t port, uint8_t value)
-{
-    enum power_event event = power_write(&vm->pc->power, port, value);
-
-    if (event == POWER_OFF)
-        vm_request_end(vm, VM_END_OFF, "has powered off");
-    else if (event == POWER_RESET)
-        vm_request_end(vm, VM_END_RESET, "has reset itself");
-}
-
-static void write_byte(struct vm *vm, enum device device, uint16_t port, uint8_t value)
-{
-    struct pc *pc = vm->pc;
-
-    switch (device) {
-    case UART: uart_write(&pc->uart, port - UART_BASE, value); break;
-    case CLOCK: rtc_write(&pc->rtc, port - RTC_INDEX, value, machine_time()); break;
-    default: write_power(vm, port, value); break;
-    }
-}
-
-bool pc_port_write(struct vm *vm, uint16_t port, unsigned size, uint32_t value)
-{
-    enum device device = device_at(port);
-
-    if (device == NOBODY || size != 1)
-        return false;
-    spin_lock(&vm->lock);
-    write_byte(vm, device, port, (uint8_t)value);
-    spin_unlock(&vm->lock);
-    return true;
-}
-
-/* --- memory-mapped registers --- */
-
-static bool is_ioapic(gpa_t at, unsigned size, unsigned *offset)
-{
-    *offset = (unsigned)(at.value - VIOAPIC_BASE);
-    return at.value >= VIOAPIC_BASE && at.value - VIOAPIC_BASE < IOAPIC_SIZE && size == 4;
-}
-
-bool pc_mmio_read(struct vm *vm, gpa_t at, unsigned size, uint64_t *value)
-{
-    unsigned offset;
-
-    if (!is_ioapic(at, size, &offset))
-        return false;
-    spin_lock(&vm->lock);
-    *value = vioapic_read(&vm->pc->ioapic, offset);
-    spin_unlock(&vm->lock);
-    return true;
-}
-
-bool pc_mmio_write(struct vm *vm, gpa_t at, unsigned size, uint64_t value)
-{
-    unsigned offset;
-
-    if (!is_ioapic(at, size, &offset))
-        return false;
-    spin_lock(&vm->lock);
-    vioapic_write(vm, &vm->pc->ioapic, offset, (uint32_t)value);
-    spin_unlock(&vm->lock);
     return true;
 }

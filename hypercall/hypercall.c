@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "hypercall/hypercall.h"
+
 #include "hypercall/abi.h"
 
 struct vcpu *hypercall_target(const struct vcpu *v, uint64_t apic_id)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "hypercall/kvm.h"
+
 #include "apic/vlapic.h"
 #include "arch/x86/string.h"
 #include "core/base/format.h"

@@ -5,6 +5,7 @@
  * CPU on which it halted. The steps around the mailbox are those of tests/model/mailbox.pml.
  */
 #include "sched/sched.h"
+
 #include "arch/x86/cpu.h"
 #include "arch/x86/lapic.h"
 #include "arch/x86/spinlock.h"

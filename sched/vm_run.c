@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "sched/vm_run.h"
+
 #include "arch/x86/cpu.h"
 #include "arch/x86/lapic.h"
 #include "core/base/blackbox.h"

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "vcpu/budget.h"
-
 #include "core/base/format.h"
 #include "core/base/log.h"
 #include "core/vm/backend.h"

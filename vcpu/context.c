@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "vcpu/context.h"
-
 #include "arch/x86/cpu.h"
 #include "arch/x86/features.h"
 #include "arch/x86/msr.h"

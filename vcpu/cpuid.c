@@ -4,7 +4,6 @@
  * as zeros. A fix-up puts in what differs per vCPU (SDM volume 2, "CPUID").
  */
 #include "vcpu/cpuid.h"
-
 #include "apic/vlapic.h"
 #include "arch/x86/cpu.h"
 #include "core/base/machine.h"

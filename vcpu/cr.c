@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Control registers: the bits of CR0 and CR4 that a guest does not own, CR8, and XCR0. */
 #include "vcpu/cr.h"
-
 #include "apic/vlapic.h"
 #include "arch/x86/cpu.h"
 #include "arch/x86/msr.h"

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "vcpu/debug.h"
+
 #include "arch/x86/cpu.h"
 #include "sched/vm_run.h"
 #include "vcpu/context.h"

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "vcpu/event.h"
-
 #include "arch/x86/cpu.h"
 #include "sched/vm_run.h"
 #include "vcpu/state.h"

@@ -1,26 +1,25 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* IN, OUT, INS and OUTS: every port exits and is answered by the guest's own devices, or by nobody. */
 #include "vcpu/io.h"
-
 #include "arch/x86/cpu.h"
-#include "dev/pc.h"
+#include "dev/bus.h"
 #include "vcpu/walk.h"
 
 #define RFLAGS_DF BIT(10)
 #define REP_BATCH 64 /* elements per exit: a long REP stays interruptible */
 
-static uint32_t port_read(struct vcpu *v, uint16_t port, unsigned size)
+static inline uint32_t port_read(struct vcpu *v, uint16_t port, unsigned size)
 {
     uint32_t value;
 
-    if (!pc_port_read(v->vm, port, size, &value))
+    if (!bus_port_read(v->vm->bus, port, size, &value))
         v->stats->counts[COUNT_PORT_DENIED]++;
     return value;
 }
 
-static void port_write(struct vcpu *v, uint16_t port, unsigned size, uint32_t value)
+static inline void port_write(struct vcpu *v, uint16_t port, unsigned size, uint32_t value)
 {
-    if (!pc_port_write(v->vm, port, size, value))
+    if (!bus_port_write(v->vm->bus, port, size, value))
         v->stats->counts[COUNT_PORT_DENIED]++;
 }
 

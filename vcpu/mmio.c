@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "vcpu/mmio.h"
-
 #include "apic/vlapic.h"
 #include "arch/x86/cpu.h"
+#include "dev/bus.h"
 #include "dev/decode.h"
-#include "dev/pc.h"
 #include "sched/vm_run.h"
 #include "vcpu/event.h"
 #include "vcpu/state.h"
@@ -17,23 +16,24 @@ static bool is_lapic(const struct vcpu *v, gpa_t at, unsigned size)
     return ALIGN_DOWN(at.value, PAGE_SIZE) == vlapic_base(v).value && vlapic_mmio_enabled(v) && size == 4;
 }
 
+/* Nearly always a device: what is RAM does not exit, but for the other end of a string instruction. */
 static uint64_t device_read(struct vcpu *v, gpa_t at, unsigned size)
 {
-    uint64_t value = UINT64_MAX;
+    uint64_t value;
 
     if (is_lapic(v, at, size))
         return vlapic_mmio_read(v, at.value % PAGE_SIZE);
-    if (guest_read(v->vm, at, &value, size) || pc_mmio_read(v->vm, at, size, &value))
-        return value;
-    return UINT64_MAX >> (64 - 8 * size);
+    if (!bus_mmio_read(v->vm->bus, at, size, &value))
+        guest_read(v->vm, at, &value, size);
+    return value;
 }
 
 static void device_write(struct vcpu *v, gpa_t at, unsigned size, uint64_t value)
 {
     if (is_lapic(v, at, size))
         vlapic_mmio_write(v, at.value % PAGE_SIZE, (uint32_t)value);
-    else if (!guest_write(v->vm, at, &value, size))
-        pc_mmio_write(v->vm, at, size, value);
+    else if (!bus_mmio_write(v->vm->bus, at, size, value))
+        guest_write(v->vm, at, &value, size);
 }
 
 static uint64_t masked(uint64_t value, unsigned bytes)

@@ -4,7 +4,6 @@
  * guest and are switched with it are opened by the backend.
  */
 #include "vcpu/msr.h"
-
 #include "apic/vlapic.h"
 #include "arch/x86/cpu.h"
 #include "arch/x86/msr.h"

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "vcpu/state.h"
-
 #include "arch/x86/string.h"
 #include "hypercall/kvm.h"
 #include "vcpu/context.h"

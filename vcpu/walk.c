@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The guest's own paging, walked by software, for the few exits that must look through guest pointers. */
 #include "vcpu/walk.h"
-
 #include "arch/x86/cpu.h"
 #include "arch/x86/msr.h"
 #include "arch/x86/string.h"

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "vmx/apicv.h"
+
 #include "apic/pid_table.h"
 #include "apic/vlapic.h"
 #include "arch/x86/lapic.h"

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* VMX on and off on a CPU, and the operations core/ reaches us through. */
 #include "vmx/backend.h"
-
 #include "apic/vlapic.h"
 #include "arch/x86/cpu.h"
 #include "arch/x86/features.h"

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "vmx/caps.h"
+
 #include "arch/x86/cpu.h"
 #include "arch/x86/msr.h"
 #include "vmx/vmcs.h"

@@ -5,7 +5,6 @@
  * guest state", over the current VMCS and names each field that breaks one, with its value and the rule.
  */
 #include "vmx/check.h"
-
 #include "arch/x86/cpu.h"
 #include "arch/x86/features.h"
 #include "arch/x86/msr.h"

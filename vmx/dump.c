@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* A guest's registers in words, for the report of a crash. */
 #include "vmx/dump.h"
+
 #include "arch/x86/cpu.h"
 #include "arch/x86/spinlock.h"
 #include "core/base/log.h"

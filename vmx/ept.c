@@ -2,6 +2,7 @@
 /* Second-level tables of a VM: its RAM and nothing else (SDM volume 3, "The extended page table mechanism").
  */
 #include "vmx/ept.h"
+
 #include "apic/guest_tsc.h"
 #include "apic/vlapic.h"
 #include "arch/x86/layout.h"

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* What is delivered to the guest at the next VM entry (SDM volume 3, "Event injection"). */
 #include "vmx/event.h"
+
 #include "apic/vlapic.h"
 #include "arch/x86/cpu.h"
 #include "core/base/trace.h"

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "vmx/examine.h"
+
 #include "core/base/bit_names.h"
 #include "core/base/log.h"
 #include "vcpu/debug.h"

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "vmx/guest.h"
-
 #include "arch/x86/cpu.h"
 #include "arch/x86/msr.h"
 #include "vmx/caps.h"

@@ -5,6 +5,7 @@
  * starts from its VMCS field at each entry.
  */
 #include "vmx/hv_timer.h"
+
 #include "apic/vlapic.h"
 #include "arch/x86/cpu.h"
 #include "arch/x86/lapic.h"

@@ -2,7 +2,6 @@
 /* Which ports a guest reaches without an exit: two pages, shared by all VMs (SDM volume 3, "I/O-bitmap
  * addresses"). */
 #include "vmx/io_bitmap.h"
-
 #include "arch/x86/layout.h"
 #include "arch/x86/string.h"
 #include "core/base/memory.h"

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* A VM that does not run: its clock stands still, or it goes for good. */
 #include "vmx/life.h"
+
 #include "apic/vlapic.h"
 #include "arch/x86/percpu.h"
 #include "core/base/panic.h"

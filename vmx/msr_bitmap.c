@@ -5,7 +5,6 @@
  * writes them once and a switch need not read them.
  */
 #include "vmx/msr_bitmap.h"
-
 #include "arch/x86/msr.h"
 #include "arch/x86/string.h"
 #include "vmx/caps.h"

@@ -4,6 +4,7 @@
  * vmx_exited(), so that it costs nothing where it is off; what is on does not change while a vCPU runs.
  */
 #include "vmx/observe.h"
+
 #include "apic/vlapic.h"
 #include "arch/x86/cpu.h"
 #include "core/base/trace.h"

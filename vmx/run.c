@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The life of a CPU while it runs one vCPU: enter, exit, handle, again. Interrupts are off throughout. */
 #include "vmx/run.h"
+
 #include "apic/vlapic.h"
 #include "arch/x86/cpu.h"
 #include "core/base/console.h"

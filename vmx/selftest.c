@@ -6,6 +6,7 @@
  * named.
  */
 #include "vmx/selftest.h"
+
 #include "arch/x86/cpu.h"
 #include "core/base/log.h"
 #include "core/base/panic.h"

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The contents of a VMCS, group by group as the SDM has them, and the guest state that no VMCS holds. */
 #include "vmx/setup.h"
+
 #include "arch/x86/cpu.h"
 #include "arch/x86/features.h"
 #include "arch/x86/layout.h"

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "vmx/shadow.h"
+
 #include "arch/x86/percpu.h"
 #include "core/base/log.h"
 #include "core/base/panic.h"

@@ -4,6 +4,7 @@
  * flag"). Its VM is paused, so this is not the loop of run.c: nobody else wants anything of it meanwhile.
  */
 #include "vmx/step.h"
+
 #include "apic/vlapic.h"
 #include "arch/x86/cpu.h"
 #include "vmx/caps.h"

@@ -4,6 +4,7 @@
  * when it goes, so that it may go on elsewhere without asking this CPU.
  */
 #include "vmx/switch.h"
+
 #include "arch/x86/cpu.h"
 #include "arch/x86/lapic.h"
 #include "arch/x86/trap.h"

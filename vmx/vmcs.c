@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "vmx/vmcs.h"
-
 #include "arch/x86/layout.h"
 #include "core/base/panic.h"
 #include "vmx/caps.h"

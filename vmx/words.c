@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Exits in words: what an event of the trace was about. The events may be those of a run before. */
 #include "vmx/words.h"
+
 #include "apic/vlapic.h"
 #include "arch/x86/msr.h"
 #include "core/base/format.h"

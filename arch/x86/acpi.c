@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The host's ACPI tables: root pointer, root table, and one parser per table. */
 #include "arch/x86/acpi.h"
+
 #include "arch/x86/string.h"
 
 #define HEADER_SIZE 36

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "arch/x86/clock.h"
+
 #include "arch/x86/cpu.h"
 
 #define PM_HZ              3579545u

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "arch/x86/display.h"
+
 #include "arch/x86/string.h"
 
 #define GLYPH_WIDTH  8

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "arch/x86/features.h"
+
 #include "arch/x86/cpu.h"
 #include "arch/x86/msr.h"
 #include "arch/x86/paging.h"

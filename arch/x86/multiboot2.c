@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Multiboot2 boot information: a walk over the tags with one row per tag that is understood. */
 #include "arch/x86/multiboot2.h"
+
 #include "arch/x86/string.h"
 
 #define INFO_HEADER 8

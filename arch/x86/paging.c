@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "arch/x86/paging.h"
+
 #include "arch/x86/layout.h"
 
 #define ADDRESS_MASK UINT64_C(0x000ffffffffff000)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "arch/x86/uart16550.h"
+
 #include "arch/x86/cpu.h"
 
 enum { DATA, IER, FCR, LCR, MCR, LSR, MSR, SCR };

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "core/base/bit_names.h"
+
 #include "core/base/format.h"
 
 /* SDM volume 1, "EFLAGS register"; volume 3, "Control registers" and "Extended feature enable register". "":

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "core/base/blackbox.h"
+
 #include "arch/x86/layout.h"
 #include "arch/x86/spinlock.h"
 #include "arch/x86/string.h"

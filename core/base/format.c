@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Formatted output into a buffer: one pass over the format, one writer for padding, digits and text. */
 #include "core/base/format.h"
+
 #include "arch/x86/string.h"
 
 /* Widths and precisions beyond this are cut: they may come from data, and each costs a loop. */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "core/base/log.h"
+
 #include "core/base/console.h"
 #include "core/base/format.h"
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "core/base/span.h"
+
 #include "arch/x86/string.h"
 
 bool span_blank(char c)

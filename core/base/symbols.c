@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "core/base/symbols.h"
+
 #include "arch/x86/layout.h"
 
 struct symbol {

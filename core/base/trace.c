@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "core/base/trace.h"
+
 #include "arch/x86/cpu.h"
 
 void trace_note(enum trace_kind kind, unsigned reason, uint32_t who)

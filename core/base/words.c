@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "core/base/words.h"
+
 #include "arch/x86/string.h"
 
 unsigned words_split(char *text, const char *words[], unsigned max)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* What each key takes, and where that goes. */
 #include "core/config/config_keys.h"
+
 #include "arch/x86/string.h"
 
 #define MIN_TSC_KHZ   1000

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "core/host/machine_setup.h"
+
 #include "arch/x86/clock.h"
 #include "arch/x86/cpu.h"
 #include "arch/x86/display.h"

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "core/host/release.h"
-
 #include "arch/x86/cpu.h"
 #include "arch/x86/layout.h"
 #include "arch/x86/string.h"

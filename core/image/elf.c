@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* ELF program headers, both classes through one table of field places. */
 #include "core/image/elf.h"
+
 #include "arch/x86/string.h"
 
 #define LIMIT (4 * GIB)

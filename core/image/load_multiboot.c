@@ -4,6 +4,7 @@
  * fields, entered in 32-bit protected mode with the boot information below 640 KiB.
  */
 #include "core/image/load_multiboot.h"
+
 #include "arch/x86/string.h"
 
 /* --- boot information --- */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "core/life/breakpoint.h"
+
 #include "core/life/life.h"
 #include "core/vm/backend.h"
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* What the operator may do with a VM, and what follows its end. */
 #include "core/life/life.h"
+
 #include "arch/x86/cpu.h"
 #include "core/base/log.h"
 #include "core/base/machine.h"

@@ -240,7 +240,6 @@ bool vm_load(struct vm *vm)
         return false;
     }
     reset_parts(vm, &start);
-    vm->input_head = vm->input_tail = 0;
     vm->fresh = true;
     return true;
 }

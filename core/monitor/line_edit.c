@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "core/monitor/line_edit.h"
+
 #include "arch/x86/string.h"
 
 #define CTRL(letter) ((letter)&0x1f)

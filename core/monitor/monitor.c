@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "core/monitor/monitor.h"
+
 #include "arch/x86/percpu.h"
 #include "arch/x86/string.h"
 #include "core/base/console.h"
@@ -9,6 +10,7 @@
 #include "core/monitor/line_edit.h"
 #include "core/monitor/monitor_command.h"
 #include "core/vm/vm.h"
+#include "dev/pc.h"
 
 #define KEY_MONITOR 0x1c /* Ctrl-\ */
 #define PROMPT      "skerry> "
@@ -81,7 +83,7 @@ static void on_key(uint8_t byte)
     if (!open && byte != KEY_MONITOR) {
         vm = keys_head == keys_tail ? focused_vm() : NULL;
         if (vm) {
-            vm_input(vm, byte);
+            pc_input(vm, byte);
             return;
         }
     }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "core/report/explain.h"
+
 #include "arch/x86/features.h"
 #include "arch/x86/lapic.h"
 #include "arch/x86/percpu.h"

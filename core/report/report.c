@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "core/report/report.h"
+
 #include "arch/x86/cpu.h"
 #include "core/base/log.h"
 #include "core/vm/backend.h"

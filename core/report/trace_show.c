@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "core/report/trace_show.h"
+
 #include "arch/x86/cpu.h"
 #include "arch/x86/string.h"
 #include "core/base/format.h"

@@ -2,6 +2,7 @@
 /* What a VM is made of, beside its RAM and its vCPUs: a new device that is a subject of its own is a row
  * here. */
 #include "core/start/parts.h"
+
 #include "apic/vlapic.h"
 #include "core/vm/backend.h"
 #include "core/vm/channel.h"
@@ -39,7 +40,7 @@ const struct vm_part vm_parts[] = {
     {"local APICs", apic_create, vlapic_create, NULL, NULL, vlapic_reset, NULL},
     {"backend", backend_create, backend_create_vcpu, NULL, backend_reset, backend_reset_vcpu,
      backend_destroy},
-    {"devices", pc_create, NULL, pc_write_firmware, pc_reset, NULL, NULL},
+    {"devices", pc_create, NULL, pc_write_firmware, pc_reset, NULL, pc_destroy},
     {"shared pages", shared_pages_create, shared_pages_create_vcpu, NULL, channel_reset, NULL,
      channel_detach},
     {"scheduler", sched_create, sched_create_vcpu, NULL, NULL, NULL, NULL},

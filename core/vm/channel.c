@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "core/vm/channel.h"
+
 #include "arch/x86/layout.h"
 #include "arch/x86/string.h"
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "core/vm/shared_pages.h"
+
 #include "arch/x86/layout.h"
 #include "core/vm/backend.h"
 #include "core/vm/channel.h"

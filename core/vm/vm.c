@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "core/vm/vm.h"
+
 #include "arch/x86/cpu.h"
-#include "dev/pc.h"
 
 struct vm *vms[CONFIG_MAX_VMS];
 unsigned vm_count;
@@ -23,15 +23,4 @@ uint64_t vm_time(const struct vm *vm)
     uint8_t phase = vm_state(vm).phase;
 
     return phase == VM_STOPPED || phase == VM_PAUSED ? vm->rests_since : rdtsc();
-}
-
-void vm_input(struct vm *vm, uint8_t byte)
-{
-    spin_lock(&vm->lock);
-    if (vm->input_head - vm->input_tail < VM_INPUT)
-        vm->input[vm->input_head++ % VM_INPUT] = byte;
-    else
-        vm->input_lost++;
-    pc_input_ready(vm);
-    spin_unlock(&vm->lock);
 }

@@ -158,11 +158,13 @@ struct vm {
     const struct vm_config *config;
     unsigned id; /* place in vms[] and in the configuration, from 0; VPIDs derive from it */
     struct account account;
-    struct account built;        /* what it held when it was ready: it never changes again */
-    uint64_t memory;             /* bytes of RAM */
-    hpa_t *ram;                  /* host address of each 2 MiB of RAM, in guest order without the hole */
-    void *backend;               /* struct vmx_vm */
-    struct pc *pc;               /* its devices */
+    struct account built; /* what it held when it was ready: it never changes again */
+    uint64_t memory;      /* bytes of RAM */
+    hpa_t *ram;           /* host address of each 2 MiB of RAM, in guest order without the hole */
+    void *backend;        /* struct vmx_vm */
+    struct bus *bus;      /* finds its devices (dev/bus.h), */
+    struct pc *pc;        /* which are here */
+    void (*eoi)(struct vm *vm, unsigned vector); /* a local APIC has ended a level-triggered interrupt */
     struct sched_vcpu *sched;    /* places of its vCPUs in run queues, by number; NULL: they own their CPUs */
     struct pid_table *pid_table; /* the mailboxes of its vCPUs */
     uint32_t kvm_features;       /* that the guest is offered (hypercall/kvm_abi.h) */
@@ -179,9 +181,8 @@ struct vm {
     struct breakpoints breakpoints;
     const char *stop_reason; /* what the vCPU in state met */
     unsigned resets;
-    struct spinlock lock; /* guards input and the devices in pc */
     struct console_stream console;
-    uint8_t input[VM_INPUT]; /* typed bytes its UART has not taken yet */
+    uint8_t input[VM_INPUT]; /* typed bytes its UART has not taken yet; under the UART's lock (dev/pc.c) */
     unsigned input_head, input_tail;
     uint64_t input_lost;
 };
@@ -226,6 +227,3 @@ static inline bool vm_lives(const struct vm *vm)
 
 /* Until when its guest's time counts: it stands still while the VM is at rest. */
 uint64_t vm_time(const struct vm *vm);
-
-/* Keys typed on the console for this VM. */
-void vm_input(struct vm *vm, uint8_t byte);

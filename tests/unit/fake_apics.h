@@ -67,7 +67,7 @@ static UNUSED bool take_nmi(struct vcpu *v)
     return pending;
 }
 
-void pc_eoi(struct vm *of, unsigned vector)
+static void broadcast_eoi(struct vm *of, unsigned vector)
 {
     broadcasts++;
     vioapic_eoi(of, &ioapic, vector);
@@ -142,6 +142,7 @@ static inline int set_up(void **state)
     memset(vcpus, 0, sizeof(vcpus));
     config = (struct vm_config){.x2apic = true, .vcpus = CPUS};
     vm = (struct vm){.config = &config};
+    vm.eoi = broadcast_eoi;
     assert_true(apic_create(&vm, NULL));
     physical_x2apic = false;
     fake_tsc = 1000000;
