@@ -44,7 +44,11 @@ static void nothing_to_run(void)
         power_when_done();
 }
 
-static const struct loop_hooks hooks = {monitor_work, power_leave, nothing_to_run};
+static const struct loop_hooks hooks = {
+    .work = monitor_work,
+    .leave = power_leave,
+    .idle = nothing_to_run,
+};
 
 static void other_cpu(void)
 {

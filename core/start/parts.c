@@ -37,13 +37,24 @@ static void backend_destroy(struct vm *vm)
 }
 
 const struct vm_part vm_parts[] = {
-    {"local APICs", apic_create, vlapic_create, NULL, NULL, vlapic_reset, NULL},
-    {"backend", backend_create, backend_create_vcpu, NULL, backend_reset, backend_reset_vcpu,
-     backend_destroy},
-    {"devices", pc_create, NULL, pc_write_firmware, pc_reset, NULL, pc_destroy},
-    {"shared pages", shared_pages_create, shared_pages_create_vcpu, NULL, channel_reset, NULL,
-     channel_detach},
-    {"scheduler", sched_create, sched_create_vcpu, NULL, NULL, NULL, NULL},
+    {.name = "local APICs", .create = apic_create, .create_vcpu = vlapic_create, .reset_vcpu = vlapic_reset},
+    {.name = "backend",
+     .create = backend_create,
+     .create_vcpu = backend_create_vcpu,
+     .reset = backend_reset,
+     .reset_vcpu = backend_reset_vcpu,
+     .destroy = backend_destroy},
+    {.name = "devices",
+     .create = pc_create,
+     .firmware = pc_write_firmware,
+     .reset = pc_reset,
+     .destroy = pc_destroy},
+    {.name = "shared pages",
+     .create = shared_pages_create,
+     .create_vcpu = shared_pages_create_vcpu,
+     .reset = channel_reset,
+     .destroy = channel_detach},
+    {.name = "scheduler", .create = sched_create, .create_vcpu = sched_create_vcpu},
 };
 
 const unsigned vm_part_count = ARRAY_SIZE(vm_parts);

@@ -74,7 +74,8 @@ static uint64_t exits(void)
 {
     if (cpuid(SKERRY_CPUID_BASE, 0).ebx != 0x72656b53)
         return 0;
-    return ((const volatile struct skerry_statistics *)SKERRY_STATISTICS_BASE)->exits[SKERRY_EXIT_CONTROL_REGISTER];
+    return ((const volatile struct skerry_statistics *)SKERRY_STATISTICS_BASE)
+        ->exits[SKERRY_EXIT_CONTROL_REGISTER];
 }
 
 static void measure(unsigned count, unsigned tries, const char *key)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from .common import ToolError
 
 # The folders that the image is made from.
-HYPERVISOR = ("boot", "arch", "core", "sched", "apic", "dev", "vmx", "hypercall")
+HYPERVISOR = ("boot", "arch", "core", "sched", "apic", "dev", "vmx", "vcpu", "hypercall")
 PT_LOAD = 1
 
 
@@ -93,7 +93,7 @@ def code_lines(name, text):
 
 
 def lines_by_folder(top):
-    """Lines of code of each top folder ('.' for the files beside them), over the files that git knows or would add."""
+    """Lines of code of each top folder, of core/ by its rooms ('.' for the files beside them), over the files that git knows or would add."""
     done = subprocess.run(["git", "-C", str(top), "ls-files", "-co", "--exclude-standard"], capture_output=True, text=True,
                           check=False)
     if done.returncode:
@@ -105,6 +105,6 @@ def lines_by_folder(top):
             continue
         lines = code_lines(name, path.read_text(encoding="utf-8", errors="replace"))
         if lines:
-            folder = name.partition("/")[0] if "/" in name else "."
+            folder = "/".join(name.split("/")[:2 if name.startswith("core/") else 1]) if "/" in name else "."
             totals[folder] = totals.get(folder, 0) + lines
     return dict(sorted(totals.items()))

@@ -22,9 +22,9 @@ from skerrylib.count import HYPERVISOR, filled, without_c_comments, without_line
 # Where it begins: the stubs of exits and of traps, what an exit calls (vmx_enter is told), the loop of a CPU.
 ROOTS = ("vmx/entry.asm", "arch/x86/trap_stubs.asm", "vmx_exited", "vmx_observer", "sched_loop")
 # Functions that are passed to one of these are called later, from an exit or an interrupt.
-REGISTRARS = ("interrupt_install", "trap_set_handler", "console_set_input", "uart_init")
+REGISTRARS = ("interrupt_install", "trap_set_handler", "console_set_input", "uart_init", "vm_set_ended", "panic_set_last_words")
 # An object with operations, and its type: `backend.run(...)` calls what a `struct backend` has as .run, and no other.
-OPERATIONS = {"backend": "backend", "ops": "device_ops"}
+OPERATIONS = {"backend": "backend", "ops": "device_ops", "hooks": "loop_hooks", "parts": "vm_part"}
 
 # What reports, ends and starts again, which the second figure leaves out: by the name of a file or of a function.
 CUT_FILES = re.compile(r"core/(monitor|report)/.*|core/host/(power|release)\.c|core/vm/statistics\.c|"
@@ -35,7 +35,7 @@ FUNCTION = re.compile(r"^(\w[^;{}#]*?)\n\{\n(.*?)^\}", re.MULTILINE | re.DOTALL)
 ATTRIBUTE = re.compile(r"__attribute__\s*\(\(\w+(\(.*?\))?\)\)|\b[A-Z_]+\([^()]*\)")
 TABLE = re.compile(r"\bstruct (\w+) \w+(?:\[\w*\])? = \{(.*?)\n\};", re.DOTALL)
 HANDING = re.compile(rf"\b(?:{'|'.join(REGISTRARS)})\(([^;{{]*)\);")
-OPERATION = re.compile(rf"\b({'|'.join(OPERATIONS)})(?:\.|->)(\w+)\(")
+OPERATION = re.compile(rf"\b({'|'.join(OPERATIONS)})(?:\[\w+\])?(?:\.|->)(\w+)\(")
 
 
 @dataclass
