@@ -67,7 +67,7 @@ uint32_t vlapic_timer_count(const struct vlapic *a)
     return (uint32_t)(guest_tsc_scale(&a->tsc, a->expires - now) >> divide_shift(a->divide));
 }
 
-static unsigned fire(struct vcpu *v, uint64_t now)
+static NOINLINE unsigned fire(struct vcpu *v, uint64_t now)
 {
     struct vlapic *a = v->lapic;
     uint32_t lvt = a->lvt_timer;
@@ -92,9 +92,10 @@ static unsigned fire(struct vcpu *v, uint64_t now)
     return lvt & 0xff;
 }
 
-static unsigned expire(struct vcpu *v, uint64_t now)
+static inline __attribute__((always_inline)) unsigned expire(struct vcpu *v, uint64_t now)
 {
-    return v->lapic->expires && now >= v->lapic->expires ? fire(v, now) : 0;
+    /* Not armed is 0, which is never that much later than now. */
+    return unlikely(v->lapic->expires - 1 < now) ? fire(v, now) : 0;
 }
 
 unsigned vlapic_timer_expire(struct vcpu *v)
@@ -168,7 +169,7 @@ void vlapic_write_deadline(struct vcpu *v, uint64_t guest_tsc)
     if (expire(v, now))
         v->due |= DUE_IRQ;
     set_deadline(v->lapic, guest_tsc, now);
-    if (expire(v, now)) /* a deadline in the past */
+    if (expire(v, now)) /* it was in the past */
         v->due |= DUE_IRQ;
 }
 

@@ -86,7 +86,22 @@ static COLD enum next string_store(struct vcpu *v, const struct mmio_insn *insn,
     return masked(v->regs.rcx, insn->address_size) ? NEXT_RESUME : NEXT_SKIP_AND_RESUME;
 }
 
-static enum next access(struct vcpu *v, const struct mmio_insn *insn, uint64_t rflags, gpa_t at)
+/* What drivers do: MOV of a whole 32- or 64-bit register, which flags and the rest of the register have no
+ * part in. */
+static bool move(struct vcpu *v, const struct mmio_insn *insn, gpa_t at)
+{
+    if (insn->size < 4)
+        return false;
+    if (insn->op == MMIO_LOAD && insn->reg_size == insn->size)
+        write_gpr(v, insn->reg, device_read(v, at, insn->size));
+    else if (insn->op == MMIO_STORE && !insn->has_imm)
+        device_write(v, at, insn->size, read_gpr(v, insn->reg));
+    else
+        return false;
+    return true;
+}
+
+static COLD enum next access(struct vcpu *v, const struct mmio_insn *insn, uint64_t rflags, gpa_t at)
 {
     uint64_t memory = insn->reads ? device_read(v, at, insn->size) : 0;
     struct mmio_result r = mmio_execute(insn, memory, read_gpr(v, insn->reg), rflags);
@@ -144,6 +159,8 @@ enum next vcpu_device_memory(struct vcpu *v, gpa_t at)
     count = guest_fetch(v->vm, &m, bytes);
     if (!mmio_decode(bytes, count, m.bits, &insn))
         return vcpu_memory_refused(v, at, "access by an instruction that is not emulated", bytes, count);
+    if (likely(move(v, &insn, at)))
+        return skip(v, &insn, NEXT_SKIP_AND_RESUME);
     if (insn.op == MMIO_STOS || insn.op == MMIO_MOVS)
         return skip(v, &insn, string_store(v, &insn, &m));
     return skip(v, &insn, access(v, &insn, m.rflags, at));

@@ -121,8 +121,7 @@ static inline __attribute__((always_inline)) bool observe(struct vcpu *v, bool t
 {
     struct vmx_vcpu *x = vmx_of(v);
     uint64_t now = rdtsc();
-    unsigned basic = (uint16_t)vmcs_read(vmcs_exit_reason),
-             kind = basic < EXIT_REASONS ? vmx_exit_kinds[basic] : KIND_OTHER;
+    unsigned basic = vmx_basic_reason(), kind = vmx_exit_kinds[basic];
     bool again;
 
     x->state.exit_tsc = now;
@@ -130,7 +129,7 @@ static inline __attribute__((always_inline)) bool observe(struct vcpu *v, bool t
         describe(trace_begin(now), v, kind);
     if (budget)
         spend(v, kind, now);
-    again = vmx_exited_by(v, x, basic);
+    again = vmx_exited_by(v, x, basic, kind);
     v->stats->counts[COUNT_ROOT_TICKS] += rdtsc() - x->state.exit_tsc;
     return again;
 }

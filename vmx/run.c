@@ -39,7 +39,9 @@ NOINLINE bool vmx_stop_here(struct vcpu *v, enum next next)
 
 bool vmx_exited(struct vcpu *v)
 {
-    return vmx_exited_by(v, vmx_of(v), (uint16_t)vmcs_read(vmcs_exit_reason));
+    unsigned basic = vmx_basic_reason();
+
+    return vmx_exited_by(v, vmx_of(v), basic, vmx_exit_kinds[basic]);
 }
 
 static COLD void report_first_entry(void)

@@ -26,22 +26,29 @@ vmx_exit_handler vmx_handle_unexpected;
 const char *vmx_reason_name(unsigned reason);
 const char *vmx_exit_name(unsigned kind);
 
-static inline __attribute__((always_inline)) enum next vmx_handle_exit(struct vcpu *v, unsigned basic)
+/* Of the last exit; one that is not known yet has the last row of both tables. */
+static inline unsigned vmx_basic_reason(void)
 {
-    if (unlikely(basic >= EXIT_REASONS))
-        return vmx_handle_unexpected(v);
-    v->stats->exits[vmx_exit_kinds[basic]]++;
+    unsigned basic = (uint16_t)vmcs_read(vmcs_exit_reason);
+
+    return likely(basic < EXIT_REASONS) ? basic : EXIT_REASONS - 1;
+}
+
+static inline __attribute__((always_inline)) enum next vmx_handle_exit(struct vcpu *v, unsigned basic,
+                                                                       unsigned kind)
+{
+    v->stats->exits[kind]++;
     return vmx_exit_handlers[basic](v);
 }
 
 /* True: the guest goes on right away. */
 static inline __attribute__((always_inline)) bool vmx_exited_by(struct vcpu *v, struct vmx_vcpu *x,
-                                                                unsigned basic)
+                                                                unsigned basic, unsigned kind)
 {
     enum next next;
 
     x->launched = true;
-    next = vmx_handle_exit(v, basic);
+    next = vmx_handle_exit(v, basic, kind);
     if (likely(next == NEXT_SKIP_AND_RESUME))
         vmx_skip_instruction();
     else if (unlikely(next != NEXT_RESUME) && !vmx_stop_here(v, next))

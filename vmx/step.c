@@ -43,8 +43,10 @@ static void prepare_step(struct vcpu *v)
 
 static bool stepped(struct vcpu *v)
 {
+    unsigned basic = vmx_basic_reason();
+
     vmx_of(v)->launched = true;
-    if (!go_on(v, vmx_handle_exit(v, (uint16_t)vmcs_read(vmcs_exit_reason))))
+    if (!go_on(v, vmx_handle_exit(v, basic, vmx_exit_kinds[basic])))
         return false;
     prepare_step(v);
     return true;
