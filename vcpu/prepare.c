@@ -205,11 +205,10 @@ static bool first_entry(struct vcpu *v)
     return leave_if_asked(v);
 }
 
-static bool send(struct vcpu *v)
+/* The console has been looked at already; the backend shall come back for the rest. */
+static bool watch_console(struct vcpu *v)
 {
     v->due &= ~DUE_SEND;
-    if (console_backlog)
-        console_pump_in_passing();
     return true;
 }
 
@@ -242,7 +241,7 @@ static bool (*const steps[])(struct vcpu *v) = {
     ASKED(RESCHED) = reschedule,    ASKED(INIT) = become_active,
     ASKED(STARTUP) = become_active, ASKED(UNHALT) = keep_unhalt,
     ASKED(MAIL) = collect_mail,     ASKED(NMI) = take_nmi,
-    DUE(RUN) = first_entry,         DUE(SEND) = send,
+    DUE(RUN) = first_entry,         DUE(SEND) = watch_console,
     DUE(INACTIVE) = become_active,  DUE(EOI) = settle_eoi,
     DUE(TIMER) = look_at_timer,     DUE(IRQ) = deliver,
     DUE(EVENT) = deliver,
@@ -254,6 +253,8 @@ NOINLINE bool vcpu_prepare(struct vcpu *v, uint64_t which)
 {
     uint64_t taken = 0, now;
 
+    if (unlikely(console_backlog))
+        console_pump_in_passing();
     while ((now = v->pending & which)) {
         unsigned bit = (unsigned)__builtin_ctzll(now);
 

@@ -23,7 +23,7 @@ static void *access_page;
 
 bool vmx_apicv_init(void)
 {
-    access_page = memory_alloc_zeroed(&memory_host, MEMORY_VMCS, 1);
+    access_page = memory_alloc_zeroed(&memory_host, MEMORY_CONTROL, 1);
     return access_page != NULL;
 }
 

@@ -93,7 +93,7 @@ static bool cpu_enable(struct cpu *cpu, const char **why)
     *why = "VMX is switched off on it";
     if (!unlock() || !vmx_caps_read(&caps, why) || !vmx_caps_match(&vmx_caps, &caps, why))
         return false;
-    cpu->vmxon = memory_alloc_zeroed(&memory_host, MEMORY_VMCS, 1);
+    cpu->vmxon = memory_alloc_zeroed(&memory_host, MEMORY_CONTROL, 1);
     *why = "no memory for its VMXON region";
     if (!cpu->vmxon)
         return false;
@@ -173,6 +173,9 @@ static void init(struct vcpu *v)
 
 const struct backend vmx_backend = {
     .name = "Intel VMX",
+    .tables = "EPT",
+    .control = "VMCS",
+    .switches = (const char *const[]){"hv-timer", "tpr-shadow", "apicv", "posted", "ipiv", NULL},
     .probe = probe,
     .explain = explain,
     .explain_vm = explain_vm,

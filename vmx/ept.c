@@ -25,7 +25,7 @@
 
 static void *table_page(void *context)
 {
-    return memory_alloc_zeroed(context, MEMORY_EPT, 1);
+    return memory_alloc_zeroed(context, MEMORY_TABLES, 1);
 }
 
 static bool map_pages(struct page_table *t, uint64_t guest, uint64_t host, uint64_t size)
@@ -123,13 +123,13 @@ bool vmx_map_page(struct vm *vm, gpa_t at, hpa_t page, bool writable)
 
 static bool create_msr_bitmaps(struct vm *vm, struct vmx_vm *x)
 {
-    x->msr_bitmap = memory_alloc_zeroed(&vm->account, MEMORY_VMCS, 1);
+    x->msr_bitmap = memory_alloc_zeroed(&vm->account, MEMORY_CONTROL, 1);
     if (!x->msr_bitmap)
         return false;
     vmx_msr_bitmap_init(x->msr_bitmap);
     if (x->rung < RUNG_X2APIC || !vm->config->x2apic)
         return true;
-    x->msr_bitmap_x2apic = memory_alloc_zeroed(&vm->account, MEMORY_VMCS, 1);
+    x->msr_bitmap_x2apic = memory_alloc_zeroed(&vm->account, MEMORY_CONTROL, 1);
     if (!x->msr_bitmap_x2apic)
         return false;
     vmx_msr_bitmap_init(x->msr_bitmap_x2apic);

@@ -104,7 +104,7 @@ void vmx_dump(struct vcpu *v, enum dump what)
 {
     vmx_examine_begin(v);
     switch (what) {
-    case DUMP_VMCS: dump_vmcs(); break;
+    case DUMP_CONTROL: dump_vmcs(); break;
     case DUMP_REGISTERS: dump_registers(v); break;
     case DUMP_SHORT: vmx_dump_general(v); break;
     }

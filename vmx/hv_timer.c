@@ -37,7 +37,7 @@ bool vmx_hv_timer_usable(void)
 
 bool vmx_hv_timer_wanted(const struct vm_config *config)
 {
-    return config->hv_timer && vmx_hv_timer_usable() && !machine_option_off("hv-timer");
+    return !config_is_off(config, "hv-timer") && vmx_hv_timer_usable() && !machine_option_off("hv-timer");
 }
 
 /*

@@ -10,7 +10,7 @@ static uint8_t *bitmap;
 
 bool vmx_io_bitmap_create(void)
 {
-    bitmap = memory_alloc_zeroed(&memory_host, MEMORY_VMCS, 2);
+    bitmap = memory_alloc_zeroed(&memory_host, MEMORY_CONTROL, 2);
     if (!bitmap)
         return false;
     memset(bitmap, 0xff, 2 * PAGE_SIZE);

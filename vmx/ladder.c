@@ -17,27 +17,18 @@ struct need {
 static const struct rung {
     const char *name;
     const char *key; /* of the configuration, and of the boot option KEY=off; NULL: none of its own */
-    size_t field;    /* of struct vm_config */
     struct need needs[2];
 } rungs[RUNG_COUNT] = {
-    [RUNG_SOFTWARE] = {"software local APIC", NULL, 0, {{WORD_PIN, 0}, {WORD_PIN, 0}}},
+    [RUNG_SOFTWARE] = {"software local APIC", NULL, {{WORD_PIN, 0}, {WORD_PIN, 0}}},
     [RUNG_TPR_SHADOW] = {"TPR shadow",
                          "tpr-shadow",
-                         offsetof(struct vm_config, tpr_shadow),
                          {{WORD_PROC, PROC_TPR_SHADOW}, {WORD_PROC2, PROC2_VIRTUALIZE_APIC}}},
     [RUNG_APICV] = {"virtual-interrupt delivery",
                     "apicv",
-                    offsetof(struct vm_config, apicv),
                     {{WORD_PROC2, PROC2_APIC_REGISTER | PROC2_VIRTUAL_DELIVERY}, {WORD_PIN, 0}}},
-    [RUNG_X2APIC] = {"x2APIC virtualization", NULL, 0, {{WORD_PROC2, PROC2_X2APIC}, {WORD_PIN, 0}}},
-    [RUNG_POSTED] = {"posted interrupts",
-                     "posted",
-                     offsetof(struct vm_config, posted),
-                     {{WORD_PIN, PIN_POSTED_INTERRUPTS}, {WORD_PIN, 0}}},
-    [RUNG_IPIV] = {"IPI virtualization",
-                   "ipiv",
-                   offsetof(struct vm_config, ipiv),
-                   {{WORD_PROC, PROC_TERTIARY}, {WORD_PROC3, PROC3_IPI}}},
+    [RUNG_X2APIC] = {"x2APIC virtualization", NULL, {{WORD_PROC2, PROC2_X2APIC}, {WORD_PIN, 0}}},
+    [RUNG_POSTED] = {"posted interrupts", "posted", {{WORD_PIN, PIN_POSTED_INTERRUPTS}, {WORD_PIN, 0}}},
+    [RUNG_IPIV] = {"IPI virtualization", "ipiv", {{WORD_PROC, PROC_TERTIARY}, {WORD_PROC3, PROC3_IPI}}},
 };
 
 static bool present(const struct rung *r, const struct vm_config *c)
@@ -53,7 +44,7 @@ static bool present(const struct rung *r, const struct vm_config *c)
 
 static bool configured(const struct rung *r, const struct vm_config *c)
 {
-    return !r->key || *((const bool *)c + r->field);
+    return !r->key || !config_is_off(c, r->key);
 }
 
 static bool forbidden_at_boot(const struct rung *r)

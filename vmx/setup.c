@@ -37,7 +37,7 @@
 bool vmx_vcpu_create(struct vcpu *v)
 {
     struct vmx_vcpu *x = memory_alloc_zeroed(&v->vm->account, MEMORY_STATE, 1);
-    void *vmcs = memory_alloc_zeroed(&v->vm->account, MEMORY_VMCS, 1);
+    void *vmcs = memory_alloc_zeroed(&v->vm->account, MEMORY_CONTROL, 1);
 
     _Static_assert(sizeof(*x) <= PAGE_SIZE, "one page");
     if (!x || !vmcs)

@@ -12,7 +12,13 @@
 #define MEMORY_FIRST_VM 3
 #define MEMORY_RELEASE  255 /* what survives until another kernel has the machine (core/host/release.c) */
 
-enum memory_kind { MEMORY_RAM, MEMORY_EPT, MEMORY_VMCS, MEMORY_STATE, MEMORY_KINDS };
+enum memory_kind {
+    MEMORY_RAM,
+    MEMORY_TABLES,  /* second-level tables */
+    MEMORY_CONTROL, /* what the processor's virtualization is controlled by */
+    MEMORY_STATE,
+    MEMORY_KINDS
+};
 
 struct account {
     uint8_t owner; /* in the page map: MEMORY_HOST, or MEMORY_FIRST_VM + the VM's number */

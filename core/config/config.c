@@ -17,7 +17,8 @@ struct parser {
     unsigned host_line;   /* of [host]; 0: not seen */
     struct vm_config *vm; /* SECTION_VM only */
     unsigned
-        given[CONFIG_MAX_KEYS]; /* line on which a key of this section was given, by its place in the table */
+        given[CONFIG_MAX_KEYS + CONFIG_MAX_SWITCHES]; /* line on which a key of this section was given, by its
+                                                      place in the table, or in that of switches behind it */
 };
 
 /* --- reports --- */
@@ -91,6 +92,8 @@ static void unknown_key(struct parser *p, const struct key_table *table, struct 
 
     for (unsigned i = 0; i < table->count; i++)
         used += (size_t)format(names + used, sizeof(names) - used, " %s", table->keys[i].name);
+    for (unsigned i = 0; table == &config_vm_keys && i < config_switch_keys.count; i++)
+        used += (size_t)format(names + used, sizeof(names) - used, " %s", config_switch_keys.keys[i].name);
     title(p, section, sizeof(section));
     fail(p, "unknown key '%s' in %s, expected one of%s", excerpt(name).text, section, names);
 }
@@ -118,6 +121,19 @@ static void set_key(struct parser *p, const struct key *key, unsigned *given, st
         fail(p, "%s = '%s' is no %s, expected %s", key->name, excerpt(value).text, key->kind, key->expected);
 }
 
+/* False: the table has no such key. */
+static bool parse_key(struct parser *p, const struct key_table *table, unsigned *given, struct span name,
+                      struct span value, char *base)
+{
+    for (unsigned i = 0; i < table->count; i++) {
+        if (!span_equals(name, table->keys[i].name))
+            continue;
+        set_key(p, &table->keys[i], &given[i], value, base);
+        return true;
+    }
+    return false;
+}
+
 static void parse_setting(struct parser *p, struct span line)
 {
     bool vm = p->section == SECTION_VM;
@@ -135,12 +151,9 @@ static void parse_setting(struct parser *p, struct span line)
         fail(p, "key '%s' before any section, expected [host] or [vm NAME] first", excerpt(name).text);
         return;
     }
-    for (unsigned i = 0; i < table->count; i++) {
-        if (span_equals(name, table->keys[i].name)) {
-            set_key(p, &table->keys[i], &p->given[i], value, base);
-            return;
-        }
-    }
+    if (parse_key(p, table, p->given, name, value, base) ||
+        (vm && parse_key(p, &config_switch_keys, p->given + CONFIG_MAX_KEYS, name, value, base)))
+        return;
     unknown_key(p, table, name);
 }
 
@@ -238,11 +251,6 @@ static void begin_vm(struct parser *p, struct span name)
         .hlt_exits = true,
         .slice_us = 1000,
         .x2apic = true,
-        .hv_timer = true,
-        .tpr_shadow = true,
-        .apicv = true,
-        .posted = true,
-        .ipiv = true,
         .pv = PV_KVM,
         .trace = true,
     };

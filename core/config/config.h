@@ -14,6 +14,7 @@
 #define VM_MAX_CHANNELS     8
 #define CONFIG_FILE_SIZE    128
 #define CONFIG_LINE_SIZE    1024
+#define CONFIG_MAX_SWITCHES 16
 
 struct cpu_set {
     uint64_t bits[CONFIG_MAX_CPUS / 64];
@@ -51,13 +52,11 @@ struct vm_config {
     enum sched_class sched;
     unsigned weight, slice_us; /* sched = shared: share of the CPUs, and how long it runs at a time */
     enum ending on_exit, on_crash;
-    unsigned max_restarts; /* 0: no limit */
-    bool hlt_exits;        /* off, dedicated only: HLT and MWAIT are the processor's; default on */
-    bool x2apic;           /* offer x2APIC mode; default on */
-    bool hv_timer;         /* guest timers on the VMX preemption timer, where there is one; default on */
-    /* Rungs of the interrupt ladder that the VM may stand on where the CPU has them; default on. */
-    bool tpr_shadow, apicv, posted, ipiv;
-    bool cr3_exits; /* address-space switches exit, and are counted; default off */
+    unsigned max_restarts;         /* 0: no limit */
+    bool hlt_exits;                /* off, dedicated only: HLT and MWAIT are the processor's; default on */
+    bool x2apic;                   /* offer x2APIC mode; default on */
+    bool off[CONFIG_MAX_SWITCHES]; /* of what the processor can do for it: config_is_off() */
+    bool cr3_exits;                /* address-space switches exit, and are counted; default off */
     char channels[VM_MAX_CHANNELS][CONFIG_NAME_SIZE]; /* that connect it with other VMs, by number */
     unsigned channel_count, channels_line;
     enum pv pv;
@@ -92,6 +91,13 @@ struct config {
     unsigned vm_count;
     unsigned errors; /* number of lines reported */
 };
+
+/*
+ * What the processor can do for a VM, and the configuration may switch off (NAME = off): each backend brings
+ * its names, before anything is parsed. NULL ends them; they stay where they are.
+ */
+void config_add_switches(const char *const *names);
+bool config_is_off(const struct vm_config *c, const char *name);
 
 /* Called once per error: the line number, and "what, expected what" without newline. */
 typedef void config_report(void *context, unsigned line, const char *text);

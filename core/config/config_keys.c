@@ -309,11 +309,6 @@ static const struct key vm_keys[] = {
     {"tsc-khz", set_number, "TSC rate", "1000 to 20000000 kHz", VM(tsc_khz), VM_AT(tsc_khz_line),
      &khz_limits},
     {"x2apic", set_choice, "switch", "on or off", VM(x2apic), 0, switches},
-    {"hv-timer", set_choice, "switch", "on or off", VM(hv_timer), 0, switches},
-    {"tpr-shadow", set_choice, "switch", "on or off", VM(tpr_shadow), 0, switches},
-    {"apicv", set_choice, "switch", "on or off", VM(apicv), 0, switches},
-    {"posted", set_choice, "switch", "on or off", VM(posted), 0, switches},
-    {"ipiv", set_choice, "switch", "on or off", VM(ipiv), 0, switches},
     {"trace", set_choice, "switch", "on or off", VM(trace), 0, switches},
     {"exit-budget", set_budget, "budget", "as in 0/s or 20/s after 5s, at most 1000000000 and 3600s",
      VM(exit_budget), VM_AT(exit_budget_line), NULL},
@@ -322,6 +317,31 @@ static const struct key vm_keys[] = {
 };
 
 _Static_assert(ARRAY_SIZE(vm_keys) <= CONFIG_MAX_KEYS, "the parser has a place for each");
+
+static struct key switch_keys[CONFIG_MAX_SWITCHES];
+struct key_table config_switch_keys = {switch_keys, 0};
+
+void config_add_switches(const char *const *names)
+{
+    static const struct choice on_or_off[] = {{"on", false}, {"off", true}, {NULL, 0}};
+
+    for (; *names && config_switch_keys.count < CONFIG_MAX_SWITCHES; names++) {
+        unsigned i = config_switch_keys.count++;
+
+        switch_keys[i] =
+            (struct key){*names,       set_choice, "switch", "on or off", VM_AT(off) + i * sizeof(bool),
+                         sizeof(bool), 0,          on_or_off};
+    }
+}
+
+bool config_is_off(const struct vm_config *c, const char *name)
+{
+    for (unsigned i = 0; i < config_switch_keys.count; i++) {
+        if (!strcmp(switch_keys[i].name, name))
+            return c->off[i];
+    }
+    return false;
+}
 
 const struct key_table config_host_keys = {host_keys, ARRAY_SIZE(host_keys)};
 const struct key_table config_vm_keys = {vm_keys, ARRAY_SIZE(vm_keys)};

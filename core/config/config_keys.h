@@ -29,6 +29,7 @@ struct key_table {
 };
 
 extern const struct key_table config_host_keys, config_vm_keys;
+extern struct key_table config_switch_keys; /* of VMs, too: config_add_switches() */
 
 /* Those of a VM that other code names, by their places. */
 enum { KEY_LOAD, KEY_MODE };

@@ -2,10 +2,11 @@
 /* What a VM holds, compared with what it was built with. */
 #include "core/base/log.h"
 #include "core/life/life.h"
+#include "core/vm/backend.h"
 
 bool vm_account_is_as_built(const struct vm *vm)
 {
-    static const char *const names[MEMORY_KINDS] = {"RAM", "EPT", "VMCS", "state"};
+    const char *const names[MEMORY_KINDS] = {"RAM", backend.tables, backend.control, "state"};
     const uint64_t *now = vm->account.pages, *then = vm->built.pages;
     bool right = true;
 

@@ -2,7 +2,7 @@
 /*
  * The monitor: commands on the console for whoever runs the machine. Ctrl-\ opens and closes it. Keys come by
  * interrupt to the boot CPU, and wait there for the moment between two runs of a vCPU; so it works whatever
- * the guests do, and no VMCS is active where a command runs.
+ * the guests do, and no vCPU is loaded where a command runs.
  */
 #pragma once
 

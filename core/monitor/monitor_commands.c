@@ -150,7 +150,7 @@ static void memory(const struct config *config UNUSED, const char *const words[]
 {
     print("%llu of %llu KiB are free, Skerry holds %llu KiB\n", (unsigned long long)(memory_free_pages() * 4),
           (unsigned long long)(memory_total_pages() * 4),
-          (unsigned long long)((memory_host.pages[MEMORY_EPT] + memory_host.pages[MEMORY_VMCS] +
+          (unsigned long long)((memory_host.pages[MEMORY_TABLES] + memory_host.pages[MEMORY_CONTROL] +
                                 memory_host.pages[MEMORY_STATE]) *
                                4));
     for (const struct vm *vm = vm_next(NULL); vm; vm = vm_next(vm))

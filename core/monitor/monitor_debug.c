@@ -54,7 +54,7 @@ static struct vcpu *find_vcpu(const struct config *config, const char *name, con
 
 static void dump_vmcs(struct vcpu *v, uint64_t at UNUSED)
 {
-    backend.dump(v, DUMP_VMCS);
+    backend.dump(v, DUMP_CONTROL);
 }
 
 static void dump_registers(struct vcpu *v, uint64_t at UNUSED)

@@ -162,8 +162,9 @@ void report_costs(const struct vm *vm)
 {
     const uint64_t *pages = vm->account.pages;
 
-    log_info("[vm %s] costs %llu KiB beside its %llu MiB: EPT %llu, VMCS %llu, state %llu pages",
-             vm->config->name, (number)((pages[MEMORY_EPT] + pages[MEMORY_VMCS] + pages[MEMORY_STATE]) * 4),
-             (number)(vm->memory / MIB), (number)pages[MEMORY_EPT], (number)pages[MEMORY_VMCS],
-             (number)pages[MEMORY_STATE]);
+    log_info("[vm %s] costs %llu KiB beside its %llu MiB: %s %llu, %s %llu, state %llu pages",
+             vm->config->name,
+             (number)((pages[MEMORY_TABLES] + pages[MEMORY_CONTROL] + pages[MEMORY_STATE]) * 4),
+             (number)(vm->memory / MIB), backend.tables, (number)pages[MEMORY_TABLES], backend.control,
+             (number)pages[MEMORY_CONTROL], (number)pages[MEMORY_STATE]);
 }

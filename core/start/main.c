@@ -140,6 +140,8 @@ static void build_vms(struct config *c)
 /* False: *missing says what the processor lacks, by the last one tried. */
 static bool choose_backend(const char **missing)
 {
+    for (unsigned i = 0; i < ARRAY_SIZE(backends); i++)
+        config_add_switches(backends[i]->switches); /* a configuration may be for several machines */
     for (unsigned i = 0; i < ARRAY_SIZE(backends); i++) {
         if (!backends[i]->probe(missing))
             continue;

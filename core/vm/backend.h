@@ -18,7 +18,8 @@ enum run_end {
     RUN_YIELDED,   /* it spins for somebody else */
 };
 
-enum dump { DUMP_VMCS, DUMP_REGISTERS, DUMP_SHORT };
+/* Of a vCPU: what the processor is controlled by, in full; its registers; the first of them. */
+enum dump { DUMP_CONTROL, DUMP_REGISTERS, DUMP_SHORT };
 
 /* Registers that the backend's processor keeps while the guest does not run. */
 enum guest_register {
@@ -51,6 +52,8 @@ enum guest_feature { GUEST_RDTSCP, GUEST_INVPCID, GUEST_XSAVES };
 
 struct backend {
     const char *name;
+    const char *tables, *control; /* what MEMORY_TABLES and MEMORY_CONTROL are called */
+    const char *const *switches;  /* of VMs in the configuration (config_add_switches) */
     /* Resolves the capabilities of the boot CPU. False: below the floor; *missing says which feature. */
     bool (*probe)(const char **missing);
     /* Rows of the explain page: what the processor offers, what is used. */

@@ -18,6 +18,18 @@ static void note(void *context, unsigned line, const char *text)
         MUST(*text >= 0x20 && *text < 0x7f);
 }
 
+int LLVMFuzzerInitialize(int *argc, char ***argv);
+
+int LLVMFuzzerInitialize(int *argc, char ***argv)
+{
+    static const char *const switches[] = {"hv-timer", "apicv", NULL};
+
+    (void)argc;
+    (void)argv;
+    config_add_switches(switches);
+    return 0;
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     static struct config config;

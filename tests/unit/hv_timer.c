@@ -23,6 +23,13 @@ void lapic_timer_set(enum timer_user user, uint64_t tsc)
     (void)tsc;
 }
 
+bool config_is_off(const struct vm_config *c, const char *name)
+{
+    (void)c;
+    (void)name;
+    return false;
+}
+
 bool machine_option_off(const char *name)
 {
     (void)name;

@@ -24,6 +24,16 @@ void print(const char *fmt, ...)
     va_end(args);
 }
 
+bool config_is_off(const struct vm_config *c, const char *name)
+{
+    for (unsigned i = 0; i < ARRAY_SIZE(keys); i++) {
+        if (!strcmp(keys[i], name))
+            return c->off[i];
+    }
+    fail_msg("no switch %s", name);
+    return false;
+}
+
 bool machine_option_off(const char *name)
 {
     for (unsigned i = 0; i < ARRAY_SIZE(keys); i++)
@@ -67,15 +77,15 @@ static void describe(struct step steps[RUNG_COUNT], unsigned set, const struct v
 {
 #define BOTH(a, b) ((set >> (a)&1) && (set >> (b)&1))
     steps[0] = (struct step){"software local APIC", NULL, true, true, true};
-    steps[1] =
-        (struct step){"TPR shadow", keys[0], BOTH(HAS_TPR, HAS_ACCESSES), c->tpr_shadow, !off_at_boot[0]};
+    steps[1] = (struct step){"TPR shadow", keys[0], BOTH(HAS_TPR, HAS_ACCESSES), !c->off[0], !off_at_boot[0]};
     steps[2] = (struct step){"virtual-interrupt delivery", keys[1], BOTH(HAS_REGISTERS, HAS_DELIVERY),
-                             c->apicv, !off_at_boot[1]};
+                             !c->off[1], !off_at_boot[1]};
     steps[3] =
         (struct step){"x2APIC virtualization", NULL, !c->x2apic || (set >> HAS_X2APIC & 1), true, true};
-    steps[4] = (struct step){"posted interrupts", keys[2], set >> HAS_POSTED & 1, c->posted, !off_at_boot[2]};
-    steps[5] =
-        (struct step){"IPI virtualization", keys[3], BOTH(HAS_TERTIARY, HAS_IPIV), c->ipiv, !off_at_boot[3]};
+    steps[4] =
+        (struct step){"posted interrupts", keys[2], set >> HAS_POSTED & 1, !c->off[2], !off_at_boot[2]};
+    steps[5] = (struct step){"IPI virtualization", keys[3], BOTH(HAS_TERTIARY, HAS_IPIV), !c->off[3],
+                             !off_at_boot[3]};
 #undef BOTH
 }
 
@@ -151,10 +161,10 @@ static void every_combination(void **state)
     memset(reached, 0, sizeof(reached));
     for (unsigned set = 0; set < 1u << HAS_ALL; set++) {
         for (unsigned switches = 0; switches < 1u << 9; switches++, cases++) {
-            struct vm_config c = {.tpr_shadow = switches & 1,
-                                  .apicv = switches & 2,
-                                  .posted = switches & 4,
-                                  .ipiv = switches & 8,
+            struct vm_config c = {.off[0] = !(switches & 1),
+                                  .off[1] = !(switches & 2),
+                                  .off[2] = !(switches & 4),
+                                  .off[3] = !(switches & 8),
                                   .x2apic = switches & 16};
 
             for (unsigned i = 0; i < ARRAY_SIZE(off_at_boot); i++)
@@ -196,10 +206,10 @@ static void in_words(void **state)
     (void)state;
     for (unsigned i = 0; i < ARRAY_SIZE(cases); i++) {
         unsigned without = cases[i].without;
-        struct vm_config c = {.tpr_shadow = without != HAS_ALL,
-                              .apicv = without != HAS_ALL + 1,
-                              .posted = without != HAS_ALL + 2,
-                              .ipiv = without != HAS_ALL + 3,
+        struct vm_config c = {.off[0] = without == HAS_ALL,
+                              .off[1] = without == HAS_ALL + 1,
+                              .off[2] = without == HAS_ALL + 2,
+                              .off[3] = without == HAS_ALL + 3,
                               .x2apic = true};
 
         for (unsigned k = 0; k < ARRAY_SIZE(off_at_boot); k++)

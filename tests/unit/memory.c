@@ -267,7 +267,7 @@ static void audit(void **state)
     (void)state;
     start();
     page = memory_alloc(&a, MEMORY_RAM, 8, 1).value / PAGE_SIZE;
-    memory_alloc(&b, MEMORY_EPT, 3, 1);
+    memory_alloc(&b, MEMORY_TABLES, 3, 1);
     assert_true(memory_audit(&a) && memory_audit(&b));
     a.pages[MEMORY_RAM]--;
     assert_false(memory_audit(&a));
