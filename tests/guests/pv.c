@@ -258,10 +258,19 @@ static void check_kick(void)
 
 static volatile uint32_t taken[2], eois_by_word;
 
+/* In one instruction: between a look and a store the offer may be taken back, and the interrupt would never
+ * end. */
+static bool take_offer(void)
+{
+    bool offered;
+
+    __asm__ volatile("btrl $0, %1" : "=@ccc"(offered), "+m"(eoi_word));
+    return offered;
+}
+
 static void end_interrupt(void)
 {
-    if (this_cpu() == 0 && (eoi_word & 1)) {
-        eoi_word &= ~1u;
+    if (this_cpu() == 0 && take_offer()) {
         eois_by_word++;
         return;
     }
