@@ -50,7 +50,7 @@ static uint8_t *one_piece(const struct vm *vm, gpa_t at, size_t n)
 {
     uint64_t offset = at.value;
 
-    if (offset >= HOLE_START || offset + n > vm->memory || offset + n > HOLE_START)
+    if (n > PAGE_2M || offset >= HOLE_START || offset + n > vm->memory || offset + n > HOLE_START)
         return NULL;
     return offset % PAGE_2M + n <= PAGE_2M ? ram_pointer(vm, offset) : NULL;
 }
