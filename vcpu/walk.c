@@ -116,18 +116,18 @@ bool guest_linear_write(struct vcpu *v, const struct guest_mode *m, uint64_t lin
 INLINED unsigned guest_fetch(const struct vm *vm, const struct guest_mode *m, uint8_t bytes[FETCH_SIZE])
 {
     uint64_t linear = m->rip + (m->bits == 64 ? 0 : m->cs_base);
-    const uint64_t *quads;
+    const uint8_t *from;
     unsigned got = 0;
     struct walk w;
 
     if (!guest_translate(vm, m, linear, false, &w))
         return 0;
     if (linear % PAGE_SIZE <= PAGE_SIZE - FETCH_SIZE) {
-        quads = guest_map(vm, w.at, FETCH_SIZE);
-        if (!quads)
+        from = guest_map(vm, w.at, FETCH_SIZE);
+        if (!from)
             return 0;
-        ((uint64_t *)bytes)[0] = quads[0];
-        ((uint64_t *)bytes)[1] = quads[1];
+        store_le(bytes, load_le(from, 8), 8);
+        store_le(bytes + 8, load_le(from + 8, 8), 8);
         return MAX_INSTRUCTION;
     }
     while (got < MAX_INSTRUCTION) {

@@ -78,7 +78,7 @@ bool guest_read(const struct vm *vm, gpa_t from, void *to, size_t n)
     uint64_t offset;
 
     if (piece && n == 8) {
-        *(uint64_t *)to = *(const uint64_t *)piece;
+        store_le(to, load_le(piece, 8), 8);
         return true;
     }
     if (!ram_offset(vm, from, n, &offset))
