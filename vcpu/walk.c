@@ -10,6 +10,7 @@
 #define ENTRY_W     BIT(1)
 #define ENTRY_U     BIT(2)
 #define ENTRY_LARGE BIT(7)
+#define PSE_36      UINT64_C(0x001fe000)
 #define ERROR_P     1u
 #define ERROR_W     2u
 #define ERROR_U     4u
@@ -66,6 +67,8 @@ bool guest_translate(const struct vm *vm, const struct guest_mode *m, uint64_t l
                 (write && !(rights & ENTRY_W) && (user || (m->cr0 & CR0_WP))))
                 return false;
             out->at = gpa((entry & f.address & ~(size - 1)) | (linear & (size - 1)));
+            if (f.entry_size == 4 && level == 2)
+                out->at.value |= (entry & PSE_36) << 19; /* bits 20:13 are 39:32 */
             return true;
         }
         table = entry & f.address;
