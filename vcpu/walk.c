@@ -51,6 +51,8 @@ bool guest_translate(const struct vm *vm, const struct guest_mode *m, uint64_t l
     }
     f = guest_format(m->cr4, m->efer);
     out->error = (write ? ERROR_W : 0) | (user ? ERROR_U : 0);
+    if (f.levels <= 3)
+        linear = (uint32_t)linear;
     table &= f.levels == 3 ? UINT64_C(0xffffffe0) : f.address;
     for (unsigned level = f.levels; level > 0; level--) {
         unsigned shift = PAGE_SHIFT + f.bits * (level - 1);
@@ -118,7 +120,7 @@ bool guest_linear_write(struct vcpu *v, const struct guest_mode *m, uint64_t lin
 /* The instruction may end right before a page that is not there; and another vCPU may be writing to it. */
 INLINED unsigned guest_fetch(const struct vm *vm, const struct guest_mode *m, uint8_t bytes[FETCH_SIZE])
 {
-    uint64_t linear = m->rip + (m->bits == 64 ? 0 : m->cs_base);
+    uint64_t linear = m->bits == 64 ? m->rip : (uint32_t)(m->rip + m->cs_base);
     const uint8_t *from;
     unsigned got = 0;
     struct walk w;
