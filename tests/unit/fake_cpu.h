@@ -1,25 +1,27 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * arch/x86/cpu.h with a time-stamp counter, MSRs and CPUID that a test sets. For tests that include the
+ * arch/x86/cpu.h with a time-stamp counter, MSRs, CPUID and CR2 that a test sets. For tests that include the
  * source they test; include it before any header of the hypervisor.
  */
 #pragma once
 
-#define cpuid    real_cpuid
-#define rdmsr    real_rdmsr
-#define rdtsc    real_rdtsc
-#define this_cpu real_this_cpu
+#define cpuid     real_cpuid
+#define rdmsr     real_rdmsr
+#define rdtsc     real_rdtsc
+#define this_cpu  real_this_cpu
+#define write_cr2 real_write_cr2
 #include "arch/x86/cpu.h"
 #include "arch/x86/percpu.h"
 #undef cpuid
 #undef rdmsr
 #undef rdtsc
 #undef this_cpu
+#undef write_cr2
 
 #include <stdio.h>
 #include <stdlib.h>
 
-static uint64_t fake_tsc;
+static uint64_t fake_tsc, fake_cr2;
 static struct cpu *fake_this_cpu;
 
 static inline struct cpu *this_cpu(void)
@@ -30,6 +32,11 @@ static inline struct cpu *this_cpu(void)
 static inline uint64_t rdtsc(void)
 {
     return fake_tsc;
+}
+
+static inline void write_cr2(uint64_t value)
+{
+    fake_cr2 = value;
 }
 
 struct cpuid {

@@ -40,10 +40,10 @@ FAIR_MUTANTS := weightless hoarder no-credit jerky restless patient silent endle
     thief no-yield patron
 FAIR_VARIANTS := $(patsubst %,$(UNIT)/variant/%.c,counted $(FAIR_MUTANTS))
 # These include the file they test, below a fake CPU (fake_cpu.h) or fake memory (fake_memory.h): blackbox, caps, console,
-# fair (the scheduling policy, with nothing below it), guest_tsc, ipiv, ladder, mailbox, pv_eoi, memory, mtrr, paging, string, trace, vlapic, vlapic_timer.
+# fair (the scheduling policy, with nothing below it), guest_tsc, ipiv, ladder, mailbox, pv_eoi, memory, mtrr, paging, string, trace, vlapic, vlapic_timer, vm_life, walk.
 UNIT_TESTS := acpi acpi_tables balance blackbox budget bus caps config console decode devices fair format guest_tsc hv_timer ipi ipiv \
     ladder line_edit load_linux load_multiboot mailbox memory mtrr multiboot2 paging pv_eoi release sched_mutants sched_sim shadow string \
-    ticks trace vioapic vlapic vlapic_timer vm_life words
+    ticks trace vioapic vlapic vlapic_timer vm_life walk words
 
 UNIT_CC ?= gcc
 UNIT_CFLAGS := -std=gnu11 -I. -DBUILD='"$(BUILD)"' -g -O1 -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes \
