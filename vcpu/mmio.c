@@ -86,16 +86,15 @@ static COLD enum next string_store(struct vcpu *v, const struct mmio_insn *insn,
     return masked(v->regs.rcx, insn->address_size) ? NEXT_RESUME : NEXT_SKIP_AND_RESUME;
 }
 
-/* What drivers do: MOV of a whole 32- or 64-bit register, which flags and the rest of the register have no
- * part in. */
+/* What drivers do: MOV of 32 or 64 bits, which flags and the rest of the register have no part in. */
 static bool move(struct vcpu *v, const struct mmio_insn *insn, gpa_t at)
 {
     if (insn->size < 4)
         return false;
     if (insn->op == MMIO_LOAD && insn->reg_size == insn->size)
         write_gpr(v, insn->reg, device_read(v, at, insn->size));
-    else if (insn->op == MMIO_STORE && !insn->has_imm)
-        device_write(v, at, insn->size, read_gpr(v, insn->reg));
+    else if (insn->op == MMIO_STORE)
+        device_write(v, at, insn->size, insn->has_imm ? (uint64_t)insn->imm : read_gpr(v, insn->reg));
     else
         return false;
     return true;

@@ -46,11 +46,11 @@ static uint8_t *ram_pointer(const struct vm *vm, uint64_t offset)
 }
 
 /* Nearly every access: n bytes within one piece of RAM. NULL: look closer. */
-static uint8_t *one_piece(const struct vm *vm, gpa_t at, size_t n)
+static inline __attribute__((always_inline)) uint8_t *one_piece(const struct vm *vm, gpa_t at, size_t n)
 {
     uint64_t offset = at.value;
 
-    if (n > PAGE_2M || offset >= HOLE_START || offset + n > vm->memory || offset + n > HOLE_START)
+    if (unlikely(n > PAGE_2M) || offset >= HOLE_START || offset + n > vm->memory || offset + n > HOLE_START)
         return NULL;
     return offset % PAGE_2M + n <= PAGE_2M ? ram_pointer(vm, offset) : NULL;
 }
