@@ -29,11 +29,10 @@ static bool transfer_one(struct vcpu *v, const struct guest_mode *m, const struc
     uint32_t value = 0;
 
     if (io->in) {
-        struct walk w;
-
-        /* The page is looked up first: a port must not be read for a store that faults. */
-        if (guest_translate(v->vm, m, linear, true, &w))
-            value = port_read(v, io->port, io->size);
+        /* A port must not be read for a store that faults. */
+        if (!guest_linear_writable(v, m, linear, io->size))
+            return false;
+        value = port_read(v, io->port, io->size);
         return guest_linear_write(v, m, linear, &value, io->size);
     }
     if (!guest_linear_read(v, m, linear, &value, io->size))

@@ -78,21 +78,40 @@ bool guest_translate(const struct vm *vm, const struct guest_mode *m, uint64_t l
     return false;
 }
 
+/* Injects #PF where the guest may not. */
+static bool find(struct vcpu *v, const struct guest_mode *m, uint64_t linear, bool write, gpa_t *at)
+{
+    struct walk w;
+    bool found = guest_translate(v->vm, m, linear, write, &w);
+
+    if (found)
+        *at = w.at;
+    else
+        vcpu_inject_page_fault(v, linear, w.error);
+    return found;
+}
+
+bool guest_linear_writable(struct vcpu *v, const struct guest_mode *m, uint64_t linear, size_t n)
+{
+    uint64_t second = ALIGN_DOWN(linear + n - 1, PAGE_SIZE);
+    gpa_t at;
+
+    return find(v, m, linear, true, &at) && (linear >= second || find(v, m, second, true, &at));
+}
+
 static bool copy(struct vcpu *v, const struct guest_mode *m, uint64_t linear, uint8_t *buffer, size_t n,
                  bool write)
 {
     while (n) {
         size_t step = MIN(n, PAGE_SIZE - linear % PAGE_SIZE);
-        struct walk w;
+        gpa_t at;
 
-        if (!guest_translate(v->vm, m, linear, write, &w)) {
-            vcpu_inject_page_fault(v, linear, w.error);
+        if (!find(v, m, linear, write, &at))
             return false;
-        }
         /* Memory that is not RAM reads as all ones and ignores writes. */
         if (write)
-            guest_write(v->vm, w.at, buffer, step);
-        else if (!guest_read(v->vm, w.at, buffer, step))
+            guest_write(v->vm, at, buffer, step);
+        else if (!guest_read(v->vm, at, buffer, step))
             memset(buffer, 0xff, step);
         linear += step;
         buffer += step;
@@ -111,7 +130,7 @@ bool guest_linear_write(struct vcpu *v, const struct guest_mode *m, uint64_t lin
 {
     uint8_t buffer[16]; /* callers move one item at a time */
 
-    if (n > sizeof(buffer))
+    if (n > sizeof(buffer) || (linear % PAGE_SIZE + n > PAGE_SIZE && !guest_linear_writable(v, m, linear, n)))
         return false;
     memcpy(buffer, from, n);
     return copy(v, m, linear, buffer, n, true);

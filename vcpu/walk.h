@@ -18,6 +18,9 @@ bool guest_translate(const struct vm *vm, const struct guest_mode *m, uint64_t l
 bool guest_linear_read(struct vcpu *v, const struct guest_mode *m, uint64_t linear, void *to, size_t n);
 bool guest_linear_write(struct vcpu *v, const struct guest_mode *m, uint64_t linear, const void *from,
                         size_t n);
+/* Whether so many bytes, in two pages at most, may be written: injects #PF and returns false where not. A
+ * store that faults stores nothing. */
+bool guest_linear_writable(struct vcpu *v, const struct guest_mode *m, uint64_t linear, size_t n);
 
 #define MAX_INSTRUCTION 15
 #define FETCH_SIZE      16
