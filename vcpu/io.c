@@ -50,19 +50,20 @@ static void step(uint64_t *reg, uint64_t delta, uint64_t mask)
 
 COLD enum next vcpu_string_io(struct vcpu *v, const struct string_io *io)
 {
-    uint64_t *pointer = io->in ? &v->regs.rdi : &v->regs.rsi, mask = io->address_mask, linear = io->linear,
-             delta;
+    uint64_t *pointer = io->in ? &v->regs.rdi : &v->regs.rsi, mask = io->address_mask,
+             base = io->linear - (*pointer & mask), delta;
     struct guest_mode m;
 
     backend.get_mode(v, &m);
     delta = m.rflags & RFLAGS_DF ? -(uint64_t)io->size : io->size;
     for (unsigned i = 0; i < REP_BATCH; i++) {
+        uint64_t linear = base + (*pointer & mask); /* the pointer goes round in its segment */
+
         if (io->rep && !(v->regs.rcx & mask))
             return NEXT_SKIP_AND_RESUME;
-        if (!transfer_one(v, &m, io, linear))
+        if (!transfer_one(v, &m, io, m.bits == 64 ? linear : (uint32_t)linear))
             return NEXT_RESUME;
         step(pointer, delta, mask);
-        linear += delta;
         if (!io->rep)
             return NEXT_SKIP_AND_RESUME;
         step(&v->regs.rcx, -UINT64_C(1), mask);
