@@ -19,6 +19,7 @@ UNIT_devices := dev/uart.c dev/rtc.c dev/power.c
 UNIT_format := core/base/format.c
 UNIT_guest_tsc := apic/vioapic.c apic/pid_table.c
 UNIT_mailbox := apic/vioapic.c apic/pid_table.c
+UNIT_io := dev/bus.c
 UNIT_ipi := apic/vioapic.c apic/pid_table.c
 UNIT_ipiv := apic/vioapic.c
 UNIT_acpi := arch/x86/acpi.c
@@ -41,7 +42,7 @@ FAIR_MUTANTS := weightless hoarder no-credit jerky restless patient silent endle
 FAIR_VARIANTS := $(patsubst %,$(UNIT)/variant/%.c,counted $(FAIR_MUTANTS))
 # These include the file they test, below a fake CPU (fake_cpu.h) or fake memory (fake_memory.h): blackbox, caps, console,
 # fair (the scheduling policy, with nothing below it), guest_tsc, ipiv, ladder, mailbox, pv_eoi, memory, mtrr, paging, string, trace, vlapic, vlapic_timer, vm_life, walk.
-UNIT_TESTS := acpi acpi_tables balance blackbox budget bus caps config console decode devices fair format guest_tsc hv_timer ipi ipiv \
+UNIT_TESTS := acpi acpi_tables balance blackbox budget bus caps config console decode devices fair format guest_tsc hv_timer io ipi ipiv \
     ladder line_edit load_linux load_multiboot mailbox memory mtrr multiboot2 paging pv_eoi release sched_mutants sched_sim shadow string \
     ticks trace vioapic vlapic vlapic_timer vm_life walk words
 
