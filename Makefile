@@ -38,7 +38,7 @@ LDFLAGS   = $(CFLAGS) -nostdlib -static -no-pie -Wl,--build-id=none -Wl,--gc-sec
 NASMFLAGS := -f elf64 -Werror -w+all \
              --reproducible -I$(BUILD)/ -I./
 
-.PHONY: all clean run check test bench
+.PHONY: all clean run check reproducible test bench
 all: $(BUILD)/skerry.elf
 
 # --- the image: linked twice, the second time with a table of its own function names for backtraces ---
@@ -94,7 +94,7 @@ $(BUILD)/%.o: %.asm $(BUILD)/offsets.inc Makefile
 	$(call say,NASM,$<)
 	$(Q)$(NASM) $(NASMFLAGS) -MD $(@:.o=.d) -MP -o $@ $<
 
--include $(OBJECTS:.o=.d) $(BUILD)/core/offsets.d
+-include $(OBJECTS:.o=.d) $(BUILD)/core/vm/offsets.d
 
 clean:
 	$(Q)rm -rf $(BUILD)
@@ -110,6 +110,9 @@ run:
 	$(Q)$(MAKE) --no-print-directory all vmhost
 	@examples/two-linux/prepare
 	@tools/skerry run $(DEMO)
+
+reproducible: all
+	@tests/reproducible $(BUILD)
 
 test:
 	@tools/setup test

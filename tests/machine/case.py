@@ -11,6 +11,7 @@ HERE = Path(__file__).resolve().parent
 REPO = HERE.parent.parent
 GUESTS = "build/tests/guests"  # the files that configurations name
 sys.path.insert(0, str(REPO / "tools"))
+from skerrylib import verdict  # noqa: E402
 from skerrylib.common import ToolError  # noqa: E402
 
 KEYS = {"also", "check", "config", "host", "cpu", "smp", "memory", "firmware", "append", "timeout", "expect", "forbid", "input",
@@ -41,7 +42,7 @@ class Case:
     @property
     def guess(self):
         """Seconds that it takes, for who does not know: timeouts leave room for a machine that does much else."""
-        return self.timeout / 10
+        return self.timeout if self.status == verdict.TIMEOUT else self.timeout / 10
 
 
 def lines_of(value):
