@@ -136,7 +136,10 @@ static bool take_init_and_startup(struct vcpu *v)
             break; /* to a CPU that runs SIPI means nothing */
         vcpu_take(v, ASKED_MAIL | ASKED_UNHALT |
                          ASKED_NMI); /* it hears nothing else, but for an NMI behind SIPI */
-        state_of(v)->nmi |= (asked & ASKED_NMI) != 0;
+        if (asked & ASKED_NMI) {
+            state_of(v)->nmi = true;
+            v->due |= DUE_EVENT;
+        }
         if (asked & ASKED_STARTUP)
             start_up(v, ASKED_VECTOR(asked));
         else if (!v->dead)
