@@ -83,7 +83,8 @@ NOINLINE bool vcpu_halt(struct vcpu *v)
         return false;
     v->activity = ACTIVE;
     v->dead = false;
-    v->due |= DUE_TIMER | DUE_IRQ;
+    v->due = (v->due & ~DUE_TIMER) | DUE_IRQ; /* the timer has been looked at */
+    backend.deadline_moved(v);
     state_of(v)->exit_tsc = rdtsc(); /* the wait is not our time */
     return true;
 }

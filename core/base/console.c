@@ -352,12 +352,10 @@ void console_interrupt(void *context UNUSED)
         console_send_on();
 }
 
-bool console_pump(void)
+bool console_pump_queued(void)
 {
     bool more;
 
-    if (!console_backlog)
-        return false; /* the common case costs no lock; who has just queued something pumps by himself */
     take_lock();
     if (!line_busy())
         release_waiting();

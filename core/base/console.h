@@ -59,14 +59,19 @@ typedef void console_input(uint8_t byte);
 void console_set_input(console_input *input);
 void console_interrupt(void *context); /* the serial port has received something */
 
-/* Sends what is queued as far as the port takes it now; true while there is more. */
-bool console_pump(void);
+/* Some is queued. */
+extern volatile bool console_backlog;
+bool console_pump_queued(void);
+/* Sends what is queued as far as the port takes it now; true while there is more. The common case costs no lock:
+ * who has just queued something pumps by himself. */
+static inline bool console_pump(void)
+{
+    return console_backlog && console_pump_queued();
+}
 /* The same, at most once in a while: for who comes by often. */
 void console_pump_in_passing(void);
 /* The port interrupts the boot CPU until all that is queued now is sent, for when nobody else may do it. */
 void console_send_on(void);
-/* Some is queued. */
-extern volatile bool console_backlog;
 /* Waits until all is on the wire. */
 void console_flush(void);
 

@@ -17,6 +17,12 @@ unsigned guest_ranges(const struct vm *vm, struct guest_range ranges[GUEST_MAX_R
     return 2;
 }
 
+/* Device registers: what most accesses outside of RAM are for. */
+static bool in_hole(gpa_t at)
+{
+    return at.value >= HOLE_START && at.value < HOLE_END;
+}
+
 /* Offset of a guest address into its RAM, when n bytes from there are RAM without a hole. */
 static bool ram_offset(const struct vm *vm, gpa_t at, uint64_t n, uint64_t *offset)
 {
@@ -24,8 +30,7 @@ static bool ram_offset(const struct vm *vm, gpa_t at, uint64_t n, uint64_t *offs
     unsigned count;
     uint64_t before = 0;
 
-    if (at.value >= HOLE_START &&
-        at.value < HOLE_END) /* device registers: what most of these accesses are for */
+    if (in_hole(at))
         return false;
     count = guest_ranges(vm, ranges);
     for (unsigned i = 0; i < count; i++) {
@@ -72,15 +77,10 @@ void *guest_map(const struct vm *vm, gpa_t at, size_t n)
     return ram_pointer(vm, offset);
 }
 
-bool guest_read(const struct vm *vm, gpa_t from, void *to, size_t n)
+static NOINLINE bool read_pieces(const struct vm *vm, gpa_t from, void *to, size_t n)
 {
-    const uint8_t *piece = one_piece(vm, from, n);
     uint64_t offset;
 
-    if (piece && n == 8) {
-        store_le(to, load_le(piece, 8), 8);
-        return true;
-    }
     if (!ram_offset(vm, from, n, &offset))
         return false;
     for (size_t step; n; n -= step, offset += step, to = (uint8_t *)to + step) {
@@ -88,6 +88,17 @@ bool guest_read(const struct vm *vm, gpa_t from, void *to, size_t n)
         memcpy(to, ram_pointer(vm, offset), step);
     }
     return true;
+}
+
+bool guest_read(const struct vm *vm, gpa_t from, void *to, size_t n)
+{
+    const uint8_t *piece = one_piece(vm, from, n);
+
+    if (piece && n == 8) {
+        store_le(to, load_le(piece, 8), 8);
+        return true;
+    }
+    return !in_hole(from) && read_pieces(vm, from, to, n);
 }
 
 bool guest_write(struct vm *vm, gpa_t to, const void *from, size_t n)
