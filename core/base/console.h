@@ -62,8 +62,8 @@ void console_interrupt(void *context); /* the serial port has received something
 /* Some is queued. */
 extern volatile bool console_backlog;
 bool console_pump_queued(void);
-/* Sends what is queued as far as the port takes it now; true while there is more. The common case costs no lock:
- * who has just queued something pumps by himself. */
+/* Sends what is queued as far as the port takes it now; true while there is more. The common case costs no
+ * lock: who has just queued something pumps by himself. */
 static inline bool console_pump(void)
 {
     return console_backlog && console_pump_queued();
