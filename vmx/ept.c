@@ -8,6 +8,7 @@
 #include "arch/x86/layout.h"
 #include "arch/x86/string.h"
 #include "core/base/machine.h"
+#include "core/base/panic.h"
 #include "hypercall/kvm.h"
 #include "vmx/apicv.h"
 #include "vmx/caps.h"
@@ -17,6 +18,7 @@
 #define EPT_RWX        UINT64_C(7)
 #define EPT_READ       UINT64_C(1)
 #define EPT_WRITE      UINT64_C(2)
+#define EPT_EXECUTE    UINT64_C(4)
 #define EPT_ATTRIBUTES UINT64_C(0x7f)
 #define EPT_ADDRESS    UINT64_C(0x000ffffffffff000)
 #define EPT_TYPE_SHIFT 3
@@ -111,14 +113,29 @@ static bool map_apic_page(struct vm *vm, struct vmx_vm *x)
                       EPT_RWX | CACHE_WB << EPT_TYPE_SHIFT);
 }
 
-/* Beside the RAM, in both views; no code runs there. */
-bool vmx_map_page(struct vm *vm, gpa_t at, hpa_t page, bool writable)
+/* In both views: where they share the table, it is the same entry twice. */
+static bool set_range(struct vmx_vm *x, uint64_t at, uint64_t to, uint64_t size, uint64_t flags)
 {
-    struct vmx_vm *x = vm->backend;
-    uint64_t flags = EPT_READ | (writable ? EPT_WRITE : 0) | CACHE_WB << EPT_TYPE_SHIFT;
+    ASSERT(((at | to | size) & (PAGE_SIZE - 1)) == 0);
+    return paging_map(&x->ept, at, to, size, flags) &&
+           (!x->ept_apic.root || paging_map(&x->ept_apic, at, to, size, flags));
+}
 
-    return paging_map(&x->ept, at.value, page.value, PAGE_SIZE, flags) &&
-           (!x->ept_apic.root || paging_map(&x->ept_apic, at.value, page.value, PAGE_SIZE, flags));
+bool vmx_map_range(struct vm *vm, gpa_t at, hpa_t to, uint64_t size, unsigned rights, enum cache_type type)
+{
+    uint64_t flags = (rights & GUEST_MAY_READ ? EPT_READ : 0) | (rights & GUEST_MAY_WRITE ? EPT_WRITE : 0) |
+                     (rights & GUEST_MAY_EXECUTE ? EPT_EXECUTE : 0);
+
+    ASSERT(rights & GUEST_MAY_READ); /* else it is a misconfiguration, or not there */
+    return set_range(vm->backend, at.value, to.value, size, flags | (uint64_t)type << EPT_TYPE_SHIFT);
+}
+
+bool vmx_unmap_range(struct vm *vm, gpa_t at, uint64_t size)
+{
+    if (!set_range(vm->backend, at.value, 0, size, 0))
+        return false;
+    vmx_ept_changed(vm);
+    return true;
 }
 
 static bool create_msr_bitmaps(struct vm *vm, struct vmx_vm *x)

@@ -5,6 +5,7 @@
  */
 #pragma once
 
+#include "arch/x86/mtrr.h"
 #include "core/base/trace.h"
 #include "core/vm/part.h"
 
@@ -46,6 +47,9 @@ struct guest_mode {
     bool code_l;   /* CS.L, which counts with EFER.LMA only */
     unsigned cpl;
 };
+
+/* What a guest may do with memory beside its RAM, whatever its own tables say. */
+enum guest_rights { GUEST_MAY_READ = 1, GUEST_MAY_WRITE = 2, GUEST_MAY_EXECUTE = 4 };
 
 /* Instructions and features that a guest may use only if the processor lets it. */
 enum guest_feature { GUEST_RDTSCP, GUEST_INVPCID, GUEST_XSAVES };
@@ -110,8 +114,15 @@ struct backend {
     void (*init)(struct vcpu *v);        /* INIT: as it is reset, but for the local APIC */
     void (*startup)(struct vcpu *v, unsigned vector); /* SIPI */
 
-    /* Shows a guest a page beside its RAM, when the VM is built. False: out of memory. */
-    bool (*map_page)(struct vm *vm, gpa_t at, hpa_t page, bool writable);
+    /*
+     * Shows a guest host-physical memory beside its RAM: a page that others write, or a device's registers.
+     * rights are GUEST_MAY_*; the guest's own tables can take rights away and make type weaker. Addresses and
+     * size are multiples of 4 KiB. Taken back, it is used by no entry from then on, and vCPUs that run are
+     * asked to enter again. False: no memory for a table.
+     */
+    bool (*map_range)(struct vm *vm, gpa_t at, hpa_t to, uint64_t size, unsigned rights,
+                      enum cache_type type);
+    bool (*unmap_range)(struct vm *vm, gpa_t at, uint64_t size);
     /* Slots for values that load into CR3 without an exit, where that exits; what is in one (NULL: nothing),
      * for the vCPU that runs here. */
     unsigned (*cr3_targets)(const struct vm *vm);

@@ -1,0 +1,254 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What a guest's second-level tables lead to: its RAM, the page of the local APIC, and ranges beside them. */
+#include "tests/unit/unit.h"
+
+#include "tests/unit/fake_memory.h"
+
+#include "arch/x86/paging.c"
+#include "core/vm/guest.c"
+#include "tests/unit/fake_panic.h"
+#include "vmx/ept.c"
+
+#define TABLE_PAGES 1024
+#define MEMORY      (3 * GIB + 8 * PAGE_2M)
+#define PIECES      (MEMORY / PAGE_2M)
+#define RAM_AT      UINT64_C(0x100000000) /* on the host, where nobody looks */
+#define APIC_PAGE   UINT64_C(0x7fff000)   /* the same */
+#define DEVICE      UINT64_C(0x380000000000)
+#define MIXED       5                         /* the piece that the MTRRs give two types */
+#define SIZE        (PAGE_2M + 3 * PAGE_SIZE) /* a large page, and some */
+#define NEAR        UINT64_C(0xe0000000) /* in the GiB of the local APIC, of which each view has its own tables */
+#define BEHIND_RAM  UINT64_C(0x104000000)  /* in the GiB of the RAM above 4 GiB, whose tables they share */
+#define FAR         UINT64_C(0x8000000000) /* below another entry of the top table */
+#define FLAGS(r, t) ((r) | (uint64_t)(t) << EPT_TYPE_SHIFT)
+
+struct machine machine;
+struct vmx_caps vmx_caps;
+static uint64_t pages_used, pages_allowed;
+static unsigned changes;
+static enum vmx_rung rung;
+static hpa_t ram[PIECES];
+static struct vm_config config;
+static struct vm vm;
+
+void *memory_alloc_zeroed(struct account *account, enum memory_kind kind UNUSED, uint64_t count)
+{
+    assert_ptr_equal(account, &vm.account);
+    assert_int_equal(count, 1);
+    if (pages_used == pages_allowed)
+        return NULL;
+    return memset(phys_to_virt(hpa(++pages_used * PAGE_SIZE)), 0, PAGE_SIZE);
+}
+
+enum cache_type mtrr_page_type(const struct mtrrs *m UNUSED, uint64_t address)
+{
+    return address / PAGE_SIZE % 2 ? CACHE_WT : CACHE_WB;
+}
+
+bool mtrr_range_type(const struct mtrrs *m UNUSED, uint64_t base, uint64_t size, enum cache_type *type)
+{
+    *type = CACHE_WB;
+    return ram[MIXED].value < base || ram[MIXED].value >= base + size;
+}
+
+uint32_t kvm_features(const struct vm_config *c UNUSED, struct kvm_needless needless UNUSED)
+{
+    return 0;
+}
+
+enum vmx_rung vmx_rung(const struct vm_config *c UNUSED)
+{
+    return rung;
+}
+
+struct kvm_needless vmx_needless(const struct vm_config *c UNUSED)
+{
+    return (struct kvm_needless){0};
+}
+
+void vmx_apicv_open_msrs(uint8_t *bitmap UNUSED, enum vmx_rung r UNUSED)
+{
+}
+
+void vmx_msr_bitmap_init(uint8_t *bitmap UNUSED)
+{
+}
+
+hpa_t vmx_apic_access_page(void)
+{
+    return hpa(APIC_PAGE);
+}
+
+void vmx_ept_new_generation(struct vmx_vm *x UNUSED)
+{
+}
+
+void vmx_ept_changed(const struct vm *changed)
+{
+    assert_ptr_equal(changed, &vm);
+    changes++;
+}
+
+static int set_up(void **state)
+{
+    (void)state;
+    if (!fake_memory_create((TABLE_PAGES + 1) * PAGE_SIZE))
+        return -1;
+    pages_used = changes = 0;
+    pages_allowed = TABLE_PAGES;
+    rung = RUNG_TPR_SHADOW;
+    vmx_caps.ept_vpid = EPT_PAGES_2M | EPT_PAGES_1G;
+    for (unsigned i = 0; i < PIECES; i++)
+        ram[i] = hpa(RAM_AT + i * PAGE_2M);
+    vm = (struct vm){.config = &config, .memory = MEMORY, .ram = ram};
+    return vmx_vm_create(&vm) ? 0 : -1;
+}
+
+static int tear_down(void **state)
+{
+    (void)state;
+    fake_memory_destroy((TABLE_PAGES + 1) * PAGE_SIZE);
+    return 0;
+}
+
+static struct vmx_vm *tables(void)
+{
+    return vm.backend;
+}
+
+/* In both views: the 4 KiB page at `at` leads to host with these flags; flags 0: to nothing. */
+static void leads_to(const struct page_table *t, uint64_t at, uint64_t host, uint64_t flags)
+{
+    unsigned level = 0;
+    uint64_t entry = paging_lookup(t, at, &level), size;
+
+    if (!flags) {
+        assert_int_equal(entry, 0);
+        return;
+    }
+    assert_in_range(level, 1, 3);
+    size = UINT64_C(1) << (PAGE_SHIFT + 9 * (level - 1));
+    assert_int_equal(entry & EPT_ATTRIBUTES & ~PTE_LARGE, flags);
+    assert_int_equal((entry & EPT_ADDRESS) + (at & (size - 1)), host);
+}
+
+static void both_lead_to(uint64_t at, uint64_t host, uint64_t flags)
+{
+    leads_to(&tables()->ept, at, host, flags);
+    leads_to(&tables()->ept_apic, at, host, flags);
+}
+
+static void ram_is_there(void)
+{
+    for (uint64_t i = 0; i < PIECES; i++) {
+        uint64_t at = i * PAGE_2M < 3 * GIB ? i * PAGE_2M : i * PAGE_2M + GIB, odd = at + PAGE_SIZE;
+
+        both_lead_to(at, ram[i].value, FLAGS(EPT_RWX, CACHE_WB));
+        both_lead_to(odd, ram[i].value + PAGE_SIZE, FLAGS(EPT_RWX, i == MIXED ? CACHE_WT : CACHE_WB));
+    }
+}
+
+static void ram_and_nothing_else(void **state)
+{
+    (void)state;
+    ram_is_there();
+    leads_to(&tables()->ept_apic, VLAPIC_BASE, APIC_PAGE, FLAGS(EPT_RWX, CACHE_WB));
+    leads_to(&tables()->ept, VLAPIC_BASE, 0, 0);
+    both_lead_to(3 * GIB, 0, 0);
+    both_lead_to(VLAPIC_BASE - PAGE_SIZE, 0, 0);
+    both_lead_to(VLAPIC_BASE + PAGE_SIZE, 0, 0);
+    both_lead_to(4 * GIB + 8 * PAGE_2M, 0, 0);
+    both_lead_to(FAR, 0, 0);
+}
+
+static void range_is(uint64_t at, uint64_t flags)
+{
+    for (uint64_t into = 0; into < SIZE; into += PAGE_SIZE)
+        both_lead_to(at + into, DEVICE + into, flags);
+    both_lead_to(at - PAGE_SIZE, 0, 0);
+    both_lead_to(at + SIZE, 0, 0);
+}
+
+/* Each place, each set of rights and each type, and what is left when a page in the middle goes. */
+static void ranges_come_and_go(void **state)
+{
+    static const uint64_t places[] = {NEAR, BEHIND_RAM, FAR};
+    static const enum cache_type types[] = {CACHE_UC, CACHE_WC, CACHE_WT, CACHE_WP, CACHE_WB};
+
+    (void)state;
+    for (unsigned i = 0; i < ARRAY_SIZE(places) * ARRAY_SIZE(types) * 4; i++) {
+        uint64_t at = places[i % ARRAY_SIZE(places)], hole = at + PAGE_SIZE;
+        enum cache_type type = types[i / ARRAY_SIZE(places) % ARRAY_SIZE(types)];
+        unsigned more = i / ARRAY_SIZE(places) / ARRAY_SIZE(types);
+        unsigned rights =
+            GUEST_MAY_READ | (more & 1 ? GUEST_MAY_WRITE : 0) | (more & 2 ? GUEST_MAY_EXECUTE : 0);
+        uint64_t flags = FLAGS(EPT_READ | (more & 1 ? EPT_WRITE : 0) | (more & 2 ? EPT_EXECUTE : 0), type);
+
+        changes = 0;
+        assert_true(vmx_map_range(&vm, gpa(at), hpa(DEVICE), SIZE, rights, type));
+        assert_int_equal(changes, 0); /* what was not there is in no TLB */
+        range_is(at, flags);
+        assert_true(vmx_unmap_range(&vm, gpa(hole), PAGE_SIZE));
+        assert_int_equal(changes, 1);
+        both_lead_to(hole, 0, 0);
+        both_lead_to(at, DEVICE, flags);
+        both_lead_to(hole + PAGE_SIZE, DEVICE + 2 * PAGE_SIZE, flags);
+        assert_true(vmx_unmap_range(&vm, gpa(at), SIZE));
+        assert_int_equal(changes, 2);
+        range_is(at, 0);
+    }
+    ram_and_nothing_else(NULL);
+}
+
+static void one_view(void **state)
+{
+    tear_down(state);
+    rung = RUNG_SOFTWARE;
+    assert_true(fake_memory_create((TABLE_PAGES + 1) * PAGE_SIZE));
+    pages_used = 0;
+    assert_true(vmx_vm_create(&vm));
+    assert_null(tables()->ept_apic.root);
+    assert_true(vmx_map_range(&vm, gpa(NEAR), hpa(DEVICE), PAGE_SIZE, GUEST_MAY_READ, CACHE_UC));
+    leads_to(&tables()->ept, NEAR, DEVICE, FLAGS(EPT_READ, CACHE_UC));
+    assert_true(vmx_unmap_range(&vm, gpa(NEAR), PAGE_SIZE));
+    leads_to(&tables()->ept, NEAR, 0, 0);
+}
+
+/* Each page that is missing is told, and the RAM stays as it is. */
+static void out_of_memory(void **state)
+{
+    uint64_t enough = 0;
+
+    (void)state;
+    for (bool done = false; !done; enough++) {
+        pages_allowed = pages_used + enough;
+        done = vmx_map_range(&vm, gpa(FAR), hpa(DEVICE), SIZE, GUEST_MAY_READ, CACHE_UC);
+        assert_true(vmx_unmap_range(&vm, gpa(FAR), SIZE) || !done);
+        ram_is_there();
+        assert_true(enough < 16);
+    }
+    assert_true(enough > 1);
+}
+
+static void asserted(void **state)
+{
+    (void)state;
+    assert_panics(vmx_map_range(&vm, gpa(NEAR + 1), hpa(DEVICE), PAGE_SIZE, GUEST_MAY_READ, CACHE_UC));
+    assert_panics(vmx_map_range(&vm, gpa(NEAR), hpa(DEVICE + 8), PAGE_SIZE, GUEST_MAY_READ, CACHE_UC));
+    assert_panics(vmx_unmap_range(&vm, gpa(NEAR), PAGE_SIZE - 1));
+    /* Write access alone would be a misconfiguration (SDM volume 3, "EPT Misconfigurations"). */
+    assert_panics(vmx_map_range(&vm, gpa(NEAR), hpa(DEVICE), PAGE_SIZE, GUEST_MAY_WRITE, CACHE_UC));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(ram_and_nothing_else, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(ranges_come_and_go, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(one_view, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(out_of_memory, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(asserted, set_up, tear_down),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
