@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "dev/pc.h"
 #include "apic/vioapic.h"
+#include "apic/vlapic.h"
 #include "arch/x86/percpu.h"
 #include "core/base/blobs.h"
 #include "core/base/machine.h"
@@ -21,6 +22,9 @@
 #define ACPI_BASE \
     UINT64_C(0xe0000) /* in the hole below 1 MiB, where the specification lets one look for it */
 #define ACPI_SIZE UINT64_C(0x2000)
+
+_Static_assert(ACPI_TABLES_LAPIC_BASE == VLAPIC_BASE && ACPI_TABLES_IOAPIC_BASE == VIOAPIC_BASE,
+               "guests find them where they are");
 
 enum { SERIAL, CLOCK, POWER, IOAPIC, DEVICES };
 

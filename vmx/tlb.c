@@ -55,6 +55,8 @@ void vmx_flush_vpid_non_global(uint16_t vpid)
         vmx_flush_vpid(vpid);
 }
 
+_Static_assert(ARRAY_SIZE(((struct cpu *)NULL)->ept_seen) == CONFIG_MAX_VMS, "one of each VM");
+
 static void flush_ept(const struct vmx_vm *x)
 {
     if (!(vmx_caps.ept_vpid & EPT_INVEPT_SINGLE)) {

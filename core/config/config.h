@@ -8,6 +8,7 @@
 #include "core/image/loader.h"
 
 #define CONFIG_MAX_VMS      32
+#define CONFIG_MAX_VCPUS    64  /* of a VM */
 #define CONFIG_MAX_CPUS     256 /* host CPU numbers run from 0 to 255 */
 #define CONFIG_NAME_SIZE    32
 #define CONFIG_MAX_CHANNELS 32

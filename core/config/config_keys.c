@@ -11,7 +11,6 @@
 #define MAX_WEIGHT    10000
 #define MAX_BUDGET    1000000000
 #define MAX_AFTER_MS  3600000
-#define MAX_VCPUS     64
 #define ADDRESS_LIMIT (4 * GIB)
 
 static bool set_memory(const struct key *key, struct span value, void *field)
@@ -249,7 +248,7 @@ static const struct choice formats[] = {{"auto", IMAGE_AUTO},           {"linux"
                                         {"multiboot", IMAGE_MULTIBOOT}, {"multiboot2", IMAGE_MULTIBOOT2},
                                         {"flat", IMAGE_FLAT},           {NULL, 0}};
 
-static const struct limits vcpu_limits = {1, MAX_VCPUS}, weight_limits = {1, MAX_WEIGHT},
+static const struct limits vcpu_limits = {1, CONFIG_MAX_VCPUS}, weight_limits = {1, MAX_WEIGHT},
                            khz_limits = {MIN_TSC_KHZ, MAX_TSC_KHZ}, restart_limits = {1, UINT32_MAX};
 
 #define HOST(f)  offsetof(struct host_config, f), sizeof(((struct host_config *)0)->f)

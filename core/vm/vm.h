@@ -16,7 +16,7 @@
 #include "core/vm/paravirt.h"
 #include "core/vm/statistics.h"
 
-#define VM_MAX_VCPUS 64
+#define VM_MAX_VCPUS CONFIG_MAX_VCPUS
 #define VM_INPUT     256
 
 /* General registers by their number in instruction encodings; the exit stub stores them in this order. */

@@ -4,6 +4,7 @@
 
 #include "core/config/config.h"
 #include "core/base/format.h"
+#include "hypercall/kvm_abi.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -442,6 +443,30 @@ static void garbage(void **state)
     free(text);
 }
 
+/* The configuration has KVM's numbers of its own, as it is below hypercall/. */
+static void kvm_features(void **state)
+{
+    static const struct choice abi[] = {{"clock", KVM_CLOCKSOURCE | KVM_CLOCKSOURCE2},
+                                        {"io-delay", KVM_NOP_IO_DELAY},
+                                        {"steal-time", KVM_STEAL_TIME},
+                                        {"eoi", KVM_PV_EOI},
+                                        {"unhalt", KVM_PV_UNHALT},
+                                        {"tlb-flush", KVM_PV_TLB_FLUSH},
+                                        {"send-ipi", KVM_PV_SEND_IPI},
+                                        {"poll-control", KVM_POLL_CONTROL},
+                                        {"sched-yield", KVM_PV_SCHED_YIELD},
+                                        {"msi-dest", KVM_MSI_EXT_DEST_ID}};
+    unsigned count = 0;
+
+    (void)state;
+    for (const struct choice *c = config_kvm_features; c->name; c++, count++) {
+        assert_true(count < ARRAY_SIZE(abi));
+        assert_string_equal(c->name, abi[count].name);
+        assert_int_equal(c->value, abi[count].value);
+    }
+    assert_int_equal(count, ARRAY_SIZE(abi));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -461,6 +486,7 @@ int main(void)
         cmocka_unit_test(byte_order_mark),
         cmocka_unit_test(empty),
         cmocka_unit_test(garbage),
+        cmocka_unit_test(kvm_features),
     };
 
     config_add_switches(switches);
