@@ -116,7 +116,7 @@ static struct vcpu *lowest_priority(struct vm *vm, const struct message *m)
     return best;
 }
 
-static bool deliver(struct vm *vm, const struct message *m)
+static bool deliver_to_set(struct vm *vm, const struct message *m)
 {
     bool taken = false;
 
@@ -142,7 +142,7 @@ bool vm_deliver_msi(struct vm *vm, struct msi msi)
         .level = msi.data & MSI_LEVEL,
     };
 
-    return deliver(vm, &m);
+    return deliver_to_set(vm, &m);
 }
 
 /* Of the addressed ones those that took it. */
@@ -189,7 +189,7 @@ static void send_general(struct vcpu *v, uint64_t icr, uint32_t destination)
     }
     if (m.shorthand == TO_SELF)
         m.mode = FIXED;
-    deliver(v->vm, &m);
+    deliver_to_set(v->vm, &m);
 }
 
 /* By the table where the processor would do so; else by looking at every local APIC. */

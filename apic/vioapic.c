@@ -34,7 +34,7 @@ void vioapic_reset(struct vioapic *io)
  * What a pin sends is a message like any device's. Remote IRR stands for a local APIC that took the
  * interrupt and owes an EOI.
  */
-static void fire(struct vm *vm, struct vioapic *io, unsigned pin)
+static void send_pin(struct vm *vm, struct vioapic *io, unsigned pin)
 {
     uint64_t *r = &io->redirection[pin];
     bool level = *r & RED_LEVEL;
@@ -58,7 +58,7 @@ void vioapic_set_pin(struct vm *vm, struct vioapic *io, unsigned pin, bool level
 
     io->lines = level ? io->lines | bit : io->lines & ~bit;
     if (level && (!was || (io->redirection[pin] & RED_LEVEL)))
-        fire(vm, io, pin);
+        send_pin(vm, io, pin);
 }
 
 void vioapic_eoi(struct vm *vm, struct vioapic *io, unsigned vector)
@@ -70,7 +70,7 @@ void vioapic_eoi(struct vm *vm, struct vioapic *io, unsigned vector)
             continue;
         *r &= ~RED_REMOTE_IRR;
         if (io->lines & BIT(pin))
-            fire(vm, io, pin);
+            send_pin(vm, io, pin);
     }
 }
 
@@ -104,7 +104,7 @@ static void write_redirection(struct vm *vm, struct vioapic *io, unsigned pin, u
         next &= ~RED_REMOTE_IRR; /* an edge entry has none: this is how Linux clears a stuck one */
     *r = next;
     if ((next & RED_LEVEL) && (io->lines & BIT(pin)))
-        fire(vm, io, pin);
+        send_pin(vm, io, pin);
 }
 
 void vioapic_write(struct vm *vm, struct vioapic *io, unsigned offset, uint32_t value)

@@ -67,7 +67,7 @@ uint32_t vlapic_timer_count(const struct vlapic *a)
     return (uint32_t)(guest_tsc_scale(&a->tsc, a->expires - now) >> divide_shift(a->divide));
 }
 
-static NOINLINE unsigned fire(struct vcpu *v, uint64_t now)
+static NOINLINE unsigned timer_fires(struct vcpu *v, uint64_t now)
 {
     struct vlapic *a = v->lapic;
     uint32_t lvt = a->lvt_timer;
@@ -95,7 +95,7 @@ static NOINLINE unsigned fire(struct vcpu *v, uint64_t now)
 static inline __attribute__((always_inline)) unsigned expire(struct vcpu *v, uint64_t now)
 {
     /* Not armed is 0, which is never that much later than now. */
-    return unlikely(v->lapic->expires - 1 < now) ? fire(v, now) : 0;
+    return unlikely(v->lapic->expires - 1 < now) ? timer_fires(v, now) : 0;
 }
 
 unsigned vlapic_timer_expire(struct vcpu *v)

@@ -21,7 +21,7 @@ struct writer {
     bool overflow;
 };
 
-static void put(struct writer *w, uint64_t value, unsigned n)
+static void put_number(struct writer *w, uint64_t value, unsigned n)
 {
     if (n > w->size - w->used) {
         w->overflow = true;
@@ -36,13 +36,13 @@ static void put_bytes(struct writer *w, const void *from, size_t n)
     const uint8_t *p = from;
 
     for (size_t i = 0; i < n; i++)
-        put(w, p[i], 1);
+        put_number(w, p[i], 1);
 }
 
 static void put_zeros(struct writer *w, size_t n)
 {
     while (n-- > 0)
-        put(w, 0, 1);
+        put_number(w, 0, 1);
 }
 
 static void align(struct writer *w)
@@ -61,21 +61,21 @@ static void seal(uint8_t *from, size_t n, uint8_t *checksum)
 }
 
 /* Returns where the table begins. */
-static size_t begin(struct writer *w, const char *signature, uint8_t revision)
+static size_t begin_table(struct writer *w, const char *signature, uint8_t revision)
 {
     size_t start;
 
     align(w);
     start = w->used;
     put_bytes(w, signature, 4);
-    put(w, 0, 4); /* length, set by end() */
-    put(w, revision, 1);
-    put(w, 0, 1); /* checksum */
+    put_number(w, 0, 4); /* length, set by end() */
+    put_number(w, revision, 1);
+    put_number(w, 0, 1); /* checksum */
     put_bytes(w, "SKERRY", 6);
     put_bytes(w, "SKERRY  ", 8);
-    put(w, 1, 4);
+    put_number(w, 1, 4);
     put_bytes(w, "SKRY", 4);
-    put(w, 1, 4);
+    put_number(w, 1, 4);
     return start;
 }
 
@@ -90,11 +90,11 @@ static void end(struct writer *w, size_t start)
 /* A generic address: one byte wide I/O port. */
 static void put_port(struct writer *w, uint16_t port)
 {
-    put(w, GAS_PORT, 1);
-    put(w, 8, 1);
-    put(w, 0, 1);
-    put(w, GAS_BYTE, 1);
-    put(w, port, 8);
+    put_number(w, GAS_PORT, 1);
+    put_number(w, 8, 1);
+    put_number(w, 0, 1);
+    put_number(w, GAS_BYTE, 1);
+    put_number(w, port, 8);
 }
 
 /* Up to the next field at `offset` of the table that began at `start`. */
@@ -105,20 +105,20 @@ static void skip_to(struct writer *w, size_t start, size_t offset)
 
 static void put_fadt(struct writer *w, uint64_t dsdt)
 {
-    size_t start = begin(w, "FACP", 6);
+    size_t start = begin_table(w, "FACP", 6);
 
     if (w->overflow)
         return;
     skip_to(w, start, 109);
-    put(w, BOOT_NO_VGA, 2);
-    put(w, 0, 1);
-    put(w, FADT_WBINVD | FADT_RESET_REGISTER | FADT_HW_REDUCED, 4);
+    put_number(w, BOOT_NO_VGA, 2);
+    put_number(w, 0, 1);
+    put_number(w, FADT_WBINVD | FADT_RESET_REGISTER | FADT_HW_REDUCED, 4);
     put_port(w, POWER_PORT_RESET);
-    put(w, POWER_RESET_VALUE, 1);
-    put(w, 0, 2); /* ARM boot flags */
-    put(w, 5, 1); /* minor version of ACPI 6.5 */
-    put(w, 0, 8); /* FACS: hardware-reduced machines need none */
-    put(w, dsdt, 8);
+    put_number(w, POWER_RESET_VALUE, 1);
+    put_number(w, 0, 2); /* ARM boot flags */
+    put_number(w, 5, 1); /* minor version of ACPI 6.5 */
+    put_number(w, 0, 8); /* FACS: hardware-reduced machines need none */
+    put_number(w, dsdt, 8);
     if (w->overflow)
         return;
     skip_to(w, start, 244);
@@ -132,18 +132,18 @@ static void put_cpu(struct writer *w, unsigned uid, uint32_t apic_id)
 {
     bool x2apic = apic_id >= 255;
 
-    put(w, x2apic ? MADT_X2APIC : MADT_LAPIC, 1);
-    put(w, x2apic ? 16 : 8, 1);
+    put_number(w, x2apic ? MADT_X2APIC : MADT_LAPIC, 1);
+    put_number(w, x2apic ? 16 : 8, 1);
     if (!x2apic) {
-        put(w, uid, 1);
-        put(w, apic_id, 1);
-        put(w, MADT_ENABLED, 4);
+        put_number(w, uid, 1);
+        put_number(w, apic_id, 1);
+        put_number(w, MADT_ENABLED, 4);
         return;
     }
-    put(w, 0, 2);
-    put(w, apic_id, 4);
-    put(w, MADT_ENABLED, 4);
-    put(w, uid, 4);
+    put_number(w, 0, 2);
+    put_number(w, apic_id, 4);
+    put_number(w, MADT_ENABLED, 4);
+    put_number(w, uid, 4);
 }
 
 /* An I/O APIC ID shares its number space with the local APICs on old systems: the lowest that is free. */
@@ -162,18 +162,18 @@ static uint8_t ioapic_id(const struct acpi_params *p)
 
 static void put_madt(struct writer *w, const struct acpi_params *p)
 {
-    size_t start = begin(w, "APIC", 5);
+    size_t start = begin_table(w, "APIC", 5);
 
-    put(w, ACPI_TABLES_LAPIC_BASE, 4);
-    put(w, 0, 4); /* flags: no 8259 */
+    put_number(w, ACPI_TABLES_LAPIC_BASE, 4);
+    put_number(w, 0, 4); /* flags: no 8259 */
     for (unsigned i = 0; i < p->vcpu_count; i++)
         put_cpu(w, i, p->apic_ids[i]);
-    put(w, MADT_IOAPIC, 1);
-    put(w, 12, 1);
-    put(w, ioapic_id(p), 1);
-    put(w, 0, 1);
-    put(w, ACPI_TABLES_IOAPIC_BASE, 4);
-    put(w, 0, 4); /* first global interrupt */
+    put_number(w, MADT_IOAPIC, 1);
+    put_number(w, 12, 1);
+    put_number(w, ioapic_id(p), 1);
+    put_number(w, 0, 1);
+    put_number(w, ACPI_TABLES_IOAPIC_BASE, 4);
+    put_number(w, 0, 4); /* first global interrupt */
     end(w, start);
 }
 
@@ -184,13 +184,13 @@ static void put_rsdp(struct writer *w, uint64_t xsdt)
     align(w);
     start = w->used;
     put_bytes(w, "RSD PTR ", 8);
-    put(w, 0, 1); /* checksum of the first 20 bytes */
+    put_number(w, 0, 1); /* checksum of the first 20 bytes */
     put_bytes(w, "SKERRY", 6);
-    put(w, 2, 1);
-    put(w, 0, 4); /* no RSDT */
-    put(w, RSDP_SIZE, 4);
-    put(w, xsdt, 8);
-    put(w, 0, 4); /* checksum of all, reserved */
+    put_number(w, 2, 1);
+    put_number(w, 0, 4); /* no RSDT */
+    put_number(w, RSDP_SIZE, 4);
+    put_number(w, xsdt, 8);
+    put_number(w, 0, 4); /* checksum of all, reserved */
     if (w->overflow)
         return;
     seal(w->data + start, 20, w->data + start + 8);
@@ -207,9 +207,9 @@ size_t acpi_tables_build(uint8_t *buffer, size_t size, gpa_t base, const struct 
     size_t start;
 
     put_rsdp(&w, xsdt);
-    start = begin(&w, "XSDT", 1);
-    put(&w, fadt, 8);
-    put(&w, madt, 8);
+    start = begin_table(&w, "XSDT", 1);
+    put_number(&w, fadt, 8);
+    put_number(&w, madt, 8);
     end(&w, start);
     dsdt = ALIGN_UP(madt + 44 + 12 + p->vcpu_count * (size_t)16, 16); /* room for the larger kind of entry */
     put_fadt(&w, dsdt);

@@ -163,8 +163,8 @@ static void insert_slot(struct bus_table *t, struct bus_slot slot)
     t->count++;
 }
 
-static const char *refusal(const struct bus_table *t, const struct bus_range *r, uint64_t limit,
-                           unsigned widths)
+static const char *refuse_range(const struct bus_table *t, const struct bus_range *r, uint64_t limit,
+                                unsigned widths)
 {
     unsigned places = 0;
 
@@ -209,7 +209,7 @@ static void set_hints(struct bus *bus)
 
 const char *bus_add_ports(struct bus *bus, struct device *device, const struct bus_range *r)
 {
-    const char *why = refusal(&bus->ports, r, BUS_PORTS, BUS_BYTE | BUS_WORD | BUS_DWORD);
+    const char *why = refuse_range(&bus->ports, r, BUS_PORTS, BUS_BYTE | BUS_WORD | BUS_DWORD);
 
     if (!device->ops->port_read || !device->ops->port_write)
         why = "has a device that has no ports";
@@ -223,7 +223,7 @@ const char *bus_add_ports(struct bus *bus, struct device *device, const struct b
 const char *bus_add_memory(struct bus *bus, struct device *device, const struct bus_range *r)
 {
     const char *why =
-        refusal(&bus->memory, r, BIT(ADDRESS_BITS), BUS_BYTE | BUS_WORD | BUS_DWORD | BUS_QWORD);
+        refuse_range(&bus->memory, r, BIT(ADDRESS_BITS), BUS_BYTE | BUS_WORD | BUS_DWORD | BUS_QWORD);
 
     if (!device->ops->mmio_read || !device->ops->mmio_write)
         why = "has a device that has no memory";

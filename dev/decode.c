@@ -106,7 +106,7 @@ static uint8_t next(struct cursor *c)
     return c->bytes[c->at++];
 }
 
-static uint64_t take(struct cursor *c, unsigned n)
+static uint64_t take_bytes(struct cursor *c, unsigned n)
 {
     uint64_t value = 0;
 
@@ -183,9 +183,9 @@ static void skip_address(struct cursor *c, unsigned address_size, uint8_t modrm)
     if (address_size != 2 && rm == 4)
         rm = next(c) & 7;
     if (mod == 1)
-        take(c, 1);
+        take_bytes(c, 1);
     else if (mod == 2 || rm == direct)
-        take(c, wide);
+        take_bytes(c, wide);
 }
 
 static void set_register(const struct cursor *c, struct mmio_insn *out, unsigned number, unsigned size)
@@ -224,7 +224,7 @@ static void take_immediate(struct cursor *c, const struct opcode *o, struct mmio
     if (!(o->flags & (IMM8 | IMMZ)))
         return;
     out->has_imm = true;
-    out->imm = sign_extend(take(c, size), size);
+    out->imm = sign_extend(take_bytes(c, size), size);
 }
 
 static unsigned memory_size(const struct cursor *c, uint16_t flags)
@@ -297,7 +297,7 @@ bool mmio_decode(const uint8_t *bytes, unsigned count, unsigned mode, struct mmi
     if ((o.flags & MODRM) && !take_modrm(&c, &o, out))
         return false;
     if (o.flags & MOFFS)
-        take(&c, out->address_size);
+        take_bytes(&c, out->address_size);
     if (o.flags & MOFFS || out->op == MMIO_STOS)
         out->reg_size = out->size;
     take_immediate(&c, &o, out);
@@ -333,7 +333,7 @@ static uint64_t sum_flags(uint64_t a, uint64_t b, uint64_t r, bool carry, bool s
            (overflow >> (8 * size - 1) & 1 ? OF : 0);
 }
 
-static uint64_t add(uint64_t a, uint64_t b, bool carry, unsigned size, uint64_t *flags)
+static uint64_t add_with_carry(uint64_t a, uint64_t b, bool carry, unsigned size, uint64_t *flags)
 {
     uint64_t r = (a + b + carry) & mask(size);
 
@@ -362,8 +362,8 @@ static uint64_t compute(unsigned op, uint64_t a, uint64_t b, unsigned size, uint
     uint64_t carry = *flags & CF, r;
 
     switch (op) {
-    case MMIO_ADD: return add(a, b, false, size, flags);
-    case MMIO_ADC: return add(a, b, carry, size, flags);
+    case MMIO_ADD: return add_with_carry(a, b, false, size, flags);
+    case MMIO_ADC: return add_with_carry(a, b, carry, size, flags);
     case MMIO_SBB: return subtract(a, b, carry, size, flags);
     case MMIO_SUB:
     case MMIO_CMP: return subtract(a, b, false, size, flags);
@@ -373,7 +373,7 @@ static uint64_t compute(unsigned op, uint64_t a, uint64_t b, unsigned size, uint
     case MMIO_AND:
     case MMIO_TEST: return logic(a & b, size, flags);
     case MMIO_INC:
-        r = add(a, 1, false, size, flags);
+        r = add_with_carry(a, 1, false, size, flags);
         *flags = (*flags & ~(uint64_t)CF) | carry;
         return r;
     case MMIO_DEC:

@@ -47,7 +47,7 @@ static void clear_received(struct uart *u)
     u->count = 0;
 }
 
-static bool push(struct uart *u, uint8_t byte)
+static bool push_byte(struct uart *u, uint8_t byte)
 {
     if (u->count >= capacity(u))
         return false;
@@ -127,7 +127,7 @@ static void write_thr(struct uart *u, uint8_t value)
     update_irq(u);
     if (!(u->mcr & MCR_LOOP))
         u->transmit(u->context, value);
-    else if (!push(u, value))
+    else if (!push_byte(u, value))
         u->overrun = true;
     u->thr_pending = true;
 }
@@ -188,7 +188,7 @@ void uart_write(struct uart *u, unsigned reg, uint8_t value)
 
 bool uart_receive(struct uart *u, uint8_t byte)
 {
-    if ((u->mcr & MCR_LOOP) || !push(u, byte))
+    if ((u->mcr & MCR_LOOP) || !push_byte(u, byte))
         return false;
     update_irq(u);
     return true;

@@ -8,7 +8,7 @@ struct vcpu *hypercall_target(const struct vcpu *v, uint64_t apic_id)
     return apic_id < v->vm->vcpu_count ? v->vm->vcpus[apic_id] : NULL; /* APIC IDs count from 0 */
 }
 
-static inline call_handler *find(const struct vcpu *v, uint64_t number)
+static inline call_handler *find_call(const struct vcpu *v, uint64_t number)
 {
     if (number - SKERRY_CALL_NOP < SKERRY_CALLS)
         return skerry_calls[number - SKERRY_CALL_NOP];
@@ -19,7 +19,7 @@ static inline call_handler *find(const struct vcpu *v, uint64_t number)
 enum next hypercall_dispatch(struct vcpu *v, bool user, bool wide)
 {
     struct call call = {wide ? UINT64_MAX : UINT32_MAX, NEXT_SKIP_AND_RESUME};
-    call_handler *handler = find(v, v->regs.rax & call.mask);
+    call_handler *handler = find_call(v, v->regs.rax & call.mask);
     int64_t result = SKERRY_ENOSYS;
 
     if (unlikely(user))

@@ -103,7 +103,7 @@ static const struct {
 };
 
 /* Its place in msrs; their number: the guest has no such MSR. */
-static unsigned find(const struct vcpu *v, uint32_t msr)
+static unsigned find_msr(const struct vcpu *v, uint32_t msr)
 {
     unsigned i = 0;
 
@@ -114,7 +114,7 @@ static unsigned find(const struct vcpu *v, uint32_t msr)
 
 bool kvm_read_msr(struct vcpu *v, uint32_t msr, uint64_t *value)
 {
-    unsigned i = find(v, msr);
+    unsigned i = find_msr(v, msr);
 
     if (i == ARRAY_SIZE(msrs))
         return false;
@@ -124,7 +124,7 @@ bool kvm_read_msr(struct vcpu *v, uint32_t msr, uint64_t *value)
 
 bool kvm_write_msr(struct vcpu *v, uint32_t msr, uint64_t value)
 {
-    unsigned i = find(v, msr);
+    unsigned i = find_msr(v, msr);
 
     return i < ARRAY_SIZE(msrs) && msrs[i].write(v, value);
 }

@@ -64,7 +64,7 @@ static int64_t protect(struct vcpu *v, struct call *call)
 }
 
 /* As much of the answer as there is room for. */
-static int64_t answer(struct vcpu *v, uint64_t at, uint64_t room, const void *data, size_t size)
+static int64_t write_answer(struct vcpu *v, uint64_t at, uint64_t room, const void *data, size_t size)
 {
     size = MIN(size, room);
     if (!size)
@@ -110,7 +110,7 @@ static int64_t vm_info(struct vcpu *v, struct call *call)
 
     _Static_assert(sizeof(info.name) == CONFIG_NAME_SIZE, "any name fits");
     memcpy(info.name, vm->config->name, sizeof(info.name));
-    return answer(v, call_argument(v, call, 0), call_argument(v, call, 1), &info, sizeof(info));
+    return write_answer(v, call_argument(v, call, 0), call_argument(v, call, 1), &info, sizeof(info));
 }
 
 static int64_t yield_to(struct vcpu *v, struct call *call)
@@ -143,7 +143,7 @@ static int64_t channel(struct vcpu *v, struct call *call)
         return SKERRY_ENOENT;
     answered.listening = channel_is_heard(v->vm, (unsigned)number);
     memcpy(answered.name, v->vm->config->channels[number], sizeof(answered.name));
-    return answer(v, call_argument(v, call, 1), call_argument(v, call, 2), &answered, sizeof(answered));
+    return write_answer(v, call_argument(v, call, 1), call_argument(v, call, 2), &answered, sizeof(answered));
 }
 
 static int64_t listen(struct vcpu *v, struct call *call)

@@ -10,7 +10,7 @@ struct choice {
     uint64_t gap, off; /* between the loads, before and after */
 };
 
-static void consider(struct choice *c, struct fair_entity *e)
+static void consider_entity(struct choice *c, struct fair_entity *e)
 {
     uint64_t off = c->gap > 2 * (uint64_t)e->weight ? c->gap - 2 * (uint64_t)e->weight
                                                     : 2 * (uint64_t)e->weight - c->gap;
@@ -34,10 +34,10 @@ struct fair_entity *balance_pick(const struct fair_queue *from, uint64_t load,
         return NULL;
     for (unsigned at = 0; at < from->count; at++) {
         if (allowed(from->heap[at].entity, context))
-            consider(&c, from->heap[at].entity);
+            consider_entity(&c, from->heap[at].entity);
     }
     if (allowed(from->running, context))
-        consider(&c, from->running);
+        consider_entity(&c, from->running);
     *soon = c.best == from->running && c.best;
     return *soon ? NULL : c.best;
 }

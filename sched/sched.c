@@ -29,7 +29,7 @@ struct sched_vcpu {
     struct sched_vcpu *next, **link;
 };
 
-_Static_assert(offsetof(struct sched_vcpu, fair) == 0, "for of()");
+_Static_assert(offsetof(struct sched_vcpu, fair) == 0, "for vcpu_of()");
 _Static_assert(SCHED_MAX_SHARED <= FAIR_MAX, "all may wait for one CPU");
 
 struct run_queue {
@@ -40,7 +40,7 @@ struct run_queue {
     uint64_t balance_at; /* TSC; 0: there is one CPU only */
 };
 
-static struct sched_vcpu *of(struct fair_entity *e)
+static struct sched_vcpu *vcpu_of(struct fair_entity *e)
 {
     return (struct sched_vcpu *)e;
 }
@@ -68,7 +68,7 @@ static inline void set_next_event(struct run_queue *q, uint64_t slice_end)
 static void disturb(struct run_queue *q)
 {
     if (q->fair.running)
-        vcpu_note(of(q->fair.running)->v, ASKED_RESCHED);
+        vcpu_note(vcpu_of(q->fair.running)->v, ASKED_RESCHED);
     if (q->cpu != this_cpu())
         cpu_kick(q->cpu);
 }
@@ -76,7 +76,7 @@ static void disturb(struct run_queue *q)
 static bool may_move(struct fair_entity *e, void *to)
 {
     const struct run_queue *q = to;
-    const struct vm_config *c = of(e)->v->vm->config;
+    const struct vm_config *c = vcpu_of(e)->v->vm->config;
 
     return !c->cpus_line || cpu_set_has(&c->cpus, q->cpu->id);
 }
@@ -166,7 +166,7 @@ static inline __attribute__((always_inline)) struct sched_vcpu *pick(struct run_
     uint64_t ticks = e ? fair_turn(&q->fair) : FAIR_NO_LIMIT;
 
     set_next_event(q, ticks == FAIR_NO_LIMIT ? 0 : now + ticks);
-    return e ? of(e) : NULL;
+    return e ? vcpu_of(e) : NULL;
 }
 
 /* --- the owner of the queue --- */
@@ -204,10 +204,10 @@ static struct sched_vcpu *change_over(struct run_queue *q, struct sched_vcpu *s,
     return next;
 }
 
-static void move(struct run_queue *from, struct run_queue *to, struct fair_entity *e, uint64_t now)
+static void move_entity(struct run_queue *from, struct run_queue *to, struct fair_entity *e, uint64_t now)
 {
     fair_remove(&from->fair, e, now);
-    of(e)->home = to;
+    vcpu_of(e)->home = to;
     fair_add(&to->fair, e, now);
 }
 
@@ -220,7 +220,7 @@ static COLD struct sched_vcpu *steal_from(struct run_queue *from, struct run_que
 
         if (!e)
             return NULL;
-        of(e)->home = q;
+        vcpu_of(e)->home = q;
         fair_add(&q->fair, e, now);
     }
     return pick(q, FAIR_BLOCKED, now);
@@ -285,7 +285,7 @@ static COLD void balance(struct run_queue *q, uint64_t now)
         lock_two(from, q);
         e = balance_pick(&from->fair, q->fair.load, may_move, q, &soon);
         if (e)
-            move(from, q, e, now);
+            move_entity(from, q, e, now);
         unlock_two(from, q);
     }
     q->balance_at = now + (soon ? period / SOON : period);
@@ -354,7 +354,7 @@ static NOINLINE enum run_end run_traced(struct vcpu *v)
     return end;
 }
 
-static inline __attribute__((always_inline)) enum run_end run(struct cpu *cpu, struct vcpu *v)
+static inline __attribute__((always_inline)) enum run_end run_vcpu(struct cpu *cpu, struct vcpu *v)
 {
     enum run_end end = RUN_LEFT;
 
@@ -380,7 +380,7 @@ static void run_shared(struct run_queue *q, const struct loop_hooks *hooks)
             hooks->work();
         if ((!s && !(s = steal(q))) || q->cpu->leave)
             return;
-        end = run(q->cpu, s->v);
+        end = run_vcpu(q->cpu, s->v);
         s->spins = end == RUN_YIELDED;
         if (unlikely(s->spins))
             favour_mate(s->v);
@@ -423,7 +423,7 @@ void sched_event(void)
 
 /* --- from anywhere --- */
 
-static void tell(struct vcpu *v)
+static void tell_cpu(struct vcpu *v)
 {
     struct run_queue *q;
 
@@ -443,7 +443,7 @@ static void tell(struct vcpu *v)
 void vcpu_ask(struct vcpu *v, uint32_t asked)
 {
     vcpu_note(v, asked);
-    tell(v);
+    tell_cpu(v);
 }
 
 /* --- interrupts --- */
@@ -562,7 +562,7 @@ void sched_start(struct vm *vm)
         struct run_queue *q;
 
         if (!s) {
-            tell(vm->vcpus[i]);
+            tell_cpu(vm->vcpus[i]);
             continue;
         }
         q = lock_home(s);
@@ -593,7 +593,7 @@ bool sched_holds(const struct vm *vm)
 
 /* The one that ran last is at its end, here; one that another CPU has just taken finds its VM ended, and lets
  * go. */
-static void stop(struct sched_vcpu *s)
+static void stop_vcpu(struct sched_vcpu *s)
 {
     for (;;) {
         struct run_queue *q = lock_home(s);
@@ -615,7 +615,7 @@ void sched_stop(struct vm *vm)
 {
     for (unsigned i = 0; i < vm->vcpu_count; i++) {
         if (vm->vcpus[i]->sched)
-            stop(vm->vcpus[i]->sched);
+            stop_vcpu(vm->vcpus[i]->sched);
     }
 }
 
@@ -623,7 +623,7 @@ static void run_dedicated(struct cpu *cpu)
 {
     struct vm *vm = cpu->owner->vm;
 
-    run(cpu, cpu->owner);
+    run_vcpu(cpu, cpu->owner);
     vm_end_run(vm);
 }
 

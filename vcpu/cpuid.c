@@ -286,7 +286,7 @@ static NOINLINE struct cpuid look_up(const struct vcpu *v, uint32_t leaf, uint32
     return (struct cpuid){0, 0, 0, 0};
 }
 
-static enum next answer(struct vcpu *v, const struct cpuid *r)
+static enum next answer_cpuid(struct vcpu *v, const struct cpuid *r)
 {
     v->regs.rax = r->eax;
     v->regs.rbx = r->ebx;
@@ -299,7 +299,7 @@ static NOINLINE enum next answer_by_row(struct vcpu *v)
 {
     struct cpuid r = look_up(v, (uint32_t)v->regs.rax, (uint32_t)v->regs.rcx);
 
-    return answer(v, &r);
+    return answer_cpuid(v, &r);
 }
 
 enum next vcpu_cpuid(struct vcpu *v)
@@ -307,7 +307,7 @@ enum next vcpu_cpuid(struct vcpu *v)
     uint32_t leaf = (uint32_t)v->regs.rax;
 
     if (leaf <= MAX_BASIC && low_leaves[leaf].complete)
-        return answer(v, &low_leaves[leaf].answer);
+        return answer_cpuid(v, &low_leaves[leaf].answer);
     return answer_by_row(v);
 }
 

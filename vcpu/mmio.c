@@ -48,19 +48,6 @@ static void advance(uint64_t *reg, uint64_t delta, unsigned bytes)
     *reg = bytes == 2 ? (*reg & ~UINT64_C(0xffff)) | next : next;
 }
 
-/* False: a page fault is on its way. */
-static bool find(struct vcpu *v, const struct guest_mode *m, uint64_t linear, bool write, gpa_t *at)
-{
-    struct walk w;
-
-    if (!guest_translate(v->vm, m, linear, write, &w)) {
-        vcpu_inject_page_fault(v, linear, w.error);
-        return false;
-    }
-    *at = w.at;
-    return true;
-}
-
 /* One element of STOS or MOVS; the guest comes back for the next. */
 static COLD enum next string_store(struct vcpu *v, const struct mmio_insn *insn, const struct guest_mode *m)
 {
@@ -70,10 +57,10 @@ static COLD enum next string_store(struct vcpu *v, const struct mmio_insn *insn,
     uint64_t value = v->regs.rax;
     gpa_t from, to;
 
-    if (!find(v, m, es + masked(v->regs.rdi, insn->address_size), true, &to))
+    if (!guest_find(v, m, es + masked(v->regs.rdi, insn->address_size), true, &to))
         return NEXT_RESUME;
     if (insn->op == MMIO_MOVS) {
-        if (!find(v, m, ds + masked(v->regs.rsi, insn->address_size), false, &from))
+        if (!guest_find(v, m, ds + masked(v->regs.rsi, insn->address_size), false, &from))
             return NEXT_RESUME;
         value = device_read(v, from, insn->size);
         advance(&v->regs.rsi, delta, insn->address_size);
@@ -87,7 +74,7 @@ static COLD enum next string_store(struct vcpu *v, const struct mmio_insn *insn,
 }
 
 /* What drivers do: MOV of 32 or 64 bits, which flags and the rest of the register have no part in. */
-static bool move(struct vcpu *v, const struct mmio_insn *insn, gpa_t at)
+static bool plain_move(struct vcpu *v, const struct mmio_insn *insn, gpa_t at)
 {
     if (insn->size < 4)
         return false;
@@ -139,7 +126,7 @@ COLD enum next vcpu_memory_refused(struct vcpu *v, gpa_t at, const char *what, c
 }
 
 /* The processor leaves the instruction's length undefined here: the decoder knows it. */
-static enum next skip(struct vcpu *v, const struct mmio_insn *insn, enum next next)
+static enum next skip_insn(struct vcpu *v, const struct mmio_insn *insn, enum next next)
 {
     if (next != NEXT_SKIP_AND_RESUME)
         return next;
@@ -158,9 +145,9 @@ enum next vcpu_device_memory(struct vcpu *v, gpa_t at)
     count = guest_fetch(v->vm, &m, bytes);
     if (!mmio_decode(bytes, count, m.bits, &insn))
         return vcpu_memory_refused(v, at, "access by an instruction that is not emulated", bytes, count);
-    if (likely(move(v, &insn, at)))
-        return skip(v, &insn, NEXT_SKIP_AND_RESUME);
+    if (likely(plain_move(v, &insn, at)))
+        return skip_insn(v, &insn, NEXT_SKIP_AND_RESUME);
     if (insn.op == MMIO_STOS || insn.op == MMIO_MOVS)
-        return skip(v, &insn, string_store(v, &insn, &m));
-    return skip(v, &insn, access(v, &insn, m.rflags, at));
+        return skip_insn(v, &insn, string_store(v, &insn, &m));
+    return skip_insn(v, &insn, access(v, &insn, m.rflags, at));
 }

@@ -253,7 +253,7 @@ static const struct row *find_high(uint32_t msr)
     return NULL;
 }
 
-static inline const struct row *find(uint32_t msr)
+static inline const struct row *find_row(uint32_t msr)
 {
     if (likely(msr < LOW_MSRS))
         return low[msr] ? &rows[low[msr] - 1] : NULL;
@@ -270,7 +270,7 @@ static COLD enum next deny(struct vcpu *v)
 enum next vcpu_rdmsr(struct vcpu *v)
 {
     uint32_t msr = (uint32_t)v->regs.rcx;
-    const struct row *row = find(msr);
+    const struct row *row = find_row(msr);
     uint64_t value;
 
     if (!row || !row->read || !row->read(v, msr, &value))
@@ -283,7 +283,7 @@ enum next vcpu_rdmsr(struct vcpu *v)
 enum next vcpu_wrmsr(struct vcpu *v)
 {
     uint32_t msr = (uint32_t)v->regs.rcx;
-    const struct row *row = find(msr);
+    const struct row *row = find_row(msr);
 
     if (!row || !row->write || !row->write(v, msr, (uint32_t)v->regs.rax | v->regs.rdx << 32))
         return deny(v);

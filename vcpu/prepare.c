@@ -31,7 +31,7 @@ static bool leave_if_asked(struct vcpu *v)
 
 /* --- waiting --- */
 
-static void idle(struct vcpu *v)
+static void idle_until_kick(struct vcpu *v)
 {
     if (console_pump() || (v->asked & ASKED_WAKES) || !vlapic_block(v))
         return;
@@ -72,7 +72,7 @@ static bool wait_for_event(struct vcpu *v, bool interrupts)
         else if (v->sched)
             return vcpu_end_run(v, RUN_BLOCKED);
         else
-            idle(v);
+            idle_until_kick(v);
     }
 }
 
@@ -148,7 +148,7 @@ static bool take_init_and_startup(struct vcpu *v)
         else if (v->sched)
             return vcpu_end_run(v, RUN_BLOCKED);
         else
-            idle(v);
+            idle_until_kick(v);
     } while (v->activity == WAIT_FOR_SIPI);
     return true;
 }
@@ -161,7 +161,7 @@ static COLD bool become_active(struct vcpu *v)
 
 /* --- a step for each bit --- */
 
-static bool leave(struct vcpu *v)
+static bool leave_step(struct vcpu *v)
 {
     vcpu_take(v, ASKED_LEAVE);
     return leave_if_asked(v);
@@ -229,7 +229,7 @@ static bool look_at_timer(struct vcpu *v)
     return true;
 }
 
-static bool deliver(struct vcpu *v)
+static bool deliver_step(struct vcpu *v)
 {
     v->due &= ~(DUE_IRQ | DUE_EVENT);
     backend.deliver(v);
@@ -241,14 +241,11 @@ static bool deliver(struct vcpu *v)
 
 /* False: the run ends. In the order of the bits; a step may make a later one due. */
 static bool (*const steps[])(struct vcpu *v) = {
-    ASKED(LEAVE) = leave,           ASKED(FLUSH) = flush,
-    ASKED(RESCHED) = reschedule,    ASKED(INIT) = become_active,
-    ASKED(STARTUP) = become_active, ASKED(UNHALT) = keep_unhalt,
-    ASKED(MAIL) = collect_mail,     ASKED(NMI) = take_nmi,
-    DUE(RUN) = first_entry,         DUE(SEND) = watch_console,
-    DUE(INACTIVE) = become_active,  DUE(EOI) = settle_eoi,
-    DUE(TIMER) = look_at_timer,     DUE(IRQ) = deliver,
-    DUE(EVENT) = deliver,
+    ASKED(LEAVE) = leave_step,   ASKED(FLUSH) = flush,           ASKED(RESCHED) = reschedule,
+    ASKED(INIT) = become_active, ASKED(STARTUP) = become_active, ASKED(UNHALT) = keep_unhalt,
+    ASKED(MAIL) = collect_mail,  ASKED(NMI) = take_nmi,          DUE(RUN) = first_entry,
+    DUE(SEND) = watch_console,   DUE(INACTIVE) = become_active,  DUE(EOI) = settle_eoi,
+    DUE(TIMER) = look_at_timer,  DUE(IRQ) = deliver_step,        DUE(EVENT) = deliver_step,
 };
 
 /* Each bit once at most: what becomes due behind its step is for the exit after this entry (an EOI that is

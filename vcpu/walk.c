@@ -78,8 +78,7 @@ bool guest_translate(const struct vm *vm, const struct guest_mode *m, uint64_t l
     return false;
 }
 
-/* Injects #PF where the guest may not. */
-static bool find(struct vcpu *v, const struct guest_mode *m, uint64_t linear, bool write, gpa_t *at)
+bool guest_find(struct vcpu *v, const struct guest_mode *m, uint64_t linear, bool write, gpa_t *at)
 {
     struct walk w;
     bool found = guest_translate(v->vm, m, linear, write, &w);
@@ -96,7 +95,7 @@ bool guest_linear_writable(struct vcpu *v, const struct guest_mode *m, uint64_t 
     uint64_t second = ALIGN_DOWN(linear + n - 1, PAGE_SIZE);
     gpa_t at;
 
-    return find(v, m, linear, true, &at) && (linear >= second || find(v, m, second, true, &at));
+    return guest_find(v, m, linear, true, &at) && (linear >= second || guest_find(v, m, second, true, &at));
 }
 
 static bool copy(struct vcpu *v, const struct guest_mode *m, uint64_t linear, uint8_t *buffer, size_t n,
@@ -106,7 +105,7 @@ static bool copy(struct vcpu *v, const struct guest_mode *m, uint64_t linear, ui
         size_t step = MIN(n, PAGE_SIZE - linear % PAGE_SIZE);
         gpa_t at;
 
-        if (!find(v, m, linear, write, &at))
+        if (!guest_find(v, m, linear, write, &at))
             return false;
         /* Memory that is not RAM reads as all ones and ignores writes. */
         if (write)

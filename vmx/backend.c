@@ -130,7 +130,7 @@ static void flush_counts(const struct vm *vm, uint64_t *flushes, uint64_t *ipis)
     *ipis = x->ept_ipis;
 }
 
-static bool block(struct vcpu *v, uint64_t *wake_at)
+static bool block_vcpu(struct vcpu *v, uint64_t *wake_at)
 {
     *wake_at = vlapic_expires(v);
     return vlapic_block(v);
@@ -190,7 +190,7 @@ const struct backend vmx_backend = {
     .vm_destroy = vmx_vm_destroy,
     .vm_shift_time = vmx_shift_time,
     .run = vmx_run,
-    .block = block,
+    .block = block_vcpu,
     .unblock = vlapic_schedule_out,
     .has_mail = vlapic_has_mail,
     .get = vmx_get,

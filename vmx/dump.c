@@ -7,7 +7,7 @@
 #include "core/base/log.h"
 #include "vmx/run.h"
 
-static unsigned long long field(struct vmcs_field f)
+static unsigned long long dump_field(struct vmcs_field f)
 {
     return vmcs_read(f);
 }
@@ -21,8 +21,9 @@ void vmx_dump_general(const struct vcpu *v)
     for (unsigned i = 0; i < 16; i++)
         values[i] = read_gpr(v, i);
     print("  vcpu %u: rip %016llx  rflags %08llx  last exit: %s, qualification %llx\n", v->id,
-          field(vmcs_guest_rip), field(vmcs_guest_rflags),
-          vmx_reason_name((unsigned)vmcs_read(vmcs_exit_reason) & 0xffff), field(vmcs_exit_qualification));
+          dump_field(vmcs_guest_rip), dump_field(vmcs_guest_rflags),
+          vmx_reason_name((unsigned)vmcs_read(vmcs_exit_reason) & 0xffff),
+          dump_field(vmcs_exit_qualification));
     for (unsigned i = 0; i < 16; i += 4)
         print("  %s %016llx  %s %016llx  %s %016llx  %s %016llx\n", names[i], (unsigned long long)values[i],
               names[i + 1], (unsigned long long)values[i + 1], names[i + 2],
@@ -35,12 +36,13 @@ void vmx_dump_guest(const struct vcpu *v)
 
     spin_lock(&lock);
     vmx_dump_general(v);
-    print("  cr0 %llx  cr2 %llx  cr3 %llx  cr4 %llx  efer %llx\n", field(vmcs_guest_cr0),
-          (unsigned long long)read_cr2(), field(vmcs_guest_cr3), field(vmcs_guest_cr4),
-          field(vmcs_guest_efer));
+    print("  cr0 %llx  cr2 %llx  cr3 %llx  cr4 %llx  efer %llx\n", dump_field(vmcs_guest_cr0),
+          (unsigned long long)read_cr2(), dump_field(vmcs_guest_cr3), dump_field(vmcs_guest_cr4),
+          dump_field(vmcs_guest_efer));
     print("  cs %04llx base %llx rights %llx  ss %04llx  gdtr %llx+%llx  idtr %llx+%llx\n",
-          field(vmcs_guest_cs_selector), field(vmcs_guest_cs_base), field(vmcs_guest_cs_rights),
-          field(vmcs_guest_ss_selector), field(vmcs_guest_gdtr_base), field(vmcs_guest_gdtr_limit),
-          field(vmcs_guest_idtr_base), field(vmcs_guest_idtr_limit));
+          dump_field(vmcs_guest_cs_selector), dump_field(vmcs_guest_cs_base),
+          dump_field(vmcs_guest_cs_rights), dump_field(vmcs_guest_ss_selector),
+          dump_field(vmcs_guest_gdtr_base), dump_field(vmcs_guest_gdtr_limit),
+          dump_field(vmcs_guest_idtr_base), dump_field(vmcs_guest_idtr_limit));
     spin_unlock(&lock);
 }

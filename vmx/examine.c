@@ -14,7 +14,7 @@
 #define SEGMENT_NONE BIT(16)
 #define AREA(code)   ((code) >> 10 & 3)
 
-static unsigned long long field(struct vmcs_field f)
+static unsigned long long examined_field(struct vmcs_field f)
 {
     return vmcs_read(f);
 }
@@ -37,7 +37,7 @@ static void dump_controls(void)
     } words[] = {{WORD_PIN, vmcs_pin_controls},     {WORD_PROC, vmcs_proc_controls},
                  {WORD_PROC2, vmcs_proc2_controls}, {WORD_EXIT, vmcs_exit_controls},
                  {WORD_ENTRY, vmcs_entry_controls}, {WORD_PROC3, vmcs_tertiary_controls}};
-    bool tertiary = field(vmcs_proc_controls) & PROC_TERTIARY;
+    bool tertiary = examined_field(vmcs_proc_controls) & PROC_TERTIARY;
 
     for (unsigned i = 0; i < ARRAY_SIZE(words); i++) {
         if (words[i].word != WORD_PROC3 || tertiary)
@@ -64,10 +64,10 @@ static void dump_segment(const char *name, unsigned i)
     uint64_t rights = vmcs_read((struct vmcs_field){vmcs_guest_es_rights.encoding + 2 * i});
 
     print("  %-4s %04llx  base %016llx  limit %08llx  rights %05llx%s\n", name,
-          field((struct vmcs_field){vmcs_guest_es_selector.encoding + 2 * i}),
-          field((struct vmcs_field){vmcs_guest_es_base.encoding + 2 * i}),
-          field((struct vmcs_field){vmcs_guest_es_limit.encoding + 2 * i}), (unsigned long long)rights,
-          rights & SEGMENT_NONE ? "  unusable" : "");
+          examined_field((struct vmcs_field){vmcs_guest_es_selector.encoding + 2 * i}),
+          examined_field((struct vmcs_field){vmcs_guest_es_base.encoding + 2 * i}),
+          examined_field((struct vmcs_field){vmcs_guest_es_limit.encoding + 2 * i}),
+          (unsigned long long)rights, rights & SEGMENT_NONE ? "  unusable" : "");
 }
 
 static void dump_flags(const char *name, enum flag_register which, uint64_t value)
@@ -85,15 +85,16 @@ static void dump_registers(const struct vcpu *v)
 
     vmx_dump_general(v);
     dump_flags("rflags", FLAGS_RFLAGS, vmcs_read(vmcs_guest_rflags));
-    print("  iopl   %llu\n", field(vmcs_guest_rflags) >> 12 & 3);
+    print("  iopl   %llu\n", examined_field(vmcs_guest_rflags) >> 12 & 3);
     dump_flags("cr0", FLAGS_CR0, vmx_get(v, GUEST_CR0));
-    print("  cr2    %016llx  cr3 %016llx\n", (unsigned long long)c->cr2, field(vmcs_guest_cr3));
+    print("  cr2    %016llx  cr3 %016llx\n", (unsigned long long)c->cr2, examined_field(vmcs_guest_cr3));
     dump_flags("cr4", FLAGS_CR4, vmx_get(v, GUEST_CR4));
     dump_flags("efer", FLAGS_EFER, vmcs_read(vmcs_guest_efer));
     for (unsigned i = 0; i < ARRAY_SIZE(segments); i++)
         dump_segment(segments[i], i);
-    print("  gdtr %016llx+%04llx  idtr %016llx+%04llx  kernel gs base %016llx\n", field(vmcs_guest_gdtr_base),
-          field(vmcs_guest_gdtr_limit), field(vmcs_guest_idtr_base), field(vmcs_guest_idtr_limit),
+    print("  gdtr %016llx+%04llx  idtr %016llx+%04llx  kernel gs base %016llx\n",
+          examined_field(vmcs_guest_gdtr_base), examined_field(vmcs_guest_gdtr_limit),
+          examined_field(vmcs_guest_idtr_base), examined_field(vmcs_guest_idtr_limit),
           (unsigned long long)c->kernel_gs_base);
     print("  dr0 %llx  dr1 %llx  dr2 %llx  dr3 %llx  dr6 %llx  dr7 %llx\n", (unsigned long long)d.dr[0],
           (unsigned long long)d.dr[1], (unsigned long long)d.dr[2], (unsigned long long)d.dr[3],

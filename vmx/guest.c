@@ -88,7 +88,7 @@ void vmx_write_tsc_offset(struct vcpu *v UNUSED, uint64_t offset)
     vmcs_write(vmcs_tsc_offset, offset);
 }
 
-static inline void skip(uint64_t length)
+static inline void skip_bytes(uint64_t length)
 {
     uint64_t blocking = vmcs_read(vmcs_guest_interruptibility);
 
@@ -101,10 +101,10 @@ static inline void skip(uint64_t length)
 
 INLINED void vmx_skip_instruction(void)
 {
-    skip(vmcs_read(vmcs_exit_instruction_length));
+    skip_bytes(vmcs_read(vmcs_exit_instruction_length));
 }
 
 void vmx_skip(struct vcpu *v UNUSED, unsigned length)
 {
-    skip(length);
+    skip_bytes(length);
 }

@@ -149,7 +149,7 @@ static bool traced_and_budgeted(struct vcpu *v)
     return observe(v, true, true);
 }
 
-static COLD void begin(struct vcpu *v, bool on)
+static COLD void begin_observation(struct vcpu *v, bool on)
 {
     uint64_t exits = 0;
 
@@ -163,7 +163,7 @@ static COLD void choose(struct vcpu *v, struct vmx_vcpu *x)
     bool trace = v->vm->traced, budget = v->vm->config->exit_budget_line;
 
     if (v->observed.on != (trace || budget))
-        begin(v, trace || budget);
+        begin_observation(v, trace || budget);
     x->traced = trace;
     if (budget)
         x->on_exit = trace ? traced_and_budgeted : budgeted;

@@ -26,18 +26,18 @@ static void fill_registers(struct vcpu *v)
 }
 
 /* Enters with known callee-saved values around the stub; panics when one is lost. */
-static bool stop(struct vcpu *v UNUSED)
+static bool stop_at_exit(struct vcpu *v UNUSED)
 {
     return false;
 }
 
-static enum vmx_entry enter(struct vcpu *v, bool launched)
+static enum vmx_entry enter_once(struct vcpu *v, bool launched)
 {
     register uint64_t rbx __asm__("rbx") = 0x11, r12 __asm__("r12") = 0x12, r15 __asm__("r15") = 0x15;
     enum vmx_entry result;
 
     __asm__ volatile("" : "+r"(rbx), "+r"(r12), "+r"(r15));
-    result = vmx_enter(v, launched, stop);
+    result = vmx_enter(v, launched, stop_at_exit);
     __asm__ volatile("" : "+r"(rbx), "+r"(r12), "+r"(r15));
     ASSERT(rbx == 0x11 && r12 == 0x12 && r15 == 0x15);
     return result;
@@ -53,13 +53,13 @@ static void verdict(const char *name, bool ok)
 static void test_no_current_vmcs(struct vcpu *v)
 {
     vmx_vmclear(vmx_of(v));
-    verdict("entry without a current VMCS is VMfailInvalid", enter(v, false) == VMX_FAIL_INVALID);
+    verdict("entry without a current VMCS is VMfailInvalid", enter_once(v, false) == VMX_FAIL_INVALID);
     vmx_vmptrld(vmx_of(v));
 }
 
 static void test_resume_unlaunched(struct vcpu *v)
 {
-    bool failed = enter(v, true) == VMX_FAIL_VALID;
+    bool failed = enter_once(v, true) == VMX_FAIL_VALID;
 
     verdict("VMRESUME of a clear VMCS is VMfailValid",
             failed && vmcs_read(vmcs_instruction_error) == ERROR_RESUME_UNLAUNCHED);
@@ -72,7 +72,7 @@ static void test_bad_control(struct vcpu *v)
     bool failed, named;
 
     vmcs_write(vmcs_vpid, 0);
-    failed = enter(v, false) == VMX_FAIL_VALID;
+    failed = enter_once(v, false) == VMX_FAIL_VALID;
     error = vmcs_read(vmcs_instruction_error);
     named = vmx_explain_failed_entry(v, (uint32_t)error, 0);
     vmcs_write(vmcs_vpid, good);
@@ -95,7 +95,7 @@ static void test_bad_guest_state(struct vcpu *v)
         bool exited, named;
 
         vmcs_write(cases[i].field, cases[i].bad);
-        exited = enter(v, false) == VMX_EXITED;
+        exited = enter_once(v, false) == VMX_EXITED;
         reason = vmcs_read(vmcs_exit_reason);
         named = vmx_explain_failed_entry(v, 0, (uint32_t)reason);
         vmcs_write(cases[i].field, good);

@@ -67,7 +67,7 @@ static const struct number_name apic_registers[] = {
     {0x3f0, "self IPI"},
 };
 
-static const char *find(const struct number_name *table, unsigned count, uint32_t number)
+static const char *find_name(const struct number_name *table, unsigned count, uint32_t number)
 {
     for (unsigned i = 0; i < count; i++) {
         if (table[i].number == number)
@@ -78,7 +78,7 @@ static const char *find(const struct number_name *table, unsigned count, uint32_
 
 static const char *apic_register(unsigned offset)
 {
-    const char *name = find(apic_registers, ARRAY_SIZE(apic_registers), offset & 0xff0);
+    const char *name = find_name(apic_registers, ARRAY_SIZE(apic_registers), offset & 0xff0);
 
     return name ? name : "register";
 }
@@ -100,7 +100,7 @@ static void of_cpuid(const struct trace_event *e, char *text, size_t size)
 
 static void msr_name(uint32_t msr, char *text, size_t size)
 {
-    const char *name = find(msrs, ARRAY_SIZE(msrs), msr);
+    const char *name = find_name(msrs, ARRAY_SIZE(msrs), msr);
 
     if (msr >= IA32_X2APIC_BASE && msr <= IA32_X2APIC_LAST)
         format(text, size, "%x x2APIC %s", msr, apic_register((msr - IA32_X2APIC_BASE) * 16));

@@ -60,7 +60,7 @@ static void warn_overflow(struct parser *p, const char *what)
     p->overflow = true;
 }
 
-static const void *map(const struct parser *p, hpa_t at, size_t size)
+static const void *map_table(const struct parser *p, hpa_t at, size_t size)
 {
     if (at.value == 0 || size > UINT64_MAX - at.value)
         return NULL;
@@ -70,7 +70,7 @@ static const void *map(const struct parser *p, hpa_t at, size_t size)
 /* False, after a report, unless a table lies there and is intact. */
 static bool open_table(const struct parser *p, hpa_t at, struct table *t)
 {
-    const uint8_t *header = map(p, at, HEADER_SIZE);
+    const uint8_t *header = map_table(p, at, HEADER_SIZE);
 
     if (header == NULL) {
         warn(p, NULL, "a table lies outside the reachable memory");
@@ -81,7 +81,7 @@ static bool open_table(const struct parser *p, hpa_t at, struct table *t)
         warn(p, header, "its length is wrong");
         return false;
     }
-    t->data = map(p, at, t->size);
+    t->data = map_table(p, at, t->size);
     if (t->data == NULL) {
         warn(p, header, "it ends outside the reachable memory");
         return false;
@@ -197,7 +197,7 @@ static bool parse_madt(struct parser *p, const struct table *t)
 /* --- FADT --- */
 
 /* A register block that old tables give as a 32-bit port and new ones as a generic address. */
-static struct acpi_register block(const struct table *t, uint32_t old, uint32_t new, uint8_t width)
+static struct acpi_register register_block(const struct table *t, uint32_t old, uint32_t new, uint8_t width)
 {
     struct acpi_register r = {0};
 
@@ -217,8 +217,8 @@ static bool parse_fadt(struct parser *p, const struct table *t)
     *f = (struct acpi_fadt){
         .present = true,
         .hw_reduced = t->size >= 268 && (flags & BIT(20)),
-        .pm1a_control = block(t, 64, 172, 16),
-        .pm1b_control = block(t, 68, 184, 16),
+        .pm1a_control = register_block(t, 64, 172, 16),
+        .pm1b_control = register_block(t, 68, 184, 16),
         .pm_timer = (uint16_t)u32(d + 76),
         .smi_command = u32(d + 48),
         .acpi_enable = d[52],

@@ -42,7 +42,7 @@ static void scroll(void)
     row = rows - 1;
 }
 
-static void put(char c)
+static void draw_char(char c)
 {
     if (c == '\n' || column == columns) {
         column = 0;
@@ -64,5 +64,5 @@ static void put(char c)
 void display_write(const char *bytes, unsigned count)
 {
     for (unsigned i = 0; columns && i < count; i++)
-        put(bytes[i]);
+        draw_char(bytes[i]);
 }

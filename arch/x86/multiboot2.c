@@ -183,7 +183,7 @@ static const struct {
     {17, 16, take_efi_map},    {18, 8, take_efi_services}, {21, 12, take_load_base},
 };
 
-static const char *take(const uint8_t *tag, uint32_t size, struct boot_info *out)
+static const char *take_tag(const uint8_t *tag, uint32_t size, struct boot_info *out)
 {
     uint32_t type = u32(tag);
 
@@ -208,7 +208,7 @@ static const char *walk(const uint8_t *mbi, uint32_t total, struct boot_info *ou
             return "a tag is larger than what is left";
         if (u32(mbi + at) == TAG_END)
             return NULL;
-        wrong = take(mbi + at, size, out);
+        wrong = take_tag(mbi + at, size, out);
         at += (uint32_t)MIN(ALIGN_UP(size, 8), total - at);
     }
     return wrong;

@@ -87,7 +87,7 @@ static uint64_t place(void)
     return ALIGN_DOWN(MAX(top, 2 * LOADERS_HEAP) - LOADERS_HEAP, PAGE_2M);
 }
 
-static void tell(const struct blackbox *b)
+static void tell_last_run(const struct blackbox *b)
 {
     const char *vm = b->crashed ? b->names[b->crashed - 1] : "";
 
@@ -108,7 +108,7 @@ static void keep(const struct blackbox *old)
     }
     memcpy(copy, blackbox_rings(old), size + sizeof(*old));
     blackbox_last = (const struct blackbox *)(copy + size);
-    tell(blackbox_last);
+    tell_last_run(blackbox_last);
 }
 
 void blackbox_setup(void)

@@ -192,7 +192,7 @@ static void background_line(struct console_stream *s)
     emit_lines(text, used);
 }
 
-static void put(const struct console_stream *s, const char *bytes, unsigned count)
+static void queue_bytes(const struct console_stream *s, const char *bytes, unsigned count)
 {
     for (unsigned i = 0; i < count; i++) {
         if (bytes[i] != '\r' && bytes[i] != '\n' && !line_open)
@@ -207,7 +207,7 @@ static void put(const struct console_stream *s, const char *bytes, unsigned coun
 /* What waited because the line might still become one of ours: it does not any more. */
 static void put_matched(struct console_stream *s)
 {
-    put(s, mark, s->matched);
+    queue_bytes(s, mark, s->matched);
     s->matched = 0;
 }
 
@@ -224,7 +224,7 @@ static bool hold_back(struct console_stream *s, char c)
     if (!s->harmless && c == mark[s->matched]) {
         if (++s->matched < sizeof(mark) - 1)
             return true;
-        put(s, "guest: ", 7);
+        queue_bytes(s, "guest: ", 7);
         put_matched(s);
         s->harmless = true;
         return true;
@@ -238,7 +238,7 @@ static void foreground_byte(struct console_stream *s, char c)
 {
     last_write = rdtsc();
     if (!hold_back(s, c))
-        put(s, &c, 1);
+        queue_bytes(s, &c, 1);
 }
 
 void console_guest_output(struct console_stream *s, uint8_t byte)
@@ -296,7 +296,7 @@ void console_focus(struct console_stream *s)
     release_waiting();
     focused = s;
     if (s && s->used) {
-        put(s, s->line, s->used);
+        queue_bytes(s, s->line, s->used);
         s->used = 0;
     }
     drop_lock();

@@ -20,7 +20,7 @@ struct spec {
     enum { LENGTH_CHAR, LENGTH_SHORT, LENGTH_INT, LENGTH_LONG } length;
 };
 
-static void put(struct out *o, char c)
+static void put_char(struct out *o, char c)
 {
     if (o->length + 1 < o->size)
         o->buffer[o->length] = c;
@@ -30,7 +30,7 @@ static void put(struct out *o, char c)
 static void pad(struct out *o, char c, unsigned width, unsigned used)
 {
     for (; width > used; width--)
-        put(o, c);
+        put_char(o, c);
 }
 
 static void put_text(struct out *o, const struct spec *s, const char *text, unsigned n)
@@ -38,7 +38,7 @@ static void put_text(struct out *o, const struct spec *s, const char *text, unsi
     if (!s->left)
         pad(o, ' ', s->width, n);
     for (unsigned i = 0; i < n; i++)
-        put(o, text[i]);
+        put_char(o, text[i]);
     if (s->left)
         pad(o, ' ', s->width, n);
 }
@@ -80,10 +80,10 @@ static void put_number(struct out *o, const struct spec *s, uint64_t value, cons
     if (!s->left)
         pad(o, ' ', s->width, total);
     while (*prefix != '\0')
-        put(o, *prefix++);
+        put_char(o, *prefix++);
     pad(o, '0', least, count);
     while (first < end)
-        put(o, *first++);
+        put_char(o, *first++);
     if (s->left)
         pad(o, ' ', s->width, total);
 }
@@ -141,7 +141,7 @@ static bool convert(struct out *o, const struct spec *s, char c, va_list *args)
         one = (char)va_arg(*args, int);
         put_text(o, s, &one, 1);
         return true;
-    case '%': put(o, '%'); return true;
+    case '%': put_char(o, '%'); return true;
     default: return false;
     }
 }
@@ -213,7 +213,7 @@ int vformat(char *buffer, size_t size, const char *fmt, va_list args)
         const char *start = fmt;
 
         if (*fmt != '%') {
-            put(&o, *fmt++);
+            put_char(&o, *fmt++);
             continue;
         }
         fmt = parse_spec(fmt + 1, &s, &copy);
@@ -222,7 +222,7 @@ int vformat(char *buffer, size_t size, const char *fmt, va_list args)
             continue;
         }
         while (start < fmt)
-            put(&o, *start++);
+            put_char(&o, *start++);
     }
     va_end(copy);
     if (size > 0)

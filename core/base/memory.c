@@ -98,7 +98,7 @@ static uint64_t find_run(uint64_t count, uint64_t align)
     return 0;
 }
 
-static void take(struct account *account, enum memory_kind kind, uint64_t page, uint64_t count)
+static void take_pages(struct account *account, enum memory_kind kind, uint64_t page, uint64_t count)
 {
     own(page, count, account->owner);
     if (page == first_free)
@@ -115,7 +115,7 @@ hpa_t memory_alloc(struct account *account, enum memory_kind kind, uint64_t coun
     spin_lock(&lock);
     page = find_run(count, align);
     if (page) {
-        take(account, kind, page, count);
+        take_pages(account, kind, page, count);
         used_end = MAX(used_end, page + count);
     }
     spin_unlock(&lock);
@@ -144,7 +144,7 @@ hpa_t memory_alloc_high(struct account *account, enum memory_kind kind, uint64_t
     spin_lock(&lock);
     page = find_run_below(count, align, below / PAGE_SIZE);
     if (page)
-        take(account, kind, page, count);
+        take_pages(account, kind, page, count);
     spin_unlock(&lock);
     return hpa(page * PAGE_SIZE);
 }

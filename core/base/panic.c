@@ -75,7 +75,7 @@ static unsigned cpu_number(void)
     return rdmsr(IA32_GS_BASE) ? this_cpu()->id : 0;
 }
 
-static NORETURN void stop(void)
+static NORETURN void stop_machine(void)
 {
     blackbox_note_end(BLACKBOX_PANIC);
     if (last_words)
@@ -96,7 +96,7 @@ void panic(const char *fmt, ...)
     va_end(args);
     print("skerry: panic on CPU %u: %s\n", cpu_number(), text);
     backtrace(0, (uint64_t)__builtin_frame_address(0));
-    stop();
+    stop_machine();
 }
 
 static void print_registers(const struct trap_frame *f)
@@ -130,7 +130,7 @@ void panic_trap(const struct trap_frame *f)
           f->vector < ARRAY_SIZE(names) ? names[f->vector] : "exception", (unsigned long long)f->error_code);
     print_registers(f);
     backtrace(f->rip, f->rbp);
-    stop();
+    stop_machine();
 }
 
 uintptr_t __stack_chk_guard = 0x5ca1ab1e0ddba11;

@@ -34,7 +34,7 @@ struct span span_cut(struct span *s, char c)
     return span_trim(head);
 }
 
-static int digit(char c)
+static int digit_value(char c)
 {
     if (c >= '0' && c <= '9')
         return c - '0';
@@ -48,8 +48,8 @@ bool span_take_number(struct span *s, uint64_t *number)
     unsigned base = s->size > 2 && s->at[0] == '0' && (s->at[1] | 0x20) == 'x' ? 16 : 10;
     size_t i = base == 16 ? 2 : 0, first = i;
 
-    for (*number = 0; i < s->size && (unsigned)digit(s->at[i]) < base; i++) {
-        unsigned d = (unsigned)digit(s->at[i]);
+    for (*number = 0; i < s->size && (unsigned)digit_value(s->at[i]) < base; i++) {
+        unsigned d = (unsigned)digit_value(s->at[i]);
 
         if (*number > (UINT64_MAX - d) / base)
             return false;

@@ -23,7 +23,7 @@ unsigned words_split(char *text, const char *words[], unsigned max)
 }
 
 /* 36: none. */
-static unsigned digit(char c)
+static unsigned hex_digit(char c)
 {
     if (c >= '0' && c <= '9')
         return (unsigned)(c - '0');
@@ -43,9 +43,9 @@ bool words_number(const char *word, unsigned base, uint64_t *value)
     if (!*word)
         return false;
     for (; *word; word++) {
-        if (digit(*word) >= base || sum > (UINT64_MAX - digit(*word)) / base)
+        if (hex_digit(*word) >= base || sum > (UINT64_MAX - hex_digit(*word)) / base)
             return false;
-        sum = sum * base + digit(*word);
+        sum = sum * base + hex_digit(*word);
     }
     *value = sum;
     return true;

@@ -77,7 +77,7 @@ static struct span without_comment(struct span s)
 
 /* --- settings --- */
 
-static void title(const struct parser *p, char *text, size_t size)
+static void section_title(const struct parser *p, char *text, size_t size)
 {
     if (p->section == SECTION_VM)
         format(text, size, "[vm %s]", p->vm->name);
@@ -94,7 +94,7 @@ static void unknown_key(struct parser *p, const struct key_table *table, struct 
         used += (size_t)format(names + used, sizeof(names) - used, " %s", table->keys[i].name);
     for (unsigned i = 0; table == &config_vm_keys && i < config_switch_keys.count; i++)
         used += (size_t)format(names + used, sizeof(names) - used, " %s", config_switch_keys.keys[i].name);
-    title(p, section, sizeof(section));
+    section_title(p, section, sizeof(section));
     fail(p, "unknown key '%s' in %s, expected one of%s", excerpt(name).text, section, names);
 }
 

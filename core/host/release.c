@@ -177,7 +177,7 @@ static void scrub(void)
         memory_zero(phys_to_virt(hpa(page * PAGE_SIZE)), MIN(count, end - MIN(page, end)));
 }
 
-static void add(uint64_t to, uint64_t from, uint64_t size)
+static void add_copy(uint64_t to, uint64_t from, uint64_t size)
 {
     if (list_count < LIST_MAX - 1)
         list[list_count++] = (struct release_copy){to, from, size};
@@ -200,7 +200,7 @@ static uint8_t *stage(const struct loading *l UNUSED, uint64_t at, uint64_t n, u
         return NULL;
     }
     *got = MIN(n, pages * PAGE_SIZE);
-    add(at, to.value, *got);
+    add_copy(at, to.value, *got);
     return phys_to_virt(to);
 }
 
@@ -228,9 +228,9 @@ static void clear_ourselves(void)
 {
     uint64_t page = 0, count;
 
-    add(image_phys_base, 0, (uint64_t)image_end - KERNEL_BASE);
+    add_copy(image_phys_base, 0, (uint64_t)image_end - KERNEL_BASE);
     for (; memory_next_run(MEMORY_HOST, &page, &count); page += count)
-        add(page * PAGE_SIZE, 0, count * PAGE_SIZE);
+        add_copy(page * PAGE_SIZE, 0, count * PAGE_SIZE);
 }
 
 /* The stub's page, filled in, or NULL. It is not where anything goes, nor is what it needs. */

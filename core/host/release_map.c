@@ -15,8 +15,8 @@ static struct piece next_obstacle(const struct boot_info *boot, uint64_t at)
     return found;
 }
 
-static unsigned cut(const struct boot_info *boot, const struct boot_memory *m, struct piece *ram,
-                    unsigned room)
+static unsigned cut_piece(const struct boot_info *boot, const struct boot_memory *m, struct piece *ram,
+                          unsigned room)
 {
     uint64_t at = m->base, end = m->base + MIN(m->size, UINT64_MAX - m->base);
     unsigned count = 0;
@@ -39,7 +39,7 @@ unsigned release_ram(const struct boot_info *boot, struct piece ram[RELEASE_MAX_
 
     for (unsigned i = 0; i < boot->memory_count; i++) {
         if (boot->memory[i].type == MEMORY_USABLE)
-            count += cut(boot, &boot->memory[i], ram + count, RELEASE_MAX_RAM - count);
+            count += cut_piece(boot, &boot->memory[i], ram + count, RELEASE_MAX_RAM - count);
     }
     return count;
 }

@@ -7,7 +7,7 @@
 #include "core/base/machine.h"
 
 /* Who wants it: a VM, or the machine when it is released. */
-static const char *title(const struct vm_config *c)
+static const char *vm_title(const struct vm_config *c)
 {
     static char text[CONFIG_NAME_SIZE + 8];
 
@@ -20,7 +20,8 @@ static bool find_blob(const struct vm_config *c, unsigned line, const char *name
     const struct boot_module *m = machine_module(name);
 
     if (!m) {
-        config_refuse(line, "%s '%s' was not loaded, expected a module of the boot medium", title(c), name);
+        config_refuse(line, "%s '%s' was not loaded, expected a module of the boot medium", vm_title(c),
+                      name);
         return false;
     }
     *blob = (struct blob){phys_to_virt(m->start), m->size, name, ""};
@@ -56,7 +57,7 @@ bool image_find(const struct vm_config *c, struct image *image)
     for (unsigned i = 0; i < c->module_count; i++) {
         if (image->module_count == IMAGE_MAX_MODULES) {
             config_refuse(c->module_lines[i], "%s has too many modules, expected at most %u with the initrd",
-                          title(c), IMAGE_MAX_MODULES);
+                          vm_title(c), IMAGE_MAX_MODULES);
             return false;
         }
         if (!find_module(c, i, &image->modules[image->module_count++]))

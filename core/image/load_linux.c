@@ -51,7 +51,7 @@ struct linux_plan {
     const struct blob *initrd_file;                                    /* NULL: none */
 };
 
-static uint64_t field(const struct loading *l, unsigned at, unsigned n)
+static uint64_t header_field(const struct loading *l, unsigned at, unsigned n)
 {
     return load_le((const uint8_t *)l->img->kernel.data + at, n);
 }
@@ -68,12 +68,13 @@ static bool check_header(struct loading *l, struct linux_plan *plan)
 
     if (!linux_recognise(l->img->kernel.data, size))
         return load_fail(l, "no Linux kernel, expected a bzImage");
-    if (field(l, VERSION, 2) < OLDEST_VERSION)
+    if (header_field(l, VERSION, 2) < OLDEST_VERSION)
         return load_fail(l, "boot protocol %lu.%02lu, expected 2.12 or newer",
-                         (unsigned long)field(l, VERSION + 1, 1), (unsigned long)field(l, VERSION, 1));
-    if (!(field(l, XLOAD_FLAGS, 2) & XLF_KERNEL_64) || !(field(l, LOAD_FLAGS, 1) & LOADED_HIGH))
+                         (unsigned long)header_field(l, VERSION + 1, 1),
+                         (unsigned long)header_field(l, VERSION, 1));
+    if (!(header_field(l, XLOAD_FLAGS, 2) & XLF_KERNEL_64) || !(header_field(l, LOAD_FLAGS, 1) & LOADED_HIGH))
         return load_fail(l, "a Linux kernel without 64-bit entry point, expected a 64-bit bzImage");
-    setup = (field(l, SETUP_SECTS, 1) == 0 ? 4 : field(l, SETUP_SECTS, 1)) * 512 + 512;
+    setup = (header_field(l, SETUP_SECTS, 1) == 0 ? 4 : header_field(l, SETUP_SECTS, 1)) * 512 + 512;
     if (size <= setup || size - setup <= ENTRY_OFFSET)
         return load_fail(l, "a bzImage of %lu bytes is cut off, expected more than %lu", (unsigned long)size,
                          (unsigned long)(setup + ENTRY_OFFSET));
@@ -87,26 +88,26 @@ static bool check_header(struct loading *l, struct linux_plan *plan)
 
 static bool place_kernel(struct loading *l, struct linux_plan *plan)
 {
-    uint64_t size = MAX(field(l, INIT_SIZE, 4), plan->payload_size);
-    uint64_t align = field(l, ALIGNMENT, 4);
+    uint64_t size = MAX(header_field(l, INIT_SIZE, 4), plan->payload_size);
+    uint64_t align = header_field(l, ALIGNMENT, 4);
 
-    plan->kernel = field(l, PREF_ADDRESS, 8);
+    plan->kernel = header_field(l, PREF_ADDRESS, 8);
     if (plan->kernel >= MIB && load_take(l, plan->kernel, size))
         return true;
     /* Only upwards: a relocatable kernel that is loaded lower still unpacks itself at its preferred address.
      */
-    if (field(l, RELOCATABLE, 1) != 0 && align != 0 && (align & (align - 1)) == 0 &&
+    if (header_field(l, RELOCATABLE, 1) != 0 && align != 0 && (align & (align - 1)) == 0 &&
         plan->kernel < REACHABLE &&
         load_lowest(l, MAX(MIB, plan->kernel), REACHABLE, size, MAX(align, PAGE_SIZE), &plan->kernel))
         return true;
     return load_fail(
         l, "no place for the kernel, expected %lu KiB of free memory at %lxh or a multiple of %lxh",
-        (unsigned long)(size / KIB), (unsigned long)field(l, PREF_ADDRESS, 8), (unsigned long)align);
+        (unsigned long)(size / KIB), (unsigned long)header_field(l, PREF_ADDRESS, 8), (unsigned long)align);
 }
 
 static bool place_initrd(struct loading *l, struct linux_plan *plan)
 {
-    uint64_t below = MIN(field(l, INITRD_MAX, 4) + 1, REACHABLE);
+    uint64_t below = MIN(header_field(l, INITRD_MAX, 4) + 1, REACHABLE);
 
     if (l->img->module_count > 1)
         return load_fail(l, "%u modules for a Linux kernel, expected one initrd", l->img->module_count);
@@ -123,9 +124,9 @@ static bool place_low(struct loading *l, struct linux_plan *plan)
 {
     size_t length = strlen(l->img->cmdline);
 
-    if (length > field(l, CMDLINE_SIZE, 4))
+    if (length > header_field(l, CMDLINE_SIZE, 4))
         return load_fail(l, "a command line of %lu characters, expected at most %lu for this kernel",
-                         (unsigned long)length, (unsigned long)field(l, CMDLINE_SIZE, 4));
+                         (unsigned long)length, (unsigned long)header_field(l, CMDLINE_SIZE, 4));
     return load_low(l, PAGE_SIZE, PAGE_SIZE, &plan->zero_page) &&
            load_low(l, length + 1, 16, &plan->cmdline) &&
            load_low(l, PAGE_TABLES * PAGE_SIZE, PAGE_SIZE, &plan->tables) &&

@@ -60,8 +60,8 @@ bool load_take(struct loading *l, uint64_t base, uint64_t size)
 }
 
 /* Keeps the better of *best and base, if base is possible at all. */
-static void consider(const struct loading *l, uint64_t base, struct piece window, uint64_t size, bool highest,
-                     uint64_t *best, bool *found)
+static void consider_window(const struct loading *l, uint64_t base, struct piece window, uint64_t size,
+                            bool highest, uint64_t *best, bool *found)
 {
     if (!inside(base, size, window.base, window.base + window.size) || !is_free(l, base, size))
         return;
@@ -79,11 +79,12 @@ bool load_lowest(struct loading *l, uint64_t from, uint64_t below, uint64_t size
     if (align > REACHABLE)
         return false;
     /* The lowest place begins where the window, a range or a taken piece makes room. */
-    consider(l, ALIGN_UP(from, align), window, size, false, base, &found);
+    consider_window(l, ALIGN_UP(from, align), window, size, false, base, &found);
     for (unsigned i = 0; i < l->target->range_count; i++)
-        consider(l, ALIGN_UP(l->target->ranges[i].base, align), window, size, false, base, &found);
+        consider_window(l, ALIGN_UP(l->target->ranges[i].base, align), window, size, false, base, &found);
     for (unsigned i = 0; i < l->taken_count; i++)
-        consider(l, ALIGN_UP(l->taken[i].base + l->taken[i].size, align), window, size, false, base, &found);
+        consider_window(l, ALIGN_UP(l->taken[i].base + l->taken[i].size, align), window, size, false, base,
+                        &found);
     return found && load_take(l, *base, size);
 }
 
@@ -96,14 +97,14 @@ bool load_highest(struct loading *l, uint64_t from, uint64_t below, uint64_t siz
     if (align > REACHABLE || size > REACHABLE)
         return false;
     /* An end below size wraps around to a base that no range contains. */
-    consider(l, ALIGN_DOWN(below - size, align), window, size, true, base, &found);
+    consider_window(l, ALIGN_DOWN(below - size, align), window, size, true, base, &found);
     for (unsigned i = 0; i < l->target->range_count; i++) {
         uint64_t end = l->target->ranges[i].base + l->target->ranges[i].size;
 
-        consider(l, ALIGN_DOWN(end - size, align), window, size, true, base, &found);
+        consider_window(l, ALIGN_DOWN(end - size, align), window, size, true, base, &found);
     }
     for (unsigned i = 0; i < l->taken_count; i++)
-        consider(l, ALIGN_DOWN(l->taken[i].base - size, align), window, size, true, base, &found);
+        consider_window(l, ALIGN_DOWN(l->taken[i].base - size, align), window, size, true, base, &found);
     return found && load_take(l, *base, size);
 }
 
@@ -124,7 +125,7 @@ void *load_map(struct loading *l, uint64_t at, uint64_t n)
 }
 
 /* from NULL: zeroes. In pieces: the memory need not be contiguous where we write. */
-static void fill(struct loading *l, uint64_t to, const uint8_t *from, uint64_t size)
+static void fill_memory(struct loading *l, uint64_t to, const uint8_t *from, uint64_t size)
 {
     for (uint64_t got = 0; size > 0; to += got, size -= got) {
         uint8_t *p = l->target->reach(l, to, size, &got);
@@ -142,12 +143,12 @@ static void fill(struct loading *l, uint64_t to, const uint8_t *from, uint64_t s
 
 void load_copy(struct loading *l, uint64_t to, const void *from, uint64_t size)
 {
-    fill(l, to, from, size);
+    fill_memory(l, to, from, size);
 }
 
 void load_zero(struct loading *l, uint64_t at, uint64_t size)
 {
-    fill(l, at, NULL, size);
+    fill_memory(l, at, NULL, size);
 }
 
 /* Flat segments, accessed bits set: 10h code, 18h data (Linux boot protocol; Multiboot leaves them open). */

@@ -5,7 +5,7 @@
 #include "core/vm/backend.h"
 
 /* Hands a change on to its vCPUs. */
-static const char *apply(struct vm *vm, const struct breakpoints *wanted)
+static const char *apply_breakpoints(struct vm *vm, const struct breakpoints *wanted)
 {
     bool held;
     const char *why = vm_hold(vm, &held);
@@ -23,7 +23,7 @@ const char *vm_break_at_int3(struct vm *vm, bool on)
     struct breakpoints wanted = vm->breakpoints;
 
     wanted.int3 = on;
-    return apply(vm, &wanted);
+    return apply_breakpoints(vm, &wanted);
 }
 
 const char *vm_break_at(struct vm *vm, uint64_t linear)
@@ -41,7 +41,7 @@ const char *vm_break_at(struct vm *vm, uint64_t linear)
         return "has as many breakpoints as the processor: 'delete' one";
     wanted.at[n] = linear;
     wanted.used |= (unsigned)BIT(n);
-    return apply(vm, &wanted);
+    return apply_breakpoints(vm, &wanted);
 }
 
 const char *vm_break_delete(struct vm *vm, unsigned mask)
@@ -51,5 +51,5 @@ const char *vm_break_delete(struct vm *vm, unsigned mask)
     if (!(wanted.used & mask))
         return "has no such breakpoint";
     wanted.used &= ~mask;
-    return apply(vm, &wanted);
+    return apply_breakpoints(vm, &wanted);
 }

@@ -63,7 +63,7 @@ static const char *const refusals[VERBS][SITUATIONS] = {
                  "runs: stop it first", "is not at rest yet"},
 };
 
-static const char *refusal(const struct vm *vm, enum verb verb)
+static const char *refuse_verb(const struct vm *vm, enum verb verb)
 {
     return refusals[verb][situation(vm)];
 }
@@ -96,7 +96,7 @@ static void begin_life(struct vm *vm, unsigned from, bool paused)
 
 const char *vm_start(struct vm *vm)
 {
-    const char *why = refusal(vm, START);
+    const char *why = refuse_verb(vm, START);
 
     if (why)
         return why;
@@ -124,7 +124,7 @@ bool vm_all_ended(void)
 /* The requester is one more to leave: when no vCPU runs, it is the last one out. */
 static const char *end_from_outside(struct vm *vm, enum vm_end why, const char *text)
 {
-    const char *refused = refusal(vm, END);
+    const char *refused = refuse_verb(vm, END);
 
     if (refused)
         return refused;
@@ -250,7 +250,7 @@ static const char *pause_for(struct vm *vm, enum vm_pause why)
 
 const char *vm_pause(struct vm *vm)
 {
-    const char *why = refusal(vm, PAUSE);
+    const char *why = refuse_verb(vm, PAUSE);
 
     return why ? why : pause_for(vm, PAUSE_USER);
 }
@@ -277,7 +277,7 @@ static void leave_pause(struct vm *vm)
 
 const char *vm_resume(struct vm *vm)
 {
-    const char *why = refusal(vm, RESUME);
+    const char *why = refuse_verb(vm, RESUME);
 
     if (!why)
         leave_pause(vm);
@@ -327,7 +327,7 @@ static const char *hold_stopped(struct vm *vm)
 
 const char *vm_continue(struct vm *vm)
 {
-    const char *why = refusal(vm, CONTINUE);
+    const char *why = refuse_verb(vm, CONTINUE);
 
     if (!why)
         why = hold_stopped(vm);
@@ -350,7 +350,7 @@ static union vm_state with_phase(union vm_state s, enum vm_phase phase)
 /* Its clock goes on while the instruction does. The vCPU that steps counts as running: it may end the VM. */
 const char *vm_step(struct vm *vm)
 {
-    const char *why = refusal(vm, STEP);
+    const char *why = refuse_verb(vm, STEP);
     union vm_state s;
 
     if (!why)
@@ -396,7 +396,7 @@ static void give_cpus_back(const struct vm *vm)
 const char *vm_destroy(struct vm *vm)
 {
     struct account account = vm->account;
-    const char *why = refusal(vm, DESTROY);
+    const char *why = refuse_verb(vm, DESTROY);
 
     if (why)
         return why;

@@ -25,7 +25,7 @@ void line_insert(struct line_edit *l, const char *text, unsigned count)
 }
 
 /* The characters in [from, to). */
-static enum line_event cut(struct line_edit *l, unsigned from, unsigned to)
+static enum line_event cut_text(struct line_edit *l, unsigned from, unsigned to)
 {
     if (from >= to || to > l->used)
         return LINE_REFUSED;
@@ -79,7 +79,7 @@ static enum line_event sequence_key(struct line_edit *l, uint8_t byte)
     case 'F':
     case 4:
     case 8: return move_to(l, l->used);
-    case 3: return cut(l, l->cursor, l->cursor + 1);
+    case 3: return cut_text(l, l->cursor, l->cursor + 1);
     default: return LINE_REFUSED;
     }
 }
@@ -113,18 +113,18 @@ enum line_event line_key(struct line_edit *l, uint8_t byte)
     case '\t': return LINE_COMPLETE;
     case ESC: l->escape = AFTER_ESC; return LINE_NONE;
     case '\b':
-    case DELETE: return cut(l, l->cursor - 1, l->cursor);
+    case DELETE: return cut_text(l, l->cursor - 1, l->cursor);
     case CTRL('A'): return move_to(l, 0);
     case CTRL('B'): return move_to(l, l->cursor - 1);
-    case CTRL('D'): return cut(l, l->cursor, l->cursor + 1);
+    case CTRL('D'): return cut_text(l, l->cursor, l->cursor + 1);
     case CTRL('E'): return move_to(l, l->used);
     case CTRL('F'): return move_to(l, l->cursor + 1);
-    case CTRL('K'): return cut(l, l->cursor, l->used);
+    case CTRL('K'): return cut_text(l, l->cursor, l->used);
     case CTRL('L'): return LINE_CHANGED;
     case CTRL('N'): return recall(l, l->back - 1);
     case CTRL('P'): return recall(l, l->back + 1);
-    case CTRL('U'): return cut(l, 0, l->cursor);
-    case CTRL('W'): return cut(l, word_start(l), l->cursor);
+    case CTRL('U'): return cut_text(l, 0, l->cursor);
+    case CTRL('W'): return cut_text(l, word_start(l), l->cursor);
     case CTRL('C'): set_text(l, ""); return LINE_CHANGED;
     default: break;
     }

@@ -46,7 +46,7 @@ static void draw(void)
     console_set_prompt(text, sizeof(PROMPT) - 1 + line.cursor);
 }
 
-static void enter(void)
+static void open_monitor(void)
 {
     open = true;
     before = console_focused();
@@ -141,11 +141,11 @@ static void run_line(void)
 }
 
 /* True: a command has run. */
-static bool take(uint8_t byte)
+static bool take_key(uint8_t byte)
 {
     if (!open) {
         if (byte == KEY_MONITOR)
-            enter();
+            open_monitor();
         return false;
     }
     if (byte == KEY_MONITOR) {
@@ -163,7 +163,7 @@ static bool take(uint8_t byte)
 static void show_stop(struct vm *vm)
 {
     if (!open)
-        enter();
+        open_monitor();
     monitor_show_stop(vm);
 }
 
@@ -178,7 +178,7 @@ void monitor_work(void)
     for (struct vm *vm; (vm = vm_next_stop());)
         show_stop(vm);
     while (keys_head != keys_tail && !ran)
-        ran = take(keys[keys_tail++ % KEYS]);
+        ran = take_key(keys[keys_tail++ % KEYS]);
     if (open)
         draw();
     if (keys_head != keys_tail)

@@ -26,7 +26,7 @@ static monitor_command help;
 /* --- VMs --- */
 
 /* Its number in the configuration; vm_count: there is none. */
-static unsigned number(const struct config *config, const char *name)
+static unsigned vm_number(const struct config *config, const char *name)
 {
     unsigned i = 0;
 
@@ -41,7 +41,7 @@ static unsigned number(const struct config *config, const char *name)
 
 struct vm *monitor_find(const struct config *config, const char *name)
 {
-    unsigned i = number(config, name);
+    unsigned i = vm_number(config, name);
 
     if (i == config->vm_count)
         return NULL;
@@ -50,7 +50,7 @@ struct vm *monitor_find(const struct config *config, const char *name)
     return vms[i];
 }
 
-static uint64_t exits(const struct vm *vm)
+static uint64_t count_exits(const struct vm *vm)
 {
     uint64_t sum = 0;
 
@@ -68,13 +68,13 @@ static void list(const struct config *config, const char *const words[] UNUSED)
         const struct vm_config *c = &config->vms[i];
 
         print("%-16s %-10s %5u %6llu MiB %12llu %7u\n", c->name, vm_situation(vms[i]), c->vcpus,
-              (unsigned long long)(c->memory / MIB), (unsigned long long)(vms[i] ? exits(vms[i]) : 0),
+              (unsigned long long)(c->memory / MIB), (unsigned long long)(vms[i] ? count_exits(vms[i]) : 0),
               vms[i] ? vms[i]->resets : 0);
     }
 }
 
-static void apply(const struct config *config, const char *name, const char *(*operation)(struct vm *vm),
-                  const char *done)
+static void apply_to_vm(const struct config *config, const char *name,
+                        const char *(*operation)(struct vm *vm), const char *done)
 {
     struct vm *vm = monitor_find(config, name);
     const char *why = vm ? operation(vm) : NULL;
@@ -85,37 +85,37 @@ static void apply(const struct config *config, const char *name, const char *(*o
         log_info("[vm %s] %s", name, done);
 }
 
-static void start(const struct config *config, const char *const words[])
+static void start_vm(const struct config *config, const char *const words[])
 {
-    apply(config, words[0], vm_start, "is started");
+    apply_to_vm(config, words[0], vm_start, "is started");
 }
 
-static void stop(const struct config *config, const char *const words[])
+static void stop_vm(const struct config *config, const char *const words[])
 {
-    apply(config, words[0], vm_stop, NULL);
+    apply_to_vm(config, words[0], vm_stop, NULL);
 }
 
-static void reset(const struct config *config, const char *const words[])
+static void reset_vm(const struct config *config, const char *const words[])
 {
-    apply(config, words[0], vm_reset, NULL);
+    apply_to_vm(config, words[0], vm_reset, NULL);
 }
 
-static void pause(const struct config *config, const char *const words[])
+static void pause_vm(const struct config *config, const char *const words[])
 {
-    apply(config, words[0], vm_pause, "is paused");
+    apply_to_vm(config, words[0], vm_pause, "is paused");
 }
 
-static void resume(const struct config *config, const char *const words[])
+static void resume_vm(const struct config *config, const char *const words[])
 {
-    apply(config, words[0], vm_resume, "goes on");
+    apply_to_vm(config, words[0], vm_resume, "goes on");
 }
 
-static void destroy(const struct config *config, const char *const words[])
+static void destroy_vm(const struct config *config, const char *const words[])
 {
     const char *name = words[0];
     uint64_t before = memory_free_pages();
 
-    apply(config, name, vm_destroy, NULL);
+    apply_to_vm(config, name, vm_destroy, NULL);
     if (memory_free_pages() != before)
         log_info("[vm %s] is destroyed, %llu pages are free again", name,
                  (unsigned long long)(memory_free_pages() - before));
@@ -124,7 +124,7 @@ static void destroy(const struct config *config, const char *const words[])
 static void create(const struct config *config, const char *const words[])
 {
     const char *name = words[0];
-    unsigned i = number(config, name);
+    unsigned i = vm_number(config, name);
     const char *why = i < config->vm_count ? vm_create(config, i) : NULL;
 
     if (why)
@@ -175,7 +175,7 @@ static void list_cpus(const struct config *config UNUSED, const char *const word
     }
 }
 
-static void statistics(const struct config *config, const char *const words[])
+static void show_statistics(const struct config *config, const char *const words[])
 {
     const char *name = words[0];
     struct vm *one = *name ? monitor_find(config, name) : NULL;
@@ -218,7 +218,7 @@ static void reboot(const struct config *config UNUSED, const char *const words[]
     power_reboot();
 }
 
-static void release(const struct config *config UNUSED, const char *const words[] UNUSED)
+static void release_machine(const struct config *config UNUSED, const char *const words[] UNUSED)
 {
     if (release_possible())
         power_release();
@@ -229,14 +229,14 @@ static const struct command commands[] = {
     {"help", "[COMMAND]", "this list, or one line of it", help},
     {"vm", "", "the VMs of the configuration, and how they are", list},
     {"console", "[VM]", "leaves the monitor: keys go to this VM", console},
-    {"start", "VM", "starts a VM that has stopped", start},
-    {"stop", "VM", "stops a VM, whatever on-exit says", stop},
-    {"pause", "VM", "its vCPUs and clocks stand still", pause},
-    {"resume", "VM", "they go on", resume},
-    {"reset", "VM", "starts it anew, with zeroed memory", reset},
-    {"destroy", "VM", "gives back all that a stopped VM holds", destroy},
+    {"start", "VM", "starts a VM that has stopped", start_vm},
+    {"stop", "VM", "stops a VM, whatever on-exit says", stop_vm},
+    {"pause", "VM", "its vCPUs and clocks stand still", pause_vm},
+    {"resume", "VM", "they go on", resume_vm},
+    {"reset", "VM", "starts it anew, with zeroed memory", reset_vm},
+    {"destroy", "VM", "gives back all that a stopped VM holds", destroy_vm},
     {"create", "VM", "builds it again, from the configuration", create},
-    {"stats", "[VM]", "exits and other counts per vCPU", statistics},
+    {"stats", "[VM]", "exits and other counts per vCPU", show_statistics},
     {"trace", "[show|last|on|off] [VM] [N]", "the last events of all CPUs, of a VM, of the run before",
      monitor_trace},
     {"dump", "vmcs|regs|lapic|ept VM [VCPU|ADDRESS]", "what a vCPU is like; how an address is translated",
@@ -251,7 +251,7 @@ static const struct command commands[] = {
     {"vmx", "", "what VMX this CPU has, and what of it each VM uses", capabilities},
     {"memory", "", "who holds how much", memory},
     {"cpu", "", "whose the CPUs are", list_cpus},
-    {"release", "", "stops all VMs and starts the kernel that [host] names", release},
+    {"release", "", "stops all VMs and starts the kernel that [host] names", release_machine},
     {"reboot", "", "stops all VMs and resets the machine", reboot},
     {"poweroff", "", "stops all VMs and switches the machine off", switch_off},
 };

@@ -18,7 +18,7 @@ const char *const monitor_dumps[] = {"vmcs", "regs", "lapic", "ept", NULL};
 /* --- arguments --- */
 
 /* A number, or `otherwise` where no word stands. False after saying what is wrong. */
-static bool number(const char *word, unsigned base, uint64_t otherwise, uint64_t *value)
+static bool take_number(const char *word, unsigned base, uint64_t otherwise, uint64_t *value)
 {
     *value = otherwise;
     if (!*word || words_number(word, base, value))
@@ -31,7 +31,7 @@ static bool number(const char *word, unsigned base, uint64_t otherwise, uint64_t
 static bool address(const char *word, uint64_t *value)
 {
     if (*word)
-        return number(word, 16, 0, value);
+        return take_number(word, 16, 0, value);
     print("an address is missing, expected one in hexadecimal\n");
     return false;
 }
@@ -42,7 +42,7 @@ static struct vcpu *find_vcpu(const struct config *config, const char *name, con
     struct vm *vm = monitor_find(config, name);
     uint64_t n;
 
-    if (!vm || !number(id, 10, 0, &n))
+    if (!vm || !take_number(id, 10, 0, &n))
         return NULL;
     if (n < vm->vcpu_count)
         return vm->vcpus[n];
@@ -52,12 +52,12 @@ static struct vcpu *find_vcpu(const struct config *config, const char *name, con
 
 /* --- dump --- */
 
-static void dump_vmcs(struct vcpu *v, uint64_t at UNUSED)
+static void command_dump_control(struct vcpu *v, uint64_t at UNUSED)
 {
     backend.dump(v, DUMP_CONTROL);
 }
 
-static void dump_registers(struct vcpu *v, uint64_t at UNUSED)
+static void command_dump_registers(struct vcpu *v, uint64_t at UNUSED)
 {
     backend.dump(v, DUMP_REGISTERS);
 }
@@ -91,8 +91,8 @@ static void look(struct vcpu *v, void (*at_it)(struct vcpu *v, uint64_t at), uin
 
 void monitor_dump(const struct config *config, const char *const words[])
 {
-    static void (*const dumps[])(struct vcpu * v, uint64_t at) = {dump_vmcs, dump_registers, dump_lapic,
-                                                                  dump_ept};
+    static void (*const dumps[])(struct vcpu * v, uint64_t at) = {
+        command_dump_control, command_dump_registers, dump_lapic, dump_ept};
     unsigned i = words_find(words[0], monitor_dumps, ARRAY_SIZE(dumps));
     bool of_address = i < ARRAY_SIZE(dumps) && dumps[i] == dump_ept;
     struct vcpu *v;
@@ -162,7 +162,7 @@ static void examine(const struct config *config, const char *const words[], read
     bool held;
     const char *why;
 
-    if (!v || !address(words[1], &at) || !number(words[2], 10, EXAMINED, &n))
+    if (!v || !address(words[1], &at) || !take_number(words[2], 10, EXAMINED, &n))
         return;
     if (n > MOST) {
         print("%llu bytes are too many, expected at most %u\n", (unsigned long long)n, MOST);
@@ -225,7 +225,7 @@ static void list_breakpoints(const struct vm *vm)
     }
 }
 
-static void tell(const char *name, const char *why)
+static void tell_result(const char *name, const char *why)
 {
     if (why)
         print("[vm %s] %s\n", name, why);
@@ -241,9 +241,9 @@ void monitor_break(const struct config *config, const char *const words[])
     if (!vm)
         return;
     if (on < ARRAY_SIZE(states))
-        tell(words[0], vm_break_at_int3(vm, on));
-    else if (*words[1] && number(words[1], 16, 0, &at))
-        tell(words[0], vm_break_at(vm, at));
+        tell_result(words[0], vm_break_at_int3(vm, on));
+    else if (*words[1] && take_number(words[1], 16, 0, &at))
+        tell_result(words[0], vm_break_at(vm, at));
     if (!*words[1])
         list_breakpoints(vm);
 }
@@ -256,12 +256,12 @@ void monitor_delete(const struct config *config, const char *const words[])
     if (!vm)
         return;
     if (words_find(words[1], (const char *const[]){"all"}, 1) == 0)
-        tell(words[0], vm_break_delete(vm, (unsigned)BIT(BREAKPOINTS) - 1));
+        tell_result(words[0], vm_break_delete(vm, (unsigned)BIT(BREAKPOINTS) - 1));
     else if (!*words[1])
         print("the number of a breakpoint is missing, expected one that 'break %s' lists, or all\n",
               words[0]);
-    else if (number(words[1], 10, 0, &n))
-        tell(words[0], vm_break_delete(vm, n < BREAKPOINTS ? (unsigned)BIT(n) : 0));
+    else if (take_number(words[1], 10, 0, &n))
+        tell_result(words[0], vm_break_delete(vm, n < BREAKPOINTS ? (unsigned)BIT(n) : 0));
 }
 
 void monitor_continue(const struct config *config, const char *const words[])
@@ -269,7 +269,7 @@ void monitor_continue(const struct config *config, const char *const words[])
     struct vm *vm = monitor_find(config, words[0]);
 
     if (vm)
-        tell(words[0], vm_continue(vm));
+        tell_result(words[0], vm_continue(vm));
 }
 
 void monitor_step(const struct config *config, const char *const words[])
@@ -278,7 +278,7 @@ void monitor_step(const struct config *config, const char *const words[])
     const char *why = NULL;
     uint64_t n;
 
-    if (!vm || !number(words[1], 10, 1, &n))
+    if (!vm || !take_number(words[1], 10, 1, &n))
         return;
     if (n > STEPS)
         print("%llu steps are too many, expected at most %u\n", (unsigned long long)n, STEPS);
@@ -287,5 +287,5 @@ void monitor_step(const struct config *config, const char *const words[])
         if (!why && vm_lives(vm))
             show_place(vm_stopped_vcpu(vm));
     }
-    tell(words[0], why);
+    tell_result(words[0], why);
 }

@@ -9,7 +9,7 @@
 #define SHOWN 20
 #define MOST  (TRACE_EVENTS * MAX_CPUS)
 
-static bool number(const char *text, unsigned *n)
+static bool take_count(const char *text, unsigned *n)
 {
     unsigned value = 0;
 
@@ -28,7 +28,7 @@ static void usage(void)
 }
 
 /* [VM] [N]: a VM's name comes first, even one that is a number. */
-static void show(const struct config *config, const char *const w[])
+static void command_show(const struct config *config, const char *const w[])
 {
     struct trace_filter f = {TRACE_ANY, TRACE_ANY};
     const char *const *next = &w[1];
@@ -39,7 +39,7 @@ static void show(const struct config *config, const char *const w[])
             f.vm = (int)i;
     }
     next += f.vm != TRACE_ANY;
-    if (**next && !number(*next, &n)) {
+    if (**next && !take_count(*next, &n)) {
         print("'%s' is neither a VM nor a number, expected trace show [VM] [N]\n", *next);
         return;
     }
@@ -53,7 +53,7 @@ static void show_last(const struct config *config UNUSED, const char *const w[])
 {
     unsigned n = SHOWN;
 
-    if (*w[2] || (*w[1] && !number(w[1], &n)))
+    if (*w[2] || (*w[1] && !take_count(w[1], &n)))
         usage();
     else if (!trace_show_last(n))
         print("nothing is known of a run before: it left no black box, or memory was lost\n");
@@ -91,7 +91,8 @@ static void turn_off(const struct config *config, const char *const w[])
 static const struct {
     const char *name;
     void (*run)(const struct config *config, const char *const w[]);
-} verbs[] = {{"", show}, {"show", show}, {"last", show_last}, {"on", turn_on}, {"off", turn_off}};
+} verbs[] = {
+    {"", command_show}, {"show", command_show}, {"last", show_last}, {"on", turn_on}, {"off", turn_off}};
 
 void monitor_trace(const struct config *config, const char *const words[])
 {

@@ -10,7 +10,7 @@
 #include "core/base/memory.h"
 #include "core/vm/backend.h"
 
-static void row(const char *name, bool present, const char *text)
+static void explain_row(const char *name, bool present, const char *text)
 {
     print("  %-32s %-8s %s\n", name, present ? "present" : "absent", text);
 }
@@ -26,8 +26,8 @@ static void explain_cpu(void)
     for (unsigned f = 0; f < FEATURE_COUNT; f++) {
         bool present = feature_present((enum cpu_feature)f);
 
-        row(feature_name((enum cpu_feature)f), present,
-            present ? "used" : feature_instead((enum cpu_feature)f));
+        explain_row(feature_name((enum cpu_feature)f), present,
+                    present ? "used" : feature_instead((enum cpu_feature)f));
     }
 }
 
@@ -38,18 +38,18 @@ static void explain_chipset(void)
     print("Chipset: booted by %s, %llu MiB of memory, %llu MiB free for VMs\n", machine.boot.loader,
           (unsigned long long)(memory_total_pages() * PAGE_SIZE / MIB),
           (unsigned long long)(memory_free_pages() * PAGE_SIZE / MIB));
-    row("ACPI MADT", a->madt.present,
-        a->madt.present ? "CPUs and I/O APICs from it" : "one CPU, no console interrupt");
-    row("ACPI FADT", a->fadt.present, a->fadt.present ? "power control from it" : "no power off");
-    row("ACPI \\_S5", a->s5.present, a->s5.present ? "power off" : "halt instead of power off");
-    row("ACPI MCFG", a->mcfg.present, a->mcfg.present ? "not used yet" : "ports CF8h and CFCh");
-    row("ACPI SPCR", a->spcr.present, a->spcr.present ? "console from it" : "console on COM1");
-    row("ACPI DMAR", a->dmar.value != 0, "not used: no device is passed through");
-    row("serial port", machine.serial_port != 0, machine.serial_port ? "console" : "screen only");
-    row("screen", machine.boot.framebuffer.present,
-        !machine.boot.framebuffer.present                   ? "serial only"
-        : machine.boot.framebuffer.type == FRAMEBUFFER_TEXT ? "text"
-                                                            : "framebuffer");
+    explain_row("ACPI MADT", a->madt.present,
+                a->madt.present ? "CPUs and I/O APICs from it" : "one CPU, no console interrupt");
+    explain_row("ACPI FADT", a->fadt.present, a->fadt.present ? "power control from it" : "no power off");
+    explain_row("ACPI \\_S5", a->s5.present, a->s5.present ? "power off" : "halt instead of power off");
+    explain_row("ACPI MCFG", a->mcfg.present, a->mcfg.present ? "not used yet" : "ports CF8h and CFCh");
+    explain_row("ACPI SPCR", a->spcr.present, a->spcr.present ? "console from it" : "console on COM1");
+    explain_row("ACPI DMAR", a->dmar.value != 0, "not used: no device is passed through");
+    explain_row("serial port", machine.serial_port != 0, machine.serial_port ? "console" : "screen only");
+    explain_row("screen", machine.boot.framebuffer.present,
+                !machine.boot.framebuffer.present                   ? "serial only"
+                : machine.boot.framebuffer.type == FRAMEBUFFER_TEXT ? "text"
+                                                                    : "framebuffer");
 }
 
 /* The CPUs that were given to a VM, as far as it was built. */

@@ -19,7 +19,7 @@ static const struct trace_filter everything = {TRACE_ANY, TRACE_ANY};
 
 /* --- words --- */
 
-static const char *of(const char *const names[], unsigned count, unsigned i)
+static const char *name_of(const char *const names[], unsigned count, unsigned i)
 {
     return i < count && names[i] ? names[i] : "?";
 }
@@ -41,18 +41,18 @@ static const char *words(const struct trace_event *e, char details[DETAILS])
     case TRACE_EXIT: return backend.exit_words(e, details, DETAILS);
     case TRACE_IN: return "schedule in";
     case TRACE_OUT:
-        format(details, DETAILS, "%s", of(ends, ARRAY_SIZE(ends), e->reason));
+        format(details, DETAILS, "%s", name_of(ends, ARRAY_SIZE(ends), e->reason));
         return "schedule out";
     case TRACE_INJECT: format(details, DETAILS, "vector %x", e->reason); return "interrupt injected";
     case TRACE_START: return "VM starts";
     case TRACE_END:
-        format(details, DETAILS, "%s", of(vm_ends, ARRAY_SIZE(vm_ends), e->reason));
+        format(details, DETAILS, "%s", name_of(vm_ends, ARRAY_SIZE(vm_ends), e->reason));
         return "VM ends";
     default: return "unknown event";
     }
 }
 
-static void show(const struct blackbox *b, unsigned cpu, const struct trace_event *e)
+static void show_event(const struct blackbox *b, unsigned cpu, const struct trace_event *e)
 {
     char details[DETAILS], who[CONFIG_NAME_SIZE + 8], rip[20] = "-";
     const char *what = words(e, details), *vm = e->vm < CONFIG_MAX_VMS ? b->names[e->vm] : "?";
@@ -74,7 +74,7 @@ static void show_ahead(const struct blackbox *b, unsigned first, struct trace_cu
     unsigned cpu;
 
     for (n = trace_rewind(c, f, n); n && trace_read(c, f, &e, &cpu); n--)
-        show(b, first + cpu, &e);
+        show_event(b, first + cpu, &e);
 }
 
 /* --- whose --- */

@@ -17,7 +17,7 @@ static struct channel {
     struct channel_end ends[2];
 } channels[CONFIG_MAX_CHANNELS];
 
-static struct channel *find(const char *name)
+static struct channel *find_channel(const char *name)
 {
     for (unsigned i = 0; i < CONFIG_MAX_CHANNELS; i++) {
         if (!channels[i].name)
@@ -28,9 +28,9 @@ static struct channel *find(const char *name)
     return NULL;
 }
 
-static struct channel *of(const struct vm *vm, unsigned i)
+static struct channel *channel_of(const struct vm *vm, unsigned i)
 {
-    return find(vm->config->channels[i]);
+    return find_channel(vm->config->channels[i]);
 }
 
 static struct channel_end *end_of(struct channel *c, const struct vm *vm)
@@ -45,7 +45,7 @@ static struct channel_end *other_end(struct channel *c, const struct vm *vm)
 
 void *channel_attach(struct vm *vm, unsigned i)
 {
-    struct channel *c = of(vm, i);
+    struct channel *c = channel_of(vm, i);
 
     if (!c->page)
         c->page = memory_alloc_zeroed(&memory_host, MEMORY_STATE, 1);
@@ -79,7 +79,7 @@ void channel_reset(struct vm *vm)
 
 void channel_listen(struct vm *vm, unsigned i, struct listener listener)
 {
-    struct channel *c = of(vm, i);
+    struct channel *c = channel_of(vm, i);
 
     spin_lock(&c->lock);
     end_of(c, vm)->listener = listener;
@@ -88,12 +88,12 @@ void channel_listen(struct vm *vm, unsigned i, struct listener listener)
 
 bool channel_is_heard(const struct vm *vm, unsigned i)
 {
-    return other_end(of(vm, i), vm)->listener.vector;
+    return other_end(channel_of(vm, i), vm)->listener.vector;
 }
 
 bool channel_ring(struct vm *vm, unsigned i, void (*ring)(struct vcpu *v, unsigned vector))
 {
-    struct channel *c = of(vm, i);
+    struct channel *c = channel_of(vm, i);
     const struct channel_end *to = other_end(c, vm);
     bool heard;
 

@@ -5,7 +5,7 @@
 #include "core/vm/backend.h"
 #include "core/vm/channel.h"
 
-static bool map(struct vm *vm, gpa_t at, void *page, unsigned rights)
+static bool share_page(struct vm *vm, gpa_t at, void *page, unsigned rights)
 {
     return page && backend.map_range(vm, at, virt_to_phys(page), PAGE_SIZE, rights, CACHE_WB);
 }
@@ -13,8 +13,8 @@ static bool map(struct vm *vm, gpa_t at, void *page, unsigned rights)
 bool shared_pages_create(struct vm *vm, const struct placement *p UNUSED)
 {
     for (unsigned i = 0; vm->config->pv != PV_NONE && i < vm->config->channel_count; i++) {
-        if (!map(vm, gpa(GUEST_CHANNELS + i * PAGE_SIZE), channel_attach(vm, i),
-                 GUEST_MAY_READ | GUEST_MAY_WRITE))
+        if (!share_page(vm, gpa(GUEST_CHANNELS + i * PAGE_SIZE), channel_attach(vm, i),
+                        GUEST_MAY_READ | GUEST_MAY_WRITE))
             return false;
     }
     return true;
@@ -23,5 +23,5 @@ bool shared_pages_create(struct vm *vm, const struct placement *p UNUSED)
 bool shared_pages_create_vcpu(struct vcpu *v, const struct placement *p UNUSED)
 {
     return v->vm->config->pv == PV_NONE ||
-           map(v->vm, gpa(GUEST_STATISTICS + v->id * PAGE_SIZE), v->stats, GUEST_MAY_READ);
+           share_page(v->vm, gpa(GUEST_STATISTICS + v->id * PAGE_SIZE), v->stats, GUEST_MAY_READ);
 }
