@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The mailbox of a vCPU and who is told when mail comes: the CPU that runs it, the CPU that wakes it, or
- * nobody while it waits for a CPU. Each step has its name in tests/model/mailbox.pml, where Spin proves that
- * no mail is left behind.
+ * The mailbox of a vCPU, and what is notified when mail comes: the CPU that runs it, the CPU that wakes it,
+ * or nobody while it waits for a CPU. Each step has its name in tests/model/mailbox.pml, where Spin proves
+ * that no mail is left behind.
  *
  * A level-triggered interrupt takes another way, through level_mail: TMR and the backend's list of vectors
  * whose EOI must exit have to be right before the guest sees it, so only software may collect it.

@@ -70,7 +70,7 @@ static inline void pid_collect(struct pid *p, uint64_t out[4])
         out[i] = p->pir[i] ? __atomic_exchange_n(&p->pir[i], 0, __ATOMIC_SEQ_CST) : 0;
 }
 
-/* Says who is to be notified from now on. */
+/* Sets which vector and which CPU are notified from now on. */
 static inline void pid_direct(struct pid *p, unsigned vector, uint32_t ndst)
 {
     uint64_t old = __atomic_load_n(&p->control, __ATOMIC_RELAXED), new;

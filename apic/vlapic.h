@@ -65,13 +65,13 @@ uint64_t vlapic_tsc(const struct vcpu *v);
 void vlapic_shift_time(struct vcpu *v, const struct guest_tsc *tsc, uint64_t host_ticks);
 
 /*
- * Who watches the clock while the vCPU runs: the host's timer, which arming it sets, or (on) the backend,
- * which asks for the deadline (host TSC, 0: none, or not his to watch). When the vCPU halts, the deadline
- * moves to the host's timer and back.
+ * What watches the deadline while the vCPU runs: the host's timer, which arming it sets, or (on) the backend,
+ * which asks for the deadline (host TSC, 0: none, or the host's timer watches it). When the vCPU halts, the
+ * deadline moves to the host's timer and back.
  */
 void vlapic_use_hv_timer(struct vcpu *v, bool on);
 uint64_t vlapic_backend_deadline(const struct vcpu *v);
-uint64_t vlapic_expires(const struct vcpu *v); /* whoever watches */
+uint64_t vlapic_expires(const struct vcpu *v); /* whatever watches it */
 void vlapic_timer_to_host(struct vcpu *v);
 void vlapic_timer_from_host(struct vcpu *v);
 
@@ -116,7 +116,7 @@ void vlapic_pv_eoi_register(struct vcpu *v, uint32_t *word);
 /* At an entry, with everything delivered that can be. */
 void vlapic_pv_eoi_offer(struct vcpu *v);
 
-/* --- mailbox.c: mail, and who is told of it --- */
+/* --- mailbox.c: mail, and its notification --- */
 
 /* Delivery from any CPU. level: remember to tell the I/O APIC at EOI. */
 void vlapic_post(struct vcpu *v, unsigned vector, bool level);

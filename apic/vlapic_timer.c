@@ -173,7 +173,7 @@ void vlapic_write_deadline(struct vcpu *v, uint64_t guest_tsc)
         v->due |= DUE_IRQ;
 }
 
-/* --- who watches the clock --- */
+/* --- what watches the deadline --- */
 
 void vlapic_use_hv_timer(struct vcpu *v, bool on)
 {

@@ -9,7 +9,7 @@
 
 #define CLOCK (KVM_CLOCKSOURCE | KVM_CLOCKSOURCE2)
 
-/* Who halts by itself cannot be kicked out of it. */
+/* A vCPU whose HLT does not exit cannot be kicked out of it. */
 static uint32_t for_those_who_share(const struct vm_config *c)
 {
     return c->hlt_exits ? KVM_PV_UNHALT : 0;

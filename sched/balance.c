@@ -2,7 +2,7 @@
 /*
  * A move must not leave the queue that it goes to with more than the other one had. One that only swaps the
  * two loads is worth it all the same: where three share two CPUs, one after the other has a CPU alone. So
- * that each has its turn, who came to its queue first leaves it first.
+ * that each has its turn, the vCPU that has been longest in its queue leaves it first.
  */
 #include "sched/balance.h"
 struct choice {

@@ -1,17 +1,17 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Weighted fair sharing by virtual time: a binary heap of those who wait, by when they are due. That is their
- * virtual runtime, but for those who wake, yield or are favoured.
+ * Weighted fair sharing by virtual time: a binary heap of the entities that wait, by when they are due. That
+ * is their virtual runtime, but for entities that wake, yield or are favoured.
  *
- * Two marks on the line of virtual time: the clock, behind which nobody is who has not slept, and the mean of
- * all who run or wait, weighted, which is where everybody would be if time could be shared without slices.
- * Who wakes behind the mean has had less than its share: it is urgent, that is due before the clock, and
- * gives way to nobody but others like it.
+ * Two marks on the line of virtual time: the clock, which only entities that have slept are behind, and the
+ * mean of all that run or wait, weighted, which is where each of them would be if time could be shared
+ * without slices. An entity that wakes behind the mean has had less than its share: it is urgent, that is due
+ * before the clock, and gives way to nobody but others like it.
  *
  * Virtual times are compared by the sign of their difference in 64 bits, so that they may wrap. That is sound
  * as long as all that take part lie within 2^63 of each other: nobody gets more than OWED_MAX ahead of the
- * clock, who waits is behind it by two slices at most, and who sleeps is kept as a distance from the clock,
- * which itself has 128 bits.
+ * clock, one that waits is behind it by two slices at most, and one that sleeps is kept as a distance from
+ * the clock, which itself has 128 bits.
  */
 #include "sched/fair.h"
 
@@ -121,7 +121,7 @@ static unsigned find(const struct fair_queue *q, const struct fair_entity *e)
     return at;
 }
 
-/* --- clock and mean: surplus is the sum of weight times lead, modulo 2^64, of all who run or wait --- */
+/* --- clock and mean: surplus is the sum of weight times lead, modulo 2^64, of all that run or wait --- */
 
 static int64_t lead(const struct fair_queue *q, uint64_t vruntime)
 {
@@ -165,7 +165,8 @@ static uint64_t mean(const struct fair_queue *q)
     return q->load ? clock_of(q) + (uint64_t)((int64_t)q->surplus / (int64_t)q->load) : clock_of(q);
 }
 
-/* The hindmost of those who run or wait, as far ahead of the clock as it is; INT64_MAX: there is none. */
+/* The hindmost of the entities that run or wait, as far ahead of the clock as it is; INT64_MAX: there is
+ * none. */
 static int64_t hindmost_lead(const struct fair_queue *q)
 {
     int64_t hindmost = q->running ? lead(q, q->running->vruntime) : INT64_MAX;
@@ -189,7 +190,7 @@ static void follow(struct fair_queue *q)
 
 /*
  * Somebody left the front. The clock does not jump to the next one: what that one owes, as it ran before its
- * time, it would owe no longer, and the one who left may be back at once.
+ * time, it would owe no longer, and the one that left may be back at once.
  */
 static void keep_clock(struct fair_queue *q)
 {
@@ -258,8 +259,8 @@ static void fall_asleep(struct fair_queue *q, struct fair_entity *e)
 }
 
 /*
- * Nobody runs who is more than a slice ahead of the clock, or it would have to wait for ever longer. Where
- * one that yielded comes next, all others have been served up to there; it catches up at most a slice.
+ * No entity runs that is more than a slice ahead of the clock, or it would have to wait for ever longer.
+ * Where one that yielded comes next, all others have been served up to there; it catches up at most a slice.
  */
 static inline void run(struct fair_queue *q, struct fair_entity *e, uint64_t due)
 {
@@ -304,7 +305,7 @@ static inline void preempt(struct fair_queue *q, struct fair_entity *e)
     run(q, first.entity, first.due);
 }
 
-/* Somebody else first, whoever that is; and then those who would be if it had run its whole slice. */
+/* Any other entity first, and then those that would be if it had run its whole slice. */
 static NOINLINE void give_way(struct fair_queue *q, struct fair_entity *e)
 {
     uint64_t ran = virtual_time(e, MIN(q->now - e->since, e->slice));
@@ -329,7 +330,7 @@ void fair_entity_init(struct fair_entity *e, unsigned weight, uint64_t slice_tic
 }
 
 /*
- * While its turn lasts the running one gives way to those who are urgent only. After that it goes on until it
+ * While its turn lasts the running one gives way to urgent entities only. After that it goes on until it
  * is no longer the hindmost.
  */
 static inline uint64_t slice_left(const struct fair_queue *q)
@@ -361,7 +362,7 @@ INLINED uint64_t fair_turn(const struct fair_queue *q)
     return slice_left(q);
 }
 
-/* slice_left() of one that runs is 0, whoever is urgent. */
+/* slice_left() of one that runs is 0, whatever else is urgent. */
 static inline bool turn_is_over(const struct fair_queue *q, const struct fair_entity *e)
 {
     return q->count && q->now - e->since >= e->slice && !before(e->vruntime, q->heap[0].due);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Who runs next on a CPU: weighted fair sharing among the entities (vCPUs) of one queue. Policy only: no
+ * What runs next on a CPU: weighted fair sharing among the entities (vCPUs) of one queue. Policy only: no
  * locks, no allocation and no clock. The caller holds the queue's lock around every call and passes the time
  * in TSC ticks; a time before the last one counts as the last one.
  *
@@ -9,8 +9,8 @@
  *                             +---- fair_next(FAIR_PREEMPTED, FAIR_YIELDED)
  *
  * Time that an entity ran, divided by its weight, is its virtual runtime; the smallest runs next, for a
- * slice. Who wakes with less of it than the mean of all displaces the running one at once. Sleeping earns a
- * slice at most. In detail: fair.c.
+ * slice. An entity that wakes with less of it than the mean of all displaces the running one at once.
+ * Sleeping earns a slice at most. In detail: fair.c.
  */
 #pragma once
 
@@ -70,7 +70,7 @@ struct fair_queue {
     uint64_t surplus;            /* sum of weight times lead over the clock, waiting and running */
     uint64_t now;                /* latest time it was told; up to then running has been charged */
     uint64_t load;               /* sum of the weights, waiting and running */
-    unsigned count;              /* of those who wait */
+    unsigned count;              /* of entities that wait */
     struct fair_slot heap[FAIR_MAX];
 };
 
@@ -102,8 +102,8 @@ uint64_t fair_turn(const struct fair_queue *q);
 /*
  * The running entity, if any, stops for this reason, and the one that is returned runs now; NULL: idle. It is
  * the same one when FAIR_PREEMPTED comes before fair_slice() is 0, or when nobody waits for one that yields.
- * Who does not run any more is at once anybody's to steal or wake: put its state away first, or make them
- * wait.
+ * An entity that does not run any more is at once anybody's to steal or wake: put its state away first, or
+ * make them wait.
  */
 struct fair_entity *fair_next(struct fair_queue *q, enum fair_stop why, uint64_t now);
 

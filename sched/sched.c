@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The loop of every CPU. A CPU belongs to one dedicated vCPU, which halts in place and is never scheduled
- * out, or has a run queue for all that share it; who is next is a matter of sched/fair.c. A vCPU waits on the
- * CPU on which it halted. The steps around the mailbox are those of tests/model/mailbox.pml.
+ * out, or has a run queue for all that share it; which vCPU is next is a matter of sched/fair.c. A vCPU waits
+ * on the CPU on which it halted. The steps around the mailbox are those of tests/model/mailbox.pml.
  */
 #include "sched/sched.h"
 
@@ -47,7 +47,7 @@ static struct sched_vcpu *vcpu_of(struct fair_entity *e)
 
 /* --- with the lock of the queue --- */
 
-/* When this CPU wants to be back: the slice ends, it has to balance, or the timer of somebody who waits
+/* When this CPU wants to be back: the slice ends, it has to balance, or the timer of a vCPU that waits
  * fires. */
 static inline void set_next_event(struct run_queue *q, uint64_t slice_end)
 {
@@ -82,8 +82,8 @@ static bool may_move(struct fair_entity *e, void *to)
 }
 
 /*
- * s has to wait here: an idle CPU where it may run comes and steals. Who is idle is read without a lock: an
- * idle CPU looks at the queues before it halts, and a kick ends the halt.
+ * s has to wait here: an idle CPU where it may run comes and steals. Which CPUs are idle is read without a
+ * lock: an idle CPU looks at the queues before it halts, and a kick ends the halt.
  */
 static COLD void call_thief(struct run_queue *q, struct sched_vcpu *s)
 {
@@ -187,7 +187,7 @@ static NOINLINE struct sched_vcpu *stop_and_pick(struct run_queue *q, struct sch
     return next;
 }
 
-/* s, if any, has run and stops; who runs now? NULL: nobody here. */
+/* s, if any, has run and stops; what runs now? NULL: nothing here. */
 static struct sched_vcpu *change_over(struct run_queue *q, struct sched_vcpu *s, enum run_end end)
 {
     struct sched_vcpu *next;
@@ -256,7 +256,7 @@ static COLD struct sched_vcpu *steal(struct run_queue *q)
     return got;
 }
 
-/* Read without locks: who is chosen here is looked at again. */
+/* Read without locks: the queue that is chosen is looked at again. */
 static struct run_queue *most_loaded(const struct run_queue *q)
 {
     struct run_queue *most = NULL;
@@ -404,7 +404,7 @@ NOINLINE bool sched_look(void)
     uint64_t now = rdtsc(), ticks;
 
     if (q->cpu->slice_end && q->cpu->slice_end <= now)
-        return true; /* change_over() finds out who is next */
+        return true; /* change_over() finds out which vCPU is next */
     if (q->balance_at && q->balance_at <= now)
         balance(q, now);
     spin_lock(&q->lock);

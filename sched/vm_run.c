@@ -65,8 +65,8 @@ bool vm_move(struct vm *vm, unsigned from, union vm_state to)
     return true;
 }
 
-/* The whole word is compared, with nobody running in it: if it changes in between, whoever changed it comes
- * here. */
+/* The whole word is compared, with nobody running in it: if it changes in between, the CPU that changed it
+ * comes here. */
 static bool move_if_left(struct vm *vm, union vm_state was, enum vm_phase phase)
 {
     union vm_state to = was;

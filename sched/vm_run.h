@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * A VM's life as those see it who run its vCPUs. vm_move() is the only way from one phase to another:
+ * A VM's life as the code that runs its vCPUs sees it. vm_move() is the only way from one phase to another:
  *
  *     from                            to        by
  *     stopped                         runs      boot CPU: vm_start()
@@ -10,11 +10,11 @@
  *     paused                          runs      boot CPU: vm_resume(), vm_continue(), vm_let_go()
  *     paused                          steps     boot CPU: vm_step(); and back
  *     runs, pausing, paused, steps    ending    anybody: vm_request_end()
- *     ending                          loading   the last one out, who does what follows (life hook):
+ *     ending                          loading   the last one out, which does what follows (life hook):
  *     loading                         runs, or paused if it was, or stopped
  *
- * The last one out is whoever finds the count of those that run at 0 when it leaves. A requester counts as
- * one of them (vm_begin_request), so a VM of which no vCPU runs has a last one out, too.
+ * The last one out is the CPU that finds the count of those that run at 0 when it leaves. A requester counts
+ * as one of them (vm_begin_request), so a VM of which no vCPU runs has a last one out, too.
  */
 #pragma once
 
@@ -30,7 +30,7 @@ void vm_set_ended(vm_ended_fn *ended);
  */
 bool vm_move(struct vm *vm, unsigned from, union vm_state to);
 
-/* Whether there is a point in trying to run it. */
+/* Whether its vCPUs may run now. */
 static inline bool vm_may_run(const struct vm *vm)
 {
     return __atomic_load_n(&vm->state.phase, __ATOMIC_SEQ_CST) == VM_RUNS;

@@ -84,8 +84,8 @@ void vmx_ept_new_generation(struct vmx_vm *x)
     __atomic_store_n(&x->ept_generation, next, __ATOMIC_SEQ_CST);
 }
 
-/* Who becomes active after this has looked at it finds the new generation: vmx_run() has a locked instruction
- * before prepare() asks for it. */
+/* A vCPU that becomes active after this has looked at its CPU finds the new generation: vmx_run() has a
+ * locked instruction before prepare() asks for it. */
 void vmx_ept_changed(const struct vm *vm)
 {
     struct vmx_vm *x = vm->backend;

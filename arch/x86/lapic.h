@@ -52,7 +52,7 @@ void cpu_kick(const struct cpu *cpu);
  */
 void lapic_timer_arm(uint64_t tsc);
 
-/* The same for two users, each with a deadline of its own: whoever is first gets the interrupt. */
+/* The same for two users, each with a deadline of its own: the earlier deadline gets the interrupt. */
 enum timer_user { TIMER_GUEST, TIMER_SCHED, TIMER_USERS };
 void lapic_timer_set(enum timer_user user, uint64_t tsc);
 

@@ -8,7 +8,7 @@
 #include "arch/x86/cpu.h"
 
 struct spinlock {
-    uint16_t next, served; /* tickets: whoever comes first is served first */
+    uint16_t next, served; /* tickets: CPUs take the lock in the order in which they asked for it */
 };
 
 static inline bool spin_try(struct spinlock *l)

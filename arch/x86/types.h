@@ -48,7 +48,7 @@ static inline hpa_t hpa(uint64_t value)
 #define UNUSED            __attribute__((unused))
 #define NOINLINE          __attribute__((noinline))
 #define COLD              __attribute__((cold, noinline))
-/* Of a function that others declare: into each caller, wherever that is, by the link-time optimiser. */
+/* Inlines a function even into other files, which needs the link-time optimiser. */
 #define INLINED     inline __attribute__((always_inline))
 #define likely(x)   __builtin_expect(!!(x), 1)
 #define unlikely(x) __builtin_expect(!!(x), 0)

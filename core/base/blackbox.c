@@ -14,7 +14,7 @@
 struct blackbox *blackbox;
 const struct blackbox *blackbox_last;
 
-/* FNV-1a: it has to tell a box from what happens to lie there, and from one with a bit turned. */
+/* FNV-1a: it has to tell a box from what happens to lie there, and from one with a flipped bit. */
 static uint32_t checksum(const struct blackbox *b)
 {
     const uint8_t *byte = (const uint8_t *)b;

@@ -63,12 +63,12 @@ void console_interrupt(void *context); /* the serial port has received something
 extern volatile bool console_backlog;
 bool console_pump_queued(void);
 /* Sends what is queued as far as the port takes it now; true while there is more. The common case costs no
- * lock: who has just queued something pumps by himself. */
+ * lock: code that queues something pumps it as well. */
 static inline bool console_pump(void)
 {
     return console_backlog && console_pump_queued();
 }
-/* The same, at most once in a while: for who comes by often. */
+/* The same, but rate-limited: for callers that come by often. */
 void console_pump_in_passing(void);
 /* The port interrupts the boot CPU until all that is queued now is sent, for when nobody else may do it. */
 void console_send_on(void);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Physical pages: a map of who owns each page of the machine, and accounts that say what each VM costs.
+ * Physical pages: a map of the owner of each page of the machine, and accounts that say what each VM costs.
  * Everything is allocated at boot or while a VM is built, and a VM's account is given back whole.
  */
 #pragma once

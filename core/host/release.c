@@ -163,7 +163,8 @@ enum when_done release_when_done(void)
 
 /* --- at the end --- */
 
-/* What guests have had is free by now, or was before. What nobody has had may be firmware's: UEFI's tables.
+/* What guests have had is free by now, or was before. Memory that was never given out may be firmware's:
+ * UEFI's tables.
  */
 static void scrub(void)
 {

@@ -6,7 +6,7 @@
 #include "core/base/format.h"
 #include "core/base/machine.h"
 
-/* Who wants it: a VM, or the machine when it is released. */
+/* What needs the file: a VM, or the machine when it is released. */
 static const char *vm_title(const struct vm_config *c)
 {
     static char text[CONFIG_NAME_SIZE + 8];

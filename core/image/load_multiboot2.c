@@ -82,7 +82,8 @@ static const struct {
     const char *name;
 } refused[] = {{5, "a framebuffer"}};
 
-/* Tags that are as good as fulfilled: alignment of modules, EFI entries and services, a relocatable image. */
+/* Tags that ask for nothing more than every image gets: alignment of modules, EFI entries and services, a
+ * relocatable image. */
 static const uint16_t harmless[] = {6, 7, 8, 9, 10};
 
 static bool check_tag(struct loading *l, const uint8_t *tag, uint16_t type)

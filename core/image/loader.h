@@ -53,7 +53,8 @@ struct start_state {
 
 /*
  * Loads img into vm. On failure returns false and *why points at one line without newline in a static buffer:
- * what is wrong and what was expected. Memory below 1 MiB is used for boot structures, never above for them.
+ * what is wrong and what was expected. Memory below 1 MiB is used for boot structures only, which are never
+ * placed above it.
  */
 bool image_load(struct vm *vm, const struct image *img, struct start_state *start, const char **why);
 

@@ -105,7 +105,7 @@ const char *vm_start(struct vm *vm)
         if (!vm_load(vm))
             return "cannot be loaded";
     }
-    power_off_asked = false; /* whoever starts a VM now wants the machine on */
+    power_off_asked = false; /* an administrator that starts a VM wants the machine on */
     begin_life(vm, BIT(VM_STOPPED), false);
     return NULL;
 }

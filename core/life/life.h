@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * What can be done with a whole VM from outside. All of this runs on the boot CPU, between two runs of a vCPU
- * (cpu->work): at boot, and for the monitor. The phases and who moves a VM between them: sched/vm_run.h. What
- * is refused in which situation is one table (life.c).
+ * (cpu->work): at boot, and for the monitor. The phases, and which code moves a VM between them:
+ * sched/vm_run.h. What is refused in which situation is one table (life.c).
  *
  * NULL: done, or on its way where that is said. Else the reason why not, for one line.
  */

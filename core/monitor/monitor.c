@@ -19,7 +19,7 @@
 static const struct config *config;
 static struct line_edit line;
 static struct console_stream own = {.name = "monitor"};
-static struct console_stream *before; /* who had the focus */
+static struct console_stream *before; /* the stream that had the focus */
 static uint8_t keys[KEYS];            /* typed and not yet taken; the boot CPU's, interrupts off */
 static unsigned keys_head, keys_tail;
 static bool open;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The monitor: commands on the console for whoever runs the machine. Ctrl-\ opens and closes it. Keys come by
- * interrupt to the boot CPU, and wait there for the moment between two runs of a vCPU; so it works whatever
- * the guests do, and no vCPU is loaded where a command runs.
+ * The monitor: commands on the console for the administrator of the machine. Ctrl-\ opens and closes it. Keys
+ * come by interrupt to the boot CPU, and wait there for the moment between two runs of a vCPU; so it works
+ * whatever the guests do, and no vCPU is loaded where a command runs.
  */
 #pragma once
 

@@ -119,7 +119,7 @@ static NORETURN void start_vms(void)
     sched_loop(&hooks);
 }
 
-/* Who names its CPUs gets them first; then who needs them alone. */
+/* VMs that name their CPUs get them first, then VMs that need CPUs of their own. */
 static unsigned claim_order(const struct vm_config *c)
 {
     return (c->cpus_line ? 0 : 2) + (c->sched == SCHED_SHARED ? 1 : 0);

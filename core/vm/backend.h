@@ -91,7 +91,7 @@ struct backend {
     /* An exit in the trace: what it was, and its argument in words, "" when there is none. Takes any event.
      */
     const char *(*exit_words)(const struct trace_event *e, char *details, size_t size);
-    /* Takes write access to whole pieces of its RAM from a guest, until it is reset. */
+    /* Write-protects whole pages of the guest's RAM, as its tables have them, until the VM is reset. */
     enum call_result (*protect)(struct vm *vm, gpa_t at, uint64_t size);
 
     /* --- for vcpu/, of the vCPU that this CPU has loaded --- */

@@ -23,5 +23,5 @@ void channel_reset(struct vm *vm);
 
 void channel_listen(struct vm *vm, unsigned i, struct listener listener);
 bool channel_is_heard(const struct vm *vm, unsigned i); /* at the other end */
-/* Calls ring for who listens at the other end. False: nobody does. */
+/* Calls ring with the listener at the other end. False: there is none. */
 bool channel_ring(struct vm *vm, unsigned i, void (*ring)(struct vcpu *v, unsigned vector));

@@ -21,7 +21,7 @@ enum vcpu_event {
     COUNT_PV_EOI,        /* EOIs without an exit, by a word that the guest shares with us */
     COUNT_PV_KICK,       /* paravirtual calls that did what was asked: kicks, */
     COUNT_PV_IPI,        /* IPIs delivered, */
-    COUNT_PV_YIELD,      /* yields to somebody who waited */
+    COUNT_PV_YIELD,      /* yields to a vCPU that waited for a CPU */
     COUNT_PV_FLUSH,      /* translations flushed at schedule-in, as another vCPU asked */
     COUNT_DOORBELL,      /* rung at it */
     COUNT_ROOT_TICKS,    /* ticks from its exits to the entries behind them, while it was traced */

@@ -50,7 +50,7 @@ enum vm_end {
     VM_END_STOP, /* the operator wants it to be off, whatever on-exit says */
 };
 
-/* The phases of a VM's life; who moves it from one to another stands in sched/vm_run.h. */
+/* The phases of a VM's life; which code moves it is listed in sched/vm_run.h. */
 enum vm_phase {
     VM_STOPPED, /* built and not started, or ended to the last */
     VM_RUNS,
