@@ -94,7 +94,7 @@ const char *bus_add_memory(struct bus *bus, struct device *device, const struct 
 void bus_reset(struct bus *bus);
 void bus_destroy(struct bus *bus);
 
-/* Where somebody may be; *value is all ones. */
+/* Of a range that a device may have taken; *value is all ones. */
 bool bus_find_port_read(struct bus *bus, uint16_t port, unsigned size, uint32_t *value);
 bool bus_find_port_write(struct bus *bus, uint16_t port, unsigned size, uint32_t value);
 

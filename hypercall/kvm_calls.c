@@ -43,7 +43,7 @@ static int64_t send_ipi(struct vcpu *v, struct call *call)
     return taken;
 }
 
-/* args: APIC ID of somebody that may be waiting for a CPU, and has what the caller waits for. */
+/* args: APIC ID of a vCPU that may be waiting for a CPU, and has what the caller waits for. */
 static int64_t yield(struct vcpu *v, struct call *call)
 {
     struct vcpu *target = hypercall_target(v, call_argument(v, call, 0));

@@ -189,7 +189,7 @@ static void follow(struct fair_queue *q)
 }
 
 /*
- * Somebody left the front. The clock does not jump to the next one: what that one owes, as it ran before its
+ * An entity left the front. The clock does not jump to the next one: what that one owes, as it ran before its
  * time, it would owe no longer, and the one that left may be back at once.
  */
 static void keep_clock(struct fair_queue *q)

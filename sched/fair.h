@@ -22,7 +22,7 @@
 #define FAIR_DEFAULT_WEIGHT 100
 #define FAIR_MAX_SLICE      (UINT64_C(1) << 34) /* ticks */
 
-/* fair_slice() of somebody whom nobody waits for. */
+/* fair_slice() of an entity that none waits for. */
 #define FAIR_NO_LIMIT UINT64_MAX
 
 /* Virtual time. Wide enough to never wrap; its low half is what is compared. */
@@ -33,7 +33,7 @@ enum fair_state { FAIR_ASLEEP, FAIR_WAITING, FAIR_RUNNING };
 /* Why the running entity stops. */
 enum fair_stop {
     FAIR_PREEMPTED, /* not of its own: goes on until fair_slice() is 0, or when it is its turn again */
-    FAIR_YIELDED,   /* has nothing useful to do now: somebody else first */
+    FAIR_YIELDED,   /* has nothing useful to do now: another one first */
     FAIR_BLOCKED,   /* sleeps until fair_add() */
 };
 

@@ -239,7 +239,7 @@ static void unlock_two(struct run_queue *a, struct run_queue *b)
     spin_unlock(&b->lock);
 }
 
-/* From the first other queue with somebody to spare. */
+/* From the first other queue with a vCPU to spare. */
 static COLD struct sched_vcpu *steal(struct run_queue *q)
 {
     struct sched_vcpu *got = NULL;
@@ -393,7 +393,7 @@ static void idle(struct run_queue *q)
     if (console_pump())
         return;
     lapic_timer_set(TIMER_SCHED, q->cpu->next_event);
-    if (!q->fair.count) /* else this CPU itself has made somebody ready */
+    if (!q->fair.count) /* else this CPU itself has made a vCPU ready */
         wait_for_interrupt();
     lapic_timer_set(TIMER_SCHED, 0);
 }

@@ -56,7 +56,7 @@ static inline void vm_end_run(struct vm *vm)
         vm_left(vm);
 }
 
-/* Somebody else wants something of it: counts like a vCPU that runs, until vm_end_run(). */
+/* Another CPU wants something of the VM: counts like a vCPU that runs, until vm_end_run(). */
 static inline void vm_begin_request(struct vm *vm)
 {
     __atomic_add_fetch(&vm->state.word, VM_ONE_RUNS, __ATOMIC_SEQ_CST);

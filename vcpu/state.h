@@ -31,7 +31,7 @@ struct vcpu_state {
     bool watched;               /* the debug registers are the monitor's, */
     struct debug_registers own; /* and these the guest's (debug.h) */
     enum run_end end;           /* why the run ends; RUN_ON: it goes on */
-    uint64_t exit_tsc; /* of the exit that is being handled, if anybody looks, or of the end of its HLT */
+    uint64_t exit_tsc; /* of the exit that is being handled, if time is counted, or of the end of its HLT */
     uint32_t event;    /* to be injected next (event.h), 0: none */
     uint32_t event_error;
     uint32_t event_length; /* of the instruction that raised it, where that counts */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* What somebody types: a line cut into words, and words that are numbers. */
+/* A typed line: cut into words, and words that are numbers. */
 #pragma once
 
 #include "arch/x86/types.h"

@@ -16,7 +16,7 @@ enum run_end {
     RUN_LEFT,      /* the VM has ended, or the machine is given back */
     RUN_BLOCKED,   /* it waits for an interrupt, INIT or SIPI */
     RUN_PREEMPTED, /* its slice is over, or another one must run here */
-    RUN_YIELDED,   /* it spins for somebody else */
+    RUN_YIELDED,   /* it spins until another vCPU gets on */
 };
 
 /* Of a vCPU: what the processor is controlled by, in full; its registers; the first of them. */
