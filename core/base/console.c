@@ -340,16 +340,28 @@ void console_send_on(void)
     uart16550_enable_interrupts(sending_on);
 }
 
-void console_interrupt(void *context UNUSED)
+static bool take_received(void)
 {
+    bool any = false;
     uint8_t byte;
 
     while (uart16550_receive(&byte)) {
+        any = true;
         if (input_handler)
             input_handler(byte);
     }
-    if (!console_pump() && sending_on)
-        console_send_on();
+    return any;
+}
+
+/* An edge: a byte that comes while the transmitter's interrupt holds the line up makes none, and is found
+ * behind console_pump(), which lets the line go. */
+void console_interrupt(void *context UNUSED)
+{
+    take_received();
+    do {
+        if (!console_pump() && sending_on)
+            console_send_on();
+    } while (take_received());
 }
 
 bool console_pump_queued(void)

@@ -21,6 +21,8 @@ bool uart16550_setup(uint16_t port)
     return port_there && port == 0x3f8;
 }
 
+static const char *typed, *typed_meanwhile; /* the second comes while the port sends */
+
 unsigned uart16550_send(const char *bytes, unsigned count)
 {
     unsigned n = MIN(MIN(count, 16), room);
@@ -30,6 +32,10 @@ unsigned uart16550_send(const char *bytes, unsigned count)
     memcpy(wire + wire_used, bytes, n);
     wire_used += n;
     room -= n;
+    if (n && typed_meanwhile) {
+        typed = typed_meanwhile;
+        typed_meanwhile = NULL;
+    }
     return n;
 }
 
@@ -44,8 +50,6 @@ void uart16550_enable_interrupts(bool transmit)
 {
     transmit_interrupts = transmit;
 }
-
-static const char *typed;
 
 bool uart16550_receive(uint8_t *byte)
 {
@@ -398,6 +402,25 @@ static void typing(void **state)
     assert_string_equal(keys, "\x1cxyz");
 }
 
+/* Its interrupt is an edge: what comes while the port asks for more to send makes none of its own. */
+static void typing_while_it_sends(void **state)
+{
+    (void)state;
+    memset(keys, 0, sizeof(keys));
+    console_set_input(on_input);
+    room = 1;
+    console_write("skerry> ", 8);
+    console_send_on();
+    assert_true(transmit_interrupts);
+    room = 16;
+    typed = "b";
+    typed_meanwhile = "r";
+    console_interrupt(NULL);
+    assert_string_equal(keys, "br");
+    assert_null(typed_meanwhile);
+    assert_false(transmit_interrupts);
+}
+
 /* The port asks for more until there is none, and only when somebody wanted that. */
 static void port_asks_for_more(void **state)
 {
@@ -478,6 +501,7 @@ int main(void)
         ONE(no_port),
         ONE(screen_catches_up),
         ONE(typing),
+        ONE(typing_while_it_sends),
         ONE(port_asks_for_more),
         ONE(panic_needs_no_lock),
         TWO(prompt_stays_below),
