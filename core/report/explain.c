@@ -72,7 +72,7 @@ static void explain_placement(const struct vm_config *c)
     }
 }
 
-static void explain_vm(const struct vm_config *c)
+static void explain_vm(const struct vm_config *c, bool can_run)
 {
     print("  [vm %s] %s, %llu MiB, %u vcpu(s), %s%s%s\n", c->name,
           c->valid ? "starts" : "NOT started: see the errors above", (unsigned long long)(c->memory / MIB),
@@ -80,7 +80,8 @@ static void explain_vm(const struct vm_config *c)
     if (!c->valid)
         return;
     explain_placement(c);
-    backend.explain_vm(c);
+    if (can_run)
+        backend.explain_vm(c);
 }
 
 /* Spare entries of the MADT, for CPUs that are not there, do not count. */
@@ -137,7 +138,7 @@ void explain(const struct config *config, const char *missing)
         backend.explain();
     print("VMs:%s\n", config && config->vm_count ? "" : " none");
     for (unsigned i = 0; config && i < config->vm_count; i++)
-        explain_vm(&config->vms[i]);
+        explain_vm(&config->vms[i], !missing);
     explain_reasons(missing, config);
     print("----\n");
 }
