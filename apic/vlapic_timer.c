@@ -92,7 +92,7 @@ static NOINLINE unsigned timer_fires(struct vcpu *v, uint64_t now)
     return lvt & 0xff;
 }
 
-static inline __attribute__((always_inline)) unsigned expire(struct vcpu *v, uint64_t now)
+static INLINED unsigned expire(struct vcpu *v, uint64_t now)
 {
     /* Not armed is 0, which is never that much later than now. */
     return unlikely(v->lapic->expires - 1 < now) ? timer_fires(v, now) : 0;

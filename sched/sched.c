@@ -159,8 +159,7 @@ static enum fair_stop stop_reason(struct run_queue *q, struct sched_vcpu *s, enu
     }
 }
 
-static inline __attribute__((always_inline)) struct sched_vcpu *pick(struct run_queue *q, enum fair_stop why,
-                                                                     uint64_t now)
+static INLINED struct sched_vcpu *pick(struct run_queue *q, enum fair_stop why, uint64_t now)
 {
     struct fair_entity *e = fair_next(&q->fair, why, now);
     uint64_t ticks = e ? fair_turn(&q->fair) : FAIR_NO_LIMIT;
@@ -354,7 +353,7 @@ static NOINLINE enum run_end run_traced(struct vcpu *v)
     return end;
 }
 
-static inline __attribute__((always_inline)) enum run_end run_vcpu(struct cpu *cpu, struct vcpu *v)
+static INLINED enum run_end run_vcpu(struct cpu *cpu, struct vcpu *v)
 {
     enum run_end end = RUN_LEFT;
 

@@ -108,11 +108,6 @@ static inline void save_vector(struct cpu *cpu, struct vcpu_state *x)
         XSAVE_INSTRUCTION("xsave64", x);
 }
 
-static bool canonical(uint64_t address)
-{
-    return (uint64_t)((int64_t)(address << 16) >> 16) == address;
-}
-
 static bool msr_valid(uint32_t msr, uint64_t value)
 {
     switch (msr) {

@@ -32,11 +32,6 @@ static void check(bool ok, struct vmcs_field f, const char *rule)
         check(condition, vmcs_##field, rule); \
     } while (0)
 
-static bool canonical(uint64_t address)
-{
-    return (uint64_t)((int64_t)(address << 16) >> 16) == address;
-}
-
 static bool physical_page(uint64_t address)
 {
     return address % PAGE_SIZE == 0 && !(address >> cpu_physical_bits());

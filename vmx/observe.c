@@ -32,8 +32,7 @@ static const uint16_t fields[EXIT_KINDS] = {
     [KIND_APIC_WRITE] = FIELD_exit_qualification,
 };
 
-static inline __attribute__((always_inline)) void describe(struct trace_event *e, const struct vcpu *v,
-                                                           unsigned kind)
+static INLINED void describe(struct trace_event *e, const struct vcpu *v, unsigned kind)
 {
     unsigned field = fields[kind];
     uint64_t value;
@@ -117,7 +116,7 @@ static void spend(struct vcpu *v, unsigned kind, uint64_t now)
 
 /* --- every exit --- */
 
-static inline __attribute__((always_inline)) bool observe(struct vcpu *v, bool trace, bool budget)
+static INLINED bool observe(struct vcpu *v, bool trace, bool budget)
 {
     struct vmx_vcpu *x = vmx_of(v);
     uint64_t now = rdtsc();

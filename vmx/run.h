@@ -34,16 +34,14 @@ static inline unsigned vmx_basic_reason(void)
     return likely(basic < EXIT_REASONS) ? basic : EXIT_REASONS - 1;
 }
 
-static inline __attribute__((always_inline)) enum next vmx_handle_exit(struct vcpu *v, unsigned basic,
-                                                                       unsigned kind)
+static INLINED enum next vmx_handle_exit(struct vcpu *v, unsigned basic, unsigned kind)
 {
     v->stats->exits[kind]++;
     return vmx_exit_handlers[basic](v);
 }
 
 /* True: the guest goes on right away. */
-static inline __attribute__((always_inline)) bool vmx_exited_by(struct vcpu *v, struct vmx_vcpu *x,
-                                                                unsigned basic, unsigned kind)
+static INLINED bool vmx_exited_by(struct vcpu *v, struct vmx_vcpu *x, unsigned basic, unsigned kind)
 {
     enum next next;
 

@@ -53,8 +53,14 @@ static inline hpa_t hpa(uint64_t value)
 #define likely(x)   __builtin_expect(!!(x), 1)
 #define unlikely(x) __builtin_expect(!!(x), 0)
 
+/* A linear address of 48 bits, sign-extended (SDM volume 1, "Canonical Addressing"). */
+static inline bool canonical(uint64_t address)
+{
+    return (uint64_t)((int64_t)(address << 16) >> 16) == address;
+}
+
 /* Reads n bytes of little-endian data from anywhere, aligned or not. */
-static inline __attribute__((always_inline)) uint64_t load_le(const void *from, unsigned n)
+static INLINED uint64_t load_le(const void *from, unsigned n)
 {
     uint64_t value = 0;
 
@@ -62,7 +68,7 @@ static inline __attribute__((always_inline)) uint64_t load_le(const void *from, 
     return value;
 }
 
-static inline __attribute__((always_inline)) void store_le(void *to, uint64_t value, unsigned n)
+static INLINED void store_le(void *to, uint64_t value, unsigned n)
 {
     __builtin_memcpy(to, &value, n);
 }

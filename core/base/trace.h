@@ -48,7 +48,7 @@ typedef struct trace_event trace_ring[TRACE_EVENTS];
 _Static_assert(!(sizeof(trace_ring) & TRACE_WRAP), "a power of two");
 
 /* The next event in the ring of this CPU: begun here, the rest is up to the caller. */
-static inline __attribute__((always_inline)) struct trace_event *trace_begin(uint64_t tsc)
+static INLINED struct trace_event *trace_begin(uint64_t tsc)
 {
     struct cpu *cpu = this_cpu();
     struct trace_event *e = cpu->trace, *next = e + 1;

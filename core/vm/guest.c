@@ -51,7 +51,7 @@ static uint8_t *ram_pointer(const struct vm *vm, uint64_t offset)
 }
 
 /* Nearly every access: n bytes within one piece of RAM. NULL: look closer. */
-static inline __attribute__((always_inline)) uint8_t *one_piece(const struct vm *vm, gpa_t at, size_t n)
+static INLINED uint8_t *one_piece(const struct vm *vm, gpa_t at, size_t n)
 {
     uint64_t offset = at.value;
 
