@@ -3,6 +3,11 @@
  */
 #include "apic/vlapic_state.h"
 #include "arch/x86/cpu.h"
+#include "core/base/machine.h"
+
+#define MOST_TICKS                                                                                         \
+    5000 /* of a periodic timer a second: one with less between them would leave no time for anything else \
+          */
 
 static unsigned divide_shift(uint32_t dcr)
 {
@@ -49,6 +54,16 @@ static uint64_t host_ticks(const struct vlapic *a, uint32_t count)
     return guest_tsc_unscale(&a->tsc, (uint64_t)count << divide_shift(a->divide));
 }
 
+/* The count register may say less. */
+static uint64_t period_of(const struct vlapic *a, uint32_t initial)
+{
+    uint64_t ticks = host_ticks(a, initial);
+
+    if (!initial || (a->lvt_timer & LVT_MODE) != LVT_PERIODIC)
+        return ticks;
+    return MAX(ticks, machine.tsc_hz / MOST_TICKS);
+}
+
 static void set_deadline(struct vlapic *a, uint64_t guest_tsc, uint64_t now)
 {
     uint64_t guest_now = guest_tsc_at(&a->tsc, now);
@@ -64,7 +79,8 @@ uint32_t vlapic_timer_count(const struct vlapic *a)
 
     if (deadline_mode(a) || !a->expires || a->expires <= now)
         return 0;
-    return (uint32_t)(guest_tsc_scale(&a->tsc, a->expires - now) >> divide_shift(a->divide));
+    return (uint32_t)MIN(guest_tsc_scale(&a->tsc, a->expires - now) >> divide_shift(a->divide),
+                         get(a, LAPIC_TIMER_ICR));
 }
 
 static NOINLINE unsigned timer_fires(struct vcpu *v, uint64_t now)
@@ -121,7 +137,7 @@ void vlapic_timer_write_initial(struct vcpu *v, uint32_t value)
     }
     vlapic_timer_fire_if_due(v);
     set(a, LAPIC_TIMER_ICR, value);
-    a->period = host_ticks(a, value);
+    a->period = period_of(a, value);
     arm(a, value ? after(rdtsc(), a->period) : 0);
     v->due |= DUE_TIMER;
 }
@@ -135,7 +151,7 @@ void vlapic_timer_write_divide(struct vcpu *v, uint32_t value)
     left = vlapic_timer_count(a);
     a->divide = value & 0xb;
     set(a, LAPIC_TIMER_DCR, a->divide);
-    a->period = host_ticks(a, get(a, LAPIC_TIMER_ICR));
+    a->period = period_of(a, get(a, LAPIC_TIMER_ICR));
     if (left)
         arm(a, after(rdtsc(), host_ticks(a, left)));
     v->due |= DUE_TIMER;
@@ -146,6 +162,7 @@ void vlapic_timer_write_lvt(struct vlapic *a, uint32_t value)
     bool disarm = (a->lvt_timer ^ value) & LVT_DEADLINE;
 
     a->lvt_timer = value;
+    a->period = period_of(a, get(a, LAPIC_TIMER_ICR));
     if (!disarm)
         return;
     /* "Local APIC timer modes": switching into or out of TSC-deadline mode disarms */

@@ -47,13 +47,21 @@ static void set_pin(struct pc *pc, unsigned pin, bool level)
     spin_unlock(&pc->devices[IOAPIC].lock);
 }
 
-static void uart_transmit(void *context, uint8_t byte)
+static bool uart_transmit(void *context, uint8_t byte)
 {
     struct pc *pc = context;
 
-    console_guest_output(&pc->vm->console, byte);
-    if (console_backlog && this_cpu()->vcpu)
-        this_cpu()->vcpu->due |= DUE_SEND;
+    return console_guest_output(&pc->vm->console, byte);
+}
+
+/* By whichever CPU has made the room. */
+static void console_writable(void *context)
+{
+    struct pc *pc = context;
+
+    spin_lock(&pc->devices[SERIAL].lock);
+    uart_writable(&pc->uart);
+    spin_unlock(&pc->devices[SERIAL].lock);
 }
 
 static void uart_irq(void *context, bool level)
@@ -73,8 +81,11 @@ static void feed(struct pc *pc)
 static uint32_t serial_read(void *context, unsigned reg, unsigned size UNUSED)
 {
     struct pc *pc = context;
-    uint8_t byte = uart_read(&pc->uart, reg);
+    uint8_t byte;
 
+    if (unlikely(pc->uart.busy) && console_room(&pc->vm->console) >= CONSOLE_RESERVE)
+        uart_writable(&pc->uart); /* a guest that polls need not wait for console_writable() */
+    byte = uart_read(&pc->uart, reg);
     feed(pc);
     return byte;
 }
@@ -233,6 +244,9 @@ bool pc_create(struct vm *vm, const struct placement *p UNUSED)
     vm->eoi = end_of_interrupt;
     pc->vm = vm;
     uart_init(&pc->uart, uart_transmit, uart_irq, pc);
+    vm->console.writable = console_writable;
+    vm->console.context = pc;
+    console_add(&vm->console);
     for (unsigned i = 0; i < DEVICES; i++) {
         pc->devices[i] = (struct device){.ops = &devices[i], .context = pc};
         expect_taken(&devices[i], bus_attach(&pc->bus, &pc->devices[i]));
@@ -249,8 +263,10 @@ void pc_reset(struct vm *vm)
 
 void pc_destroy(struct vm *vm)
 {
-    if (vm->bus) /* it may not have been built so far */
-        bus_destroy(vm->bus);
+    if (!vm->bus) /* it may not have been built so far */
+        return;
+    console_remove(&vm->console);
+    bus_destroy(vm->bus);
 }
 
 /* --- what firmware leaves behind --- */

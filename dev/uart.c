@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* 16550A UART: registers, receive FIFO, interrupt priorities, loopback. */
 #include "dev/uart.h"
+
 enum { RBR, IER, IIR, LCR, MCR, LSR, MSR, SCR, THR = RBR, FCR = IIR, DLL = RBR, DLM = IER };
 enum { IER_RECEIVED = 1, IER_THR_EMPTY = 2, IER_LINE = 4, IER_MODEM = 8 };
 enum { IIR_MODEM = 0, IIR_NONE = 1, IIR_THR_EMPTY = 2, IIR_RECEIVED = 4, IIR_LINE = 6, IIR_FIFO = 0xc0 };
@@ -86,7 +87,7 @@ static uint8_t read_iir(struct uart *u)
 
 static uint8_t read_lsr(struct uart *u)
 {
-    uint8_t value = LSR_THR_EMPTY | LSR_IDLE;
+    uint8_t value = u->busy ? 0 : LSR_THR_EMPTY | LSR_IDLE;
 
     value |= (uint8_t)((u->count > 0 ? LSR_READY : 0) | (u->overrun ? LSR_OVERRUN : 0));
     u->overrun = false;
@@ -120,21 +121,31 @@ uint8_t uart_read(struct uart *u, unsigned reg)
     return value;
 }
 
-/* Sent at once, so the transmitter is empty again: the interrupt falls and rises. */
+/* Sent at once, so the transmitter is empty again: the interrupt falls and rises. What is written while it is
+ * busy is the receiver's to keep or lose. */
 static void write_thr(struct uart *u, uint8_t value)
 {
     u->thr_pending = false;
     update_irq(u);
     if (!(u->mcr & MCR_LOOP))
-        u->transmit(u->context, value);
+        u->busy = !u->transmit(u->context, value);
     else if (!push_byte(u, value))
         u->overrun = true;
+    u->thr_pending = !u->busy;
+}
+
+void uart_writable(struct uart *u)
+{
+    if (!u->busy)
+        return;
+    u->busy = false;
     u->thr_pending = true;
+    update_irq(u);
 }
 
 static void write_ier(struct uart *u, uint8_t value)
 {
-    if ((value & ~u->ier) & IER_THR_EMPTY)
+    if (((value & ~u->ier) & IER_THR_EMPTY) && !u->busy)
         u->thr_pending = true;
     u->ier = value & 0x0f;
 }

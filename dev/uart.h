@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * 16550A UART as a guest sees it (PC16550D data sheet, "Registers"): FIFOs, interrupts and loopback, but no
- * line: speed and format are kept and have no effect, and what is written is sent at once.
+ * line: speed and format are kept and have no effect. The transmitter is empty again at once, unless whoever
+ * takes the bytes has no room for more.
  */
 #pragma once
 
@@ -9,8 +10,9 @@
 
 #define UART_FIFO_SIZE 16
 
-typedef void uart_transmit_fn(void *context, uint8_t byte); /* may not call back into the UART */
-typedef void uart_irq_fn(void *context, bool level);        /* called on changes only */
+/* False: the transmitter stays busy until uart_writable(). May not call back into the UART. */
+typedef bool uart_transmit_fn(void *context, uint8_t byte);
+typedef void uart_irq_fn(void *context, bool level); /* called on changes only */
 
 struct uart {
     uart_transmit_fn *transmit;
@@ -20,6 +22,7 @@ struct uart {
     uint8_t head, count;
     bool fifo_enabled;
     bool overrun;
+    bool busy;        /* the transmitter */
     bool thr_pending; /* the "transmitter empty" interrupt was not acknowledged yet */
     bool irq;
     uint8_t ier, lcr, mcr, scr, fcr, dll, dlm;
@@ -34,6 +37,9 @@ void uart_reset(struct uart *u);
 /* reg: 0 to 7, others as their low three bits. */
 uint8_t uart_read(struct uart *u, unsigned reg);
 void uart_write(struct uart *u, unsigned reg, uint8_t value);
+
+/* There is room for what is written next. */
+void uart_writable(struct uart *u);
 
 /* A byte arrives from outside. False, and the byte is not taken, while the receiver is full or in loopback.
  */

@@ -82,8 +82,7 @@ static int64_t write_console(struct vcpu *v, struct call *call)
     if (at + size < at || !guest_read(v->vm, gpa(at), bytes, 1) ||
         !guest_read(v->vm, gpa(at + size - 1), bytes, 1))
         return SKERRY_EFAULT;
-    size = MIN(size, console_room());
-    v->due |= DUE_SEND;
+    size = MIN(size, console_room(&v->vm->console));
     for (uint64_t done = 0, step; done < size; done += step) {
         step = MIN(sizeof(bytes), size - done);
         if (!guest_read(v->vm, gpa(at + done), bytes, step))

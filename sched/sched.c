@@ -380,6 +380,8 @@ static void run_shared(struct run_queue *q, const struct loop_hooks *hooks)
         if ((!s && !(s = steal(q))) || q->cpu->leave)
             return;
         end = run_vcpu(q->cpu, s->v);
+        if (unlikely(end != RUN_PREEMPTED))
+            let_interrupts_in(); /* those that wait again and again may all do so without an entry */
         s->spins = end == RUN_YIELDED;
         if (unlikely(s->spins))
             favour_mate(s->v);
@@ -389,8 +391,6 @@ static void run_shared(struct run_queue *q, const struct loop_hooks *hooks)
 
 static void idle(struct run_queue *q)
 {
-    if (console_pump())
-        return;
     lapic_timer_set(TIMER_SCHED, q->cpu->next_event);
     if (!q->fair.count) /* else this CPU itself has made a vCPU ready */
         wait_for_interrupt();
@@ -418,6 +418,17 @@ void sched_event(void)
 {
     if (this_cpu()->vcpu)
         vcpu_note(this_cpu()->vcpu, ASKED_RESCHED);
+}
+
+COLD void sched_look_around(void)
+{
+    const struct cpu *cpu = this_cpu();
+
+    let_interrupts_in();
+    if (cpu->next_event && rdtsc() >= cpu->next_event)
+        sched_event();
+    if (cpu->vcpu && (cpu->work || cpu->leave))
+        vcpu_note(cpu->vcpu, ASKED_LEAVE);
 }
 
 /* --- from anywhere --- */
@@ -464,13 +475,13 @@ static void on_timer(void *context UNUSED)
         sched_event();
     if (this_cpu()->vcpu)
         this_cpu()->vcpu->due |= DUE_TIMER;
-    console_pump();
+    console_timer();
 }
 
 /* A processor that sends by itself (IPI virtualization) leaves no note. */
 static void look_for_mail(struct vcpu *v)
 {
-    if (v && backend.has_mail(v))
+    if (v && !(v->asked & ASKED_MAIL) && backend.has_mail(v))
         vcpu_note(v, ASKED_MAIL);
 }
 
@@ -644,7 +655,7 @@ NORETURN void sched_loop(const struct loop_hooks *hooks)
         hooks->idle();
         if (cpu->queue)
             idle(cpu->queue);
-        else if (!console_pump() && !cpu->work)
+        else if (!cpu->work)
             wait_for_interrupt();
     }
 }

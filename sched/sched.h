@@ -43,3 +43,10 @@ bool sched_yield_to(struct vcpu *from, struct vcpu *to);
 
 bool sched_look(void);  /* for ASKED_RESCHED: true when the vCPU that runs must give way */
 void sched_event(void); /* cpu->next_event has come; in root mode */
+
+/*
+ * Wherever a CPU can go round in root mode without an instruction of its guest: an interrupt of the host that
+ * is pending would never be taken, nor the end of the slice be seen. Takes what is pending, looks at the
+ * clock, and leaves the vCPU that runs here a note when something is wanted of the CPU.
+ */
+void sched_look_around(void);

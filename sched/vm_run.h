@@ -13,6 +13,8 @@
  *     ending                          loading   the last one out, which does what follows (life hook):
  *     loading                         runs, or paused if it was, or stopped
  *
+ * In ending and loading the operator may still say what follows: vm_wish().
+ *
  * The last one out is the CPU that finds the count of those that run at 0 when it leaves. A requester counts
  * as one of them (vm_begin_request), so a VM of which no vCPU runs has a last one out, too.
  */
@@ -29,6 +31,15 @@ void vm_set_ended(vm_ended_fn *ended);
  * it was in none of them. That the operator paused it is kept through its end.
  */
 bool vm_move(struct vm *vm, unsigned from, union vm_state to);
+
+/* The same, of a VM that is in this very state and no other. */
+bool vm_move_from(struct vm *vm, union vm_state was, union vm_state to);
+
+/*
+ * What the operator wants of a VM that ends or is loaded again: to be off then, or paused. It outlasts what
+ * the guest asked for. end: VM_END_STOP, or VM_END_NONE for a pause. False: the VM is in neither phase.
+ */
+bool vm_wish(struct vm *vm, enum vm_end end, enum vm_pause pause);
 
 /* Whether its vCPUs may run now. */
 static inline bool vm_may_run(const struct vm *vm)

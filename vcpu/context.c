@@ -211,6 +211,8 @@ INLINED void vcpu_context_load(struct vcpu *v, struct cpu *cpu)
 
     if (likely(cpu->context_of != v))
         load_all(cpu, x);
+    else if (x->save_with != SAVE_FXSAVE)
+        set_xcr0(cpu, x->xcr0); /* to save it took all components */
     if (unlikely(x->debug))
         load_debug(&x->context);
     cpu->context_of = v;

@@ -9,8 +9,7 @@
 #include "vcpu/state.h"
 
 /* Behind these the backend may have to watch for another deadline. */
-#define MOVES_DEADLINE \
-    ((uint64_t)(DUE_RUN | DUE_SEND | DUE_INACTIVE | DUE_TIMER) << 32 | ASKED_RESCHED | ASKED_INIT)
+#define MOVES_DEADLINE ((uint64_t)(DUE_RUN | DUE_INACTIVE | DUE_TIMER) << 32 | ASKED_RESCHED | ASKED_INIT)
 
 static bool must_leave(const struct vcpu *v)
 {
@@ -33,8 +32,10 @@ static bool leave_if_asked(struct vcpu *v)
 
 static void idle_until_kick(struct vcpu *v)
 {
-    if (console_pump() || (v->asked & ASKED_WAKES) || !vlapic_block(v))
+    if ((v->asked & ASKED_WAKES) || !vlapic_block(v)) {
+        sched_look_around();
         return;
+    }
     vlapic_timer_to_host(v);
     wait_for_interrupt();
     vlapic_timer_from_host(v);
@@ -209,13 +210,6 @@ static bool first_entry(struct vcpu *v)
     return leave_if_asked(v);
 }
 
-/* The console has been looked at already; the backend shall come back for the rest. */
-static bool watch_console(struct vcpu *v)
-{
-    v->due &= ~DUE_SEND;
-    return true;
-}
-
 static bool settle_eoi(struct vcpu *v)
 {
     vlapic_settle_eoi(v);
@@ -241,11 +235,11 @@ static bool deliver_step(struct vcpu *v)
 
 /* False: the run ends. In the order of the bits; a step may make a later one due. */
 static bool (*const steps[])(struct vcpu *v) = {
-    ASKED(LEAVE) = leave_step,   ASKED(FLUSH) = flush,           ASKED(RESCHED) = reschedule,
-    ASKED(INIT) = become_active, ASKED(STARTUP) = become_active, ASKED(UNHALT) = keep_unhalt,
-    ASKED(MAIL) = collect_mail,  ASKED(NMI) = take_nmi,          DUE(RUN) = first_entry,
-    DUE(SEND) = watch_console,   DUE(INACTIVE) = become_active,  DUE(EOI) = settle_eoi,
-    DUE(TIMER) = look_at_timer,  DUE(IRQ) = deliver_step,        DUE(EVENT) = deliver_step,
+    ASKED(LEAVE) = leave_step,     ASKED(FLUSH) = flush,           ASKED(RESCHED) = reschedule,
+    ASKED(INIT) = become_active,   ASKED(STARTUP) = become_active, ASKED(UNHALT) = keep_unhalt,
+    ASKED(MAIL) = collect_mail,    ASKED(NMI) = take_nmi,          DUE(RUN) = first_entry,
+    DUE(INACTIVE) = become_active, DUE(EOI) = settle_eoi,          DUE(TIMER) = look_at_timer,
+    DUE(IRQ) = deliver_step,       DUE(EVENT) = deliver_step,
 };
 
 /* Each bit once at most: what becomes due behind its step is for the exit after this entry (an EOI that is
@@ -254,8 +248,6 @@ NOINLINE bool vcpu_prepare(struct vcpu *v, uint64_t which)
 {
     uint64_t taken = 0, now;
 
-    if (unlikely(console_backlog))
-        console_pump_in_passing();
     while ((now = v->pending & which)) {
         unsigned bit = (unsigned)__builtin_ctzll(now);
 

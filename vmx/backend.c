@@ -53,7 +53,7 @@ static bool probe(const char **missing)
     }
     if (!vmx_caps_read(&vmx_caps, missing))
         return false;
-    *missing = "three pages of memory for I/O bitmaps and local APIC";
+    *missing = "four pages of memory for I/O bitmaps and local APIC";
     return vmx_io_bitmap_create() && vmx_apicv_init();
 }
 

@@ -17,6 +17,7 @@ void vmx_reinject(struct vcpu *v)
 
     if (!(info & EVENT_VALID))
         return;
+    sched_look_around(); /* a delivery that always fails is no instruction of the guest's */
     x->state.event = info & ~(uint32_t)BIT(12); /* bit 12 is undefined here and reserved at entry */
     if (info & EVENT_ERROR_CODE)
         x->state.event_error = (uint32_t)vmcs_read(vmcs_idt_vectoring_error);
@@ -58,6 +59,8 @@ static bool interruptible(uint64_t blocking)
     return (vmcs_read(vmcs_guest_rflags) & RFLAGS_IF) && !(blocking & (BLOCKING_STI | BLOCKING_MOV_SS));
 }
 
+/* Behind STI only interrupts wait by the manual, but a processor may refuse an NMI there, and its NMI window
+ * opens: that would be the same exit for ever. */
 static bool nmi_allowed(uint64_t blocking)
 {
     return !(blocking & (BLOCKING_NMI | BLOCKING_STI | BLOCKING_MOV_SS));
@@ -107,7 +110,10 @@ static NOINLINE void prepare_event(struct vcpu *v, struct vmx_vcpu *x)
         busy = inject_event(x, blocking);
     if (!x->virtual_delivery)
         waiting = deliver_interrupt(v, busy, blocking);
-    set_windows(x, waiting, x->state.nmi);
+    if (unlikely(x->state.nmi && (blocking & BLOCKING_STI))) /* the next instruction ends it, with IF set */
+        set_windows(x, true, false);
+    else
+        set_windows(x, waiting, x->state.nmi);
 }
 
 void vmx_deliver(struct vcpu *v)

@@ -6,6 +6,7 @@
 #include "core/base/console.h"
 #include "core/base/panic.h"
 #include "hypercall/hypercall.h"
+#include "sched/sched.h"
 #include "sched/vm_run.h"
 #include "vcpu/cpuid.h"
 #include "vcpu/cr.h"
@@ -32,12 +33,13 @@ static COLD enum next crash(struct vcpu *v, const char *what)
     return NEXT_LEAVE;
 }
 
-/* #DB and #AC go back to the guest. */
+/* #DB and #AC go back to the guest, whose delivery of them may raise them again before any instruction. */
 static enum next handle_exception(struct vcpu *v)
 {
     uint32_t info = (uint32_t)vmcs_read(vmcs_exit_interruption_info);
     unsigned vector = EVENT_VECTOR(info);
 
+    sched_look_around();
     vmx_reinject(v);
     if (EVENT_TYPE(info) == EVENT_NMI) {
         __asm__ volatile("int $2"); /* the host's own NMI */
@@ -72,7 +74,6 @@ static enum next handle_window(struct vcpu *v)
 
 static enum next handle_timer(struct vcpu *v)
 {
-    console_pump();
     return vmx_timer_expired(v);
 }
 

@@ -9,11 +9,9 @@
 #include "apic/vlapic.h"
 #include "arch/x86/cpu.h"
 #include "arch/x86/lapic.h"
-#include "core/base/console.h"
 #include "core/base/machine.h"
 #include "vmx/caps.h"
 
-#define CONSOLE_HZ   1000
 #define CPUID_STABLE 0x0fff3fffu /* family, model, stepping */
 
 /* CPUs whose specification updates list errata of the timer: it may run at a wrong rate. */
@@ -40,44 +38,22 @@ bool vmx_hv_timer_wanted(const struct vm_config *config)
     return !config_is_off(config, "hv-timer") && vmx_hv_timer_usable() && !machine_option_off("hv-timer");
 }
 
-/*
- * A guest that spins or halts by itself may not exit again, and nobody else may send what is queued for the
- * console. Without a deadline the timer starts from here at each entry, which costs nothing until it is over.
- */
-static uint32_t longest_time(bool watch)
+/* The control stays on: without a deadline the timer starts from its longest time at each entry. */
+static void start_from_longest(void)
 {
-    return watch ? vmx_hv_timer_count(machine.tsc_hz / CONSOLE_HZ, 0, MISC_TIMER_SHIFT(vmx_caps.misc))
-                 : UINT32_MAX;
+    vmcs_write(vmcs_preemption_timer_value, UINT32_MAX);
 }
 
 void vmx_hv_timer_reset(const struct vmx_vcpu *x)
 {
     if (x->pin & PIN_PREEMPTION_TIMER)
-        vmcs_write(vmcs_preemption_timer_value, longest_time(x->watches_console));
+        start_from_longest();
 }
 
-/* The same for a vCPU that halts by itself with its timer on the CPU's. */
-static COLD void watch_console(void)
+static NOINLINE void follow_on_host(void)
 {
-    this_cpu()->next_event = console_backlog ? rdtsc() + machine.tsc_hz / CONSOLE_HZ : 0;
-}
-
-static NOINLINE void follow_on_host(const struct vmx_vcpu *x)
-{
-    if (unlikely(!(x->proc & PROC_HLT)))
-        watch_console();
     if (this_cpu()->next_event != this_cpu()->timer_deadlines[TIMER_SCHED])
         lapic_timer_set(TIMER_SCHED, this_cpu()->next_event);
-}
-
-/* The control stays on: without a deadline the timer starts from its longest time at each entry. */
-static inline void start_from_longest(struct vmx_vcpu *x)
-{
-    bool watch = console_backlog;
-
-    if (x->timer_deadline || watch != x->watches_console)
-        vmcs_write(vmcs_preemption_timer_value, longest_time(watch));
-    x->watches_console = watch;
 }
 
 INLINED void vmx_hv_timer_follow(struct vcpu *v)
@@ -86,15 +62,15 @@ INLINED void vmx_hv_timer_follow(struct vcpu *v)
     uint64_t deadline, event;
 
     if (unlikely(!(x->pin & PIN_PREEMPTION_TIMER))) {
-        follow_on_host(x);
+        follow_on_host();
         return;
     }
     deadline = vlapic_backend_deadline(v);
     event = this_cpu()->next_event;
     if (event && (!deadline || event < deadline))
         deadline = event;
-    if (!deadline)
-        start_from_longest(x);
+    if (!deadline && x->timer_deadline)
+        start_from_longest();
     x->timer_deadline = deadline;
 }
 
@@ -111,6 +87,11 @@ uint32_t vmx_hv_timer_count(uint64_t deadline, uint64_t now, unsigned shift)
 
 void vmx_hv_timer_load(const struct vmx_vcpu *x)
 {
+    uint64_t now = rdtsc();
+
+    if (unlikely(x->timer_deadline <= now))
+        let_interrupts_in(); /* this entry exits before an instruction, and for no other reason than the timer
+                              */
     vmcs_write(vmcs_preemption_timer_value,
-               vmx_hv_timer_count(x->timer_deadline, rdtsc(), MISC_TIMER_SHIFT(vmx_caps.misc)));
+               vmx_hv_timer_count(x->timer_deadline, now, MISC_TIMER_SHIFT(vmx_caps.misc)));
 }

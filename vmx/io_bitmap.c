@@ -1,27 +1,36 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Which ports a guest reaches without an exit: two pages, shared by all VMs (SDM volume 3, "I/O-bitmap
- * addresses"). */
 #include "vmx/io_bitmap.h"
 #include "arch/x86/layout.h"
 #include "arch/x86/string.h"
 #include "core/base/memory.h"
 
-static uint8_t *bitmap;
+static uint8_t *closed;  /* what all VMs share, but for ... */
+static uint8_t *delayed; /* ... the first half of those with io-delay = pass */
+
+static void open_port(uint8_t *bitmap, unsigned port)
+{
+    bitmap[port / 8] &= (uint8_t)~BIT(port % 8);
+}
 
 bool vmx_io_bitmap_create(void)
 {
-    bitmap = memory_alloc_zeroed(&memory_host, MEMORY_CONTROL, 2);
-    if (!bitmap)
+    closed = memory_alloc_zeroed(&memory_host, MEMORY_CONTROL, 3);
+    if (!closed)
         return false;
-    memset(bitmap, 0xff, 2 * PAGE_SIZE);
-    /* What BIOS and Linux write to for a delay: the diagnostic port, which nothing decodes, and its stand-in.
-     */
-    bitmap[0x80 / 8] &= (uint8_t)~BIT(0x80 % 8);
-    bitmap[0xed / 8] &= (uint8_t)~BIT(0xed % 8);
+    memset(closed, 0xff, 3 * PAGE_SIZE);
+    delayed = closed + 2 * PAGE_SIZE;
+    /* What BIOS and Linux write to for a delay: the diagnostic port and its stand-in. */
+    open_port(delayed, 0x80);
+    open_port(delayed, 0xed);
     return true;
 }
 
-hpa_t vmx_io_bitmap(void)
+hpa_t vmx_io_bitmap_a(const struct vm_config *c)
 {
-    return virt_to_phys(bitmap);
+    return virt_to_phys(c->pass_io_delay ? delayed : closed);
+}
+
+hpa_t vmx_io_bitmap_b(void)
+{
+    return virt_to_phys(closed + PAGE_SIZE);
 }

@@ -63,8 +63,8 @@ static void write_controls(const struct vcpu *v)
     vmcs_write(vmcs_exit_msr_load_count, 0);
     vmcs_write(vmcs_entry_msr_load_count, 0);
     vmcs_write(vmcs_entry_interruption_info, 0);
-    vmcs_write(vmcs_io_bitmap_a, vmx_io_bitmap().value);
-    vmcs_write(vmcs_io_bitmap_b, vmx_io_bitmap().value + PAGE_SIZE);
+    vmcs_write(vmcs_io_bitmap_a, vmx_io_bitmap_a(v->vm->config).value);
+    vmcs_write(vmcs_io_bitmap_b, vmx_io_bitmap_b().value);
     vmcs_write(vmcs_vpid, vm->first_vpid + v->id);
     if (v->vm->tsc_multiplier)
         vmcs_write(vmcs_tsc_multiplier, v->vm->tsc_multiplier);

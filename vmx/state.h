@@ -41,7 +41,6 @@ struct vmx_vcpu {
     bool handed_over;                  /* SVI and the EOI-exit bitmap are those of the page */
     uint8_t tpr_threshold;
     uint64_t timer_deadline;           /* on the preemption timer: host TSC, 0: it is off */
-    bool watches_console;              /* without a deadline: it exits now and then */
     uint64_t cr3_targets[CR3_TARGETS]; /* by slot, */
     uint8_t cr3_targets_used;          /* a bit each */
 };

@@ -187,6 +187,12 @@ static inline void wait_for_interrupt(void)
     __asm__ volatile("sti; hlt; cli" ::: "memory");
 }
 
+/* What is pending is handled here; with interrupts off before and behind. */
+static inline void let_interrupts_in(void)
+{
+    __asm__ volatile("sti; nop; cli" ::: "memory"); /* the instruction behind STI is still in its shadow */
+}
+
 static inline NORETURN void halt_forever(void)
 {
     for (;;)

@@ -144,13 +144,19 @@ void lapic_timer_arm(uint64_t tsc)
         arm_one_shot(tsc);
 }
 
+_Static_assert(ARRAY_SIZE(((struct cpu *)NULL)->timer_deadlines) == TIMER_USERS, "one of each user");
+
+/* 0 is never. */
+static inline uint64_t earlier_of(uint64_t a, uint64_t b)
+{
+    return MIN(a - 1, b - 1) + 1;
+}
+
 void lapic_timer_set(enum timer_user user, uint64_t tsc)
 {
     uint64_t *deadlines = this_cpu()->timer_deadlines, first;
 
     deadlines[user] = tsc;
-    first = deadlines[TIMER_GUEST];
-    if (!first || (deadlines[TIMER_SCHED] && deadlines[TIMER_SCHED] < first))
-        first = deadlines[TIMER_SCHED];
+    first = earlier_of(earlier_of(deadlines[TIMER_GUEST], deadlines[TIMER_SCHED]), deadlines[TIMER_CONSOLE]);
     lapic_timer_arm(first);
 }

@@ -52,8 +52,8 @@ void cpu_kick(const struct cpu *cpu);
  */
 void lapic_timer_arm(uint64_t tsc);
 
-/* The same for two users, each with a deadline of its own: the earlier deadline gets the interrupt. */
-enum timer_user { TIMER_GUEST, TIMER_SCHED, TIMER_USERS };
+/* The same for several users, each with a deadline of its own: the earliest gets the interrupt. */
+enum timer_user { TIMER_GUEST, TIMER_SCHED, TIMER_CONSOLE, TIMER_USERS };
 void lapic_timer_set(enum timer_user user, uint64_t tsc);
 
 /* Input clocks of the timer per 2^32 TSC ticks, needed without TSC-deadline mode. */

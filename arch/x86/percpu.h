@@ -33,7 +33,8 @@ struct cpu {
     struct vcpu *owner;          /* the dedicated vCPU that this CPU belongs to, or NULL */
     bool shared;                 /* it has a run queue (sched/sched.c) */
     uint64_t slice_end;          /* TSC; 0: nobody waits */
-    uint64_t timer_deadlines[2]; /* by enum timer_user (arch/x86/lapic.h) */
+    uint64_t timer_deadlines[3]; /* by enum timer_user (arch/x86/lapic.h) */
+    bool sends;                  /* it looks after the console's output (core/base/console.h) */
     uint64_t next_event;         /* TSC at which the scheduler wants the CPU back; 0: never */
     struct run_queue *queue;
     struct vcpu *vcpu;                     /* that runs or halts here now, or NULL */

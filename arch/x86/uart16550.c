@@ -14,7 +14,6 @@ enum { DATA, IER, FCR, LCR, MCR, LSR, MSR, SCR };
 #define LSR_THRE       0x20
 #define LSR_TEMT       0x40
 #define IER_RECEIVE    0x01
-#define IER_TRANSMIT   0x02
 #define FIFO_SIZE      16
 #define DIVISOR_115200 1
 
@@ -118,8 +117,8 @@ bool uart16550_receive(uint8_t *byte)
     return true;
 }
 
-void uart16550_enable_interrupts(bool transmit)
+void uart16550_enable_interrupts(void)
 {
     if (base)
-        outb(base + IER, IER_RECEIVE | (transmit ? IER_TRANSMIT : 0));
+        outb(base + IER, IER_RECEIVE);
 }

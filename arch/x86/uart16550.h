@@ -16,8 +16,8 @@ bool uart16550_idle(void);
 /* Takes one received byte; false when there is none. */
 bool uart16550_receive(uint8_t *byte);
 
-/* When a byte has come; and when the transmitter is empty. */
-void uart16550_enable_interrupts(bool transmit);
+/* When a byte has come. */
+void uart16550_enable_interrupts(void);
 
 /* Every port that was set up, as it was before; idle now, and no longer used. */
 void uart16550_put_back(void);

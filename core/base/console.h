@@ -2,24 +2,49 @@
 /*
  * The machine's console: serial port and screen, shared by the hypervisor and the guests.
  *
+ * Each speaker has a ring of its own: the hypervisor, and each VM. Whoever has said something sends what the
+ * port takes now, at most one FIFO of it, and its CPU comes back each millisecond until its words are sent:
+ * nobody waits for the wire, and no CPU is interrupted for the words of a VM that does not run there. A VM
+ * whose ring is full waits for its own transmitter to become empty; what it writes all the same is lost, and
+ * counted.
+ *
  * One VM has the focus: its output appears as it comes and it gets the keys. The others' output appears in
- * whole lines, never inside a line of somebody else. With more than one VM every guest line begins with
- * "NAME| ". Output is queued: whoever writes, exits for a timer or has nothing else to do sends what the port
- * takes, so that no guest waits for the wire and none is interrupted for it.
+ * whole lines of printable characters, never inside a line of somebody else. With more than one VM every
+ * guest line begins with "NAME| ".
  */
 #pragma once
 
-#include "arch/x86/types.h"
+#include "arch/x86/percpu.h"
+#include "arch/x86/spinlock.h"
 
-#define CONSOLE_LINE 1024
+#define CONSOLE_RING  4096 /* bytes of a VM that wait for the wire */
+#define CONSOLE_LINE  1024 /* a longer line of a VM is cut while others wait */
+#define CONSOLE_STAMP 256  /* bytes of a ring that have one time */
+
+/* One side puts, the other one takes; both counts run freely. */
+struct console_ring {
+    char *bytes;
+    uint64_t *stamps; /* TSC for each CONSOLE_STAMP of them */
+    unsigned size;    /* of bytes, a power of two */
+    unsigned head, tail;
+    unsigned ends, ends_taken; /* line ends among them */
+    const struct cpu *keeper;  /* that put the last of them, and comes back to send them */
+};
 
 /* One guest's stream. */
 struct console_stream {
     const char *name;
-    char line[CONSOLE_LINE]; /* the line being collected */
-    unsigned used;
-    unsigned matched; /* bytes that wait: the line may still pretend to be the hypervisor's */
-    bool harmless;    /* it cannot any more */
+    struct console_ring ring;
+    char bytes[CONSOLE_RING];
+    uint64_t stamps[CONSOLE_RING / CONSOLE_STAMP]; /* when the first byte of each piece was written */
+    struct spinlock lock;                          /* of those that write */
+    uint64_t lost;                                 /* bytes written into the full ring */
+    void (*writable)(void *context);               /* there is room again, see console_guest_output() */
+    void *context;
+    bool starved;                         /* it was told that there is none */
+    bool starts, returned;                /* what it says next may begin a line on the terminal; by its CR */
+    enum { PLAIN, ESCAPE, CSI } sequence; /* of the terminal's, that it is in the middle of */
+    struct console_stream *next;
 };
 
 /* serial: I/O port of a 16550, 0 for none. Works from the first instructions on. */
@@ -28,23 +53,40 @@ bool console_setup(uint16_t serial);
 /* Adds the screen: what was written before is repeated there. */
 void console_add_display(void);
 
-/* Hypervisor's own text: whole lines; all sinks. */
+/*
+ * Hypervisor's own text: whole lines; all sinks. While the console may wait, it waits for room; else a text
+ * for which there is none is left out, and a line says how many were.
+ */
 void console_write(const char *bytes, unsigned count);
 
-/* One byte of a guest's output. */
-void console_guest_output(struct console_stream *stream, uint8_t byte);
+/* Whether console_write() on the boot CPU may wait for the wire: before VMs run, and in the monitor. */
+void console_set_waiting(bool on);
 
-/* How many bytes of a guest's output may be queued now without waiting for the wire; about. */
-unsigned console_room(void);
+/* A stream with its name, in the order in which they speak. writable may be NULL. */
+void console_add(struct console_stream *s);
+void console_remove(struct console_stream *s);
 
-/* Ends a stream: what it still holds is shown. */
-void console_guest_end(struct console_stream *stream);
+/* Less room than this, and a guest's transmitter is not empty. */
+#define CONSOLE_RESERVE 512
+
+/*
+ * One byte of a guest's output. False: there is less than CONSOLE_RESERVE left, or the byte was lost;
+ * writable(context) is called when there is room again, by any CPU.
+ */
+bool console_guest_output(struct console_stream *s, uint8_t byte);
+
+/* How many bytes of a guest's output may be queued now. */
+unsigned console_room(const struct console_stream *s);
+
+/* Ends what a stream has begun to say: it is shown. */
+void console_guest_end(struct console_stream *s);
 
 /* Several VMs: prefix each guest line with its VM's name. */
 void console_set_prefixes(bool on);
 
-/* The stream that gets the keys, or NULL. */
-void console_focus(struct console_stream *stream);
+/* The stream that gets the keys, or NULL. One that was not added is the hypervisor's: its lines then come at
+ * once, whatever the guests have said before. */
+void console_focus(struct console_stream *s);
 struct console_stream *console_focused(void);
 
 /*
@@ -59,21 +101,11 @@ typedef void console_input(uint8_t byte);
 void console_set_input(console_input *input);
 void console_interrupt(void *context); /* the serial port has received something */
 
-/* Some is queued. */
-extern volatile bool console_backlog;
-bool console_pump_queued(void);
-/* Sends what is queued as far as the port takes it now; true while there is more. The common case costs no
- * lock: code that queues something pumps it as well. */
-static inline bool console_pump(void)
-{
-    return console_backlog && console_pump_queued();
-}
-/* The same, but rate-limited: for callers that come by often. */
-void console_pump_in_passing(void);
-/* The port interrupts the boot CPU until all that is queued now is sent, for when nobody else may do it. */
-void console_send_on(void);
+/* The timer that this CPU set for the console may have come. */
+void console_timer(void);
+
 /* Waits until all is on the wire. */
 void console_flush(void);
 
-/* For a panic: from now on no locks, everything is flushed at once. */
+/* For a panic: from now on no locks, and the hypervisor's text alone, which is flushed at once. */
 void console_panic_mode(void);

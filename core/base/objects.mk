@@ -2,7 +2,7 @@
 objects += core/base/bit_names.o
 objects += core/base/blackbox.o
 objects += core/base/blobs.o
-objects += core/base/console.o
+hot += core/base/console.o
 objects += core/base/format.o
 objects += core/base/log.o
 objects += core/base/machine.o
@@ -10,6 +10,7 @@ objects += core/base/memory.o
 objects += core/base/panic.o
 objects += core/base/span.o
 objects += core/base/symbols.o
+hot += core/base/terminal.o
 objects += core/base/ticks.o
 objects += core/base/trace.o
 objects += core/base/words.o

@@ -56,6 +56,7 @@ struct vm_config {
     unsigned max_restarts;         /* 0: no limit */
     bool hlt_exits;                /* off, dedicated only: HLT and MWAIT are the processor's; default on */
     bool x2apic;                   /* offer x2APIC mode; default on */
+    bool pass_io_delay;            /* ports 80h and EDh are the machine's own; default off */
     bool off[CONFIG_MAX_SWITCHES]; /* of what the processor can do for it: config_is_off() */
     bool cr3_exits;                /* address-space switches exit, and are counted; default off */
     char channels[VM_MAX_CHANNELS][CONFIG_NAME_SIZE]; /* that connect it with other VMs, by number */

@@ -239,6 +239,7 @@ const struct choice config_kvm_features[] = {{"clock", 1 << 0 | 1 << 3},
                                              {"sched-yield", 1 << 13},
                                              {"msi-dest", 1 << 15},
                                              {NULL, 0}};
+static const struct choice delays[] = {{"exit", false}, {"pass", true}, {NULL, 0}};
 static const struct choice reactions[] = {{"report", false}, {"stop", true}, {NULL, 0}};
 static const struct choice modes[] = {{"16", 16}, {"32", 32}, {NULL, 0}};
 static const struct choice classes[] = {{"dedicated", SCHED_DEDICATED}, {"shared", SCHED_SHARED}, {NULL, 0}};
@@ -307,6 +308,7 @@ static const struct key vm_keys[] = {
      VM(pv_off), 0, config_kvm_features},
     {"tsc-khz", set_number, "TSC rate", "1000 to 20000000 kHz", VM(tsc_khz), VM_AT(tsc_khz_line),
      &khz_limits},
+    {"io-delay", set_choice, "treatment", "exit or pass", VM(pass_io_delay), 0, delays},
     {"x2apic", set_choice, "switch", "on or off", VM(x2apic), 0, switches},
     {"trace", set_choice, "switch", "on or off", VM(trace), 0, switches},
     {"exit-budget", set_budget, "budget", "as in 0/s or 20/s after 5s, at most 1000000000 and 3600s",

@@ -193,7 +193,7 @@ static void setup_console_interrupt(void)
         return;
     interrupt_install(VECTOR_CONSOLE, console_interrupt, NULL);
     ioapic_route(regs, pin, VECTOR_CONSOLE, this_cpu()->apic_id, level, low);
-    uart16550_enable_interrupts(false);
+    uart16550_enable_interrupts();
 }
 
 static void setup_clocks(void)
@@ -235,7 +235,7 @@ void machine_put_back(void)
     for (unsigned i = 0; i < ARRAY_SIZE(ioapics) && ioapics[i].regs; i++)
         ioapic_mask(ioapics[i].regs, ioapics[i].pins);
     lapic_timer_arm(0);
-    __asm__ volatile("sti; nop; cli" ::: "memory");
+    let_interrupts_in();
     uart16550_put_back();
     for (unsigned i = 0; i < ARRAY_SIZE(ioapics) && ioapics[i].regs; i++)
         ioapic_put_back(ioapics[i].regs, ioapics[i].pins, ioapics[i].before);

@@ -92,6 +92,7 @@ static bool take_back_cpus(void)
         }
     }
     give_up_virtualization();
+    console_flush(); /* the VMs' words, while there are VMs */
     return all;
 }
 

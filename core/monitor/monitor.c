@@ -171,6 +171,7 @@ void monitor_work(void)
 {
     bool ran = false;
 
+    console_set_waiting(true);
     /* Before the look at what others have left: they do it first, and then set the flag
      * (core/life/breakpoint.c).
      */
@@ -183,5 +184,5 @@ void monitor_work(void)
         draw();
     if (keys_head != keys_tail)
         this_cpu()->work = true;
-    console_send_on();
+    console_set_waiting(false);
 }

@@ -116,6 +116,7 @@ static NORETURN void start_vms(void)
     released = true;
     for (unsigned i = 1; i < cpu_count; i++)
         cpu_kick(cpus[i]);
+    console_set_waiting(false);
     sched_loop(&hooks);
 }
 

@@ -107,13 +107,12 @@ _Static_assert(sizeof(union vm_state) == 8, "one word");
 
 /* What its own CPU has found out, and nobody else may touch. */
 #define DUE_RUN      0x01u /* it ran last until something else than its slice ended that */
-#define DUE_SEND     0x02u /* the console has something to send */
-#define DUE_INACTIVE 0x04u /* it is in HLT or waits for SIPI */
-#define DUE_EOI      0x08u /* an EOI in memory was offered (apic/pv_eoi.c) */
-#define DUE_TIMER    0x10u /* its deadline has moved or passed */
-#define DUE_IRQ      0x20u /* IRR, ISR or priority has changed, or what keeps interrupts back */
-#define DUE_EVENT    0x40u /* an exception or NMI is to be delivered */
-#define DUE_ALL      (DUE_RUN | DUE_SEND | DUE_TIMER | DUE_IRQ | DUE_EVENT)
+#define DUE_INACTIVE 0x02u /* it is in HLT or waits for SIPI */
+#define DUE_EOI      0x04u /* an EOI in memory was offered (apic/pv_eoi.c) */
+#define DUE_TIMER    0x08u /* its deadline has moved or passed */
+#define DUE_IRQ      0x10u /* IRR, ISR or priority has changed, or what keeps interrupts back */
+#define DUE_EVENT    0x20u /* an exception or NMI is to be delivered */
+#define DUE_ALL      (DUE_RUN | DUE_TIMER | DUE_IRQ | DUE_EVENT)
 
 enum activity { ACTIVE, HALTED, WAIT_FOR_SIPI };
 

@@ -168,7 +168,7 @@ static void release(void **state)
         "[host]\nwhen-done = reboot\n[vm a]\nrelease = k\n" GOOD,
         "4: unknown key 'release' in [vm a], expected one of load mode module kernel initrd cmdline format "
         "memory vcpus cpus sched weight slice on-exit on-crash max-restarts hlt-exits cr3-exits channels pv "
-        "pv-off tsc-khz x2apic trace exit-budget on-budget hv-timer tpr-shadow apicv posted ipiv\n");
+        "pv-off tsc-khz io-delay x2apic trace exit-budget on-budget hv-timer tpr-shadow apicv posted ipiv\n");
     assert_int_equal(host->when_done, DONE_REBOOT);
     parse("[host]\nrelease = k\nlog = x\n", 28);
     assert_false(host->release.valid);
@@ -245,7 +245,7 @@ static const struct wrong settings[] = {
      "2: unknown key 'memroy' in [vm a], expected one of load mode module kernel initrd cmdline "
      "format memory vcpus cpus sched weight slice on-exit on-crash max-restarts hlt-exits cr3-exits channels "
      "pv "
-     "pv-off tsc-khz x2apic trace exit-budget on-budget hv-timer tpr-shadow apicv posted ipiv\n"},
+     "pv-off tsc-khz io-delay x2apic trace exit-budget on-budget hv-timer tpr-shadow apicv posted ipiv\n"},
     {"cpus = 1-", "2: cpus = '1-' is no set of CPUs" CPUS_WANTED},
     {"cpus = -1", "2: cpus = '-1' is no set of CPUs" CPUS_WANTED},
     {"cpus = 3-1", "2: cpus = '3-1' is no set of CPUs" CPUS_WANTED},

@@ -16,10 +16,13 @@ static char sent[64];
 static unsigned sent_count, irq_changes;
 static bool irq;
 
-static void transmit(void *context, uint8_t byte)
+static bool no_room; /* behind this byte */
+
+static bool transmit(void *context, uint8_t byte)
 {
     assert_ptr_equal(context, &uart);
     sent[sent_count++ % sizeof(sent)] = (char)byte;
+    return !no_room;
 }
 
 static void set_irq(void *context, bool level)
@@ -38,6 +41,31 @@ static int uart_set_up(void **state)
     uart_init(&uart, transmit, set_irq, &uart);
     uart_write(&uart, 4, 0x0b); /* DTR, RTS, OUT2 */
     return 0;
+}
+
+/* Whoever takes the bytes has no room for another: the transmitter is not empty until there is. */
+static void uart_back_pressure(void **state)
+{
+    (void)state;
+    uart_write(&uart, 1, 2);
+    assert_true(irq); /* empty */
+    assert_int_equal(uart_read(&uart, 2) & 0xf, 2);
+    assert_false(irq);
+    no_room = true;
+    uart_write(&uart, 0, 'x');
+    assert_false(irq);
+    assert_int_equal(uart_read(&uart, 5), 0);
+    uart_write(&uart, 1, 0);
+    uart_write(&uart, 1, 2);
+    assert_false(irq);
+    no_room = false;
+    uart_writable(&uart);
+    assert_true(irq);
+    assert_int_equal(uart_read(&uart, 5), 0x60);
+    uart_writable(&uart); /* nothing new */
+    assert_int_equal(uart_read(&uart, 2) & 0xf, 2);
+    uart_writable(&uart);
+    assert_false(irq);
 }
 
 static void uart_detected(void **state)
@@ -288,6 +316,7 @@ static void power_ports(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup(uart_back_pressure, uart_set_up),
         cmocka_unit_test_setup(uart_detected, uart_set_up),
         cmocka_unit_test_setup(uart_sends, uart_set_up),
         cmocka_unit_test_setup(uart_receives, uart_set_up),

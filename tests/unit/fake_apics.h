@@ -18,6 +18,8 @@
 
 #include <string.h>
 
+struct machine machine; /* without a rate a periodic timer may be as fast as it likes */
+
 #define CPUS    4
 #define ENABLED 0x1ffu
 #define TIMER   0x320u

@@ -9,8 +9,6 @@
 struct vmx_caps vmx_caps;
 struct machine machine;
 
-volatile bool console_backlog;
-
 uint64_t vlapic_backend_deadline(const struct vcpu *v)
 {
     (void)v;

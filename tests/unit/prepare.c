@@ -82,17 +82,12 @@ struct backend backend = {.get = get,
                           .init = backend_init,
                           .startup = backend_startup};
 
-volatile bool console_backlog;
-static unsigned pumps;
-static uint32_t asked_in_pump;
-bool console_pump_queued(void)
+static unsigned refused; /* by mail that is there */
+static uint32_t asked_in_look;
+void sched_look_around(void)
 {
-    vcpu_note(&vcpu, asked_in_pump);
-    return pumps && pumps--;
-}
-void console_pump_in_passing(void)
-{
-    note('S');
+    note('l');
+    vcpu_note(&vcpu, asked_in_look);
 }
 bool sched_look(void)
 {
@@ -102,7 +97,7 @@ bool sched_look(void)
 bool vlapic_block(struct vcpu *v UNUSED)
 {
     note('b');
-    return true;
+    return !refused || !refused--;
 }
 void vlapic_unblock(struct vcpu *v UNUSED)
 {
@@ -174,11 +169,10 @@ static int set_up(void **unused)
     done_count = 0;
     done[0] = 0;
     gives_way = false;
-    console_backlog = false;
     pending_vector = -1;
     asked_in_sleep = due_in_timer = due_in_settle = due_in_delivery = 0;
     in_sleep = NULL;
-    pumps = asked_in_pump = 0;
+    refused = asked_in_look = 0;
     return 0;
 }
 
@@ -201,9 +195,8 @@ static const struct step_of_one {
     {BOTH(ASKED_LEAVE, 0), "", false},   {BOTH(ASKED_FLUSH, 0), "F", false},
     {BOTH(ASKED_RESCHED, 0), "R", true}, {BOTH(ASKED_UNHALT, 0), "", false},
     {BOTH(ASKED_MAIL, 0), "M", false},   {BOTH(0, DUE_RUN), "", true},
-    {BOTH(0, DUE_SEND), "", true},       {BOTH(0, DUE_EOI), "E", false},
-    {BOTH(0, DUE_TIMER), "T", true},     {BOTH(0, DUE_IRQ), "D", false},
-    {BOTH(0, DUE_EVENT), "D", false},
+    {BOTH(0, DUE_EOI), "E", false},      {BOTH(0, DUE_TIMER), "T", true},
+    {BOTH(0, DUE_IRQ), "D", false},      {BOTH(0, DUE_EVENT), "D", false},
 };
 
 static void each_alone(void **unused)
@@ -231,12 +224,6 @@ static void each_alone(void **unused)
     prepares(PREPARE_ALL, true, "D");
     assert_true(state.nmi);
     assert_int_equal(vcpu.pending, 0);
-    set_up(unused);
-    console_backlog = true; /* whatever the reason is */
-    vcpu.due = DUE_SEND;
-    prepares(PREPARE_ALL, true, "Sd");
-    vcpu.due = DUE_IRQ;
-    prepares(PREPARE_ALL, true, "SD");
     set_up(unused);
     vcpu.sched = NULL; /* alone on its CPU: nobody to give way to */
     vcpu.asked = ASKED_RESCHED;
@@ -306,7 +293,7 @@ static void single_step(void **unused)
     vcpu.pending = BOTH(ASKED_LEAVE | ASKED_MAIL | ASKED_NMI, DUE_ALL | DUE_EOI);
     prepares(PREPARE_STEP, true, "D");
     assert_true(state.nmi);
-    assert_int_equal(vcpu.pending, BOTH(ASKED_LEAVE | ASKED_MAIL, DUE_RUN | DUE_SEND | DUE_EOI | DUE_TIMER));
+    assert_int_equal(vcpu.pending, BOTH(ASKED_LEAVE | ASKED_MAIL, DUE_RUN | DUE_EOI | DUE_TIMER));
 }
 
 /* --- runs that end: what is behind the step stays --- */
@@ -436,27 +423,26 @@ static void does_not_sleep(void **unused)
     (void)unused;
     rflags = RFLAGS_IF;
     vcpu.sched = NULL;
-    console_backlog = true;
-    asked_in_pump = ASKED_NMI;
+    refused = 1;
+    asked_in_look = ASKED_NMI;
     assert_true(vcpu_halt(&vcpu));
-    assert_string_equal(done, "d");
+    assert_string_equal(done, "bld");
     set_up(unused);
     rflags = RFLAGS_IF;
     vcpu.sched = NULL;
-    console_backlog = true;
-    pumps = 2; /* the console has more to send */
+    refused = 2; /* each time it goes round, what is pending for the CPU is taken */
     in_sleep = an_interrupt;
     assert_true(vcpu_halt(&vcpu));
-    assert_string_equal(done, "bhzgud");
-    assert_int_equal(pumps, 0);
+    assert_string_equal(done, "blblbhzgud");
+    assert_int_equal(refused, 0);
     set_up(unused);
     rflags = RFLAGS_IF;
     vcpu.sched = NULL;
-    console_backlog = true;
-    asked_in_pump = ASKED_FLUSH; /* no reason to wake */
+    refused = 1;
+    asked_in_look = ASKED_FLUSH; /* no reason to wake */
     in_sleep = an_interrupt;
     assert_true(vcpu_halt(&vcpu));
-    assert_string_equal(done, "bhzgud");
+    assert_string_equal(done, "blbhzgud");
 }
 
 /* --- INIT and SIPI --- */

@@ -72,6 +72,40 @@ static void periodic(void **state)
     assert_int_equal(armed, start + 13000);
 }
 
+/* However short its period, it comes 5000 times a second at most; a single shot comes when it is set. */
+static void shortest_period(void **state)
+{
+    uint64_t start = fake_tsc;
+
+    (void)state;
+    machine.tsc_hz = 1000000000;
+    write_reg(0, LAPIC_TIMER_DCR, 0xb);
+    write_reg(0, TIMER, LVT_PERIODIC | 0x40);
+    write_reg(0, LAPIC_TIMER_ICR, 1);
+    assert_int_equal(armed, start + 200000);
+    assert_int_equal(read_reg(0, LAPIC_TIMER_ICR), 1);
+    assert_int_equal(read_reg(0, LAPIC_TIMER_CCR), 1);
+    fake_tsc = start + 200000;
+    accept(0, 0x40);
+    eoi(0);
+    assert_int_equal(armed, start + 400000);
+    write_reg(0, LAPIC_TIMER_ICR, 300000);
+    assert_int_equal(armed, fake_tsc + 300000);
+    /* The same by another divisor, or by a mode that is changed while it counts. */
+    write_reg(0, LAPIC_TIMER_DCR, 0); /* by 2 */
+    write_reg(0, LAPIC_TIMER_ICR, 90000);
+    assert_int_equal(armed, fake_tsc + 200000);
+    write_reg(0, TIMER, 0x40);
+    write_reg(0, LAPIC_TIMER_ICR, 10);
+    assert_int_equal(armed, fake_tsc + 20);
+    write_reg(0, TIMER, LVT_PERIODIC | 0x40);
+    fake_tsc += 20;
+    accept(0, 0x40);
+    eoi(0);
+    assert_int_equal(armed, fake_tsc + 200000);
+    machine.tsc_hz = 0;
+}
+
 static void masked_timer(void **state)
 {
     (void)state;
@@ -202,6 +236,7 @@ int main(void)
         XAPIC(one_shot),
         XAPIC(divisors),
         XAPIC(periodic),
+        XAPIC(shortest_period),
         XAPIC(masked_timer),
         XAPIC(tsc_deadline),
         XAPIC(deadline_follows_the_guest_tsc),
