@@ -142,11 +142,11 @@ static const struct cpu *keeper(void)
 
 static void put_ours(const char *bytes, unsigned count)
 {
+    uint64_t now = rdtsc();
+
     terminal_ours.keeper = keeper();
-    for (unsigned i = 0; i < count; i++) {
-        *ring_stamp(&terminal_ours, terminal_ours.head) = rdtsc();
-        ring_put(&terminal_ours, bytes[i]);
-    }
+    for (unsigned i = 0; i < count; i++)
+        ring_put(&terminal_ours, bytes[i], now, i == 0);
 }
 
 static void put_left_out(void)
@@ -215,7 +215,8 @@ void console_panic_mode(void)
 
 void console_add(struct console_stream *s)
 {
-    s->ring = (struct console_ring){.bytes = s->bytes, .stamps = s->stamps, .size = CONSOLE_RING};
+    s->ring = (struct console_ring){
+        .bytes = s->bytes, .marks = s->marks, .size = CONSOLE_RING, .mark_count = CONSOLE_MARKS};
     s->starts = true;
     take_lock(&lock);
     terminal_add(s);
@@ -234,12 +235,15 @@ unsigned console_room(const struct console_stream *s)
     return ring_room(&s->ring);
 }
 
+static char last_of(const struct console_ring *r)
+{
+    return r->bytes[(r->head - 1) % CONSOLE_RING];
+}
+
 static void put_guest(struct console_stream *s, char c)
 {
-    if (s->ring.head % CONSOLE_STAMP == 0)
-        *ring_stamp(&s->ring, s->ring.head) = rdtsc();
     s->ring.keeper = this_cpu();
-    ring_put(&s->ring, c);
+    ring_put(&s->ring, c, rdtsc(), !ring_used(&s->ring) || last_of(&s->ring) == '\n');
 }
 
 bool console_guest_output(struct console_stream *s, uint8_t byte)
@@ -264,7 +268,7 @@ void console_guest_end(struct console_stream *s)
     struct console_ring *r = &s->ring;
 
     spin_lock(&s->lock);
-    if (r->head && r->bytes[(r->head - 1) % CONSOLE_RING] != '\n') {
+    if (r->head && last_of(r) != '\n') {
         r->head -= ring_room(r) == 0;
         put_guest(s, '\n');
     }

@@ -19,14 +19,21 @@
 
 #define CONSOLE_RING  4096 /* bytes of a VM that wait for the wire */
 #define CONSOLE_LINE  1024 /* a longer line of a VM is cut while others wait */
-#define CONSOLE_STAMP 256  /* bytes of a ring that have one time */
+#define CONSOLE_MARKS 64   /* lines among them whose time is known; those behind have that of the last */
 
-/* One side puts, the other one takes; both counts run freely. */
+/* When the bytes up to a place were written. */
+struct console_mark {
+    uint64_t at; /* TSC */
+    unsigned end;
+};
+
+/* One side puts, the other one takes; all counts run freely. */
 struct console_ring {
     char *bytes;
-    uint64_t *stamps; /* TSC for each CONSOLE_STAMP of them */
-    unsigned size;    /* of bytes, a power of two */
+    struct console_mark *marks;
+    unsigned size, mark_count; /* of both: powers of two */
     unsigned head, tail;
+    unsigned mark_head, mark_tail;
     unsigned ends, ends_taken; /* line ends among them */
     const struct cpu *keeper;  /* that put the last of them, and comes back to send them */
 };
@@ -36,10 +43,10 @@ struct console_stream {
     const char *name;
     struct console_ring ring;
     char bytes[CONSOLE_RING];
-    uint64_t stamps[CONSOLE_RING / CONSOLE_STAMP]; /* when the first byte of each piece was written */
-    struct spinlock lock;                          /* of those that write */
-    uint64_t lost;                                 /* bytes written into the full ring */
-    void (*writable)(void *context);               /* there is room again, see console_guest_output() */
+    struct console_mark marks[CONSOLE_MARKS];
+    struct spinlock lock;            /* of those that write */
+    uint64_t lost;                   /* bytes written into the full ring */
+    void (*writable)(void *context); /* there is room again, see console_guest_output() */
     void *context;
     bool starved;                         /* it was told that there is none */
     bool starts, returned;                /* what it says next may begin a line on the terminal; by its CR */

@@ -7,6 +7,7 @@
 #include "core/config/config.h"
 
 #define OURS        (16 * 1024)
+#define OUR_MARKS   256
 #define PIECE       16 /* bytes of a speaker at a time */
 #define PROMPT_SIZE (CONSOLE_PROMPT + 8)
 #define CLEAR_LINE  "\r\033[K\r"
@@ -20,8 +21,9 @@ _Static_assert(TERMINAL_WIRE >= 64 + 2 * (PROMPT_SIZE + PIECE + CONFIG_NAME_SIZE
 static const char mark[] = "skerry: "; /* how our own lines begin */
 
 static char our_bytes[OURS];
-static uint64_t our_stamps[OURS / CONSOLE_STAMP];
-struct console_ring terminal_ours = {.bytes = our_bytes, .stamps = our_stamps, .size = OURS};
+static struct console_mark our_marks[OUR_MARKS];
+struct console_ring terminal_ours = {
+    .bytes = our_bytes, .marks = our_marks, .size = OURS, .mark_count = OUR_MARKS};
 
 static char made_up[TERMINAL_WIRE];   /* and not sent yet */
 static unsigned made_head, made_tail; /* free-running */
@@ -77,6 +79,15 @@ static void drop(struct console_ring *r, unsigned count)
     for (unsigned i = 0; i < count; i++)
         r->ends_taken += peek(r, i) == '\n';
     __atomic_store_n(&r->tail, r->tail + count, __ATOMIC_RELEASE);
+}
+
+/* When the next byte was written. */
+static uint64_t written_at(struct console_ring *r)
+{
+    while (__atomic_load_n(&r->mark_head, __ATOMIC_ACQUIRE) - r->mark_tail > 1 &&
+           (int)(r->tail - r->marks[r->mark_tail & (r->mark_count - 1)].end) >= 0)
+        __atomic_store_n(&r->mark_tail, r->mark_tail + 1, __ATOMIC_RELEASE);
+    return r->marks[r->mark_tail & (r->mark_count - 1)].at;
 }
 
 static bool has_line(const struct console_ring *r)
@@ -157,10 +168,10 @@ static void make_way(void)
 /* --- ours --- */
 
 /* What a guest has said before it comes before it. */
-static bool said_before(uint64_t stamp)
+static bool said_before(uint64_t at)
 {
-    for (const struct console_stream *s = streams; s; s = s->next) {
-        if (ready(s) && *ring_stamp(&s->ring, s->ring.tail) <= stamp)
+    for (struct console_stream *s = streams; s; s = s->next) {
+        if (ready(s) && written_at(&s->ring) <= at)
             return true;
     }
     return false;
@@ -178,11 +189,9 @@ static bool is_listed(const struct console_stream *which)
 /* In the monitor the answer is waited for. */
 static bool we_may_speak(void)
 {
-    const struct console_ring *r = &terminal_ours;
-
-    if (!ring_used(r))
+    if (!ring_used(&terminal_ours))
         return false;
-    return in_panic || (front && !is_listed(front)) || !said_before(*ring_stamp(r, r->tail));
+    return in_panic || (front && !is_listed(front)) || !said_before(written_at(&terminal_ours));
 }
 
 static bool speak(void)

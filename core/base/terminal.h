@@ -9,8 +9,7 @@
 
 #define TERMINAL_WIRE 1024 /* bytes made up for the port */
 
-extern struct console_ring
-    terminal_ours; /* the hypervisor's, stamped with the time of the last byte of each piece */
+extern struct console_ring terminal_ours; /* the hypervisor's */
 
 /* The sinks that there are. */
 void terminal_use(bool serial, bool display);
@@ -47,16 +46,17 @@ static inline unsigned ring_room(const struct console_ring *r)
     return r->size - ring_used(r);
 }
 
-/* There is room for it. */
-static inline void ring_put(struct console_ring *r, char c)
+/* There is room for it. begins: it has a time of its own, as long as there are marks. */
+static inline void ring_put(struct console_ring *r, char c, uint64_t now, bool begins)
 {
+    bool new = begins && r->mark_head - r->mark_tail < r->mark_count;
+
+    if (new)
+        r->marks[r->mark_head & (r->mark_count - 1)].at = now;
+    r->marks[(r->mark_head - !new) & (r->mark_count - 1)].end = r->head + 1;
+    __atomic_store_n(&r->mark_head, r->mark_head + new, __ATOMIC_RELEASE);
     r->bytes[r->head & (r->size - 1)] = c;
     if (c == '\n')
         __atomic_store_n(&r->ends, r->ends + 1, __ATOMIC_RELEASE);
     __atomic_store_n(&r->head, r->head + 1, __ATOMIC_RELEASE);
-}
-
-static inline uint64_t *ring_stamp(const struct console_ring *r, unsigned at)
-{
-    return &r->stamps[(at & (r->size - 1)) / CONSOLE_STAMP];
 }
