@@ -99,6 +99,11 @@ void panic(const char *fmt, ...)
     stop_machine();
 }
 
+void assertion_failed(const char *file, unsigned line, const char *condition)
+{
+    panic("%s:%u: assertion failed: %s", file, line, condition);
+}
+
 static void print_registers(const struct trap_frame *f)
 {
     static const char *const names[] = {"r15", "r14", "r13", "r12", "r11", "r10", "r9 ", "r8 ",
