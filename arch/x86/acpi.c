@@ -8,6 +8,9 @@
 #define TABLE_MAX   (16 * MIB)
 #define ROOT_MAX    512 /* tables */
 
+_Static_assert(ACPI_MAX_CPUS == 256 && ACPI_MAX_IOAPICS == 16 && ACPI_MAX_OVERRIDES == 32 && ROOT_MAX == 512,
+               "the warnings say so");
+
 struct parser {
     const struct acpi_source *source;
     struct acpi_info *out;
@@ -346,6 +349,8 @@ static const struct {
     {"APIC", 44, parse_madt}, {"FACP", 116, parse_fadt}, {"MCFG", 44, parse_mcfg},
     {"SPCR", 80, parse_spcr}, {"SSDT", 36, parse_ssdt},  {"DMAR", 48, parse_dmar},
 };
+
+_Static_assert(sizeof(parsers[0].signature) == 4 + 1, "four characters");
 
 static void parse_table(struct parser *p, hpa_t at)
 {

@@ -47,7 +47,6 @@
 
 /* Exception vectors (SDM volume 3, "Exception and interrupt vectors"). */
 #define VECTOR_DB  1
-#define VECTOR_BP  3
 #define VECTOR_NMI 2
 #define VECTOR_BP  3
 #define VECTOR_OF  4
@@ -204,6 +203,8 @@ struct PACKED table_pointer {
     uint16_t limit;
     uint64_t base;
 };
+
+_Static_assert(sizeof(struct table_pointer) == 10, "as LGDT and LIDT read it");
 
 static inline void lgdt(const struct table_pointer *p)
 {

@@ -20,6 +20,8 @@ static void write(volatile uint32_t *regs, uint32_t reg, uint32_t value)
     regs[WINDOW] = value;
 }
 
+_Static_assert(IOAPIC_MAX_PINS == 0xff + 1, "as many as the version register can say");
+
 unsigned ioapic_setup(void *regs, uint64_t before[IOAPIC_MAX_PINS])
 {
     unsigned pins = (read(regs, REG_VERSION) >> 16 & 0xff) + 1;

@@ -8,6 +8,10 @@
 #define TAG_HEADER  8
 #define TAG_END     0
 
+_Static_assert(BOOT_MAX_MODULES == 64 && BOOT_MAX_MEMORY == 256 && BOOT_STRING_SIZE == 1024 &&
+                   BOOT_MODULE_STRING == 136,
+               "what is refused says so");
+
 /* Each takes a whole tag, header included, of at least the size in its row. NULL, or what is wrong. */
 typedef const char *tag_handler(const uint8_t *tag, uint32_t size, struct boot_info *out);
 
@@ -101,6 +105,7 @@ static const char *take_rsdp(const uint8_t *tag, uint32_t size, struct boot_info
 {
     unsigned length = u32(tag) == 14 ? 20 : 36;
 
+    _Static_assert(sizeof(out->rsdp) == 36, "either of them fits");
     if (size - 8 < length)
         return "the ACPI root pointer is cut off";
     if (out->rsdp_size < length) {

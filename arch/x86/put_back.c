@@ -20,7 +20,7 @@
 static const struct {
     uint32_t msr;
     enum cpu_feature needs; /* FEATURE_COUNT: nothing */
-} noted[NOTED_MSRS] = {
+} noted[] = {
     {IA32_PAT, FEATURE_COUNT},          {IA32_STAR, FEATURE_COUNT},
     {IA32_LSTAR, FEATURE_COUNT},        {IA32_CSTAR, FEATURE_COUNT},
     {IA32_FMASK, FEATURE_COUNT},        {IA32_KERNEL_GS_BASE, FEATURE_COUNT},
@@ -28,6 +28,8 @@ static const struct {
     {IA32_SYSENTER_EIP, FEATURE_COUNT}, {IA32_TSC_AUX, FEATURE_RDTSCP},
     {IA32_XSS, FEATURE_XSAVES},
 };
+
+_Static_assert(ARRAY_SIZE(noted) == NOTED_MSRS, "struct cpu_note has a place for each");
 
 static uint8_t masks[2], gate;
 static bool have_pics;

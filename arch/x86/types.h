@@ -22,6 +22,10 @@
 #define PAGE_2M    UINT64_C(0x200000)
 #define PAGE_1G    UINT64_C(0x40000000)
 
+_Static_assert(PAGE_SIZE == BIT(PAGE_SHIFT), "one page");
+_Static_assert(PAGE_2M == PAGE_SIZE * 512 && PAGE_1G == PAGE_2M * 512, "a table has 512 entries");
+_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "load_le() and store_le() copy");
+
 /* Guest- and host-physical addresses are different types, so that one never passes for the other. */
 typedef struct {
     uint64_t value;
