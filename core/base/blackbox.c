@@ -119,6 +119,7 @@ void blackbox_setup(void)
 
     if (!at.value)
         panic("no memory for the trace of %u CPUs", cpu_count);
+    ASSERT(((uintptr_t)rings & TRACE_WRAP) == 0);
     blackbox = (struct blackbox *)(rings + cpu_count);
     if (blackbox_valid(blackbox, at.value + (pages - 1) * PAGE_SIZE - MIB))
         keep(blackbox);
@@ -132,6 +133,7 @@ void blackbox_setup(void)
 
 void blackbox_name_vms(const struct config *config)
 {
+    ASSERT(blackbox);
     for (unsigned i = 0; i < config->vm_count; i++)
         memcpy(blackbox->names[i], config->vms[i].name, CONFIG_NAME_SIZE);
     blackbox_seal(blackbox);
@@ -141,6 +143,7 @@ void blackbox_note_crash(unsigned vm)
 {
     static struct spinlock lock;
 
+    ASSERT(vm < CONFIG_MAX_VMS);
     spin_lock(&lock);
     blackbox->crashed = vm + 1;
     blackbox_seal(blackbox);

@@ -13,6 +13,8 @@ static uint64_t next_device = MMIO_BASE;
 
 void machine_map(uint64_t va, uint64_t pa, uint64_t size, uint64_t flags)
 {
+    ASSERT(((va | pa | size) & (PAGE_SIZE - 1)) == 0);
+    ASSERT(flags & PTE_P);
     if (!paging_map(&host_tables, va, pa, size, flags))
         panic("no memory for the hypervisor's page tables");
 }

@@ -20,6 +20,7 @@ static uint64_t first_free = LOW_MEMORY / PAGE_SIZE; /* no page below is free */
 
 static void own(uint64_t first, uint64_t count, uint8_t owner)
 {
+    ASSERT(first <= page_limit && count <= page_limit - first);
     memset(owners + first, owner, count);
 }
 
@@ -83,6 +84,14 @@ bool memory_setup(const struct memory_range *usable, unsigned usable_count,
     return free_pages > 0;
 }
 
+static void check_request(const struct account *account, uint64_t count, uint64_t align)
+{
+    ASSERT(account->owner >= MEMORY_HOST); /* else its pages would pass for free ones */
+    ASSERT(!account->sealed);
+    ASSERT(count > 0);
+    ASSERT(align > 0 && (align & (align - 1)) == 0);
+}
+
 static uint64_t find_run(uint64_t count, uint64_t align)
 {
     uint64_t page = ALIGN_UP(first_free, align), run = 0;
@@ -111,7 +120,7 @@ hpa_t memory_alloc(struct account *account, enum memory_kind kind, uint64_t coun
 {
     uint64_t page;
 
-    ASSERT(!account->sealed);
+    check_request(account, count, align);
     spin_lock(&lock);
     page = find_run(count, align);
     if (page) {
@@ -140,7 +149,7 @@ hpa_t memory_alloc_high(struct account *account, enum memory_kind kind, uint64_t
 {
     uint64_t page;
 
-    ASSERT(!account->sealed);
+    check_request(account, count, align);
     spin_lock(&lock);
     page = find_run_below(count, align, below / PAGE_SIZE);
     if (page)
@@ -153,6 +162,7 @@ void memory_release(struct account *account)
 {
     uint8_t owner = account->owner; /* the account itself may lie in what goes */
 
+    ASSERT(owner >= MEMORY_FIRST_VM); /* the hypervisor's own stays */
     spin_lock(&lock);
     memset(account->pages, 0, sizeof(account->pages));
     for (uint64_t page = 0; page < page_limit; page++) {
@@ -220,6 +230,7 @@ void memory_zero(void *at, uint64_t pages)
 {
     uint64_t quads = pages * (PAGE_SIZE / 8);
 
+    ASSERT((uintptr_t)at % PAGE_SIZE == 0);
     __asm__ volatile("rep stosq" : "+D"(at), "+c"(quads) : "a"(0) : "memory");
 }
 

@@ -110,6 +110,8 @@ static void print_registers(const struct trap_frame *f)
                                         "rbp", "rdi", "rsi", "rdx", "rcx", "rbx", "rax"};
     const uint64_t *value = &f->r15;
 
+    _Static_assert(offsetof(struct trap_frame, vector) == ARRAY_SIZE(names) * 8,
+                   "in the order of the pushes");
     for (unsigned i = 0; i < ARRAY_SIZE(names); i++)
         print("  %s %016llx%s", names[i], (unsigned long long)value[i], i % 3 == 2 ? "\n" : "");
     print("  rip %016llx  rsp %016llx  rflags %llx\n", (unsigned long long)f->rip, (unsigned long long)f->rsp,
