@@ -23,6 +23,9 @@
 #define MAX_MBI         (1 * MIB)
 #define CALIBRATE_TICKS 1000000u /* TSC ticks to watch the local APIC timer for */
 
+_Static_assert(MMIO_SIZE >= 2 * GIB, "the largest screen (arch/x86/multiboot2.c), and all else");
+_Static_assert(STACKS_BASE - DIRECT_BASE == BIT(46), "64 TiB of physical memory");
+
 static struct {
     void *regs;
     unsigned pins;
@@ -52,6 +55,7 @@ static void take_memory(hpa_t mbi)
         reserved[kept++] = (struct memory_range){b->modules[i].start.value, b->modules[i].size};
     reserved[kept++] = (struct memory_range){image_phys_base, (uint64_t)image_end - KERNEL_BASE};
     reserved[kept++] = (struct memory_range){mbi.value, load_le(phys_to_virt(mbi), 4)};
+    ASSERT(kept <= ARRAY_SIZE(reserved));
     if (!memory_setup(usable, used, reserved, kept))
         panic("no usable memory in the boot loader's map of %u entries", b->memory_count);
 }
@@ -70,6 +74,8 @@ static void build_address_space(void)
     };
     if (!host_tables.root)
         panic("no memory for the hypervisor's page tables");
+    if (machine_memory_top() > STACKS_BASE - DIRECT_BASE)
+        panic("memory up to %llx, expected none above 64 TiB", (unsigned long long)machine_memory_top());
     machine_map(DIRECT_BASE, 0, machine_memory_top(), MAP_RW);
     machine_map(DIRECT_BASE + text + offset, text + offset, data - text,
                 MAP_RO); /* W^X holds for the alias too */
@@ -118,7 +124,7 @@ static void setup_display(void)
         .bits_per_pixel = f->bpp,
     };
 
-    if (!f->present || f->type == FRAMEBUFFER_INDEXED || f->bpp < 16)
+    if (!f->present || f->type == FRAMEBUFFER_INDEXED || f->bpp < 16 || f->bpp > 32)
         return;
     mode.memory = machine_map_device(f->address, (uint64_t)f->pitch * f->height, MAP_WC);
     display_setup(&mode, font);

@@ -7,6 +7,7 @@
 #include "core/base/log.h"
 #include "core/base/machine.h"
 #include "core/base/memory.h"
+#include "core/base/panic.h"
 #include "core/host/machine_setup.h"
 #include "core/host/release_map.h"
 #include "core/host/release_stub.h"
@@ -17,6 +18,7 @@
 #define LIST_PAGES 8
 #define LIST_MAX   (LIST_PAGES * PAGE_SIZE / sizeof(struct release_copy))
 #define SPARE      (1 * MIB) /* for tables, and what the host takes after the plan was made */
+#define STUB_STACK 64        /* at the end of its page */
 #define EFI_TABLES 104       /* in the UEFI system table: number and address of the configuration tables */
 
 extern char release_stub[], release_data[], release_stub_end[];
@@ -180,6 +182,7 @@ static void scrub(void)
 
 static void add_copy(uint64_t to, uint64_t from, uint64_t size)
 {
+    ASSERT(list && size > 0); /* 0 ends the list */
     if (list_count < LIST_MAX - 1)
         list[list_count++] = (struct release_copy){to, from, size};
     else
@@ -243,6 +246,7 @@ static void *build(void)
     const char *why;
     void *stub;
 
+    ASSERT((size_t)(release_stub_end - release_stub) + STUB_STACK <= PAGE_SIZE);
     load(keep_free, &start, &why);
     stub = table_page(NULL);
     tables = identity_tables();
@@ -263,6 +267,7 @@ void release_start(void)
 {
     void *stub;
 
+    ASSERT(release);
     scrub();
     stub = build();
     if (!stub) {
