@@ -21,6 +21,8 @@ static const struct elf_class classes[] = {
     [CLASS_64] = {8, 64, 24, 32, 54, 56, 56, 8, 16, 24, 32, 40, 62},
 };
 
+_Static_assert(ARRAY_SIZE(classes) == CLASS_64 + 1, "both, by what the file says");
+
 struct program {
     struct elf_segment segment;
     uint64_t vaddr;

@@ -57,6 +57,8 @@ static const char *const requests[] = {
     [21] = "load base",
 };
 
+_Static_assert(ARRAY_SIZE(requests) <= 32, "a bit for each");
+
 static const uint32_t always =
     BIT(INFO_CMDLINE) | BIT(INFO_LOADER) | BIT(INFO_MODULE) | BIT(INFO_BASIC) | BIT(INFO_MAP);
 

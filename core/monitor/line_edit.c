@@ -2,6 +2,7 @@
 #include "core/monitor/line_edit.h"
 
 #include "arch/x86/string.h"
+#include "core/base/panic.h"
 
 #define CTRL(letter) ((letter)&0x1f)
 #define ESC          0x1b
@@ -9,14 +10,18 @@
 
 enum { NO_ESCAPE, AFTER_ESC, IN_SEQUENCE };
 
+_Static_assert((LINE_HISTORY & (LINE_HISTORY - 1)) == 0, "its places run on through 2^32");
+
 static void set_text(struct line_edit *l, const char *text)
 {
     l->used = l->cursor = (unsigned)strlen(text);
+    ASSERT(l->used < LINE_SIZE);
     memmove(l->text, text, l->used + 1);
 }
 
 void line_insert(struct line_edit *l, const char *text, unsigned count)
 {
+    ASSERT(l->cursor <= l->used && l->used < LINE_SIZE);
     count = MIN(count, LINE_SIZE - 1 - l->used);
     memmove(l->text + l->cursor + count, l->text + l->cursor, l->used - l->cursor + 1);
     memcpy(l->text + l->cursor, text, count);

@@ -3,6 +3,7 @@
 #include "arch/x86/string.h"
 #include "core/base/format.h"
 #include "core/base/log.h"
+#include "core/base/panic.h"
 #include "core/base/words.h"
 #include "core/host/power.h"
 #include "core/host/release.h"
@@ -297,6 +298,7 @@ void monitor_run(const struct config *config, char *text)
     for (unsigned i = 0; count && i < ARRAY_SIZE(commands); i++) {
         if (strcmp(commands[i].name, words[0]))
             continue;
+        ASSERT(pattern_words(commands[i].arguments) <= MONITOR_WORDS);
         if (count - 1 > pattern_words(commands[i].arguments))
             print("usage: %s %s\n", words[0], commands[i].arguments);
         else
@@ -344,6 +346,7 @@ static const char *candidate_choice(const char *choices, unsigned length, const 
     for (unsigned from = 0, to; from < length; from = to + 1) {
         for (to = from; to < length && choices[to] != '|';)
             to++;
+        ASSERT(to - from < sizeof(choice));
         format(choice, sizeof(choice), "%.*s", (int)(to - from), choices + from);
         if (choice[0] >= 'a' && begins(choice, t) && n-- == 0)
             return choice;
@@ -375,6 +378,7 @@ const char *monitor_candidate(const struct config *config, const char *text, uns
     struct typed typed = {"", 0};
     unsigned count;
 
+    ASSERT(length < sizeof(line));
     format(line, sizeof(line), "%.*s", (int)length, text);
     count = words_split(line, words, ARRAY_SIZE(words));
     if (count > ARRAY_SIZE(words))

@@ -3,6 +3,7 @@
 #include "apic/vlapic.h"
 #include "core/base/format.h"
 #include "core/base/log.h"
+#include "core/base/panic.h"
 #include "core/base/words.h"
 #include "core/life/breakpoint.h"
 #include "core/life/life.h"
@@ -80,6 +81,7 @@ static void look(struct vcpu *v, void (*at_it)(struct vcpu *v, uint64_t at), uin
     bool held;
     const char *why = vm_hold(vm, &held);
 
+    _Static_assert(ARRAY_SIZE(activities) == WAIT_FOR_SIPI + 1, "each has its name");
     if (why) {
         print("[vm %s] %s\n", vm->config->name, why);
     } else {
@@ -98,6 +100,7 @@ void monitor_dump(const struct config *config, const char *const words[])
     struct vcpu *v;
     uint64_t at = 0;
 
+    _Static_assert(ARRAY_SIZE(dumps) + 1 == ARRAY_SIZE(monitor_dumps), "in the order of their names");
     if (i == ARRAY_SIZE(dumps)) {
         print("'%s' cannot be dumped, expected vmcs, regs, lapic or ept\n", words[0]);
         return;
@@ -113,6 +116,7 @@ static void print_row(uint64_t at, const uint8_t *bytes, size_t n)
 {
     char hex[3 * ROW + 1] = "", text[ROW + 1] = "";
 
+    ASSERT(n <= ROW);
     for (size_t i = 0; i < n; i++) {
         format(hex + 3 * i, sizeof(hex) - 3 * i, " %02x", bytes[i]);
         text[i] = bytes[i] >= ' ' && bytes[i] <= '~' ? (char)bytes[i] : '.';
@@ -129,6 +133,7 @@ static void print_memory(struct vcpu *v, uint64_t at, uint64_t n, reader *read)
     for (size_t wanted, got; n; n -= wanted, at += wanted) {
         wanted = MIN(n, ROW);
         got = read(v, at, bytes, wanted);
+        ASSERT(got <= wanted);
         if (got)
             print_row(at, bytes, got);
         if (got < wanted) {

@@ -9,6 +9,8 @@
 #define SHOWN 20
 #define MOST  (TRACE_EVENTS * MAX_CPUS)
 
+_Static_assert(MOST <= UINT32_MAX / 10 - 1, "one more digit does not overflow");
+
 static bool take_count(const char *text, unsigned *n)
 {
     unsigned value = 0;

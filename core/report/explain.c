@@ -58,6 +58,7 @@ static void explain_placement(const struct vm_config *c)
     char list[64] = "";
     size_t n = 0;
 
+    _Static_assert(MAX_CPUS <= 1000, "a number takes 4 bytes with its space");
     if (c->sched == SCHED_SHARED) {
         for (unsigned i = 0; i < cpu_count && n < sizeof(list) - 5; i++) {
             if (cpus[i]->queue && (!c->cpus_line || cpu_set_has(&c->cpus, i)))
