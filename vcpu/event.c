@@ -6,6 +6,9 @@
 
 enum class { BENIGN, CONTRIBUTORY, PAGE_FAULT, DOUBLE_FAULT };
 
+_Static_assert(BENIGN < CONTRIBUTORY && CONTRIBUTORY < PAGE_FAULT && PAGE_FAULT < DOUBLE_FAULT,
+               "by severity");
+
 static enum class class_of(uint32_t event) {
     unsigned vector = EVENT_VECTOR(event);
 

@@ -248,6 +248,12 @@ static bool (*const steps[])(struct vcpu *v) = {
     DUE(TIMER) = look_at_timer,  DUE(IRQ) = deliver_step,        DUE(EVENT) = deliver_step,
 };
 
+_Static_assert(ARRAY_SIZE(steps) == 32 + __builtin_ctz(DUE_EVENT) + 1 && DUE_ALL < 2 * DUE_EVENT,
+               "the last bit has the last one");
+_Static_assert((ASKED_LEAVE | ASKED_FLUSH | ASKED_RESCHED | ASKED_INIT | ASKED_STARTUP | ASKED_UNHALT |
+                ASKED_MAIL | ASKED_NMI) == 0xff,
+               "each has its own");
+
 /* Each bit once at most: what becomes due behind its step is for the exit after this entry (an EOI that is
  * offered). */
 NOINLINE bool vcpu_prepare(struct vcpu *v, uint64_t which)

@@ -17,6 +17,8 @@
 #define ADDRESS_64  UINT64_C(0x000ffffffffff000)
 #define ADDRESS_32  UINT64_C(0xfffff000)
 
+_Static_assert(PSE_36 << 19 == UINT64_C(0xff) << 32, "the upper bits of a page of 4 MiB");
+
 struct format {
     unsigned levels, bits, entry_size; /* bits: of index per level */
     uint64_t address;

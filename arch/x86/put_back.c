@@ -10,11 +10,7 @@
 #define PIC2_MASK       0xa1
 #define PIT_GATE        0x61
 #define PIT_GATE_OUTPUT 0x0f /* the other bits are inputs */
-#define FPU_CONTROL     0x37fu
-#define MXCSR_RESET     0x1f80u
-#define DR6_RESET       0xffff0ff0u
-#define DR7_RESET       0x400u
-#define XSAVE_BYTES     576 /* legacy area and header: all that XRSTOR reads when no component is in use */
+#define XSAVE_BYTES     576  /* legacy area and header: all that XRSTOR reads when no component is in use */
 
 /* Ours, or the guests' while they run. A VM exit clears those of SYSENTER (vmx/setup.c). */
 static const struct {
