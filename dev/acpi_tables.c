@@ -3,6 +3,7 @@
 #include "dev/acpi_tables.h"
 
 #include "arch/x86/string.h"
+#include "core/base/panic.h"
 #include "dev/power.h"
 
 #define HEADER_SIZE 36
@@ -100,6 +101,7 @@ static void put_port(struct writer *w, uint16_t port)
 /* Up to the next field at `offset` of the table that began at `start`. */
 static void skip_to(struct writer *w, size_t start, size_t offset)
 {
+    ASSERT(w->used <= start + offset); /* no field before it has grown */
     put_zeros(w, start + offset - w->used);
 }
 
@@ -125,6 +127,7 @@ static void put_fadt(struct writer *w, uint64_t dsdt)
     put_port(w, POWER_PORT_SLEEP);
     put_port(w, POWER_PORT_STATUS);
     put_bytes(w, "SKERRY\0\0", 8); /* hypervisor vendor */
+    ASSERT(w->overflow || w->used - start == FADT_SIZE);
     end(w, start);
 }
 
@@ -206,14 +209,17 @@ size_t acpi_tables_build(uint8_t *buffer, size_t size, gpa_t base, const struct 
     uint64_t madt = ALIGN_UP(fadt + FADT_SIZE, 16), dsdt;
     size_t start;
 
+    ASSERT(base.value % 16 == 0 && base.value + size <= 4 * GIB);
     put_rsdp(&w, xsdt);
     start = begin_table(&w, "XSDT", 1);
+    ASSERT(w.overflow || start == xsdt - base.value);
     put_number(&w, fadt, 8);
     put_number(&w, madt, 8);
     end(&w, start);
     dsdt = ALIGN_UP(madt + 44 + 12 + p->vcpu_count * (size_t)16, 16); /* room for the larger kind of entry */
     put_fadt(&w, dsdt);
     put_madt(&w, p);
+    ASSERT(w.overflow || w.used <= dsdt - base.value);
     if (!w.overflow)
         put_zeros(&w, dsdt - base.value - w.used);
     put_bytes(&w, p->dsdt, p->dsdt_size);
