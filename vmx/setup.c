@@ -27,7 +27,6 @@
 #define RIGHTS_TSS_BUSY 0x008bu
 #define START_CODE      0x10u
 #define START_DATA      0x18u
-#define DR7_RESET       0x400u
 #define PAT_RESET       UINT64_C(0x0007040600070406)
 #define NO_LINK         UINT64_MAX
 
