@@ -99,9 +99,13 @@ void panic(const char *fmt, ...)
     stop_machine();
 }
 
-void assertion_failed(const char *file, unsigned line, const char *condition)
+/* Names of functions stand in one file each: one tells the file, and costs nothing where the ASSERT is. */
+void assertion_failed(unsigned line, const char *condition)
 {
-    panic("%s:%u: assertion failed: %s", file, line, condition);
+    uint64_t offset;
+    const char *function = symbol_find((uint64_t)__builtin_return_address(0) - 1, &offset);
+
+    panic("%s, line %u: assertion failed: %s", function ? function : "?", line, condition);
 }
 
 static void print_registers(const struct trap_frame *f)

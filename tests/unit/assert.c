@@ -9,10 +9,10 @@
 #pragma weak panic
 #pragma weak assertion_failed
 
-void assertion_failed(const char *file, unsigned line, const char *condition)
+void assertion_failed(unsigned line, const char *condition)
 {
     if (panic)
-        panic("%s:%u: assertion failed: %s", file, line, condition);
-    fprintf(stderr, "%s:%u: assertion failed: %s\n", file, line, condition);
+        panic("line %u: assertion failed: %s", line, condition);
+    fprintf(stderr, "line %u: assertion failed: %s\n", line, condition);
     abort();
 }
