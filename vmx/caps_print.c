@@ -3,6 +3,7 @@
 #include "arch/x86/string.h"
 #include "core/base/format.h"
 #include "core/base/log.h"
+#include "core/base/panic.h"
 #include "vmx/caps.h"
 #include "vmx/hv_timer.h"
 #include "vmx/state.h"
@@ -16,6 +17,8 @@ static const char *const word_names[WORD_ALL] = {
     [WORD_BASIC] = "IA32_VMX_BASIC",           [WORD_MISC] = "IA32_VMX_MISC",
     [WORD_EPT] = "IA32_VMX_EPT_VPID_CAP, EPT", [WORD_VPID] = "IA32_VMX_EPT_VPID_CAP, VPID",
 };
+
+_Static_assert(ARRAY_SIZE(word_names) == WORD_VPID + 1, "each has its name");
 
 /* Names that are put one behind the other, in lines of their own. */
 struct names {
@@ -31,6 +34,7 @@ static void put_name(struct names *n, const char *name)
     }
     n->used +=
         (size_t)format(n->text + n->used, sizeof(n->text) - n->used, "%s%s", n->used ? ", " : "", name);
+    ASSERT(n->used < sizeof(n->text));
 }
 
 void vmx_controls_print(enum control_word word, uint64_t value)

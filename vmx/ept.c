@@ -25,6 +25,15 @@
 #define EPTP_WB        UINT64_C(6)
 #define EPTP_WALK_4    (UINT64_C(3) << 3)
 
+_Static_assert(EPT_READ == (uint64_t)GUEST_MAY_READ && EPT_WRITE == (uint64_t)GUEST_MAY_WRITE &&
+                   EPT_EXECUTE == (uint64_t)GUEST_MAY_EXECUTE,
+               "rights are the lowest bits of an entry");
+_Static_assert(CACHE_WB << EPT_TYPE_SHIFT < EPT_ATTRIBUTES && !(EPT_ATTRIBUTES & PTE_LARGE),
+               "then the type, then the bit of a large page");
+_Static_assert(VLAPIC_BASE / PAGE_1G == 3, "a GiB that RAM leaves out (core/vm/guest.c)");
+_Static_assert(GUEST_STATISTICS / PAGE_2M == VLAPIC_BASE / PAGE_2M, "shared pages cost no table more");
+_Static_assert(1 + CONFIG_MAX_VMS * VM_MAX_VCPUS <= UINT16_MAX, "a VPID for each vCPU, none of them 0");
+
 static void *table_page(void *context)
 {
     return memory_alloc_zeroed(context, MEMORY_TABLES, 1);
@@ -46,6 +55,7 @@ static bool map_piece(struct page_table *t, uint64_t guest, uint64_t host, uint6
 {
     enum cache_type type;
 
+    ASSERT((size == PAGE_2M || size == PAGE_1G) && ((guest | host) & (size - 1)) == 0);
     if (!mtrr_range_type(&machine.mtrrs, host, size, &type))
         return map_pages(t, guest, host, size);
     return paging_map(t, guest, host, size, EPT_RWX | (uint64_t)type << EPT_TYPE_SHIFT);
@@ -105,6 +115,7 @@ static bool map_apic_page(struct vm *vm, struct vmx_vm *x)
     next = table_page(&vm->account);
     if (!top || !next)
         return false;
+    ASSERT(x->ept.root[0] & EPT_RWX); /* there is RAM at address 0 */
     memcpy(top, x->ept.root, PAGE_SIZE);
     memcpy(next, phys_to_virt(hpa(top[0] & ~(PAGE_SIZE - 1))), PAGE_SIZE);
     top[0] = virt_to_phys(next).value | EPT_RWX;
@@ -212,6 +223,7 @@ bool vmx_vm_create(struct vm *vm)
 {
     struct vmx_vm *x = memory_alloc_zeroed(&vm->account, MEMORY_STATE, 1);
 
+    ASSERT(vm->id < CONFIG_MAX_VMS);
     if (!x)
         return false;
     vm->backend = x;

@@ -39,6 +39,8 @@ bool vmx_vcpu_create(struct vcpu *v)
     void *vmcs = memory_alloc_zeroed(&v->vm->account, MEMORY_CONTROL, 1);
 
     _Static_assert(sizeof(*x) <= PAGE_SIZE, "one page");
+    ASSERT((vmx_caps.basic >> 32 & 0x1fff) <= PAGE_SIZE); /* bytes of a VMCS region */
+    ASSERT(!v->backend);
     if (!x || !vmcs)
         return false;
     v->backend = x;
@@ -121,6 +123,7 @@ static void write_segments(unsigned mode)
     struct segment_state code = {0, RIGHTS_CODE16, 0xffff, 0}, data = {0, RIGHTS_DATA16, 0xffff, 0};
     const struct segment_state ldtr = {0, RIGHTS_LDTR, 0xffff, 0}, tr = {0, RIGHTS_TSS_BUSY, 0xffff, 0};
 
+    ASSERT(mode == 16 || mode == 32 || mode == 64);
     if (mode != 16) {
         code = (struct segment_state){START_CODE, mode == 64 ? RIGHTS_CODE64 : RIGHTS_CODE32, UINT32_MAX, 0};
         data = (struct segment_state){START_DATA, RIGHTS_DATA32, UINT32_MAX, 0};
@@ -199,6 +202,7 @@ void vmx_vcpu_reset(struct vcpu *v, const struct start_state *start)
     struct vmx_vcpu *x = vmx_of(v);
     hpa_t vmcs = x->vmcs;
 
+    ASSERT(vmcs.value && vmcs.value % PAGE_SIZE == 0);
     if (start)
         v->vm->tsc_started = false;
     reset_registers(v, start ? start : &after_init);
