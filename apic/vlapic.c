@@ -116,7 +116,7 @@ static void set_mode_registers(const struct vcpu *v)
         set(a, REG_LDR, x2apic_ldr(v));
 }
 
-static void reset_registers(struct vcpu *v)
+static void reset_apic_registers(struct vcpu *v)
 {
     static const unsigned lvts[] = {REG_LVT_CMCI,    LAPIC_LVT_TIMER, REG_LVT_THERM,  REG_LVT_PERF,
                                     LAPIC_LVT_LINT0, LAPIC_LVT_LINT1, LAPIC_LVT_ERROR};
@@ -139,7 +139,7 @@ static void reset_registers(struct vcpu *v)
 void vlapic_init(struct vcpu *v)
 {
     vcpu_take(v, ASKED_NMI);
-    reset_registers(v);
+    reset_apic_registers(v);
     vlapic_discard_mail(v);
     lapic_timer_set(TIMER_GUEST, 0);
 }
@@ -151,7 +151,7 @@ void vlapic_reset(struct vcpu *v, const struct start_state *start UNUSED)
     memset(a, 0, sizeof(*a));
     a->vcpu = v;
     a->base = VLAPIC_BASE | APIC_BASE_ENABLE | (v->id ? 0 : APIC_BASE_BSP);
-    reset_registers(v);
+    reset_apic_registers(v);
 }
 
 void vlapic_error(struct vlapic *a, uint32_t bit)
@@ -448,7 +448,7 @@ bool vlapic_write_base(struct vcpu *v, uint64_t value)
     a->base = (value & page) | to | (a->base & APIC_BASE_BSP);
     if (from != to && !to) {
         vlapic_timer_disarm(a);
-        reset_registers(v);
+        reset_apic_registers(v);
     } else if (from != to) {
         set_mode_registers(v);
         publish(v);

@@ -184,7 +184,7 @@ static void ioapic_reset(void *context)
     vioapic_reset(&pc->ioapic);
 }
 
-static void end_of_interrupt(struct vm *vm, unsigned vector)
+static void ioapic_end_of_interrupt(struct vm *vm, unsigned vector)
 {
     struct spinlock *lock = &vm->pc->devices[IOAPIC].lock;
 
@@ -237,7 +237,7 @@ bool pc_create(struct vm *vm, const struct placement *p UNUSED)
     if (!pc)
         return false;
     vm->bus = &pc->bus;
-    vm->eoi = end_of_interrupt;
+    vm->eoi = ioapic_end_of_interrupt;
     pc->vm = vm;
     uart_init(&pc->uart, uart_transmit, uart_irq, pc);
     for (unsigned i = 0; i < DEVICES; i++) {

@@ -210,13 +210,13 @@ static bool first_entry(struct vcpu *v)
 }
 
 /* The console has been looked at already; the backend shall come back for the rest. */
-static bool watch_console(struct vcpu *v)
+static bool watch_console_step(struct vcpu *v)
 {
     v->due &= ~DUE_SEND;
     return true;
 }
 
-static bool settle_eoi(struct vcpu *v)
+static bool settle_eoi_step(struct vcpu *v)
 {
     vlapic_settle_eoi(v);
     return true;
@@ -241,11 +241,11 @@ static bool deliver_step(struct vcpu *v)
 
 /* False: the run ends. In the order of the bits; a step may make a later one due. */
 static bool (*const steps[])(struct vcpu *v) = {
-    ASKED(LEAVE) = leave_step,   ASKED(FLUSH) = flush,           ASKED(RESCHED) = reschedule,
-    ASKED(INIT) = become_active, ASKED(STARTUP) = become_active, ASKED(UNHALT) = keep_unhalt,
-    ASKED(MAIL) = collect_mail,  ASKED(NMI) = take_nmi,          DUE(RUN) = first_entry,
-    DUE(SEND) = watch_console,   DUE(INACTIVE) = become_active,  DUE(EOI) = settle_eoi,
-    DUE(TIMER) = look_at_timer,  DUE(IRQ) = deliver_step,        DUE(EVENT) = deliver_step,
+    ASKED(LEAVE) = leave_step,      ASKED(FLUSH) = flush,           ASKED(RESCHED) = reschedule,
+    ASKED(INIT) = become_active,    ASKED(STARTUP) = become_active, ASKED(UNHALT) = keep_unhalt,
+    ASKED(MAIL) = collect_mail,     ASKED(NMI) = take_nmi,          DUE(RUN) = first_entry,
+    DUE(SEND) = watch_console_step, DUE(INACTIVE) = become_active,  DUE(EOI) = settle_eoi_step,
+    DUE(TIMER) = look_at_timer,     DUE(IRQ) = deliver_step,        DUE(EVENT) = deliver_step,
 };
 
 _Static_assert(ARRAY_SIZE(steps) == 32 + __builtin_ctz(DUE_EVENT) + 1 && DUE_ALL < 2 * DUE_EVENT,

@@ -57,7 +57,7 @@ void vmx_controls_print(enum control_word word, uint64_t value)
         print("    %s\n", names.text);
 }
 
-static void print_row(const char *name, bool present, const char *used)
+static void print_bit_row(const char *name, bool present, const char *used)
 {
     print("  %-38s %-8s %s\n", name, present ? "present" : "absent", used);
 }
@@ -78,7 +78,7 @@ void vmx_caps_explain(const struct vmx_caps *c)
         bool page_size = b->word == WORD_EPT && (b->bit & (EPT_PAGES_1G | EPT_PAGES_2M));
 
         if (page_size || (b->word < WORD_COUNT && (b->use == LIKE || b->use == PER_VM)))
-            print_row(b->name, present, outcome(b, present, "used"));
+            print_bit_row(b->name, present, outcome(b, present, "used"));
     }
 }
 
@@ -108,7 +108,7 @@ static void print_word(const struct vmx_caps *c, enum control_word word)
         const struct vmx_bit *b = &vmx_bits[i];
 
         if (b->word == word)
-            print_row(b->name, has & b->bit, use_of(b, has & b->bit));
+            print_bit_row(b->name, has & b->bit, use_of(b, has & b->bit));
     }
 }
 

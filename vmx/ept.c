@@ -34,7 +34,7 @@ _Static_assert(VLAPIC_BASE / PAGE_1G == 3, "a GiB that RAM leaves out (core/vm/g
 _Static_assert(GUEST_STATISTICS / PAGE_2M == VLAPIC_BASE / PAGE_2M, "shared pages cost no table more");
 _Static_assert(1 + CONFIG_MAX_VMS * VM_MAX_VCPUS <= UINT16_MAX, "a VPID for each vCPU, none of them 0");
 
-static void *table_page(void *context)
+static void *ept_table_page(void *context)
 {
     return memory_alloc_zeroed(context, MEMORY_TABLES, 1);
 }
@@ -111,8 +111,8 @@ static bool map_apic_page(struct vm *vm, struct vmx_vm *x)
     uint64_t *top, *next;
 
     *view = x->ept;
-    top = view->root = table_page(&vm->account);
-    next = table_page(&vm->account);
+    top = view->root = ept_table_page(&vm->account);
+    next = ept_table_page(&vm->account);
     if (!top || !next)
         return false;
     ASSERT(x->ept.root[0] & EPT_RWX); /* there is RAM at address 0 */
@@ -229,13 +229,13 @@ bool vmx_vm_create(struct vm *vm)
     vm->backend = x;
     x->first_vpid = (uint16_t)(1 + vm->id * VM_MAX_VCPUS);
     x->ept = (struct page_table){
-        .root = table_page(&vm->account),
+        .root = ept_table_page(&vm->account),
         .present = EPT_RWX,
         .table_flags = EPT_RWX,
         .max_leaf = !(vmx_caps.ept_vpid & EPT_PAGES_2M) ? 1
                     : vmx_caps.ept_vpid & EPT_PAGES_1G  ? 3
                                                         : 2,
-        .alloc = table_page,
+        .alloc = ept_table_page,
         .context = &vm->account,
     };
     if (!x->ept.root || !map_ram(vm, &x->ept))

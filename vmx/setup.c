@@ -188,7 +188,7 @@ void vmx_vcpu_startup(struct vcpu *v UNUSED, unsigned vector)
 }
 
 /* What does not fit the backend's own part below: vcpu/state.h. */
-static void reset_registers(struct vcpu *v, const struct start_state *start)
+static void reset_general_registers(struct vcpu *v, const struct start_state *start)
 {
     memset(&v->regs, 0, sizeof(v->regs));
     v->regs.rax = start->rax;
@@ -205,7 +205,7 @@ void vmx_vcpu_reset(struct vcpu *v, const struct start_state *start)
     ASSERT(vmcs.value && vmcs.value % PAGE_SIZE == 0);
     if (start)
         v->vm->tsc_started = false;
-    reset_registers(v, start ? start : &after_init);
+    reset_general_registers(v, start ? start : &after_init);
     if (!start)
         v->regs.rdx = cpuid(1, 0).eax; /* "Processor state after reset": EDX tells the model */
     start = start ? start : &after_init;

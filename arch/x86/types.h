@@ -72,6 +72,21 @@ static INLINED uint64_t load_le(const void *from, unsigned n)
     return value;
 }
 
+static INLINED uint16_t le16(const void *from)
+{
+    return (uint16_t)load_le(from, 2);
+}
+
+static INLINED uint32_t le32(const void *from)
+{
+    return (uint32_t)load_le(from, 4);
+}
+
+static INLINED uint64_t le64(const void *from)
+{
+    return load_le(from, 8);
+}
+
 static INLINED void store_le(void *to, uint64_t value, unsigned n)
 {
     __builtin_memcpy(to, &value, n);

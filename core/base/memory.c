@@ -24,7 +24,7 @@ static void own(uint64_t first, uint64_t count, uint8_t owner)
     memset(owners + first, owner, count);
 }
 
-static bool overlaps(const struct memory_range *a, uint64_t base, uint64_t size)
+static bool range_overlaps(const struct memory_range *a, uint64_t base, uint64_t size)
 {
     return base < a->base + a->size && a->base < base + size;
 }
@@ -37,7 +37,7 @@ static uint64_t place_map(const struct memory_range *usable, unsigned usable_cou
         uint64_t base = ALIGN_UP(MAX(usable[i].base, LOW_MEMORY), PAGE_SIZE);
 
         for (unsigned r = 0; r < reserved_count;) {
-            if (overlaps(&reserved[r], base, size)) {
+            if (range_overlaps(&reserved[r], base, size)) {
                 base = ALIGN_UP(reserved[r].base + reserved[r].size, PAGE_SIZE);
                 r = 0;
             } else {

@@ -155,7 +155,7 @@ static bool set_module(const struct key *key, struct span value, void *field)
     return set_text(key, value, vm->modules[vm->module_count++]);
 }
 
-static bool cpu_number(struct span s, uint64_t *cpu)
+static bool take_cpu_number(struct span s, uint64_t *cpu)
 {
     return span_take_number(&s, cpu) && s.size == 0 && *cpu < CONFIG_MAX_CPUS;
 }
@@ -166,10 +166,10 @@ static bool add_cpus(struct cpu_set *set, struct span item)
     bool single = memchr(item.at, '-', item.size) == NULL;
     uint64_t first, last;
 
-    if (!cpu_number(span_cut(&item, '-'), &first))
+    if (!take_cpu_number(span_cut(&item, '-'), &first))
         return false;
     last = first;
-    if (!single && (!cpu_number(item, &last) || last < first))
+    if (!single && (!take_cpu_number(item, &last) || last < first))
         return false;
     for (; first <= last; first++) {
         if (cpu_set_has(set, (unsigned)first))

@@ -37,7 +37,7 @@ static void *host_table_page(void *context UNUSED)
     return memory_alloc_zeroed(&memory_host, MEMORY_STATE, 1);
 }
 
-static void take_memory(hpa_t mbi)
+static void take_over_memory(hpa_t mbi)
 {
     static struct memory_range usable[BOOT_MAX_MEMORY], reserved[BOOT_MAX_MEMORY + BOOT_MAX_MODULES + 2];
     const struct boot_info *b = &machine.boot;
@@ -98,12 +98,12 @@ void machine_setup(hpa_t mbi, uint64_t entry_tsc)
         panic("this CPU has no NX, which Skerry needs for its own pages");
     mtrr_read(&machine.mtrrs);
     cpu_note_state(&machine.boot_cpu);
-    take_memory(mbi);
+    take_over_memory(mbi);
     cpu_enable_protections();
     build_address_space();
 }
 
-static const void *map_table(void *context UNUSED, hpa_t at, size_t n)
+static const void *map_acpi_table(void *context UNUSED, hpa_t at, size_t n)
 {
     return machine_table(at, n);
 }
@@ -219,7 +219,7 @@ static void setup_clocks(void)
 
 void machine_start_devices(void)
 {
-    struct acpi_source source = {map_table, warn_table, NULL};
+    struct acpi_source source = {map_acpi_table, warn_table, NULL};
     hpa_t registers = hpa(rdmsr(IA32_APIC_BASE) & UINT64_C(0xffffff000));
 
     if (!machine.boot.rsdp_size ||

@@ -208,7 +208,7 @@ static uint8_t *stage(const struct loading *l UNUSED, uint64_t at, uint64_t n, u
     return phys_to_virt(to);
 }
 
-static void *table_page(void *context UNUSED)
+static void *release_table_page(void *context UNUSED)
 {
     return memory_alloc_zeroed(&account, MEMORY_STATE, 1);
 }
@@ -217,11 +217,11 @@ static void *table_page(void *context UNUSED)
 static uint64_t *identity_tables(void)
 {
     struct page_table t = {
-        .root = table_page(NULL),
+        .root = release_table_page(NULL),
         .present = PTE_P,
         .table_flags = PTE_P | PTE_W,
         .max_leaf = host_tables.max_leaf,
-        .alloc = table_page,
+        .alloc = release_table_page,
     };
 
     return t.root && paging_map(&t, 0, 0, machine_memory_top(), PTE_P | PTE_W) ? t.root : NULL;
@@ -248,7 +248,7 @@ static void *build(void)
 
     ASSERT((size_t)(release_stub_end - release_stub) + STUB_STACK <= PAGE_SIZE);
     load(keep_free, &start, &why);
-    stub = table_page(NULL);
+    stub = release_table_page(NULL);
     tables = identity_tables();
     list = memory_alloc_zeroed(&account, MEMORY_STATE, LIST_PAGES);
     if (!stub || !tables || !list || virt_to_phys(stub).value >= 4 * GIB ||

@@ -67,7 +67,7 @@ bool linux_recognise(const uint8_t *data, size_t size)
            memcmp(data + MAGIC, "HdrS", 4) == 0;
 }
 
-static bool check_header(struct loading *l, struct linux_plan *plan)
+static bool check_setup_header(struct loading *l, struct linux_plan *plan)
 {
     size_t size = l->img->kernel.size, setup;
 
@@ -194,7 +194,8 @@ bool load_linux(struct loading *l)
 {
     struct linux_plan plan = {0};
 
-    if (!check_header(l, &plan) || !place_low(l, &plan) || !place_kernel(l, &plan) || !place_initrd(l, &plan))
+    if (!check_setup_header(l, &plan) || !place_low(l, &plan) || !place_kernel(l, &plan) ||
+        !place_initrd(l, &plan))
         return false;
 
     load_copy(l, plan.kernel, plan.payload, plan.payload_size);

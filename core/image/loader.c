@@ -28,7 +28,7 @@ bool load_fail(struct loading *l, const char *fmt, ...)
 
 /* --- the plan --- */
 
-static bool overlaps(const struct piece *p, uint64_t base, uint64_t size)
+static bool piece_overlaps(const struct piece *p, uint64_t base, uint64_t size)
 {
     return base < p->base ? p->base - base < size : base - p->base < p->size;
 }
@@ -48,7 +48,7 @@ static bool is_free(const struct loading *l, uint64_t base, uint64_t size)
         ram = ram || inside(base, size, r->base, r->base + r->size);
     }
     for (unsigned i = 0; i < l->taken_count; i++) {
-        if (overlaps(&l->taken[i], base, size))
+        if (piece_overlaps(&l->taken[i], base, size))
             return false;
     }
     return ram && inside(base, size, 0, REACHABLE);
@@ -201,7 +201,7 @@ static unsigned guest_memory_map(const struct image *img, const struct piece *ra
         uint64_t at = ranges[i].base, end = at + ranges[i].size;
 
         for (unsigned c = 0; c < ARRAY_SIZE(cuts); c++) {
-            if (!overlaps(&cuts[c], ranges[i].base, ranges[i].size))
+            if (!piece_overlaps(&cuts[c], ranges[i].base, ranges[i].size))
                 continue;
             count = add_entry(map, count, at, cuts[c].base, MEMORY_USABLE);
             if (c == acpi)

@@ -85,7 +85,7 @@ static void start_budgets(struct vm *vm)
 }
 
 /* Its guest begins a life, which a VM that is paused still has before it. */
-static void begin_life(struct vm *vm, unsigned from, bool paused)
+static void begin_vm_life(struct vm *vm, unsigned from, bool paused)
 {
     start_budgets(vm);
     trace_note(TRACE_START, 0, TRACE_WHO(vm->id, 0));
@@ -111,7 +111,7 @@ const char *vm_start(struct vm *vm)
             return "cannot be loaded";
     }
     power_off_asked = false; /* an administrator that starts a VM wants the machine on */
-    begin_life(vm, BIT(VM_STOPPED), false);
+    begin_vm_life(vm, BIT(VM_STOPPED), false);
     return NULL;
 }
 
@@ -190,7 +190,7 @@ static bool start_again(struct vm *vm, union vm_state was)
         return false;
     if (vm_is_told(vm, (enum vm_end)was.end))
         log_info("[vm %s] starts again (%u)", vm->config->name, vm->resets);
-    begin_life(vm, BIT(VM_LOADING), was.pause == PAUSE_USER);
+    begin_vm_life(vm, BIT(VM_LOADING), was.pause == PAUSE_USER);
     return true;
 }
 

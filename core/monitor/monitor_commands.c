@@ -209,7 +209,7 @@ static void set_log(const struct config *config UNUSED, const char *const words[
     log_info("log = %s", levels[level]);
 }
 
-static void switch_off(const struct config *config UNUSED, const char *const words[] UNUSED)
+static void power_off_machine(const struct config *config UNUSED, const char *const words[] UNUSED)
 {
     power_off();
 }
@@ -254,7 +254,7 @@ static const struct command commands[] = {
     {"cpu", "", "whose the CPUs are", list_cpus},
     {"release", "", "stops all VMs and starts the kernel that [host] names", release_machine},
     {"reboot", "", "stops all VMs and resets the machine", reboot},
-    {"poweroff", "", "stops all VMs and switches the machine off", switch_off},
+    {"poweroff", "", "stops all VMs and switches the machine off", power_off_machine},
 };
 
 static void help(const struct config *config UNUSED, const char *const words[])

@@ -112,7 +112,7 @@ void monitor_dump(const struct config *config, const char *const words[])
 
 /* --- memory --- */
 
-static void print_row(uint64_t at, const uint8_t *bytes, size_t n)
+static void print_memory_row(uint64_t at, const uint8_t *bytes, size_t n)
 {
     char hex[3 * ROW + 1] = "", text[ROW + 1] = "";
 
@@ -135,7 +135,7 @@ static void print_memory(struct vcpu *v, uint64_t at, uint64_t n, reader *read)
         got = read(v, at, bytes, wanted);
         ASSERT(got <= wanted);
         if (got)
-            print_row(at, bytes, got);
+            print_memory_row(at, bytes, got);
         if (got < wanted) {
             print("%016llx  no memory here\n", (unsigned long long)(at + got));
             return;

@@ -73,7 +73,7 @@ static void explain_placement(const struct vm_config *c)
     }
 }
 
-static void explain_vm(const struct vm_config *c, bool can_run)
+static void explain_one_vm(const struct vm_config *c, bool can_run)
 {
     print("  [vm %s] %s, %llu MiB, %u vcpu(s), %s%s%s\n", c->name,
           c->valid ? "starts" : "NOT started: see the errors above", (unsigned long long)(c->memory / MIB),
@@ -139,7 +139,7 @@ void explain(const struct config *config, const char *missing)
         backend.explain();
     print("VMs:%s\n", config && config->vm_count ? "" : " none");
     for (unsigned i = 0; config && i < config->vm_count; i++)
-        explain_vm(&config->vms[i], !missing);
+        explain_one_vm(&config->vms[i], !missing);
     explain_reasons(missing, config);
     print("----\n");
 }
