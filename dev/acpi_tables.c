@@ -46,12 +46,12 @@ static void put_zeros(struct writer *w, size_t n)
         put_value(w, 0, 1);
 }
 
-static void align(struct writer *w)
+static void align_table(struct writer *w)
 {
     put_zeros(w, ALIGN_UP(w->used, 16) - w->used);
 }
 
-static void seal(uint8_t *from, size_t n, uint8_t *checksum)
+static void seal_table(uint8_t *from, size_t n, uint8_t *checksum)
 {
     uint8_t sum = 0;
 
@@ -66,10 +66,10 @@ static size_t begin_table(struct writer *w, const char *signature, uint8_t revis
 {
     size_t start;
 
-    align(w);
+    align_table(w);
     start = w->used;
     put_block(w, signature, 4);
-    put_value(w, 0, 4); /* length, set by end() */
+    put_value(w, 0, 4); /* length, set by end_table() */
     put_value(w, revision, 1);
     put_value(w, 0, 1); /* checksum */
     put_block(w, "SKERRY", 6);
@@ -80,12 +80,12 @@ static size_t begin_table(struct writer *w, const char *signature, uint8_t revis
     return start;
 }
 
-static void end(struct writer *w, size_t start)
+static void end_table(struct writer *w, size_t start)
 {
     if (w->overflow)
         return;
     store_le(w->data + start + 4, w->used - start, 4);
-    seal(w->data + start, w->used - start, w->data + start + 9);
+    seal_table(w->data + start, w->used - start, w->data + start + 9);
 }
 
 /* A generic address: one byte wide I/O port. */
@@ -128,7 +128,7 @@ static void put_fadt(struct writer *w, uint64_t dsdt)
     put_port(w, POWER_PORT_STATUS);
     put_block(w, "SKERRY\0\0", 8); /* hypervisor vendor */
     ASSERT(w->overflow || w->used - start == FADT_SIZE);
-    end(w, start);
+    end_table(w, start);
 }
 
 static void put_cpu(struct writer *w, unsigned uid, uint32_t apic_id)
@@ -177,14 +177,14 @@ static void put_madt(struct writer *w, const struct acpi_params *p)
     put_value(w, 0, 1);
     put_value(w, ACPI_TABLES_IOAPIC_BASE, 4);
     put_value(w, 0, 4); /* first global interrupt */
-    end(w, start);
+    end_table(w, start);
 }
 
 static void put_rsdp(struct writer *w, uint64_t xsdt)
 {
     size_t start;
 
-    align(w);
+    align_table(w);
     start = w->used;
     put_block(w, "RSD PTR ", 8);
     put_value(w, 0, 1); /* checksum of the first 20 bytes */
@@ -196,8 +196,8 @@ static void put_rsdp(struct writer *w, uint64_t xsdt)
     put_value(w, 0, 4); /* checksum of all, reserved */
     if (w->overflow)
         return;
-    seal(w->data + start, 20, w->data + start + 8);
-    seal(w->data + start, RSDP_SIZE, w->data + start + 32);
+    seal_table(w->data + start, 20, w->data + start + 8);
+    seal_table(w->data + start, RSDP_SIZE, w->data + start + 32);
 }
 
 /* The root pointer comes first: some look for it only at the start of an area. */
@@ -215,7 +215,7 @@ size_t acpi_tables_build(uint8_t *buffer, size_t size, gpa_t base, const struct 
     ASSERT(w.overflow || start == xsdt - base.value);
     put_value(&w, fadt, 8);
     put_value(&w, madt, 8);
-    end(&w, start);
+    end_table(&w, start);
     dsdt = ALIGN_UP(madt + 44 + 12 + p->vcpu_count * (size_t)16, 16); /* room for the larger kind of entry */
     put_fadt(&w, dsdt);
     put_madt(&w, p);

@@ -18,7 +18,7 @@ static uint64_t page_limit, total_pages, free_pages;
 static uint64_t used_end;                            /* no page from here on was ever given out */
 static uint64_t first_free = LOW_MEMORY / PAGE_SIZE; /* no page below is free */
 
-static void own(uint64_t first, uint64_t count, uint8_t owner)
+static void set_owner(uint64_t first, uint64_t count, uint8_t owner)
 {
     ASSERT(first <= page_limit && count <= page_limit - first);
     memset(owners + first, owner, count);
@@ -68,16 +68,16 @@ bool memory_setup(const struct memory_range *usable, unsigned usable_count,
         uint64_t end = (usable[i].base + usable[i].size) / PAGE_SIZE;
 
         if (end > first)
-            own(first, end - first, FREE);
+            set_owner(first, end - first, FREE);
     }
     for (unsigned i = 0; i < reserved_count; i++) {
         uint64_t first = reserved[i].base / PAGE_SIZE;
         uint64_t end = MIN(ALIGN_UP(reserved[i].base + reserved[i].size, PAGE_SIZE) / PAGE_SIZE, page_limit);
 
         if (end > first)
-            own(first, end - first, UNUSABLE);
+            set_owner(first, end - first, UNUSABLE);
     }
-    own(at / PAGE_SIZE, size / PAGE_SIZE, UNUSABLE);
+    set_owner(at / PAGE_SIZE, size / PAGE_SIZE, UNUSABLE);
     for (uint64_t page = 0; page < page_limit; page++)
         free_pages += owners[page] == FREE;
     total_pages = free_pages;
@@ -109,7 +109,7 @@ static uint64_t find_run(uint64_t count, uint64_t align)
 
 static void take_pages(struct account *account, enum memory_kind kind, uint64_t page, uint64_t count)
 {
-    own(page, count, account->owner);
+    set_owner(page, count, account->owner);
     if (page == first_free)
         first_free = page + count;
     free_pages -= count;

@@ -95,7 +95,7 @@ static bool load(uint8_t *(*reach)(const struct loading *l, uint64_t at, uint64_
     return image_load_into(&release->target, &release->image, start, why);
 }
 
-static bool plan(const char **why)
+static bool plan_release(const char **why)
 {
     static const char not_that[] =
         "neither a Linux kernel nor a Multiboot2 one, expected a bzImage or a header";
@@ -132,7 +132,7 @@ static bool prepare(struct vm_config *c)
         .rsdp_size = machine.boot.rsdp_size,
         .machine = &machine.boot,
     };
-    if (plan(&why))
+    if (plan_release(&why))
         return true;
     print("skerry.cfg:%u: [host] %s: %s\n", c->kernel_line, c->kernel, why);
     return false;
@@ -168,7 +168,7 @@ enum when_done release_when_done(void)
 /* What guests have had is free by now, or was before. Memory that was never given out may be firmware's:
  * UEFI's tables.
  */
-static void scrub(void)
+static void scrub_memory(void)
 {
     uint64_t page = 0, count, end = memory_used_end();
 
@@ -238,7 +238,7 @@ static void clear_ourselves(void)
 }
 
 /* The stub's page, filled in, or NULL. It is not where anything goes, nor is what it needs. */
-static void *build(void)
+static void *build_stub(void)
 {
     struct start_state start;
     struct release_data *data;
@@ -268,8 +268,8 @@ void release_start(void)
     void *stub;
 
     ASSERT(release);
-    scrub();
-    stub = build();
+    scrub_memory();
+    stub = build_stub();
     if (!stub) {
         log_error("not released: no memory to start %s from", release->config->kernel);
         return;

@@ -100,7 +100,7 @@ static NORETURN void ap_main(struct cpu *cpu)
     panic("CPU %u: its loop ended", cpu->id);
 }
 
-static void wait(uint64_t microseconds)
+static void wait_microseconds(uint64_t microseconds)
 {
     uint64_t start = rdtsc(), ticks = machine.tsc_hz / 1000000 * microseconds;
 
@@ -111,7 +111,7 @@ static void wait(uint64_t microseconds)
 static bool wait_online(const struct cpu *cpu, uint64_t microseconds)
 {
     for (uint64_t gone = 0; gone < microseconds && !cpu->online; gone += 10)
-        wait(10);
+        wait_microseconds(10);
     return cpu->online;
 }
 
@@ -126,7 +126,7 @@ static bool start_one(struct cpu *cpu, uint64_t page)
         .entry = (uint64_t)ap_main,
     };
     lapic_ipi(cpu->apic_id, ICR_INIT);
-    wait(10000);
+    wait_microseconds(10000);
     for (unsigned i = 0; i < 2; i++) {
         lapic_ipi(cpu->apic_id, ICR_STARTUP | (uint32_t)(page >> PAGE_SHIFT));
         if (wait_online(cpu, i ? 1000000 : 200))
@@ -179,5 +179,5 @@ void smp_reset_others(void)
         if (cpus[i] != this_cpu())
             lapic_ipi(cpus[i]->apic_id, ICR_INIT);
     }
-    wait(10000);
+    wait_microseconds(10000);
 }

@@ -29,7 +29,7 @@ static bool take_number(const char *word, unsigned base, uint64_t otherwise, uin
     return false;
 }
 
-static bool address(const char *word, uint64_t *value)
+static bool take_address(const char *word, uint64_t *value)
 {
     if (*word)
         return take_number(word, 16, 0, value);
@@ -74,7 +74,7 @@ static void dump_ept(struct vcpu *v, uint64_t at)
 }
 
 /* Has a function look at a vCPU of a VM that stands still, if need be for as long as that takes. */
-static void look(struct vcpu *v, void (*at_it)(struct vcpu *v, uint64_t at), uint64_t at)
+static void look_at_vcpu(struct vcpu *v, void (*at_it)(struct vcpu *v, uint64_t at), uint64_t at)
 {
     static const char *const activities[] = {"active", "halted", "waits for SIPI"};
     struct vm *vm = v->vm;
@@ -106,8 +106,8 @@ void monitor_dump(const struct config *config, const char *const words[])
         return;
     }
     v = find_vcpu(config, words[1], of_address ? "" : words[2]);
-    if (v && (!of_address || address(words[2], &at)))
-        look(v, dumps[i], at);
+    if (v && (!of_address || take_address(words[2], &at)))
+        look_at_vcpu(v, dumps[i], at);
 }
 
 /* --- memory --- */
@@ -167,7 +167,7 @@ static void examine(const struct config *config, const char *const words[], read
     bool held;
     const char *why;
 
-    if (!v || !address(words[1], &at) || !take_number(words[2], 10, EXAMINED, &n))
+    if (!v || !take_address(words[1], &at) || !take_number(words[2], 10, EXAMINED, &n))
         return;
     if (n > MOST) {
         print("%llu bytes are too many, expected at most %u\n", (unsigned long long)n, MOST);
