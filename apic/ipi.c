@@ -15,6 +15,10 @@
 #define ICR_SHORTHAND(x) ((unsigned)((x) >> 18) & 3)
 enum shorthand { TO_DESTINATION, TO_SELF, TO_ALL, TO_OTHERS };
 
+_Static_assert(TO_SELF == 1 && TO_ALL == 2 && TO_OTHERS == 3, "as the ICR has them");
+_Static_assert(MSI_BASE == VLAPIC_BASE && MSI_ASSERT == ICR_ASSERTED && MSI_LEVEL == ICR_LEVEL,
+               "a message says it as the ICR does");
+
 static bool matches_xapic_logical(const struct vlapic *a, uint32_t destination)
 {
     uint32_t id = get(a, REG_LDR) >> 24;

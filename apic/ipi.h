@@ -9,6 +9,8 @@ struct vcpu;
 
 enum delivery { FIXED, LOWEST, SMI, RESERVED_MODE, NMI, INIT, STARTUP, EXTINT };
 
+_Static_assert(NMI == 4 && INIT == 5 && STARTUP == 6 && EXTINT == 7, "delivery modes as the ICR has them");
+
 /* A message-signalled interrupt (SDM volume 3, "Message signalled interrupts"). */
 struct msi {
     uint32_t address; /* FEEh in bits 31:20, destination in 19:12 (bits 14:8 of it in 11:5, as KVM has it),

@@ -12,6 +12,9 @@
 #include "arch/x86/trap.h"
 #include "sched/sched.h"
 
+_Static_assert(VECTOR_POSTED != VECTOR_WAKEUP && VECTOR_POSTED != VECTOR_KICK && VECTOR_WAKEUP != VECTOR_KICK,
+               "the vector tells how a vCPU is reached");
+
 /* notify: to the vCPU's own CPU by a word, as it is in root mode; to others by the vector that it waits for.
  */
 static void notify(struct vcpu *v, uint64_t control)

@@ -20,6 +20,7 @@ struct pid {
 } ALIGNED(64);
 
 _Static_assert(sizeof(struct pid) == 64, "fixed by the SDM");
+_Static_assert(offsetof(struct pid, control) == 32, "so that");
 
 /* NDST has the format of the physical local APIC's mode. */
 static inline uint32_t pid_encode_destination(uint32_t apic_id, bool x2apic)

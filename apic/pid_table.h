@@ -15,6 +15,8 @@ struct pid_table {
     uint16_t last;                    /* highest APIC ID that has an entry */
 };
 
+_Static_assert(sizeof(struct pid_table) <= PAGE_SIZE && offsetof(struct pid_table, entries) == 0, "one page");
+
 /* An entry is valid while its vCPU's local APIC takes fixed interrupts. Any CPU may read it at any time. */
 void pid_table_set(struct pid_table *t, uint32_t apic_id, const struct pid *pid);
 void pid_table_clear(struct pid_table *t, uint32_t apic_id);

@@ -23,6 +23,9 @@
 #define RED_READ_ONLY       (BIT(12) | RED_REMOTE_IRR)
 #define RED_WRITABLE        (UINT64_C(0xff) << 56 | UINT64_C(0x7f) << 49 | 0x1ffff)
 
+_Static_assert(REG_RED + 2 * VIOAPIC_PINS <= 0x100 && VIOAPIC_PINS <= 32,
+               "the index is a byte, the lines are a word");
+
 void vioapic_reset(struct vioapic *io)
 {
     memset(io, 0, sizeof(*io));

@@ -4,6 +4,7 @@
 #include "arch/x86/features.h"
 #include "arch/x86/layout.h"
 #include "arch/x86/string.h"
+#include "core/base/panic.h"
 #include "core/vm/part.h"
 
 #define VERSION_VALUE 0x01050014u /* integrated, 6 LVT entries, EOI broadcast suppression */
@@ -73,6 +74,7 @@ static void update_ppr(struct vlapic *a)
 bool apic_create(struct vm *vm, const struct placement *p UNUSED)
 {
     _Static_assert(PID_TABLE_SIZE == VM_MAX_VCPUS, "an entry for each");
+    ASSERT(vm->config->vcpus > 0 && vm->config->vcpus <= PID_TABLE_SIZE);
     vm->pid_table = memory_alloc_zeroed(&vm->account, MEMORY_STATE, 1);
     if (!vm->pid_table)
         return false;
@@ -84,6 +86,7 @@ bool vlapic_create(struct vcpu *v, const struct placement *p UNUSED)
 {
     uint64_t pages = ALIGN_UP(sizeof(struct vlapic), PAGE_SIZE) / PAGE_SIZE;
 
+    ASSERT(v->apic_id < PID_TABLE_SIZE);
     v->lapic = memory_alloc_zeroed(&v->vm->account, MEMORY_STATE, pages);
     return v->lapic != NULL;
 }
@@ -96,6 +99,8 @@ static void publish(const struct vcpu *v)
     else
         pid_table_clear(v->vm->pid_table, v->apic_id);
 }
+
+_Static_assert(VM_MAX_VCPUS <= 255, "an xAPIC ID is below that of all");
 
 static uint32_t x2apic_ldr(const struct vcpu *v)
 {
@@ -111,7 +116,7 @@ static void set_mode_registers(const struct vcpu *v)
         set(a, REG_LDR, x2apic_ldr(v));
 }
 
-static void reset_registers(struct vcpu *v)
+static void reset_apic_registers(struct vcpu *v)
 {
     static const unsigned lvts[] = {REG_LVT_CMCI,    LAPIC_LVT_TIMER, REG_LVT_THERM,  REG_LVT_PERF,
                                     LAPIC_LVT_LINT0, LAPIC_LVT_LINT1, LAPIC_LVT_ERROR};
@@ -134,7 +139,7 @@ static void reset_registers(struct vcpu *v)
 void vlapic_init(struct vcpu *v)
 {
     vcpu_take(v, ASKED_NMI);
-    reset_registers(v);
+    reset_apic_registers(v);
     vlapic_discard_mail(v);
     lapic_timer_set(TIMER_GUEST, 0);
 }
@@ -146,7 +151,7 @@ void vlapic_reset(struct vcpu *v, const struct start_state *start UNUSED)
     memset(a, 0, sizeof(*a));
     a->vcpu = v;
     a->base = VLAPIC_BASE | APIC_BASE_ENABLE | (v->id ? 0 : APIC_BASE_BSP);
-    reset_registers(v);
+    reset_apic_registers(v);
 }
 
 void vlapic_error(struct vlapic *a, uint32_t bit)
@@ -293,6 +298,7 @@ static void write_svr(struct vcpu *v, uint32_t value)
     publish(v);
     if (value & SVR_ENABLED)
         return;
+    _Static_assert(LAPIC_LVT_ERROR == LAPIC_LVT_TIMER + 5 * 16, "six of them, one behind the other");
     for (unsigned reg = LAPIC_LVT_TIMER; reg <= LAPIC_LVT_ERROR; reg += 16)
         mask_lvt(a, reg);
     mask_lvt(a, REG_LVT_CMCI);
@@ -442,7 +448,7 @@ bool vlapic_write_base(struct vcpu *v, uint64_t value)
     a->base = (value & page) | to | (a->base & APIC_BASE_BSP);
     if (from != to && !to) {
         vlapic_timer_disarm(a);
-        reset_registers(v);
+        reset_apic_registers(v);
     } else if (from != to) {
         set_mode_registers(v);
         publish(v);

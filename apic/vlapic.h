@@ -11,7 +11,8 @@
 struct vlapic;
 struct guest_tsc;
 
-#define VLAPIC_BASE UINT64_C(0xfee00000)
+#define VLAPIC_BASE  UINT64_C(0xfee00000)
+#define FIRST_VECTOR 16 /* those below are illegal in any message */
 
 /* A part of a VM (core/vm/part.h): what its local APICs share, and one for each vCPU. */
 bool apic_create(struct vm *vm, const struct placement *p);

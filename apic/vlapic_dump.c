@@ -14,12 +14,15 @@
 static const char *const deliveries[8] = {"fixed", "lowest priority", "SMI",   "reserved", "NMI",
                                           "INIT",  "startup",         "ExtINT"};
 
+_Static_assert(LVT_DELIVERY(~0u) == ARRAY_SIZE(deliveries) - 1, "each has its words");
+
 static void dump_lvt(const struct vlapic *a, const char *name, unsigned reg)
 {
     static const char *const modes[] = {", one-shot", ", periodic", ", TSC-deadline", ", reserved mode"};
     uint32_t lvt = get(a, reg);
     bool timer = reg == LAPIC_LVT_TIMER;
 
+    _Static_assert(LVT_MODE >> 17 == ARRAY_SIZE(modes) - 1, "so those of the timer");
     print("  lvt %-8s %08x  vector %02x%s%s%s%s%s%s%s\n", name, lvt, lvt & 0xff, timer ? "" : ", ",
           timer ? "" : deliveries[LVT_DELIVERY(lvt)], timer ? modes[(lvt & LVT_MODE) >> 17] : "",
           lvt & LVT_LEVEL ? ", level" : "", lvt & LVT_LOW_ACTIVE ? ", active low" : "",
@@ -90,6 +93,7 @@ void vlapic_dump(const struct vcpu *v)
                 {"cmci", REG_LVT_CMCI}};
     const struct vlapic *a = v->lapic;
 
+    _Static_assert(ARRAY_SIZE(modes) == VLAPIC_X2APIC + 1, "each has its name");
     print("  mode %s, base %llx, id %08x, apic id %u\n", modes[vlapic_mode(v)], (unsigned long long)a->base,
           get(a, LAPIC_ID), v->apic_id);
     print("  tpr %02x  ppr %02x  svr %08x (%s)  ldr %08x  dfr %08x  esr %02x\n", get(a, REG_TPR),

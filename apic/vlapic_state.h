@@ -33,7 +33,6 @@
 #define ESR_SEND_VECTOR    0x20u
 #define ESR_RECEIVE_VECTOR 0x40u
 #define ESR_REGISTER       0x80u
-#define FIRST_VECTOR       16
 
 struct vlapic {
     uint8_t regs[PAGE_SIZE] ALIGNED(4096); /* the virtual-APIC page */
@@ -57,6 +56,9 @@ struct vlapic {
 };
 
 _Static_assert(offsetof(struct vlapic, regs) == 0, "the page comes first");
+_Static_assert(offsetof(struct vlapic, pid) == PAGE_SIZE, "at a page boundary");
+_Static_assert(REG_TMR == REG_ISR + 256 / 32 * 16 && REG_IRR == REG_TMR + 256 / 32 * 16,
+               "a bit for each vector");
 
 static inline uint32_t get(const struct vlapic *a, unsigned reg)
 {

@@ -3,6 +3,7 @@
 #include "dev/acpi_tables.h"
 
 #include "arch/x86/string.h"
+#include "core/base/panic.h"
 #include "dev/power.h"
 
 #define HEADER_SIZE 36
@@ -21,7 +22,7 @@ struct writer {
     bool overflow;
 };
 
-static void put_number(struct writer *w, uint64_t value, unsigned n)
+static void put_value(struct writer *w, uint64_t value, unsigned n)
 {
     if (n > w->size - w->used) {
         w->overflow = true;
@@ -31,26 +32,26 @@ static void put_number(struct writer *w, uint64_t value, unsigned n)
     w->used += n;
 }
 
-static void put_bytes(struct writer *w, const void *from, size_t n)
+static void put_block(struct writer *w, const void *from, size_t n)
 {
     const uint8_t *p = from;
 
     for (size_t i = 0; i < n; i++)
-        put_number(w, p[i], 1);
+        put_value(w, p[i], 1);
 }
 
 static void put_zeros(struct writer *w, size_t n)
 {
     while (n-- > 0)
-        put_number(w, 0, 1);
+        put_value(w, 0, 1);
 }
 
-static void align(struct writer *w)
+static void align_table(struct writer *w)
 {
     put_zeros(w, ALIGN_UP(w->used, 16) - w->used);
 }
 
-static void seal(uint8_t *from, size_t n, uint8_t *checksum)
+static void seal_table(uint8_t *from, size_t n, uint8_t *checksum)
 {
     uint8_t sum = 0;
 
@@ -65,41 +66,42 @@ static size_t begin_table(struct writer *w, const char *signature, uint8_t revis
 {
     size_t start;
 
-    align(w);
+    align_table(w);
     start = w->used;
-    put_bytes(w, signature, 4);
-    put_number(w, 0, 4); /* length, set by end() */
-    put_number(w, revision, 1);
-    put_number(w, 0, 1); /* checksum */
-    put_bytes(w, "SKERRY", 6);
-    put_bytes(w, "SKERRY  ", 8);
-    put_number(w, 1, 4);
-    put_bytes(w, "SKRY", 4);
-    put_number(w, 1, 4);
+    put_block(w, signature, 4);
+    put_value(w, 0, 4); /* length, set by end_table() */
+    put_value(w, revision, 1);
+    put_value(w, 0, 1); /* checksum */
+    put_block(w, "SKERRY", 6);
+    put_block(w, "SKERRY  ", 8);
+    put_value(w, 1, 4);
+    put_block(w, "SKRY", 4);
+    put_value(w, 1, 4);
     return start;
 }
 
-static void end(struct writer *w, size_t start)
+static void end_table(struct writer *w, size_t start)
 {
     if (w->overflow)
         return;
     store_le(w->data + start + 4, w->used - start, 4);
-    seal(w->data + start, w->used - start, w->data + start + 9);
+    seal_table(w->data + start, w->used - start, w->data + start + 9);
 }
 
 /* A generic address: one byte wide I/O port. */
 static void put_port(struct writer *w, uint16_t port)
 {
-    put_number(w, GAS_PORT, 1);
-    put_number(w, 8, 1);
-    put_number(w, 0, 1);
-    put_number(w, GAS_BYTE, 1);
-    put_number(w, port, 8);
+    put_value(w, GAS_PORT, 1);
+    put_value(w, 8, 1);
+    put_value(w, 0, 1);
+    put_value(w, GAS_BYTE, 1);
+    put_value(w, port, 8);
 }
 
 /* Up to the next field at `offset` of the table that began at `start`. */
 static void skip_to(struct writer *w, size_t start, size_t offset)
 {
+    ASSERT(w->used <= start + offset); /* no field before it has grown */
     put_zeros(w, start + offset - w->used);
 }
 
@@ -110,40 +112,41 @@ static void put_fadt(struct writer *w, uint64_t dsdt)
     if (w->overflow)
         return;
     skip_to(w, start, 109);
-    put_number(w, BOOT_NO_VGA, 2);
-    put_number(w, 0, 1);
-    put_number(w, FADT_WBINVD | FADT_RESET_REGISTER | FADT_HW_REDUCED, 4);
+    put_value(w, BOOT_NO_VGA, 2);
+    put_value(w, 0, 1);
+    put_value(w, FADT_WBINVD | FADT_RESET_REGISTER | FADT_HW_REDUCED, 4);
     put_port(w, POWER_PORT_RESET);
-    put_number(w, POWER_RESET_VALUE, 1);
-    put_number(w, 0, 2); /* ARM boot flags */
-    put_number(w, 5, 1); /* minor version of ACPI 6.5 */
-    put_number(w, 0, 8); /* FACS: hardware-reduced machines need none */
-    put_number(w, dsdt, 8);
+    put_value(w, POWER_RESET_VALUE, 1);
+    put_value(w, 0, 2); /* ARM boot flags */
+    put_value(w, 5, 1); /* minor version of ACPI 6.5 */
+    put_value(w, 0, 8); /* FACS: hardware-reduced machines need none */
+    put_value(w, dsdt, 8);
     if (w->overflow)
         return;
     skip_to(w, start, 244);
     put_port(w, POWER_PORT_SLEEP);
     put_port(w, POWER_PORT_STATUS);
-    put_bytes(w, "SKERRY\0\0", 8); /* hypervisor vendor */
-    end(w, start);
+    put_block(w, "SKERRY\0\0", 8); /* hypervisor vendor */
+    ASSERT(w->overflow || w->used - start == FADT_SIZE);
+    end_table(w, start);
 }
 
 static void put_cpu(struct writer *w, unsigned uid, uint32_t apic_id)
 {
     bool x2apic = apic_id >= 255;
 
-    put_number(w, x2apic ? MADT_X2APIC : MADT_LAPIC, 1);
-    put_number(w, x2apic ? 16 : 8, 1);
+    put_value(w, x2apic ? MADT_X2APIC : MADT_LAPIC, 1);
+    put_value(w, x2apic ? 16 : 8, 1);
     if (!x2apic) {
-        put_number(w, uid, 1);
-        put_number(w, apic_id, 1);
-        put_number(w, MADT_ENABLED, 4);
+        put_value(w, uid, 1);
+        put_value(w, apic_id, 1);
+        put_value(w, MADT_ENABLED, 4);
         return;
     }
-    put_number(w, 0, 2);
-    put_number(w, apic_id, 4);
-    put_number(w, MADT_ENABLED, 4);
-    put_number(w, uid, 4);
+    put_value(w, 0, 2);
+    put_value(w, apic_id, 4);
+    put_value(w, MADT_ENABLED, 4);
+    put_value(w, uid, 4);
 }
 
 /* An I/O APIC ID shares its number space with the local APICs on old systems: the lowest that is free. */
@@ -164,37 +167,37 @@ static void put_madt(struct writer *w, const struct acpi_params *p)
 {
     size_t start = begin_table(w, "APIC", 5);
 
-    put_number(w, ACPI_TABLES_LAPIC_BASE, 4);
-    put_number(w, 0, 4); /* flags: no 8259 */
+    put_value(w, ACPI_TABLES_LAPIC_BASE, 4);
+    put_value(w, 0, 4); /* flags: no 8259 */
     for (unsigned i = 0; i < p->vcpu_count; i++)
         put_cpu(w, i, p->apic_ids[i]);
-    put_number(w, MADT_IOAPIC, 1);
-    put_number(w, 12, 1);
-    put_number(w, ioapic_id(p), 1);
-    put_number(w, 0, 1);
-    put_number(w, ACPI_TABLES_IOAPIC_BASE, 4);
-    put_number(w, 0, 4); /* first global interrupt */
-    end(w, start);
+    put_value(w, MADT_IOAPIC, 1);
+    put_value(w, 12, 1);
+    put_value(w, ioapic_id(p), 1);
+    put_value(w, 0, 1);
+    put_value(w, ACPI_TABLES_IOAPIC_BASE, 4);
+    put_value(w, 0, 4); /* first global interrupt */
+    end_table(w, start);
 }
 
 static void put_rsdp(struct writer *w, uint64_t xsdt)
 {
     size_t start;
 
-    align(w);
+    align_table(w);
     start = w->used;
-    put_bytes(w, "RSD PTR ", 8);
-    put_number(w, 0, 1); /* checksum of the first 20 bytes */
-    put_bytes(w, "SKERRY", 6);
-    put_number(w, 2, 1);
-    put_number(w, 0, 4); /* no RSDT */
-    put_number(w, RSDP_SIZE, 4);
-    put_number(w, xsdt, 8);
-    put_number(w, 0, 4); /* checksum of all, reserved */
+    put_block(w, "RSD PTR ", 8);
+    put_value(w, 0, 1); /* checksum of the first 20 bytes */
+    put_block(w, "SKERRY", 6);
+    put_value(w, 2, 1);
+    put_value(w, 0, 4); /* no RSDT */
+    put_value(w, RSDP_SIZE, 4);
+    put_value(w, xsdt, 8);
+    put_value(w, 0, 4); /* checksum of all, reserved */
     if (w->overflow)
         return;
-    seal(w->data + start, 20, w->data + start + 8);
-    seal(w->data + start, RSDP_SIZE, w->data + start + 32);
+    seal_table(w->data + start, 20, w->data + start + 8);
+    seal_table(w->data + start, RSDP_SIZE, w->data + start + 32);
 }
 
 /* The root pointer comes first: some look for it only at the start of an area. */
@@ -206,17 +209,20 @@ size_t acpi_tables_build(uint8_t *buffer, size_t size, gpa_t base, const struct 
     uint64_t madt = ALIGN_UP(fadt + FADT_SIZE, 16), dsdt;
     size_t start;
 
+    ASSERT(base.value % 16 == 0 && base.value + size <= 4 * GIB);
     put_rsdp(&w, xsdt);
     start = begin_table(&w, "XSDT", 1);
-    put_number(&w, fadt, 8);
-    put_number(&w, madt, 8);
-    end(&w, start);
+    ASSERT(w.overflow || start == xsdt - base.value);
+    put_value(&w, fadt, 8);
+    put_value(&w, madt, 8);
+    end_table(&w, start);
     dsdt = ALIGN_UP(madt + 44 + 12 + p->vcpu_count * (size_t)16, 16); /* room for the larger kind of entry */
     put_fadt(&w, dsdt);
     put_madt(&w, p);
+    ASSERT(w.overflow || w.used <= dsdt - base.value);
     if (!w.overflow)
         put_zeros(&w, dsdt - base.value - w.used);
-    put_bytes(&w, p->dsdt, p->dsdt_size);
+    put_block(&w, p->dsdt, p->dsdt_size);
     *rsdp = base;
     return w.overflow ? 0 : w.used;
 }

@@ -1,10 +1,14 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "dev/bus.h"
 #include "arch/x86/string.h"
+#include "core/base/panic.h"
 
 #define ADDRESS_BITS   52 /* of guest-physical addresses, at most */
 #define KEY(width, at) ((uint64_t)(width) << 60 | (at))
 #define ONES(size)     (UINT64_MAX >> (64 - 8 * (size)))
+
+_Static_assert(BUS_QWORD < 16 && ADDRESS_BITS <= 60, "a key holds width and address");
+_Static_assert(BUS_MAX_RANGES <= UINT8_MAX, "a hint holds any place + 1");
 
 /* --- lookup --- */
 
@@ -158,6 +162,8 @@ static void insert_slot(struct bus_table *t, struct bus_slot slot)
 {
     unsigned i = place_of(t, slot.key);
 
+    ASSERT(t->count < BUS_MAX_RANGES);
+    ASSERT(i == t->count || t->slots[i].key != slot.key);
     memmove(&t->slots[i + 1], &t->slots[i], (t->count - i) * sizeof(slot));
     t->slots[i] = slot;
     t->count++;
@@ -234,6 +240,7 @@ const char *bus_add_memory(struct bus *bus, struct device *device, const struct 
 
 const char *bus_attach(struct bus *bus, struct device *device)
 {
+    ASSERT(device->ops);
     if (bus->device_count == BUS_MAX_DEVICES)
         return "is one device too many";
     bus->devices[bus->device_count++] = device;

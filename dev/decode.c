@@ -85,6 +85,10 @@ static const struct opcode groups[][8] = {
     [GROUP_INC] = {{MMIO_INC, VALID}, {MMIO_DEC, VALID}},
 };
 
+_Static_assert(MMIO_ADD == 0 && MMIO_CMP == 7, "in the order of the opcodes");
+_Static_assert(ARRAY_SIZE(groups) == GROUP_INC + 1, "each has a row");
+_Static_assert(LONG_ONLY <= UINT16_MAX && VALID == 1, "flags of an opcode; a hole in a table has none");
+
 enum { REX_W = 8, REX_R = 4 };
 
 struct cursor {

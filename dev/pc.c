@@ -25,6 +25,10 @@
 
 _Static_assert(ACPI_TABLES_LAPIC_BASE == VLAPIC_BASE && ACPI_TABLES_IOAPIC_BASE == VIOAPIC_BASE,
                "guests find them where they are");
+_Static_assert(ACPI_BASE % 16 == 0 && ACPI_BASE + ACPI_SIZE <= RESET_VECTOR && RESET_VECTOR < MIB,
+               "one behind the other, below 1 MiB");
+_Static_assert(UART_PIN < VIOAPIC_PINS, "a pin that is there");
+_Static_assert(POWER_PORT_STATUS == POWER_PORT_SLEEP + 1, "one range");
 
 enum { SERIAL, CLOCK, POWER, IOAPIC, DEVICES };
 
@@ -191,7 +195,7 @@ static void ioapic_reset(void *context)
     vioapic_reset(&pc->ioapic);
 }
 
-static void end_of_interrupt(struct vm *vm, unsigned vector)
+static void ioapic_end_of_interrupt(struct vm *vm, unsigned vector)
 {
     struct spinlock *lock = &vm->pc->devices[IOAPIC].lock;
 
@@ -211,6 +215,8 @@ static const struct device_ops devices[] = {
                 .mmio_write = ioapic_write,
                 .reset = ioapic_reset},
 };
+
+_Static_assert(ARRAY_SIZE(devices) == DEVICES && DEVICES <= BUS_MAX_DEVICES, "each has a row, and a place");
 
 static const struct row {
     const char *(*add)(struct bus *bus, struct device *device, const struct bus_range *range);
@@ -237,11 +243,12 @@ bool pc_create(struct vm *vm, const struct placement *p UNUSED)
     struct pc *pc = memory_alloc_zeroed(&vm->account, MEMORY_STATE, 1);
 
     _Static_assert(sizeof(*pc) <= PAGE_SIZE, "one page");
+    ASSERT(!vm->pc && !vm->bus);
     vm->pc = pc;
     if (!pc)
         return false;
     vm->bus = &pc->bus;
-    vm->eoi = end_of_interrupt;
+    vm->eoi = ioapic_end_of_interrupt;
     pc->vm = vm;
     uart_init(&pc->uart, uart_transmit, uart_irq, pc);
     vm->console.writable = console_writable;
@@ -279,6 +286,8 @@ static bool write_reset_vector(struct vm *vm)
 {
     static const uint8_t code[] = {0xba, 0xf9, 0x0c, 0xb0, 0x06, 0xee, 0xf4, 0xeb, 0xfd};
 
+    _Static_assert(POWER_PORT_RESET == 0xcf9 && POWER_RESET_VALUE == 6, "as the code has it");
+    _Static_assert(RESET_VECTOR + sizeof(code) <= MIB, "it fits");
     return guest_write(vm, gpa(RESET_VECTOR), code, sizeof(code));
 }
 
@@ -289,6 +298,7 @@ bool pc_write_firmware(struct vm *vm, struct image *image)
         .vcpu_count = vm->vcpu_count, .apic_ids = ids, .dsdt = dsdt_aml, .dsdt_size = dsdt_aml_size};
     void *buffer = guest_map(vm, gpa(ACPI_BASE), ACPI_SIZE);
 
+    ASSERT(vm->vcpu_count > 0 && vm->vcpu_count <= ARRAY_SIZE(ids));
     for (unsigned i = 0; i < vm->vcpu_count; i++)
         ids[i] = vm->vcpus[i]->apic_id;
     if (!buffer || !write_reset_vector(vm) ||

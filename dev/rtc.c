@@ -16,6 +16,9 @@ enum {
     CENTURY = 0x32,
 };
 
+_Static_assert(CENTURY < sizeof(((struct rtc *)NULL)->cmos) && sizeof(((struct rtc *)NULL)->cmos) == 0x7f + 1,
+               "as many bytes as the index has values");
+
 enum { A_DIVIDER = 0x26, B_24_HOURS = 0x02, B_BINARY = 0x04, B_SET = 0x80, D_VALID = 0x80, PM = 0x80 };
 
 #define DAY_SECONDS 86400

@@ -5,6 +5,7 @@
 #include "arch/x86/string.h"
 #include "core/base/format.h"
 #include "core/base/log.h"
+#include "core/base/panic.h"
 #include "hypercall/kvm_abi.h"
 
 #define CLOCK (KVM_CLOCKSOURCE | KVM_CLOCKSOURCE2)
@@ -15,11 +16,25 @@ static uint32_t for_those_who_share(const struct vm_config *c)
     return c->hlt_exits ? KVM_PV_UNHALT : 0;
 }
 
+/* The configuration calls each feature by a name, and has its bit from KVM's documentation as we have it. */
+static void check_names(void)
+{
+    const uint32_t named = CLOCK | KVM_NOP_IO_DELAY | KVM_STEAL_TIME | KVM_PV_EOI | KVM_PV_UNHALT |
+                           KVM_PV_TLB_FLUSH | KVM_PV_SEND_IPI | KVM_POLL_CONTROL | KVM_PV_SCHED_YIELD |
+                           KVM_MSI_EXT_DEST_ID;
+    uint32_t bits = 0;
+
+    for (const struct choice *f = config_kvm_features; f->name; f++)
+        bits |= f->value;
+    ASSERT(bits == named);
+}
+
 uint32_t kvm_features(const struct vm_config *c, struct kvm_needless needless)
 {
     uint32_t all = CLOCK | KVM_CLOCKSOURCE_STABLE | KVM_NOP_IO_DELAY | KVM_STEAL_TIME | KVM_PV_TLB_FLUSH |
                    KVM_PV_SCHED_YIELD | KVM_POLL_CONTROL | KVM_MSI_EXT_DEST_ID | for_those_who_share(c);
 
+    check_names();
     if (!needless.eoi)
         all |= KVM_PV_EOI;
     if (!needless.ipis)
@@ -56,6 +71,7 @@ void kvm_explain(const struct vm_config *c, struct kvm_needless needless)
             used += format(text + used, sizeof(text) - (size_t)used, ", not %s: %s", f->name,
                            why_not(c, f->value));
     }
+    ASSERT(used < (int)sizeof(text));
     print("    paravirtual interface: Skerry's and KVM's%s\n", text);
 }
 

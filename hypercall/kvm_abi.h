@@ -67,6 +67,8 @@ struct pvclock {
     uint8_t pad[2];
 };
 _Static_assert(sizeof(struct pvclock) == 32, "fixed by KVM's ABI");
+_Static_assert(sizeof(struct pvclock_wall_clock) == 12 && offsetof(struct pvclock, tsc_to_system_mul) == 24,
+               "so those");
 
 #define KVM_VCPU_PREEMPTED 1u
 #define KVM_VCPU_FLUSH_TLB 2u
@@ -80,3 +82,4 @@ struct kvm_steal_time {
     uint32_t pad[11];
 };
 _Static_assert(sizeof(struct kvm_steal_time) == 64, "fixed by KVM's ABI");
+_Static_assert(offsetof(struct kvm_steal_time, preempted) == 16, "so that");

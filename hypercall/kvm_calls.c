@@ -9,6 +9,8 @@
 
 #define ICR_SEND_ALLOWED (0xffu | 7u << 8 | ICR_ASSERT)
 
+_Static_assert(KVM_CALL_SCHED_YIELD + 1 == KVM_CALLS, "the last call has the last place");
+
 /* An interrupt may have come: it is looked for at the next entry anyway. */
 static int64_t poll_irq(struct vcpu *v, struct call *call UNUSED)
 {

@@ -10,6 +10,8 @@
 
 #define STEAL_RESERVED UINT64_C(0x3e)
 
+_Static_assert((STEAL_RESERVED | MSR_KVM_ENABLE) == sizeof(struct kvm_steal_time) - 1, "aligned to its size");
+
 static void write_steal(const struct vcpu *v)
 {
     struct kvm_steal_time *s = v->pv.steal;

@@ -8,8 +8,6 @@
 #include "hypercall/hypercall.h"
 #include "sched/sched.h"
 
-#define FIRST_VECTOR 16
-
 _Static_assert(SKERRY_STATISTICS_BASE == GUEST_STATISTICS && SKERRY_CHANNEL_BASE == GUEST_CHANNELS,
                "where core/ maps them");
 _Static_assert(SKERRY_STATISTICS_KINDS == EXIT_KINDS && SKERRY_STATISTICS_COUNTS >= COUNT_KINDS &&
@@ -50,6 +48,14 @@ SAME(TIMER);
 SAME(FAILED_ENTRY);
 SAME(OTHER);
 _Static_assert(SKERRY_EXIT_OTHER + 1 == KINDS_IN_USE, "all of them");
+_Static_assert(sizeof(struct skerry_vm_info) == 72 && sizeof(struct skerry_channel) == 48,
+               "fixed by the ABI");
+_Static_assert(sizeof(struct skerry_statistics) ==
+                   sizeof(uint64_t) * (SKERRY_STATISTICS_KINDS + SKERRY_STATISTICS_COUNTS),
+               "no count is missing");
+_Static_assert(SKERRY_CALL_CR3_CLEAR - SKERRY_CALL_NOP + 1 == SKERRY_CALLS,
+               "the last call has the last place");
+_Static_assert(SKERRY_CALL_NOP > KVM_CALLS, "KVM's numbers are others");
 
 static int64_t nop(struct vcpu *v UNUSED, struct call *call UNUSED)
 {

@@ -8,6 +8,8 @@
 
 #define SHOWN_UNTOLD 8 /* bytes, where the length of the instruction is not known */
 
+_Static_assert(SHOWN_UNTOLD <= MAX_INSTRUCTION, "as many as can be fetched");
+
 /* "wrmsr at rip ffffffff8100abcd (0f 30)"; where the processor does not tell the length, a few bytes. */
 static void where(const struct vcpu *v, const struct trace_event *e, const char *name, unsigned told,
                   char *text, size_t size)

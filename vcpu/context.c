@@ -4,17 +4,16 @@
 #include "arch/x86/features.h"
 #include "arch/x86/msr.h"
 #include "arch/x86/string.h"
-
-#define FPU_CONTROL 0x37fu
-#define MXCSR_RESET 0x1f80u
-#define DR6_RESET   0xffff0ff0u
+#include "core/base/panic.h"
+#include "vcpu/cpuid.h"
 
 #define DR7_ENABLED 0xffu /* breakpoints */
 #define XSAVEOPT    1u    /* CPUID 13.1:EAX */
 
 /* A guest writes them once, so that a write may exit and a switch need not read them. */
-static const uint32_t switched_msrs[CPU_LOADED_MSRS] = {IA32_STAR, IA32_LSTAR, IA32_CSTAR, IA32_FMASK,
-                                                        IA32_TSC_AUX};
+static const uint32_t switched_msrs[] = {IA32_STAR, IA32_LSTAR, IA32_CSTAR, IA32_FMASK, IA32_TSC_AUX};
+
+_Static_assert(ARRAY_SIZE(switched_msrs) == CPU_LOADED_MSRS, "a CPU has a place for each");
 
 /* IA32_TSC_AUX, the last one, comes with RDTSCP. */
 static inline unsigned msr_count(void)
@@ -32,11 +31,28 @@ static void clear_breakpoints(void)
 
 /* --- one kind of register each --- */
 
+/* What guests may have must fit, wherever this processor keeps it ("Processor extended state enumeration").
+ */
+static void check_xsave_area(void)
+{
+    uint64_t allowed = vcpu_xcr0_allowed();
+
+    for (unsigned i = 2; i < 63; i++) {
+        struct cpuid c;
+
+        if (!(allowed >> i & 1))
+            continue;
+        c = cpuid(13, i);
+        ASSERT(c.eax + c.ebx <= XSAVE_AREA);
+    }
+}
+
 /* From here on nobody else writes these registers. */
 COLD void vcpu_context_enable(void)
 {
     struct cpu *cpu = this_cpu();
 
+    check_xsave_area();
     for (unsigned i = 0; i < msr_count(); i++)
         cpu->loaded_msrs[i] = rdmsr(switched_msrs[i]);
     if (feature_present(FEATURE_XSAVE))

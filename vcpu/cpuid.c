@@ -7,6 +7,7 @@
 #include "apic/vlapic.h"
 #include "arch/x86/cpu.h"
 #include "core/base/machine.h"
+#include "core/base/panic.h"
 #include "hypercall/abi.h"
 #include "hypercall/kvm.h"
 #include "hypercall/kvm_abi.h"
@@ -45,6 +46,15 @@
 #define LEAF7_EBX_INVPCID    BIT(10)
 #define LEAFD_EAX_XSAVES     BIT(3)
 #define LEAFE1_EDX_RDTSCP    BIT(27)
+
+_Static_assert(!(LEAF1_ECX & (LEAF1_ECX_OSXSAVE | LEAF1_ECX_HYPERVISOR)) && (LEAF1_ECX & LEAF1_ECX_MONITOR) &&
+                   (LEAF1_ECX & LEAF1_ECX_XSAVE) && (LEAF1_EDX & LEAF1_EDX_APIC),
+               "what the fix-up gives and takes away");
+_Static_assert((LEAF7_EBX & LEAF7_EBX_INVPCID) && (LEAF80000001_EDX & LEAFE1_EDX_RDTSCP), "so those");
+_Static_assert(VM_MAX_VCPUS <= 64, "leaf 4 has 6 bits for the number of cores less one");
+_Static_assert(SKERRY_CPUID_BASE == 0x40000000 && KVM_CPUID_BASE % 0x100 == 0 &&
+                   KVM_CPUID_FEATURES == KVM_CPUID_BASE + 1,
+               "where guests look for a hypervisor");
 
 typedef void fixup(const struct vcpu *v, uint32_t subleaf, struct cpuid *r);
 
@@ -262,6 +272,8 @@ void vcpu_cpuid_init(void)
         known[i] = ask_machine(row, 0);
         if (row->when == ONCE && row->fix)
             row->fix(NULL, 0, &known[i]);
+        ASSERT(row->when == ONCE || row->fix);
+        ASSERT(effective_leaf(row->leaf) == row->leaf); /* else it is never found */
         if (row->leaf <= MAX_BASIC) {
             low_leaves[row->leaf].answer = known[i];
             low_leaves[row->leaf].complete = complete;

@@ -17,6 +17,9 @@
 #define DR7_ENABLED   UINT64_C(0xff)
 #define DR7_GLOBAL(i) BIT(2 * (i) + 1) /* an execution breakpoint: its type and length are 0 */
 
+_Static_assert(DR6_HITS == BIT(BREAKPOINTS) - 1 && DR7_GLOBAL(BREAKPOINTS - 1) < DR7_ENABLED,
+               "a bit for each");
+
 /* --- arming --- */
 
 static void put_breakpoints(struct vcpu *v, struct vcpu_state *x, const struct breakpoints *b)

@@ -6,6 +6,9 @@
 
 enum class { BENIGN, CONTRIBUTORY, PAGE_FAULT, DOUBLE_FAULT };
 
+_Static_assert(BENIGN < CONTRIBUTORY && CONTRIBUTORY < PAGE_FAULT && PAGE_FAULT < DOUBLE_FAULT,
+               "by severity");
+
 static enum class class_of(uint32_t event) {
     unsigned vector = EVENT_VECTOR(event);
 
@@ -17,7 +20,7 @@ static enum class class_of(uint32_t event) {
 
 /* "Conditions for generating a double fault": what a second exception during delivery of the first becomes.
  */
-static void raise(struct vcpu *v, uint32_t event, uint32_t error)
+static void raise_event(struct vcpu *v, uint32_t event, uint32_t error)
 {
     struct vcpu_state *x = state_of(v);
     enum class first = class_of(x->event), second = class_of(event);
@@ -39,12 +42,12 @@ static void raise(struct vcpu *v, uint32_t event, uint32_t error)
 
 void vcpu_inject(struct vcpu *v, unsigned vector)
 {
-    raise(v, (uint32_t)EVENT_VALID | EVENT_EXCEPTION << 8 | vector, 0);
+    raise_event(v, (uint32_t)EVENT_VALID | EVENT_EXCEPTION << 8 | vector, 0);
 }
 
 void vcpu_inject_error(struct vcpu *v, unsigned vector, uint32_t error)
 {
-    raise(v, (uint32_t)(EVENT_VALID | EVENT_ERROR_CODE) | EVENT_EXCEPTION << 8 | vector, error);
+    raise_event(v, (uint32_t)(EVENT_VALID | EVENT_ERROR_CODE) | EVENT_EXCEPTION << 8 | vector, error);
 }
 
 void vcpu_inject_page_fault(struct vcpu *v, uint64_t linear, uint32_t error)

@@ -5,7 +5,6 @@
 #include "dev/bus.h"
 #include "vcpu/walk.h"
 
-#define RFLAGS_DF BIT(10)
 #define REP_BATCH 64 /* elements per exit: a long REP stays interruptible */
 
 static inline uint32_t port_read(struct vcpu *v, uint16_t port, unsigned size)

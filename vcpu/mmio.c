@@ -9,8 +9,6 @@
 #include "vcpu/state.h"
 #include "vcpu/walk.h"
 
-#define RFLAGS_DF BIT(10)
-
 static bool is_lapic(const struct vcpu *v, gpa_t at, unsigned size)
 {
     return ALIGN_DOWN(at.value, PAGE_SIZE) == vlapic_base(v).value && vlapic_mmio_enabled(v) && size == 4;

@@ -9,6 +9,7 @@
 #include "arch/x86/msr.h"
 #include "arch/x86/mtrr.h"
 #include "arch/x86/string.h"
+#include "core/base/panic.h"
 #include "hypercall/kvm.h"
 #include "hypercall/kvm_abi.h"
 #include "vcpu/context.h"
@@ -230,6 +231,12 @@ static const struct row {
     {MSR_KVM_WALL_CLOCK_NEW, MSR_KVM_POLL_CONTROL, kvm_read_msr, kvm_write_msr},
 };
 
+_Static_assert(ARRAY_SIZE(rows) <= UINT8_MAX, "a byte holds any place + 1");
+_Static_assert(LOW_MSRS <= IA32_X2APIC_BASE && LOW_MSRS > IA32_TSC_DEADLINE,
+               "what guests write all the time is low");
+_Static_assert(IA32_FMASK == IA32_STAR + 3 && MSR_KVM_SYSTEM_TIME == MSR_KVM_WALL_CLOCK + 1,
+               "a row for neighbours");
+
 /* The rows of low MSRs by number, 0: none, else its place + 1. Most exits are for these and the local APIC.
  */
 static uint8_t low[LOW_MSRS];
@@ -237,8 +244,11 @@ static uint8_t low[LOW_MSRS];
 void vcpu_msr_init(void)
 {
     for (unsigned i = 0; i < ARRAY_SIZE(rows); i++) {
-        for (uint32_t msr = rows[i].first; msr <= rows[i].last && msr < LOW_MSRS; msr++)
+        ASSERT(rows[i].first <= rows[i].last && (rows[i].read || rows[i].write));
+        for (uint32_t msr = rows[i].first; msr <= rows[i].last && msr < LOW_MSRS; msr++) {
+            ASSERT(!low[msr] || low[msr] == i + 1); /* one row each */
             low[msr] = (uint8_t)(i + 1);
+        }
     }
 }
 

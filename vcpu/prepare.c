@@ -210,7 +210,7 @@ static bool first_entry(struct vcpu *v)
     return leave_if_asked(v);
 }
 
-static bool settle_eoi(struct vcpu *v)
+static bool settle_eoi_step(struct vcpu *v)
 {
     vlapic_settle_eoi(v);
     return true;
@@ -238,9 +238,15 @@ static bool (*const steps[])(struct vcpu *v) = {
     ASKED(LEAVE) = leave_step,     ASKED(FLUSH) = flush,           ASKED(RESCHED) = reschedule,
     ASKED(INIT) = become_active,   ASKED(STARTUP) = become_active, ASKED(UNHALT) = keep_unhalt,
     ASKED(MAIL) = collect_mail,    ASKED(NMI) = take_nmi,          DUE(RUN) = first_entry,
-    DUE(INACTIVE) = become_active, DUE(EOI) = settle_eoi,          DUE(TIMER) = look_at_timer,
+    DUE(INACTIVE) = become_active, DUE(EOI) = settle_eoi_step,     DUE(TIMER) = look_at_timer,
     DUE(IRQ) = deliver_step,       DUE(EVENT) = deliver_step,
 };
+
+_Static_assert(ARRAY_SIZE(steps) == 32 + __builtin_ctz(DUE_EVENT) + 1 && DUE_ALL < 2 * DUE_EVENT,
+               "the last bit has the last one");
+_Static_assert((ASKED_LEAVE | ASKED_FLUSH | ASKED_RESCHED | ASKED_INIT | ASKED_STARTUP | ASKED_UNHALT |
+                ASKED_MAIL | ASKED_NMI) == 0xff,
+               "each has its own");
 
 /* Each bit once at most: what becomes due behind its step is for the exit after this entry (an EOI that is
  * offered). */

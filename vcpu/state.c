@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "vcpu/state.h"
 #include "arch/x86/string.h"
+#include "core/base/panic.h"
 #include "hypercall/kvm.h"
 #include "vcpu/context.h"
 #include "vcpu/cpuid.h"
@@ -12,6 +13,7 @@ void vcpu_state_reset(struct vcpu *v)
 {
     struct vcpu_state *x = state_of(v);
 
+    ASSERT(x && (uintptr_t)x % _Alignof(struct vcpu_state) == 0);
     memset(x, 0, sizeof(*x));
     vcpu_context_reset(x);
     kvm_reset(v);

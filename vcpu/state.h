@@ -18,6 +18,11 @@ struct guest_context {
     uint64_t cr2, dr[4], dr6;
 };
 
+_Static_assert(XSAVE_AREA >= 512 + 64 && XSAVE_AREA % 64 == 0,
+               "legacy area, header, and whole lines behind them");
+_Static_assert(ARRAY_SIZE(((struct guest_context *)NULL)->dr) == BREAKPOINTS,
+               "the monitor may have all of them");
+
 enum save_with { SAVE_FXSAVE, SAVE_XSAVE, SAVE_XSAVEOPT };
 
 struct debug_registers {
@@ -44,6 +49,8 @@ struct vcpu_state {
     uint64_t mtrr_def_type; /* the guest's own, kept but without effect */
     uint64_t misc_enable;
 };
+
+_Static_assert(offsetof(struct vcpu_state, context.vector) % 64 == 0, "as XSAVE wants it");
 
 static inline struct vcpu_state *state_of(const struct vcpu *v)
 {

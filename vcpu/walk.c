@@ -17,6 +17,8 @@
 #define ADDRESS_64  UINT64_C(0x000ffffffffff000)
 #define ADDRESS_32  UINT64_C(0xfffff000)
 
+_Static_assert(PSE_36 << 19 == UINT64_C(0xff) << 32, "the upper bits of a page of 4 MiB");
+
 struct format {
     unsigned levels, bits, entry_size; /* bits: of index per level */
     uint64_t address;
@@ -98,8 +100,8 @@ bool guest_linear_writable(struct vcpu *v, const struct guest_mode *m, uint64_t 
     return guest_find(v, m, linear, true, &at) && (linear >= second || guest_find(v, m, second, true, &at));
 }
 
-static bool copy(struct vcpu *v, const struct guest_mode *m, uint64_t linear, uint8_t *buffer, size_t n,
-                 bool write)
+static bool copy_linear(struct vcpu *v, const struct guest_mode *m, uint64_t linear, uint8_t *buffer,
+                        size_t n, bool write)
 {
     while (n) {
         size_t step = MIN(n, PAGE_SIZE - linear % PAGE_SIZE);
@@ -121,7 +123,7 @@ static bool copy(struct vcpu *v, const struct guest_mode *m, uint64_t linear, ui
 
 bool guest_linear_read(struct vcpu *v, const struct guest_mode *m, uint64_t linear, void *to, size_t n)
 {
-    return copy(v, m, linear, to, n, false);
+    return copy_linear(v, m, linear, to, n, false);
 }
 
 bool guest_linear_write(struct vcpu *v, const struct guest_mode *m, uint64_t linear, const void *from,
@@ -132,7 +134,7 @@ bool guest_linear_write(struct vcpu *v, const struct guest_mode *m, uint64_t lin
     if (n > sizeof(buffer) || (linear % PAGE_SIZE + n > PAGE_SIZE && !guest_linear_writable(v, m, linear, n)))
         return false;
     memcpy(buffer, from, n);
-    return copy(v, m, linear, buffer, n, true);
+    return copy_linear(v, m, linear, buffer, n, true);
 }
 
 /* The instruction may end right before a page that is not there; and another vCPU may be writing to it. */

@@ -26,5 +26,6 @@ bool guest_linear_writable(struct vcpu *v, const struct guest_mode *m, uint64_t 
 
 #define MAX_INSTRUCTION 15
 #define FETCH_SIZE      16
+_Static_assert(FETCH_SIZE == 2 * sizeof(uint64_t) && FETCH_SIZE >= MAX_INSTRUCTION, "fetched by two loads");
 /* A copy of as many bytes at RIP as can be had, at most MAX_INSTRUCTION. How many; nothing else happens. */
 unsigned guest_fetch(const struct vm *vm, const struct guest_mode *m, uint8_t bytes[FETCH_SIZE]);

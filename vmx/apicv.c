@@ -29,6 +29,7 @@ bool vmx_apicv_init(void)
 
 hpa_t vmx_apic_access_page(void)
 {
+    ASSERT(access_page);
     return virt_to_phys(access_page);
 }
 
@@ -38,6 +39,7 @@ void vmx_apicv_open_msrs(uint8_t *bitmap, enum vmx_rung rung)
     static const uint16_t readable[] = {0x020, 0x030, 0x080, 0x0a0, 0x0d0, 0x0f0, 0x280, 0x2f0, 0x300,
                                         0x320, 0x330, 0x340, 0x350, 0x360, 0x370, 0x380, 0x3e0};
 
+    ASSERT(rung >= RUNG_X2APIC);
     for (unsigned i = 0; i < ARRAY_SIZE(readable); i++)
         vmx_msr_open(bitmap, X2APIC_MSR(readable[i]), OPEN_READ);
     for (unsigned reg = 0x100; reg < 0x280; reg += 16) /* ISR, TMR, IRR */
@@ -133,6 +135,8 @@ static NOINLINE void write_eoi_exits(struct vcpu *v)
 {
     uint64_t level[4];
 
+    _Static_assert(FIELD_eoi_exit_bitmap3 == FIELD_eoi_exit_bitmap0 + 2 * (ARRAY_SIZE(level) - 1),
+                   "64 vectors each");
     vlapic_level_vectors(v, level);
     for (unsigned i = 0; i < 4; i++)
         vmcs_write((struct vmcs_field){vmcs_eoi_exit_bitmap0.encoding + 2 * i}, level[i]);

@@ -90,6 +90,7 @@ static bool cpu_enable(struct cpu *cpu, const char **why)
 {
     struct vmx_caps caps;
 
+    ASSERT(!cpu->vmxon && cpu == this_cpu());
     *why = "VMX is switched off on it";
     if (!unlock() || !vmx_caps_read(&caps, why) || !vmx_caps_match(&vmx_caps, &caps, why))
         return false;
@@ -116,6 +117,7 @@ static void cpu_disable(struct cpu *cpu)
 {
     if (!cpu->vmxon)
         return;
+    ASSERT(!cpu->active && cpu == this_cpu());
     vmx_flush_tlb();
     vmx_vmxoff();
     write_cr4(read_cr4() & ~CR4_VMXE);
@@ -143,6 +145,7 @@ static bool guest_may_use(enum guest_feature feature)
     static const uint32_t controls[] = {
         [GUEST_RDTSCP] = PROC2_RDTSCP, [GUEST_INVPCID] = PROC2_INVPCID, [GUEST_XSAVES] = PROC2_XSAVES};
 
+    _Static_assert(ARRAY_SIZE(controls) == GUEST_XSAVES + 1, "each has its control");
     return vmx_has(WORD_PROC2, controls[feature]);
 }
 

@@ -3,6 +3,7 @@
 
 #include "arch/x86/cpu.h"
 #include "arch/x86/msr.h"
+#include "core/base/panic.h"
 #include "vmx/vmcs.h"
 
 struct vmx_caps vmx_caps;
@@ -65,6 +66,7 @@ static bool resolve_word(struct vmx_caps *caps, enum control_word word, uint32_t
     if (complete)
         return true;
     *missing = lacks(word, NEED, caps->allowed1[word]);
+    ASSERT(*missing);
     return false;
 }
 

@@ -3,6 +3,7 @@
 #include "arch/x86/string.h"
 #include "core/base/format.h"
 #include "core/base/log.h"
+#include "core/base/panic.h"
 #include "vmx/caps.h"
 #include "vmx/hv_timer.h"
 #include "vmx/state.h"
@@ -16,6 +17,8 @@ static const char *const word_names[WORD_ALL] = {
     [WORD_BASIC] = "IA32_VMX_BASIC",           [WORD_MISC] = "IA32_VMX_MISC",
     [WORD_EPT] = "IA32_VMX_EPT_VPID_CAP, EPT", [WORD_VPID] = "IA32_VMX_EPT_VPID_CAP, VPID",
 };
+
+_Static_assert(ARRAY_SIZE(word_names) == WORD_VPID + 1, "each has its name");
 
 /* Names that are put one behind the other, in lines of their own. */
 struct names {
@@ -31,6 +34,7 @@ static void put_name(struct names *n, const char *name)
     }
     n->used +=
         (size_t)format(n->text + n->used, sizeof(n->text) - n->used, "%s%s", n->used ? ", " : "", name);
+    ASSERT(n->used < sizeof(n->text));
 }
 
 void vmx_controls_print(enum control_word word, uint64_t value)
@@ -53,7 +57,7 @@ void vmx_controls_print(enum control_word word, uint64_t value)
         print("    %s\n", names.text);
 }
 
-static void print_row(const char *name, bool present, const char *used)
+static void print_bit_row(const char *name, bool present, const char *used)
 {
     print("  %-38s %-8s %s\n", name, present ? "present" : "absent", used);
 }
@@ -74,7 +78,7 @@ void vmx_caps_explain(const struct vmx_caps *c)
         bool page_size = b->word == WORD_EPT && (b->bit & (EPT_PAGES_1G | EPT_PAGES_2M));
 
         if (page_size || (b->word < WORD_COUNT && (b->use == LIKE || b->use == PER_VM)))
-            print_row(b->name, present, outcome(b, present, "used"));
+            print_bit_row(b->name, present, outcome(b, present, "used"));
     }
 }
 
@@ -104,7 +108,7 @@ static void print_word(const struct vmx_caps *c, enum control_word word)
         const struct vmx_bit *b = &vmx_bits[i];
 
         if (b->word == word)
-            print_row(b->name, has & b->bit, use_of(b, has & b->bit));
+            print_bit_row(b->name, has & b->bit, use_of(b, has & b->bit));
     }
 }
 

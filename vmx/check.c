@@ -160,6 +160,14 @@ static void check_control_registers(bool long_mode)
           "LME must equal LMA while PG is 1");
 }
 
+#define SAME_PLACE(field)                                                 \
+    _Static_assert(FIELD_guest_tr_##field - FIELD_guest_es_##field ==     \
+                       FIELD_guest_tr_selector - FIELD_guest_es_selector, \
+                   "8 registers, in the same order in each group")
+SAME_PLACE(rights);
+SAME_PLACE(limit);
+SAME_PLACE(base);
+
 static void check_segment(struct vmcs_field selector, bool virtual8086)
 {
     /* The fields of one register are at the same distance in every group of segment fields. */
@@ -182,8 +190,9 @@ static void check_segment(struct vmcs_field selector, bool virtual8086)
 static void check_segments(bool long_mode)
 {
     bool v8086 = vmcs_read(vmcs_guest_rflags) & RFLAGS_VM;
-    static const struct vmcs_field registers[] = {{0x0800}, {0x0802}, {0x0804}, {0x0806},
-                                                  {0x0808}, {0x080a}, {0x080c}, {0x080e}};
+    static const struct vmcs_field registers[] = {
+        vmcs_guest_es_selector, vmcs_guest_cs_selector, vmcs_guest_ss_selector,   vmcs_guest_ds_selector,
+        vmcs_guest_fs_selector, vmcs_guest_gs_selector, vmcs_guest_ldtr_selector, vmcs_guest_tr_selector};
 
     for (unsigned i = 0; i < ARRAY_SIZE(registers); i++)
         check_segment(registers[i], v8086 && i < 6);

@@ -37,7 +37,7 @@ void vmx_set_cr3_target(struct vcpu *v, unsigned slot, const uint64_t *value)
     vmcs_write(vmcs_cr3_target_count, used);
 }
 
-static bool valid(uint64_t value)
+static bool cr3_allowed(uint64_t value)
 {
     uint64_t allowed =
         (BIT(cpu_physical_bits()) - 1) | (vmcs_read(vmcs_guest_cr4) & CR4_PCIDE ? CR3_NO_FLUSH : 0);
@@ -57,7 +57,7 @@ enum next vmx_write_cr3(struct vcpu *v, uint64_t value)
     uint64_t old = vmcs_read(vmcs_guest_cr3);
 
     v->stats->counts[COUNT_CR3_LOAD]++;
-    if (!valid(value)) {
+    if (!cr3_allowed(value)) {
         return vcpu_protection_fault(v);
     }
     vmcs_write(vmcs_guest_cr3, value & ~CR3_NO_FLUSH);

@@ -18,6 +18,9 @@ void vmx_dump_general(const struct vcpu *v)
                                         "r8 ", "r9 ", "r10", "r11", "r12", "r13", "r14", "r15"};
     uint64_t values[16];
 
+    _Static_assert(ARRAY_SIZE(names) == ARRAY_SIZE(values) &&
+                       ARRAY_SIZE(values) == ARRAY_SIZE(v->regs.by_number),
+                   "by number");
     for (unsigned i = 0; i < 16; i++)
         values[i] = read_gpr(v, i);
     print("  vcpu %u: rip %016llx  rflags %08llx  last exit: %s, qualification %llx\n", v->id,

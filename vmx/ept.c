@@ -25,7 +25,16 @@
 #define EPTP_WB        UINT64_C(6)
 #define EPTP_WALK_4    (UINT64_C(3) << 3)
 
-static void *table_page(void *context)
+_Static_assert(EPT_READ == (uint64_t)GUEST_MAY_READ && EPT_WRITE == (uint64_t)GUEST_MAY_WRITE &&
+                   EPT_EXECUTE == (uint64_t)GUEST_MAY_EXECUTE,
+               "rights are the lowest bits of an entry");
+_Static_assert(CACHE_WB << EPT_TYPE_SHIFT < EPT_ATTRIBUTES && !(EPT_ATTRIBUTES & PTE_LARGE),
+               "then the type, then the bit of a large page");
+_Static_assert(VLAPIC_BASE / PAGE_1G == 3, "a GiB that RAM leaves out (core/vm/guest.c)");
+_Static_assert(GUEST_STATISTICS / PAGE_2M == VLAPIC_BASE / PAGE_2M, "shared pages cost no table more");
+_Static_assert(1 + CONFIG_MAX_VMS * VM_MAX_VCPUS <= UINT16_MAX, "a VPID for each vCPU, none of them 0");
+
+static void *ept_table_page(void *context)
 {
     return memory_alloc_zeroed(context, MEMORY_TABLES, 1);
 }
@@ -46,6 +55,7 @@ static bool map_piece(struct page_table *t, uint64_t guest, uint64_t host, uint6
 {
     enum cache_type type;
 
+    ASSERT((size == PAGE_2M || size == PAGE_1G) && ((guest | host) & (size - 1)) == 0);
     if (!mtrr_range_type(&machine.mtrrs, host, size, &type))
         return map_pages(t, guest, host, size);
     return paging_map(t, guest, host, size, EPT_RWX | (uint64_t)type << EPT_TYPE_SHIFT);
@@ -101,10 +111,11 @@ static bool map_apic_page(struct vm *vm, struct vmx_vm *x)
     uint64_t *top, *next;
 
     *view = x->ept;
-    top = view->root = table_page(&vm->account);
-    next = table_page(&vm->account);
+    top = view->root = ept_table_page(&vm->account);
+    next = ept_table_page(&vm->account);
     if (!top || !next)
         return false;
+    ASSERT(x->ept.root[0] & EPT_RWX); /* there is RAM at address 0 */
     memcpy(top, x->ept.root, PAGE_SIZE);
     memcpy(next, phys_to_virt(hpa(top[0] & ~(PAGE_SIZE - 1))), PAGE_SIZE);
     top[0] = virt_to_phys(next).value | EPT_RWX;
@@ -212,18 +223,19 @@ bool vmx_vm_create(struct vm *vm)
 {
     struct vmx_vm *x = memory_alloc_zeroed(&vm->account, MEMORY_STATE, 1);
 
+    ASSERT(vm->id < CONFIG_MAX_VMS);
     if (!x)
         return false;
     vm->backend = x;
     x->first_vpid = (uint16_t)(1 + vm->id * VM_MAX_VCPUS);
     x->ept = (struct page_table){
-        .root = table_page(&vm->account),
+        .root = ept_table_page(&vm->account),
         .present = EPT_RWX,
         .table_flags = EPT_RWX,
         .max_leaf = !(vmx_caps.ept_vpid & EPT_PAGES_2M) ? 1
                     : vmx_caps.ept_vpid & EPT_PAGES_1G  ? 3
                                                         : 2,
-        .alloc = table_page,
+        .alloc = ept_table_page,
         .context = &vm->account,
     };
     if (!x->ept.root || !map_ram(vm, &x->ept))

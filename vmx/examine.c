@@ -12,7 +12,6 @@
 #define EPT_ADDRESS  UINT64_C(0x000ffffffffff000)
 #define EPT_LARGE    BIT(7)
 #define SEGMENT_NONE BIT(16)
-#define AREA(code)   ((code) >> 10 & 3)
 
 static unsigned long long examined_field(struct vmcs_field f)
 {
@@ -83,6 +82,8 @@ static void dump_registers(const struct vcpu *v)
     const struct guest_context *c = &state_of(v)->context;
     struct debug_registers d = vcpu_guest_debug(v);
 
+    _Static_assert(FIELD_guest_tr_base == FIELD_guest_es_base + 2 * (ARRAY_SIZE(segments) - 1),
+                   "in the order of the fields");
     vmx_dump_general(v);
     dump_flags("rflags", FLAGS_RFLAGS, vmcs_read(vmcs_guest_rflags));
     print("  iopl   %llu\n", examined_field(vmcs_guest_rflags) >> 12 & 3);

@@ -16,6 +16,8 @@ static const struct vmcs_field fields[GUEST_REGISTERS] = {
     [GUEST_DS_BASE] = vmcs_guest_ds_base, [GUEST_ES_BASE] = vmcs_guest_es_base,
 };
 
+_Static_assert(ARRAY_SIZE(fields) == GUEST_ES_BASE + 1, "each has its field");
+
 /* A bit that the mask owns is read from the shadow (SDM volume 3, "Guest/host masks and read shadows"). */
 static uint64_t visible(struct vmcs_field real, struct vmcs_field mask, struct vmcs_field shadow)
 {
@@ -79,6 +81,7 @@ INLINED void vmx_get_mode(const struct vcpu *v UNUSED, struct guest_mode *out)
 
 void vmx_set_pdptes(struct vcpu *v UNUSED, const uint64_t entries[4])
 {
+    _Static_assert(FIELD_guest_pdpte3 == FIELD_guest_pdpte0 + 2 * 3, "one behind the other");
     for (unsigned i = 0; i < 4; i++)
         vmcs_write((struct vmcs_field){vmcs_guest_pdpte0.encoding + 2 * i}, entries[i]);
 }

@@ -31,6 +31,9 @@ static const struct rung {
     [RUNG_IPIV] = {"IPI virtualization", "ipiv", {{WORD_PROC, PROC_TERTIARY}, {WORD_PROC3, PROC3_IPI}}},
 };
 
+_Static_assert(RUNG_SOFTWARE == 0 && RUNG_IPIV + 1 == RUNG_COUNT,
+               "from the lowest, which any CPU has, to the highest");
+
 static bool present(const struct rung *r, const struct vm_config *c)
 {
     if (r == &rungs[RUNG_X2APIC] && !c->x2apic)

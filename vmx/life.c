@@ -9,6 +9,7 @@
 
 void vmx_shift_time(struct vm *vm, uint64_t ticks)
 {
+    ASSERT(!this_cpu()->active);
     kvm_clock_was_stopped(vm);
     if (!vm->tsc_started)
         return;

@@ -7,17 +7,22 @@
 #include "vmx/msr_bitmap.h"
 #include "arch/x86/msr.h"
 #include "arch/x86/string.h"
+#include "core/base/panic.h"
 #include "vmx/caps.h"
 #include "vmx/vmcs.h"
 
 #define BITMAP_HIGH  1024 /* offset of MSRs c0000000h-c0001fffh; 2048 further for writes */
 #define BITMAP_WRITE 2048
 
+_Static_assert(BITMAP_HIGH * 8 == 0x2000 && BITMAP_WRITE == 2 * BITMAP_HIGH && 2 * BITMAP_WRITE == PAGE_SIZE,
+               "four quarters of a page");
+
 void vmx_msr_open(uint8_t *bitmap, uint32_t msr, enum msr_rights rights)
 {
     unsigned offset = (msr >> 31 ? BITMAP_HIGH : 0) + (msr & 0x1fff) / 8;
     uint8_t keep = (uint8_t)~BIT(msr & 7);
 
+    ASSERT((msr & ~0x1fffu) == 0 || (msr & ~0x1fffu) == 0xc0000000u); /* others always exit */
     if (rights & OPEN_READ)
         bitmap[offset] &= keep;
     if (rights & OPEN_WRITE)

@@ -15,10 +15,6 @@
 
 /* --- the trace --- */
 
-#define FIELD(name, code) FIELD_##name = (code),
-enum field { VMCS_FIELDS(FIELD) };
-#undef FIELD
-
 /* What goes into the event of a kind; 0: RCX and RDX. */
 static const uint16_t fields[EXIT_KINDS] = {
     [KIND_EXCEPTION] = FIELD_exit_interruption_info,

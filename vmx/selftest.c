@@ -108,6 +108,7 @@ void vmx_self_test(struct vcpu *v)
 {
     struct guest_regs saved = v->regs;
 
+    ASSERT(!this_cpu()->active && !vmx_of(v)->active_on);
     fill_registers(v);
     vmx_vmptrld(vmx_of(v));
     vmx_load_host_state();

@@ -27,7 +27,6 @@
 #define RIGHTS_TSS_BUSY 0x008bu
 #define START_CODE      0x10u
 #define START_DATA      0x18u
-#define DR7_RESET       0x400u
 #define PAT_RESET       UINT64_C(0x0007040600070406)
 #define NO_LINK         UINT64_MAX
 
@@ -40,6 +39,8 @@ bool vmx_vcpu_create(struct vcpu *v)
     void *vmcs = memory_alloc_zeroed(&v->vm->account, MEMORY_CONTROL, 1);
 
     _Static_assert(sizeof(*x) <= PAGE_SIZE, "one page");
+    ASSERT((vmx_caps.basic >> 32 & 0x1fff) <= PAGE_SIZE); /* bytes of a VMCS region */
+    ASSERT(!v->backend);
     if (!x || !vmcs)
         return false;
     v->backend = x;
@@ -122,6 +123,7 @@ static void write_segments(unsigned mode)
     struct segment_state code = {0, RIGHTS_CODE16, 0xffff, 0}, data = {0, RIGHTS_DATA16, 0xffff, 0};
     const struct segment_state ldtr = {0, RIGHTS_LDTR, 0xffff, 0}, tr = {0, RIGHTS_TSS_BUSY, 0xffff, 0};
 
+    ASSERT(mode == 16 || mode == 32 || mode == 64);
     if (mode != 16) {
         code = (struct segment_state){START_CODE, mode == 64 ? RIGHTS_CODE64 : RIGHTS_CODE32, UINT32_MAX, 0};
         data = (struct segment_state){START_DATA, RIGHTS_DATA32, UINT32_MAX, 0};
@@ -186,7 +188,7 @@ void vmx_vcpu_startup(struct vcpu *v UNUSED, unsigned vector)
 }
 
 /* What does not fit the backend's own part below: vcpu/state.h. */
-static void reset_registers(struct vcpu *v, const struct start_state *start)
+static void reset_general_registers(struct vcpu *v, const struct start_state *start)
 {
     memset(&v->regs, 0, sizeof(v->regs));
     v->regs.rax = start->rax;
@@ -200,9 +202,10 @@ void vmx_vcpu_reset(struct vcpu *v, const struct start_state *start)
     struct vmx_vcpu *x = vmx_of(v);
     hpa_t vmcs = x->vmcs;
 
+    ASSERT(vmcs.value && vmcs.value % PAGE_SIZE == 0);
     if (start)
         v->vm->tsc_started = false;
-    reset_registers(v, start ? start : &after_init);
+    reset_general_registers(v, start ? start : &after_init);
     if (!start)
         v->regs.rdx = cpuid(1, 0).eax; /* "Processor state after reset": EDX tells the model */
     start = start ? start : &after_init;

@@ -24,6 +24,8 @@ struct vmx_vm {
 
 #define CR3_TARGETS 4 /* as many as there are fields */
 
+_Static_assert(FIELD_cr3_target3 == FIELD_cr3_target0 + 2 * (CR3_TARGETS - 1), "fields by slot");
+
 typedef bool vmx_on_exit(struct vcpu *v); /* true: the guest goes on right away */
 
 struct vmx_vcpu {
@@ -46,6 +48,7 @@ struct vmx_vcpu {
 };
 
 _Static_assert(offsetof(struct vmx_vcpu, state) == 0, "state_of()");
+_Static_assert(CR3_TARGETS <= 8 * sizeof(((struct vmx_vcpu *)NULL)->cr3_targets_used), "a bit each");
 
 static inline struct vmx_vcpu *vmx_of(const struct vcpu *v)
 {

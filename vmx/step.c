@@ -77,6 +77,7 @@ const char *vmx_step(struct vcpu *v)
 {
     struct cpu *cpu = this_cpu(), *home = v->cpu;
 
+    ASSERT(vm_state(v->vm).phase == VM_STEPS && !cpu->vcpu);
     if (!vmx_can(WORD_PROC, PROC_MTF))
         return "cannot be stepped: this CPU has no monitor trap flag";
     if (v->activity != ACTIVE)

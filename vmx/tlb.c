@@ -21,6 +21,7 @@ static void invept(uint64_t type, uint64_t ept_pointer)
         uint64_t ept_pointer, reserved;
     } descriptor = {ept_pointer, 0};
 
+    _Static_assert(sizeof(descriptor) == 16, "an INVEPT descriptor");
     __asm__ volatile("invept %0, %1" ::"m"(descriptor), "r"(type) : "cc", "memory");
 }
 
@@ -30,6 +31,7 @@ static void invvpid(uint64_t type, uint16_t vpid)
         uint64_t vpid, linear;
     } descriptor = {vpid, 0};
 
+    _Static_assert(sizeof(descriptor) == 16, "an INVVPID descriptor");
     __asm__ volatile("invvpid %0, %1" ::"m"(descriptor), "r"(type) : "cc", "memory");
 }
 

@@ -70,6 +70,7 @@ static bool read_checked(uint32_t encoding, uint64_t *value)
 
 void vmcs_each_field(unsigned area, vmcs_visitor *visit)
 {
+    ASSERT(area < 4);
     for (unsigned i = 0; i < ARRAY_SIZE(names); i++) {
         uint64_t value;
 
@@ -95,6 +96,7 @@ bool vmx_vmxon(void *region)
 {
     const hpa_t at = virt_to_phys(region);
 
+    ASSERT(at.value % PAGE_SIZE == 0);
     return POINTER_INSTRUCTION("vmxon", at);
 }
 

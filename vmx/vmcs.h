@@ -17,6 +17,11 @@ struct vmcs_field {
 VMCS_FIELDS(VMCS_CONSTANT)
 #undef VMCS_CONSTANT
 
+/* The same for tables and asserts, which need constant expressions. */
+#define VMCS_CODE(name, code) FIELD_##name = (code),
+enum vmcs_code { VMCS_FIELDS(VMCS_CODE) };
+#undef VMCS_CODE
+
 const char *vmcs_field_name(struct vmcs_field f);
 
 /* Hands on every field of an area (bits 11:10 of the encoding) of the current VMCS. */
@@ -176,6 +181,8 @@ static inline void vmcs_write(struct vmcs_field f, uint64_t value)
 #define EXIT_ENUM(name, number, text, kind) EXIT_##name = number,
 enum exit_reason { EXIT_NAMES(EXIT_ENUM) };
 #undef EXIT_ENUM
+
+_Static_assert(EXIT_TPAUSE < EXIT_REASONS - 1, "the last row is for reasons that are not known");
 
 /* vmcs.c: VMXON, VMXOFF; every field that we use is there in the current VMCS, or we say which is not. */
 bool vmx_vmxon(void *region);

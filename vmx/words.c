@@ -125,6 +125,7 @@ static void of_io(const struct trace_event *e, char *text, size_t size)
 {
     static const uint32_t masks[] = {0xff, 0xffff, 0, UINT32_MAX, 0, 0, 0, 0};
     uint32_t q = e->argument[0];
+    _Static_assert(QUALIFIED_SIZE(~0u) == ARRAY_SIZE(masks), "one for each size that can be said");
     unsigned bytes = QUALIFIED_SIZE(q);
     int n = format(text, size, "%x, %u %s", QUALIFIED_PORT(q), bytes, bytes == 1 ? "byte" : "bytes");
 
@@ -139,6 +140,7 @@ static void of_cr(const struct trace_event *e, char *text, size_t size)
     static const char *const accesses[] = {
         [TO_CR] = "to CR%u", [FROM_CR] = "from CR%u", [CLTS] = "CLTS", [LMSW] = "LMSW"};
 
+    _Static_assert(QUALIFIED_ACCESS(~0u) == ARRAY_SIZE(accesses) - 1, "each has its words");
     format(text, size, accesses[QUALIFIED_ACCESS(e->argument[0])], QUALIFIED_CR(e->argument[0]));
 }
 
@@ -164,6 +166,7 @@ static void of_interruption(const struct trace_event *e, char *text, size_t size
     static const char *const types[] = {"interrupt", "type 1", "NMI",    "exception",
                                         "INT n",     "INT1",   "INT3/O", "type 7"};
 
+    _Static_assert(EVENT_TYPE(~0u) == ARRAY_SIZE(types) - 1, "each has its words");
     format(text, size, "%s, vector %x", types[EVENT_TYPE(e->argument[0])], EVENT_VECTOR(e->argument[0]));
 }
 

@@ -8,6 +8,9 @@
 #define TABLE_MAX   (16 * MIB)
 #define ROOT_MAX    512 /* tables */
 
+_Static_assert(ACPI_MAX_CPUS == 256 && ACPI_MAX_IOAPICS == 16 && ACPI_MAX_OVERRIDES == 32 && ROOT_MAX == 512,
+               "the warnings say so");
+
 struct parser {
     const struct acpi_source *source;
     struct acpi_info *out;
@@ -19,21 +22,6 @@ struct table {
     const uint8_t *data;
     uint32_t size;
 };
-
-static uint16_t u16(const uint8_t *at)
-{
-    return (uint16_t)load_le(at, 2);
-}
-
-static uint32_t u32(const uint8_t *at)
-{
-    return (uint32_t)load_le(at, 4);
-}
-
-static uint64_t u64(const uint8_t *at)
-{
-    return load_le(at, 8);
-}
 
 static uint8_t sum(const uint8_t *data, size_t size)
 {
@@ -76,7 +64,7 @@ static bool open_table(const struct parser *p, hpa_t at, struct table *t)
         warn(p, NULL, "a table lies outside the reachable memory");
         return false;
     }
-    t->size = u32(header + 4);
+    t->size = le32(header + 4);
     if (t->size < HEADER_SIZE || t->size > TABLE_MAX) {
         warn(p, header, "its length is wrong");
         return false;
@@ -95,7 +83,7 @@ static bool open_table(const struct parser *p, hpa_t at, struct table *t)
 
 static struct acpi_register generic_address(const uint8_t *at)
 {
-    return (struct acpi_register){.space = at[0], .width = at[1], .address = u64(at + 4)};
+    return (struct acpi_register){.space = at[0], .width = at[1], .address = le64(at + 4)};
 }
 
 /* --- MADT --- */
@@ -120,13 +108,13 @@ static void add_cpu(struct parser *p, uint32_t apic_id, uint32_t flags)
 static void madt_local_apic(struct parser *p, const uint8_t *e)
 {
     if (e[3] != 0xff)
-        add_cpu(p, e[3], u32(e + 4));
+        add_cpu(p, e[3], le32(e + 4));
 }
 
 static void madt_x2apic(struct parser *p, const uint8_t *e)
 {
-    if (u32(e + 4) != UINT32_MAX)
-        add_cpu(p, u32(e + 4), u32(e + 8));
+    if (le32(e + 4) != UINT32_MAX)
+        add_cpu(p, le32(e + 4), le32(e + 8));
 }
 
 static void madt_ioapic(struct parser *p, const uint8_t *e)
@@ -137,7 +125,7 @@ static void madt_ioapic(struct parser *p, const uint8_t *e)
         warn_overflow(p, "more than 16 I/O APICs, the rest is not used");
         return;
     }
-    m->ioapics[m->ioapic_count++] = (struct acpi_ioapic){e[2], hpa(u32(e + 4)), u32(e + 8)};
+    m->ioapics[m->ioapic_count++] = (struct acpi_ioapic){e[2], hpa(le32(e + 4)), le32(e + 8)};
 }
 
 static void madt_override(struct parser *p, const uint8_t *e)
@@ -148,12 +136,12 @@ static void madt_override(struct parser *p, const uint8_t *e)
         warn_overflow(p, "more than 32 interrupt overrides, the rest is not used");
         return;
     }
-    m->overrides[m->override_count++] = (struct acpi_override){e[3], u32(e + 4), u16(e + 8)};
+    m->overrides[m->override_count++] = (struct acpi_override){e[3], le32(e + 4), le16(e + 8)};
 }
 
 static void madt_address(struct parser *p, const uint8_t *e)
 {
-    p->out->madt.local_apic = hpa(u64(e + 4));
+    p->out->madt.local_apic = hpa(le64(e + 4));
 }
 
 static const struct {
@@ -181,8 +169,8 @@ static bool parse_madt(struct parser *p, const struct table *t)
     struct acpi_madt *m = &p->out->madt;
 
     memset(m, 0, sizeof(*m));
-    m->local_apic = hpa(u32(t->data + 36));
-    m->pcat_compat = u32(t->data + 40) & 1;
+    m->local_apic = hpa(le32(t->data + 36));
+    m->pcat_compat = le32(t->data + 40) & 1;
     for (uint32_t at = 44; at < t->size; at += t->data[at + 1]) {
         uint32_t left = t->size - at;
 
@@ -204,7 +192,7 @@ static struct acpi_register register_block(const struct table *t, uint32_t old, 
     if (t->size >= new + 12)
         r = generic_address(t->data + new);
     if (r.address == 0)
-        r = (struct acpi_register){ACPI_PORT, width, u32(t->data + old)};
+        r = (struct acpi_register){ACPI_PORT, width, le32(t->data + old)};
     return r;
 }
 
@@ -212,24 +200,24 @@ static bool parse_fadt(struct parser *p, const struct table *t)
 {
     struct acpi_fadt *f = &p->out->fadt;
     const uint8_t *d = t->data;
-    uint32_t flags = u32(d + 112);
+    uint32_t flags = le32(d + 112);
 
     *f = (struct acpi_fadt){
         .present = true,
         .hw_reduced = t->size >= 268 && (flags & BIT(20)),
         .pm1a_control = register_block(t, 64, 172, 16),
         .pm1b_control = register_block(t, 68, 184, 16),
-        .pm_timer = (uint16_t)u32(d + 76),
-        .smi_command = u32(d + 48),
+        .pm_timer = (uint16_t)le32(d + 76),
+        .smi_command = le32(d + 48),
         .acpi_enable = d[52],
-        .dsdt = hpa(u32(d + 40)),
+        .dsdt = hpa(le32(d + 40)),
     };
     if (t->size >= 129 && (flags & BIT(10))) {
         f->reset = generic_address(d + 116);
         f->reset_value = d[128];
     }
-    if (t->size >= 148 && u64(d + 140) != 0)
-        f->dsdt = hpa(u64(d + 140));
+    if (t->size >= 148 && le64(d + 140) != 0)
+        f->dsdt = hpa(le64(d + 140));
     if (f->hw_reduced)
         f->sleep_control = generic_address(d + 244);
     return true;
@@ -247,7 +235,7 @@ static bool parse_mcfg(struct parser *p, const struct table *t)
 
         if (e[11] < e[10])
             return false;
-        m->segments[m->count++] = (struct acpi_segment){hpa(u64(e)), u16(e + 8), e[10], e[11]};
+        m->segments[m->count++] = (struct acpi_segment){hpa(le64(e)), le16(e + 8), e[10], e[11]};
     }
     return m->present = true;
 }
@@ -264,7 +252,7 @@ static bool parse_spcr(struct parser *p, const struct table *t)
         .has_irq = d[52] & 1,
         .has_gsi = d[52] & 2,
         .irq = d[53],
-        .gsi = u32(d + 54),
+        .gsi = le32(d + 54),
         .baud = d[58] < ARRAY_SIZE(bauds) ? bauds[d[58]] : 0,
     };
     return true;
@@ -347,6 +335,8 @@ static const struct {
     {"SPCR", 80, parse_spcr}, {"SSDT", 36, parse_ssdt},  {"DMAR", 48, parse_dmar},
 };
 
+_Static_assert(sizeof(parsers[0].signature) == 4 + 1, "four characters");
+
 static void parse_table(struct parser *p, hpa_t at)
 {
     struct table t;
@@ -404,10 +394,10 @@ bool acpi_parse(const struct acpi_source *source, const void *rsdp, size_t size,
         warn(&p, name, "signature or checksum is wrong");
         return false;
     }
-    if (r[15] >= 2 && size >= 36 && sum(r, 36) == 0 && u64(r + 24) != 0)
-        found = parse_root(&p, hpa(u64(r + 24)), "XSDT", 8);
+    if (r[15] >= 2 && size >= 36 && sum(r, 36) == 0 && le64(r + 24) != 0)
+        found = parse_root(&p, hpa(le64(r + 24)), "XSDT", 8);
     if (!found)
-        found = parse_root(&p, hpa(u32(r + 16)), "RSDT", 4);
+        found = parse_root(&p, hpa(le32(r + 16)), "RSDT", 4);
     if (found)
         parse_dsdt(&p);
     else

@@ -16,13 +16,16 @@
 #define CMOS_DATA  0x71
 #define CMOS_UIP   0x80
 
+_Static_assert(PM_HZ / MEASURE_PER_SECOND < PM_MASK, "the ACPI timer does not go round meanwhile");
+_Static_assert(PIT_HZ / MEASURE_PER_SECOND <= UINT16_MAX, "the PIT counts so far");
+
 static uint64_t measure_pm(uint16_t port)
 {
     uint32_t want = PM_HZ / MEASURE_PER_SECOND, begin = inl(port) & PM_MASK, now, gone;
-    uint64_t start, end;
+    uint64_t start = rdtsc(), end;
 
     /* Begin on an edge. */
-    while ((now = inl(port) & PM_MASK) == begin)
+    while ((now = inl(port) & PM_MASK) == begin && rdtsc() - start < GIVE_UP)
         cpu_pause();
     start = rdtsc();
     begin = now;
@@ -75,7 +78,8 @@ uint64_t clock_read_cmos(void)
 
     for (unsigned tries = 0; (cmos(0x0a) & CMOS_UIP) && tries < 1000000; tries++)
         cpu_pause();
-    for (unsigned i = 0; i < 6; i++) {
+    _Static_assert(ARRAY_SIZE(registers) == ARRAY_SIZE(t), "one of each");
+    for (unsigned i = 0; i < ARRAY_SIZE(t); i++) {
         t[i] = cmos(registers[i]);
         if (!(cmos(0x0b) & 4))
             t[i] = from_bcd(t[i]);

@@ -42,12 +42,18 @@
 #define RFLAGS_CF    BIT(0)
 #define RFLAGS_TF    BIT(8)
 #define RFLAGS_IF    BIT(9)
+#define RFLAGS_DF    BIT(10)
 #define RFLAGS_RF    BIT(16)
 #define RFLAGS_VM    BIT(17)
 
+/* "Processor state after reset", and what FINIT makes of the x87. */
+#define FPU_CONTROL 0x37fu
+#define MXCSR_RESET 0x1f80u
+#define DR6_RESET   0xffff0ff0u
+#define DR7_RESET   0x400u
+
 /* Exception vectors (SDM volume 3, "Exception and interrupt vectors"). */
 #define VECTOR_DB  1
-#define VECTOR_BP  3
 #define VECTOR_NMI 2
 #define VECTOR_BP  3
 #define VECTOR_OF  4
@@ -210,6 +216,8 @@ struct PACKED table_pointer {
     uint16_t limit;
     uint64_t base;
 };
+
+_Static_assert(sizeof(struct table_pointer) == 10, "as LGDT and LIDT read it");
 
 static inline void lgdt(const struct table_pointer *p)
 {

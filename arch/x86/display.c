@@ -15,8 +15,8 @@ void display_setup(const struct display_mode *mode, const uint8_t *font)
 {
     screen = *mode;
     glyphs = font;
-    columns = mode->text ? mode->width : mode->width / GLYPH_WIDTH;
     rows = mode->text ? mode->height : mode->height / GLYPH_HEIGHT;
+    columns = !rows ? 0 : mode->text ? mode->width : mode->width / GLYPH_WIDTH;
     column = row = 0;
     memset(screen.memory, 0, (size_t)mode->pitch * mode->height);
 }

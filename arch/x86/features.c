@@ -28,6 +28,8 @@ static const struct {
     [FEATURE_MTRR] = {"mtrr", "all memory is uncached", 1, 0, EDX, 12},
 };
 
+_Static_assert(FEATURE_COUNT <= 32, "feature_present() has a bit for each");
+
 static bool read_feature(enum cpu_feature f)
 {
     uint32_t leaf = features[f].leaf;
@@ -71,6 +73,7 @@ void cpu_brand(char name[49])
     const char *from = name;
 
     memset(name, 0, 49);
+    _Static_assert(3 * sizeof(struct cpuid) + 1 == 49, "three leaves fill the name");
     for (uint32_t i = 0; i < 3 && cpuid(0x80000000, 0).eax >= 0x80000004; i++) {
         struct cpuid r = cpuid(0x80000002 + i, 0);
 

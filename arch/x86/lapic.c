@@ -22,6 +22,8 @@ static uint32_t before[ARRAY_SIZE(changed)];
 static uint64_t base_before;
 static uint64_t timer_rate; /* 32.32 fixed point: input clocks per TSC tick */
 
+_Static_assert(ARRAY_SIZE(((struct cpu *)NULL)->timer_deadlines) == TIMER_USERS, "one of each");
+
 static uint32_t reg_read(uint32_t reg)
 {
     return x2apic ? (uint32_t)rdmsr(IA32_X2APIC_BASE + reg / 16) : xapic[reg / 4];
@@ -106,6 +108,9 @@ void lapic_timer_set_rate(uint64_t clocks_per_tsc_32)
 {
     timer_rate = clocks_per_tsc_32;
 }
+
+_Static_assert(LAPIC_ICR_HIGH == LAPIC_ICR + 0x10 && LAPIC_LVT_LINT1 == LAPIC_LVT_LINT0 + 0x10,
+               "registers are 16 bytes apart: an x2APIC MSR each");
 
 /* Starts the timer from initial, waits tsc_ticks, and returns how far it counted: for calibration. */
 uint32_t lapic_timer_count(uint32_t initial, uint64_t tsc_ticks)

@@ -18,12 +18,15 @@
 #endif
 #define STACKS_BASE UINT64_C(0xffffc00000000000)
 #define MMIO_BASE   UINT64_C(0xffffd00000000000)
-#define MMIO_SIZE   (1 * GIB)
+#define MMIO_SIZE   (4 * GIB)
 #define KERNEL_BASE UINT64_C(0xffffffff80000000)
 
 #define STACK_SLOT (16 * PAGE_SIZE)
 #define STACK_SIZE (4 * PAGE_SIZE)
 #define IST_SIZE   (2 * PAGE_SIZE)
+
+_Static_assert(PAGE_SIZE + STACK_SIZE + 3 * (PAGE_SIZE + IST_SIZE) <= STACK_SLOT, "run stack, NMI, #DF, #MC");
+_Static_assert(STACKS_BASE < MMIO_BASE && MMIO_BASE + MMIO_SIZE <= KERNEL_BASE, "no two areas overlap");
 
 /* Physical memory by its address in the direct map. */
 static inline void *phys_to_virt(hpa_t at)

@@ -19,6 +19,7 @@ static void read_fixed(struct mtrrs *m)
                                     IA32_MTRR_FIX4K + 3, IA32_MTRR_FIX4K + 4, IA32_MTRR_FIX4K + 5,
                                     IA32_MTRR_FIX4K + 6, IA32_MTRR_FIX4K + 7};
 
+    _Static_assert(ARRAY_SIZE(msrs) * 8 == sizeof(m->fixed), "a byte of a register for each range");
     for (unsigned i = 0; i < ARRAY_SIZE(msrs); i++)
         store_le(&m->fixed[i * 8], rdmsr(msrs[i]), 8);
 }
@@ -53,6 +54,7 @@ void mtrr_read(struct mtrrs *m)
 
 static enum cache_type fixed_type(const struct mtrrs *m, uint64_t address)
 {
+    _Static_assert(24 + ((FIXED_END - 0xc0000) >> 12) == sizeof(m->fixed), "the last page has the last one");
     if (address < 0x80000)
         return m->fixed[address >> 16];
     if (address < 0xc0000)

@@ -8,18 +8,12 @@
 #define TAG_HEADER  8
 #define TAG_END     0
 
+_Static_assert(BOOT_MAX_MODULES == 64 && BOOT_MAX_MEMORY == 256 && BOOT_STRING_SIZE == 1024 &&
+                   BOOT_MODULE_STRING == 136,
+               "what is refused says so");
+
 /* Each takes a whole tag, header included, of at least the size in its row. NULL, or what is wrong. */
 typedef const char *tag_handler(const uint8_t *tag, uint32_t size, struct boot_info *out);
-
-static uint32_t u32(const uint8_t *at)
-{
-    return (uint32_t)load_le(at, 4);
-}
-
-static uint64_t u64(const uint8_t *at)
-{
-    return load_le(at, 8);
-}
 
 /* The string that ends a tag; NULL when it has no end or needs more room. */
 static const char *take_string(const uint8_t *from, size_t size, size_t room)
@@ -50,7 +44,7 @@ static const char *take_loader(const uint8_t *tag, uint32_t size, struct boot_in
 static const char *take_module(const uint8_t *tag, uint32_t size, struct boot_info *out)
 {
     struct boot_module *m = &out->modules[out->module_count];
-    uint32_t start = u32(tag + 8), end = u32(tag + 12);
+    uint32_t start = le32(tag + 8), end = le32(tag + 12);
 
     if (out->module_count == BOOT_MAX_MODULES)
         return "more than 64 modules";
@@ -87,20 +81,21 @@ static const char *add_memory(struct boot_info *out, uint64_t base, uint64_t siz
 
 static const char *take_memory(const uint8_t *tag, uint32_t size, struct boot_info *out)
 {
-    uint32_t entry = u32(tag + 8);
+    uint32_t entry = le32(tag + 8);
     const char *wrong = NULL;
 
     if (entry < 24)
         return "memory map entries of less than 24 bytes";
     for (uint32_t at = 16; size - at >= entry && wrong == NULL; at += entry)
-        wrong = add_memory(out, u64(tag + at), u64(tag + at + 8), u32(tag + at + 16));
+        wrong = add_memory(out, le64(tag + at), le64(tag + at + 8), le32(tag + at + 16));
     return wrong;
 }
 
 static const char *take_rsdp(const uint8_t *tag, uint32_t size, struct boot_info *out)
 {
-    unsigned length = u32(tag) == 14 ? 20 : 36;
+    unsigned length = le32(tag) == 14 ? 20 : 36;
 
+    _Static_assert(sizeof(out->rsdp) == 36, "either of them fits");
     if (size - 8 < length)
         return "the ACPI root pointer is cut off";
     if (out->rsdp_size < length) {
@@ -120,10 +115,10 @@ static const char *take_framebuffer(const uint8_t *tag, uint32_t size, struct bo
     struct boot_framebuffer *f = &out->framebuffer;
 
     *f = (struct boot_framebuffer){
-        .address = hpa(u64(tag + 8)),
-        .pitch = u32(tag + 16),
-        .width = u32(tag + 20),
-        .height = u32(tag + 24),
+        .address = hpa(le64(tag + 8)),
+        .pitch = le32(tag + 16),
+        .width = le32(tag + 20),
+        .height = le32(tag + 24),
         .bpp = tag[28],
         .type = tag[29],
     };
@@ -145,7 +140,7 @@ static const char *take_framebuffer(const uint8_t *tag, uint32_t size, struct bo
 static const char *take_load_base(const uint8_t *tag, uint32_t size, struct boot_info *out)
 {
     (void)size;
-    out->load_base = hpa(u32(tag + 8));
+    out->load_base = hpa(le32(tag + 8));
     out->relocated = true;
     return NULL;
 }
@@ -153,7 +148,7 @@ static const char *take_load_base(const uint8_t *tag, uint32_t size, struct boot
 static const char *take_efi_table(const uint8_t *tag, uint32_t size, struct boot_info *out)
 {
     (void)size;
-    out->efi_system_table = hpa(u64(tag + 8));
+    out->efi_system_table = hpa(le64(tag + 8));
     return NULL;
 }
 
@@ -161,8 +156,8 @@ static const char *take_efi_map(const uint8_t *tag, uint32_t size, struct boot_i
 {
     out->efi_map = tag + 16;
     out->efi_map_size = size - 16;
-    out->efi_descriptor_size = u32(tag + 8);
-    out->efi_descriptor_version = u32(tag + 12);
+    out->efi_descriptor_size = le32(tag + 8);
+    out->efi_descriptor_version = le32(tag + 12);
     return NULL;
 }
 
@@ -185,7 +180,7 @@ static const struct {
 
 static const char *take_tag(const uint8_t *tag, uint32_t size, struct boot_info *out)
 {
-    uint32_t type = u32(tag);
+    uint32_t type = le32(tag);
 
     for (unsigned i = 0; i < ARRAY_SIZE(tags); i++) {
         if (tags[i].type == type)
@@ -203,10 +198,10 @@ static const char *walk(const uint8_t *mbi, uint32_t total, struct boot_info *ou
 
         if (total - at < TAG_HEADER)
             return "no end tag";
-        size = u32(mbi + at + 4);
+        size = le32(mbi + at + 4);
         if (size < TAG_HEADER || size > total - at)
             return "a tag is larger than what is left";
-        if (u32(mbi + at) == TAG_END)
+        if (le32(mbi + at) == TAG_END)
             return NULL;
         wrong = take_tag(mbi + at, size, out);
         at += (uint32_t)MIN(ALIGN_UP(size, 8), total - at);
@@ -220,8 +215,8 @@ bool multiboot2_parse(const void *mbi, size_t max, struct boot_info *out, const 
 
     memset(out, 0, sizeof(*out));
     out->cmdline = "";
-    if (max >= INFO_HEADER && u32(mbi) >= INFO_HEADER && u32(mbi) <= max)
-        wrong = walk(mbi, u32(mbi), out);
+    if (max >= INFO_HEADER && le32(mbi) >= INFO_HEADER && le32(mbi) <= max)
+        wrong = walk(mbi, le32(mbi), out);
     *why = wrong;
     return wrong == NULL;
 }

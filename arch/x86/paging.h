@@ -36,6 +36,9 @@ struct page_table {
 /* IA32_PAT as at reset but for entry 1, which is write-combining. */
 #define PAGING_PAT UINT64_C(0x0007040600070106)
 
+_Static_assert((PAGING_PAT & 0xff) == 6 && (PAGING_PAT >> 8 & 0xff) == 1, "entry 0 is WB, that of MAP_WC WC");
+_Static_assert((PAGING_PAT >> 24 & 0xff) == 0, "that of MAP_DEVICE, PCD and PWT, is UC");
+
 /*
  * Maps size bytes at va to pa with the largest pages that fit; flags = 0 unmaps. All are multiples of 4 KiB.
  * Larger pages in the way are split. False when a page for a table could not be had. Does not flush TLBs.

@@ -21,6 +21,8 @@ struct PACKED tss {
     uint16_t io_map_base;
 };
 
+_Static_assert(sizeof(struct tss) == 104 && offsetof(struct tss, ist) == 36, "fixed by the processor");
+
 struct cpu {
     struct cpu *self;
     unsigned id;      /* 0 is the boot CPU */
@@ -51,6 +53,7 @@ struct cpu {
 };
 
 _Static_assert(sizeof(struct cpu) <= PAGE_SIZE, "one page per CPU");
+_Static_assert(offsetof(struct cpu, self) == 0, "this_cpu() reads it from %gs:0");
 
 extern struct cpu *cpus[MAX_CPUS];
 extern unsigned cpu_count;

@@ -10,17 +10,13 @@
 #define PIC2_MASK       0xa1
 #define PIT_GATE        0x61
 #define PIT_GATE_OUTPUT 0x0f /* the other bits are inputs */
-#define FPU_CONTROL     0x37fu
-#define MXCSR_RESET     0x1f80u
-#define DR6_RESET       0xffff0ff0u
-#define DR7_RESET       0x400u
-#define XSAVE_BYTES     576 /* legacy area and header: all that XRSTOR reads when no component is in use */
+#define XSAVE_BYTES     576  /* legacy area and header: all that XRSTOR reads when no component is in use */
 
 /* Ours, or the guests' while they run. A VM exit clears those of SYSENTER (vmx/setup.c). */
 static const struct {
     uint32_t msr;
     enum cpu_feature needs; /* FEATURE_COUNT: nothing */
-} noted[NOTED_MSRS] = {
+} noted[] = {
     {IA32_PAT, FEATURE_COUNT},          {IA32_STAR, FEATURE_COUNT},
     {IA32_LSTAR, FEATURE_COUNT},        {IA32_CSTAR, FEATURE_COUNT},
     {IA32_FMASK, FEATURE_COUNT},        {IA32_KERNEL_GS_BASE, FEATURE_COUNT},
@@ -28,6 +24,8 @@ static const struct {
     {IA32_SYSENTER_EIP, FEATURE_COUNT}, {IA32_TSC_AUX, FEATURE_RDTSCP},
     {IA32_XSS, FEATURE_XSAVES},
 };
+
+_Static_assert(ARRAY_SIZE(noted) == NOTED_MSRS, "struct cpu_note has a place for each");
 
 static uint8_t masks[2], gate;
 static bool have_pics;

@@ -11,6 +11,8 @@ struct spinlock {
     uint16_t next, served; /* tickets: CPUs take the lock in the order in which they asked for it */
 };
 
+_Static_assert(sizeof(struct spinlock) == 4, "all zero is a lock that nobody has");
+
 static inline bool spin_try(struct spinlock *l)
 {
     uint16_t served = __atomic_load_n(&l->served, __ATOMIC_RELAXED), expected = served;

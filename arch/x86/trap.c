@@ -21,9 +21,17 @@ struct gate {
     uint32_t offset_high, reserved;
 };
 
+_Static_assert(sizeof(struct gate) == 16, "fixed by the processor");
+
 struct fixup {
     uint64_t fault, resume;
 };
+
+_Static_assert(sizeof(struct fixup) == 16, "as trap_stubs.asm lays it out");
+_Static_assert(SEL_TSS + 16 == sizeof(((struct cpu *)NULL)->gdt),
+               "a TSS descriptor is the last, of two entries");
+_Static_assert(VECTOR_CONSOLE >= FIRST_EXTERNAL && VECTOR_WAKEUP < VECTOR_SPURIOUS, "no exceptions");
+_Static_assert(VECTOR_TIMER >> 4 > VECTOR_CONSOLE >> 4, "timers and kicks go before keys");
 
 extern char trap_stubs[];
 extern const struct fixup fixups_start[], fixups_end[];

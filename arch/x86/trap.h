@@ -11,6 +11,9 @@ struct trap_frame {
     uint64_t rip, cs, rflags, rsp, ss; /* pushed by the processor */
 };
 
+_Static_assert(offsetof(struct trap_frame, vector) == 15 * 8 && sizeof(struct trap_frame) == 22 * 8,
+               "15 registers, two words of the stub, and five of the processor");
+
 /* Interrupt vectors. Above the exceptions, below the local APIC's. */
 #define VECTOR_CONSOLE  0x30 /* host serial port */
 #define VECTOR_TIMER    0xf0 /* host local APIC timer */

@@ -22,6 +22,10 @@
 #define PAGE_2M    UINT64_C(0x200000)
 #define PAGE_1G    UINT64_C(0x40000000)
 
+_Static_assert(PAGE_SIZE == BIT(PAGE_SHIFT), "one page");
+_Static_assert(PAGE_2M == PAGE_SIZE * 512 && PAGE_1G == PAGE_2M * 512, "a table has 512 entries");
+_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "load_le() and store_le() copy");
+
 /* Guest- and host-physical addresses are different types, so that one never passes for the other. */
 typedef struct {
     uint64_t value;
@@ -66,6 +70,21 @@ static INLINED uint64_t load_le(const void *from, unsigned n)
 
     __builtin_memcpy(&value, from, n); /* as this machine does itself */
     return value;
+}
+
+static INLINED uint16_t le16(const void *from)
+{
+    return (uint16_t)load_le(from, 2);
+}
+
+static INLINED uint32_t le32(const void *from)
+{
+    return (uint32_t)load_le(from, 4);
+}
+
+static INLINED uint64_t le64(const void *from)
+{
+    return load_le(from, 8);
 }
 
 static INLINED void store_le(void *to, uint64_t value, unsigned n)

@@ -2,6 +2,7 @@
 #include "core/base/bit_names.h"
 
 #include "core/base/format.h"
+#include "core/base/panic.h"
 
 /* SDM volume 1, "EFLAGS register"; volume 3, "Control registers" and "Extended feature enable register". "":
  * always set, or shown as a number (IOPL). */
@@ -44,10 +45,13 @@ static const char *const names[][64] = {
     [FLAGS_EFER] = {[0] = "SCE", [8] = "LME", [10] = "LMA", [11] = "NXE"},
 };
 
+_Static_assert(ARRAY_SIZE(names) == FLAG_REGISTERS, "each has its names");
+
 const char *bit_names(enum flag_register which, uint64_t value, char text[BIT_NAMES])
 {
     size_t used = 0;
 
+    ASSERT(which < FLAG_REGISTERS);
     text[0] = 0;
     for (unsigned bit = 64; bit-- > 0;) {
         const char *name = names[which][bit], *space = used ? " " : "";

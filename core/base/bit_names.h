@@ -4,7 +4,7 @@
 
 #include "arch/x86/types.h"
 
-enum flag_register { FLAGS_RFLAGS, FLAGS_CR0, FLAGS_CR4, FLAGS_EFER };
+enum flag_register { FLAGS_RFLAGS, FLAGS_CR0, FLAGS_CR4, FLAGS_EFER, FLAG_REGISTERS };
 
 #define BIT_NAMES 160 /* bytes for all names of a register */
 

@@ -74,7 +74,7 @@ static uint64_t pages_of(unsigned rings)
  * Boot loaders have their heap at the top of memory, and load files at its beginning: a little below the top,
  * and the same for every boot.
  */
-static uint64_t place(void)
+static uint64_t place_box(void)
 {
     uint64_t top = 0;
 
@@ -97,7 +97,7 @@ static void tell_last_run(const struct blackbox *b)
 }
 
 /* The place is about to be used again. */
-static void keep(const struct blackbox *old)
+static void keep_last_run(const struct blackbox *old)
 {
     uint64_t size = old->cpus * sizeof(trace_ring);
     char *copy = memory_alloc_zeroed(&memory_host, MEMORY_STATE, pages_of(old->cpus));
@@ -114,14 +114,16 @@ static void keep(const struct blackbox *old)
 void blackbox_setup(void)
 {
     uint64_t pages = pages_of(cpu_count);
-    hpa_t at = memory_alloc_high(&memory_host, MEMORY_STATE, pages, sizeof(trace_ring) / PAGE_SIZE, place());
+    hpa_t at =
+        memory_alloc_high(&memory_host, MEMORY_STATE, pages, sizeof(trace_ring) / PAGE_SIZE, place_box());
     trace_ring *rings = phys_to_virt(at);
 
     if (!at.value)
         panic("no memory for the trace of %u CPUs", cpu_count);
+    ASSERT(((uintptr_t)rings & TRACE_WRAP) == 0);
     blackbox = (struct blackbox *)(rings + cpu_count);
     if (blackbox_valid(blackbox, at.value + (pages - 1) * PAGE_SIZE - MIB))
-        keep(blackbox);
+        keep_last_run(blackbox);
     memory_zero(rings, pages);
     *blackbox = (struct blackbox){
         .magic = BLACKBOX_MAGIC, .version = BLACKBOX_VERSION, .cpus = cpu_count, .tsc_hz = machine.tsc_hz};
@@ -132,6 +134,7 @@ void blackbox_setup(void)
 
 void blackbox_name_vms(const struct config *config)
 {
+    ASSERT(blackbox);
     for (unsigned i = 0; i < config->vm_count; i++)
         memcpy(blackbox->names[i], config->vms[i].name, CONFIG_NAME_SIZE);
     blackbox_seal(blackbox);
@@ -141,6 +144,7 @@ void blackbox_note_crash(unsigned vm)
 {
     static struct spinlock lock;
 
+    ASSERT(vm < CONFIG_MAX_VMS);
     spin_lock(&lock);
     blackbox->crashed = vm + 1;
     blackbox_seal(blackbox);

@@ -26,6 +26,10 @@ struct blackbox {
 };
 
 _Static_assert(sizeof(struct blackbox) <= PAGE_SIZE, "one page");
+_Static_assert(offsetof(struct blackbox, names) == 32 && CONFIG_MAX_VMS == 32 && CONFIG_NAME_SIZE == 32 &&
+                   sizeof(trace_ring) == 16384,
+               "the boot behind reads it: another layout is another BLACKBOX_VERSION");
+_Static_assert(CONFIG_MAX_VMS <= TRACE_NO_VM, "no VM has that number");
 
 /* --- the format --- */
 

@@ -7,6 +7,8 @@
 /* Widths and precisions beyond this are cut: they may come from data, and each costs a loop. */
 #define FIELD_MAX 4096
 
+_Static_assert(FIELD_MAX <= INT32_MAX / 10 - 9, "one more digit does not overflow");
+
 struct out {
     char *buffer;
     size_t size;

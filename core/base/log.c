@@ -13,7 +13,7 @@ void log_set_debug(bool on)
     debug_on = on;
 }
 
-static void line(const char *prefix, const char *fmt, va_list args)
+static void write_line(const char *prefix, const char *fmt, va_list args)
 {
     char text[LINE];
     int used = format(text, sizeof(text), "%s", prefix);
@@ -24,16 +24,16 @@ static void line(const char *prefix, const char *fmt, va_list args)
     console_write(text, (unsigned)used);
 }
 
-#define LOG(name, prefix, condition) \
-    void name(const char *fmt, ...)  \
-    {                                \
-        va_list args;                \
-                                     \
-        if (!(condition))            \
-            return;                  \
-        va_start(args, fmt);         \
-        line(prefix, fmt, args);     \
-        va_end(args);                \
+#define LOG(name, prefix, condition)   \
+    void name(const char *fmt, ...)    \
+    {                                  \
+        va_list args;                  \
+                                       \
+        if (!(condition))              \
+            return;                    \
+        va_start(args, fmt);           \
+        write_line(prefix, fmt, args); \
+        va_end(args);                  \
     }
 
 LOG(log_info, "skerry: ", true)

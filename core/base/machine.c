@@ -13,6 +13,8 @@ static uint64_t next_device = MMIO_BASE;
 
 void machine_map(uint64_t va, uint64_t pa, uint64_t size, uint64_t flags)
 {
+    ASSERT(((va | pa | size) & (PAGE_SIZE - 1)) == 0);
+    ASSERT(flags & PTE_P);
     if (!paging_map(&host_tables, va, pa, size, flags))
         panic("no memory for the hypervisor's page tables");
 }
@@ -68,7 +70,7 @@ static size_t word_length(const char *s)
 }
 
 /* word and then rest, as one word of the boot command line. */
-static bool option(const char *word, const char *rest)
+static bool has_option(const char *word, const char *rest)
 {
     const char *s = machine.boot.cmdline;
     size_t first = strlen(word), second = strlen(rest);
@@ -87,12 +89,12 @@ static bool option(const char *word, const char *rest)
 
 bool machine_option(const char *word)
 {
-    return option(word, "");
+    return has_option(word, "");
 }
 
 bool machine_option_off(const char *name)
 {
-    return option(name, "=off");
+    return has_option(name, "=off");
 }
 
 const struct boot_module *machine_module(const char *name)

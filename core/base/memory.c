@@ -18,12 +18,13 @@ static uint64_t page_limit, total_pages, free_pages;
 static uint64_t used_end;                            /* no page from here on was ever given out */
 static uint64_t first_free = LOW_MEMORY / PAGE_SIZE; /* no page below is free */
 
-static void own(uint64_t first, uint64_t count, uint8_t owner)
+static void set_owner(uint64_t first, uint64_t count, uint8_t owner)
 {
+    ASSERT(first <= page_limit && count <= page_limit - first);
     memset(owners + first, owner, count);
 }
 
-static bool overlaps(const struct memory_range *a, uint64_t base, uint64_t size)
+static bool range_overlaps(const struct memory_range *a, uint64_t base, uint64_t size)
 {
     return base < a->base + a->size && a->base < base + size;
 }
@@ -36,7 +37,7 @@ static uint64_t place_map(const struct memory_range *usable, unsigned usable_cou
         uint64_t base = ALIGN_UP(MAX(usable[i].base, LOW_MEMORY), PAGE_SIZE);
 
         for (unsigned r = 0; r < reserved_count;) {
-            if (overlaps(&reserved[r], base, size)) {
+            if (range_overlaps(&reserved[r], base, size)) {
                 base = ALIGN_UP(reserved[r].base + reserved[r].size, PAGE_SIZE);
                 r = 0;
             } else {
@@ -67,20 +68,28 @@ bool memory_setup(const struct memory_range *usable, unsigned usable_count,
         uint64_t end = (usable[i].base + usable[i].size) / PAGE_SIZE;
 
         if (end > first)
-            own(first, end - first, FREE);
+            set_owner(first, end - first, FREE);
     }
     for (unsigned i = 0; i < reserved_count; i++) {
         uint64_t first = reserved[i].base / PAGE_SIZE;
         uint64_t end = MIN(ALIGN_UP(reserved[i].base + reserved[i].size, PAGE_SIZE) / PAGE_SIZE, page_limit);
 
         if (end > first)
-            own(first, end - first, UNUSABLE);
+            set_owner(first, end - first, UNUSABLE);
     }
-    own(at / PAGE_SIZE, size / PAGE_SIZE, UNUSABLE);
+    set_owner(at / PAGE_SIZE, size / PAGE_SIZE, UNUSABLE);
     for (uint64_t page = 0; page < page_limit; page++)
         free_pages += owners[page] == FREE;
     total_pages = free_pages;
     return free_pages > 0;
+}
+
+static void check_request(const struct account *account, uint64_t count, uint64_t align)
+{
+    ASSERT(account->owner >= MEMORY_HOST); /* else its pages would pass for free ones */
+    ASSERT(!account->sealed);
+    ASSERT(count > 0);
+    ASSERT(align > 0 && (align & (align - 1)) == 0);
 }
 
 static uint64_t find_run(uint64_t count, uint64_t align)
@@ -100,7 +109,7 @@ static uint64_t find_run(uint64_t count, uint64_t align)
 
 static void take_pages(struct account *account, enum memory_kind kind, uint64_t page, uint64_t count)
 {
-    own(page, count, account->owner);
+    set_owner(page, count, account->owner);
     if (page == first_free)
         first_free = page + count;
     free_pages -= count;
@@ -111,7 +120,7 @@ hpa_t memory_alloc(struct account *account, enum memory_kind kind, uint64_t coun
 {
     uint64_t page;
 
-    ASSERT(!account->sealed);
+    check_request(account, count, align);
     spin_lock(&lock);
     page = find_run(count, align);
     if (page) {
@@ -140,7 +149,7 @@ hpa_t memory_alloc_high(struct account *account, enum memory_kind kind, uint64_t
 {
     uint64_t page;
 
-    ASSERT(!account->sealed);
+    check_request(account, count, align);
     spin_lock(&lock);
     page = find_run_below(count, align, below / PAGE_SIZE);
     if (page)
@@ -153,6 +162,7 @@ void memory_release(struct account *account)
 {
     uint8_t owner = account->owner; /* the account itself may lie in what goes */
 
+    ASSERT(owner >= MEMORY_FIRST_VM); /* the hypervisor's own stays */
     spin_lock(&lock);
     memset(account->pages, 0, sizeof(account->pages));
     for (uint64_t page = 0; page < page_limit; page++) {
@@ -220,6 +230,7 @@ void memory_zero(void *at, uint64_t pages)
 {
     uint64_t quads = pages * (PAGE_SIZE / 8);
 
+    ASSERT((uintptr_t)at % PAGE_SIZE == 0);
     __asm__ volatile("rep stosq" : "+D"(at), "+c"(quads) : "a"(0) : "memory");
 }
 

@@ -99,12 +99,23 @@ void panic(const char *fmt, ...)
     stop_machine();
 }
 
+/* Names of functions stand in one file each: one tells the file, and costs nothing where the ASSERT is. */
+void assertion_failed(unsigned line, const char *condition)
+{
+    uint64_t offset;
+    const char *function = symbol_find((uint64_t)__builtin_return_address(0) - 1, &offset);
+
+    panic("%s, line %u: assertion failed: %s", function ? function : "?", line, condition);
+}
+
 static void print_registers(const struct trap_frame *f)
 {
     static const char *const names[] = {"r15", "r14", "r13", "r12", "r11", "r10", "r9 ", "r8 ",
                                         "rbp", "rdi", "rsi", "rdx", "rcx", "rbx", "rax"};
     const uint64_t *value = &f->r15;
 
+    _Static_assert(offsetof(struct trap_frame, vector) == ARRAY_SIZE(names) * 8,
+                   "in the order of the pushes");
     for (unsigned i = 0; i < ARRAY_SIZE(names); i++)
         print("  %s %016llx%s", names[i], (unsigned long long)value[i], i % 3 == 2 ? "\n" : "");
     print("  rip %016llx  rsp %016llx  rflags %llx\n", (unsigned long long)f->rip, (unsigned long long)f->rsp,

@@ -15,8 +15,15 @@ void panic_set_last_words(void (*show)(void));
 /* For exceptions and NMIs of root mode (arch/x86/trap.h). */
 void panic_trap(const struct trap_frame *frame);
 
-#define ASSERT(condition)                                                         \
-    do {                                                                          \
-        if (!(condition))                                                         \
-            panic("%s:%d: assertion failed: %s", __FILE__, __LINE__, #condition); \
+/* In the function that calls it. */
+COLD NORETURN void assertion_failed(unsigned line, const char *condition);
+
+/*
+ * What the code behind it relies on, and what only a mistake of our own can break: never anything that comes
+ * from a guest, a file or the firmware, which is refused instead.
+ */
+#define ASSERT(condition)                           \
+    do {                                            \
+        if (unlikely(!(condition)))                 \
+            assertion_failed(__LINE__, #condition); \
     } while (0)

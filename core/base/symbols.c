@@ -8,6 +8,8 @@ struct symbol {
     uint32_t name;    /* offset into symbol_names */
 };
 
+_Static_assert(sizeof(struct symbol) == 8, "as tools/mksymbols writes it");
+
 extern const uint64_t symbol_count;
 extern const struct symbol symbol_table[];
 extern const char symbol_names[];

@@ -2,11 +2,13 @@
 #include "core/base/trace.h"
 
 #include "arch/x86/cpu.h"
+#include "core/base/panic.h"
 
 void trace_note(enum trace_kind kind, unsigned reason, uint32_t who)
 {
     struct trace_event *e = trace_begin(rdtsc());
 
+    _Static_assert(TRACE_KINDS <= UINT8_MAX, "a byte holds any");
     e->rip = 0;
     e->argument[0] = e->argument[1] = e->extra = 0;
     e->who = who;
@@ -21,6 +23,7 @@ static const struct trace_event *before_end(const struct trace_cursor *c, unsign
 
 void trace_seek_end(struct trace_cursor *c, const trace_ring *rings, unsigned count, uint64_t at)
 {
+    ASSERT(count <= MAX_CPUS);
     c->rings = rings;
     c->count = count;
     c->at = at;

@@ -37,6 +37,9 @@ struct trace_event {
 };
 
 _Static_assert(sizeof(struct trace_event) == 32, "two in a cache line");
+_Static_assert(offsetof(struct trace_event, vm) == offsetof(struct trace_event, who) + 2 &&
+                   offsetof(struct trace_event, vcpu) == offsetof(struct trace_event, who) + 3,
+               "TRACE_WHO()");
 
 /* The vCPU that an event is about, with kind and reason 0. */
 #define TRACE_WHO(vm, vcpu) ((uint32_t)(vm) << 16 | (uint32_t)(vcpu) << 24)
@@ -46,6 +49,8 @@ typedef struct trace_event trace_ring[TRACE_EVENTS];
 #define TRACE_WRAP (sizeof(trace_ring) - 1)
 
 _Static_assert(!(sizeof(trace_ring) & TRACE_WRAP), "a power of two");
+_Static_assert(sizeof(trace_ring) % PAGE_SIZE == 0, "rings are allocated by the page");
+_Static_assert(TRACE_EVENTS <= UINT16_MAX, "a cursor counts so far");
 
 /* The next event in the ring of this CPU: begun here, the rest is up to the caller. */
 static INLINED struct trace_event *trace_begin(uint64_t tsc)

@@ -2,6 +2,7 @@
 #include "core/base/words.h"
 
 #include "arch/x86/string.h"
+#include "core/base/panic.h"
 
 unsigned words_split(char *text, const char *words[], unsigned max)
 {
@@ -36,6 +37,7 @@ bool words_number(const char *word, unsigned base, uint64_t *value)
 {
     uint64_t sum = 0;
 
+    ASSERT(base > 1 && base <= 36);
     if (word[0] == '0' && (word[1] == 'x' || word[1] == 'X')) {
         word += 2;
         base = 16;

@@ -2,6 +2,7 @@
 /* Parser of skerry.cfg: one pass over the lines; the keys are in core/config/config_keys.c. */
 #include "arch/x86/string.h"
 #include "core/base/format.h"
+#include "core/base/panic.h"
 #include "core/config/config_keys.h"
 
 #define MAX_REPORTS 20
@@ -94,6 +95,7 @@ static void unknown_key(struct parser *p, const struct key_table *table, struct 
         used += (size_t)format(names + used, sizeof(names) - used, " %s", table->keys[i].name);
     for (unsigned i = 0; table == &config_vm_keys && i < config_switch_keys.count; i++)
         used += (size_t)format(names + used, sizeof(names) - used, " %s", config_switch_keys.keys[i].name);
+    ASSERT(used < sizeof(names));
     section_title(p, section, sizeof(section));
     fail(p, "unknown key '%s' in %s, expected one of%s", excerpt(name).text, section, names);
 }

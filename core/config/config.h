@@ -21,6 +21,8 @@ struct cpu_set {
     uint64_t bits[CONFIG_MAX_CPUS / 64];
 };
 
+_Static_assert(CONFIG_MAX_CPUS % 64 == 0, "a bit for each");
+
 enum ending { ENDING_STOP, ENDING_RESTART, ENDING_POWEROFF };
 /* Paravirtual interfaces: none, Skerry's own, or KVM's beside it. */
 enum pv { PV_NONE, PV_SKERRY, PV_KVM };

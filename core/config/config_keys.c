@@ -3,6 +3,7 @@
 #include "core/config/config_keys.h"
 
 #include "arch/x86/string.h"
+#include "core/base/panic.h"
 
 #define MIN_TSC_KHZ   1000
 #define MAX_TSC_KHZ   20000000
@@ -12,6 +13,17 @@
 #define MAX_BUDGET    1000000000
 #define MAX_AFTER_MS  3600000
 #define ADDRESS_LIMIT (4 * GIB)
+
+/* What is refused names these in words: `expected` of the keys, and core/config/config.c. */
+_Static_assert(CONFIG_MAX_VCPUS == 64 && CONFIG_MAX_CPUS == 256 && MAX_WEIGHT == 10000,
+               "as vcpus, cpus, weight");
+_Static_assert(CONFIG_FILE_SIZE == 127 + 1 && CONFIG_LINE_SIZE == 1023 + 1, "as kernel and cmdline");
+_Static_assert(CONFIG_NAME_SIZE == 31 + 1 && IMAGE_MAX_MODULES == 8 && VM_MAX_CHANNELS == 8,
+               "as a VM's name, module and channels");
+_Static_assert(MIN_TSC_KHZ == 1000 && MAX_TSC_KHZ == 20000000 && MIN_SLICE_US == 100 &&
+                   MAX_SLICE_US == 1000 * 1000,
+               "as tsc-khz and slice");
+_Static_assert(MAX_BUDGET == 1000000000 && MAX_AFTER_MS == 3600 * 1000, "as exit-budget");
 
 static bool set_memory(const struct key *key, struct span value, void *field)
 {
@@ -85,6 +97,7 @@ static bool set_text(const struct key *key, struct span value, void *field)
 {
     char *text = field;
 
+    ASSERT(key->size > 0);
     if (value.size >= key->size)
         return false;
     for (size_t i = 0; i < value.size; i++) {
@@ -109,6 +122,7 @@ static bool set_word(const struct key *key, struct span value, void *field)
 
 static bool set_choice(const struct key *key, struct span value, void *field)
 {
+    ASSERT(key->size <= sizeof(uint64_t));
     for (const struct choice *c = key->values; c->name != NULL; c++) {
         if (span_equals(value, c->name)) {
             store_le(field, c->value, (unsigned)key->size);
@@ -141,7 +155,7 @@ static bool set_module(const struct key *key, struct span value, void *field)
     return set_text(key, value, vm->modules[vm->module_count++]);
 }
 
-static bool cpu_number(struct span s, uint64_t *cpu)
+static bool take_cpu_number(struct span s, uint64_t *cpu)
 {
     return span_take_number(&s, cpu) && s.size == 0 && *cpu < CONFIG_MAX_CPUS;
 }
@@ -152,10 +166,10 @@ static bool add_cpus(struct cpu_set *set, struct span item)
     bool single = memchr(item.at, '-', item.size) == NULL;
     uint64_t first, last;
 
-    if (!cpu_number(span_cut(&item, '-'), &first))
+    if (!take_cpu_number(span_cut(&item, '-'), &first))
         return false;
     last = first;
-    if (!single && (!cpu_number(item, &last) || last < first))
+    if (!single && (!take_cpu_number(item, &last) || last < first))
         return false;
     for (; first <= last; first++) {
         if (cpu_set_has(set, (unsigned)first))
@@ -317,7 +331,8 @@ static const struct key vm_keys[] = {
      reactions},
 };
 
-_Static_assert(ARRAY_SIZE(vm_keys) <= CONFIG_MAX_KEYS, "the parser has a place for each");
+_Static_assert(ARRAY_SIZE(vm_keys) <= CONFIG_MAX_KEYS && ARRAY_SIZE(host_keys) <= CONFIG_MAX_KEYS,
+               "the parser has a place for each");
 
 static struct key switch_keys[CONFIG_MAX_SWITCHES];
 struct key_table config_switch_keys = {switch_keys, 0};
@@ -333,6 +348,7 @@ void config_add_switches(const char *const *names)
             (struct key){*names,       set_choice, "switch", "on or off", VM_AT(off) + i * sizeof(bool),
                          sizeof(bool), 0,          on_or_off};
     }
+    ASSERT(!*names); /* CONFIG_MAX_SWITCHES is too small for the backends */
 }
 
 bool config_is_off(const struct vm_config *c, const char *name)

@@ -23,6 +23,9 @@
 #define MAX_MBI         (1 * MIB)
 #define CALIBRATE_TICKS 1000000u /* TSC ticks to watch the local APIC timer for */
 
+_Static_assert(MMIO_SIZE >= 2 * GIB, "the largest screen (arch/x86/multiboot2.c), and all else");
+_Static_assert(STACKS_BASE - DIRECT_BASE == BIT(46), "64 TiB of physical memory");
+
 static struct {
     void *regs;
     unsigned pins;
@@ -34,7 +37,7 @@ static void *host_table_page(void *context UNUSED)
     return memory_alloc_zeroed(&memory_host, MEMORY_STATE, 1);
 }
 
-static void take_memory(hpa_t mbi)
+static void take_over_memory(hpa_t mbi)
 {
     static struct memory_range usable[BOOT_MAX_MEMORY], reserved[BOOT_MAX_MEMORY + BOOT_MAX_MODULES + 2];
     const struct boot_info *b = &machine.boot;
@@ -52,6 +55,7 @@ static void take_memory(hpa_t mbi)
         reserved[kept++] = (struct memory_range){b->modules[i].start.value, b->modules[i].size};
     reserved[kept++] = (struct memory_range){image_phys_base, (uint64_t)image_end - KERNEL_BASE};
     reserved[kept++] = (struct memory_range){mbi.value, load_le(phys_to_virt(mbi), 4)};
+    ASSERT(kept <= ARRAY_SIZE(reserved));
     if (!memory_setup(usable, used, reserved, kept))
         panic("no usable memory in the boot loader's map of %u entries", b->memory_count);
 }
@@ -70,6 +74,8 @@ static void build_address_space(void)
     };
     if (!host_tables.root)
         panic("no memory for the hypervisor's page tables");
+    if (machine_memory_top() > STACKS_BASE - DIRECT_BASE)
+        panic("memory up to %llx, expected none above 64 TiB", (unsigned long long)machine_memory_top());
     machine_map(DIRECT_BASE, 0, machine_memory_top(), MAP_RW);
     machine_map(DIRECT_BASE + text + offset, text + offset, data - text,
                 MAP_RO); /* W^X holds for the alias too */
@@ -92,12 +98,12 @@ void machine_setup(hpa_t mbi, uint64_t entry_tsc)
         panic("this CPU has no NX, which Skerry needs for its own pages");
     mtrr_read(&machine.mtrrs);
     cpu_note_state(&machine.boot_cpu);
-    take_memory(mbi);
+    take_over_memory(mbi);
     cpu_enable_protections();
     build_address_space();
 }
 
-static const void *map_table(void *context UNUSED, hpa_t at, size_t n)
+static const void *map_acpi_table(void *context UNUSED, hpa_t at, size_t n)
 {
     return machine_table(at, n);
 }
@@ -118,7 +124,7 @@ static void setup_display(void)
         .bits_per_pixel = f->bpp,
     };
 
-    if (!f->present || f->type == FRAMEBUFFER_INDEXED || f->bpp < 16)
+    if (!f->present || f->type == FRAMEBUFFER_INDEXED || f->bpp < 16 || f->bpp > 32)
         return;
     mode.memory = machine_map_device(f->address, (uint64_t)f->pitch * f->height, MAP_WC);
     display_setup(&mode, font);
@@ -213,7 +219,7 @@ static void setup_clocks(void)
 
 void machine_start_devices(void)
 {
-    struct acpi_source source = {map_table, warn_table, NULL};
+    struct acpi_source source = {map_acpi_table, warn_table, NULL};
     hpa_t registers = hpa(rdmsr(IA32_APIC_BASE) & UINT64_C(0xffffff000));
 
     if (!machine.boot.rsdp_size ||

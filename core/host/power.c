@@ -40,7 +40,7 @@ static bool decide(enum end wanted)
 
 static void register_write(const struct acpi_register *r, uint64_t value)
 {
-    unsigned bytes = r->width ? (r->width + 7u) / 8 : 2;
+    unsigned bytes = r->width ? MIN((r->width + 7u) / 8, (unsigned)sizeof(value)) : 2;
 
     if (r->space == ACPI_PORT && bytes == 1)
         outb((uint16_t)r->address, (uint8_t)value);
@@ -74,6 +74,7 @@ static bool take_back_cpus(void)
     bool all = true;
     uint64_t start;
 
+    ASSERT(end != END_OPEN); /* a CPU that comes meanwhile does not begin another one */
     for (unsigned i = 0; i < cpu_count; i++) {
         if (cpus[i] == this_cpu())
             continue;

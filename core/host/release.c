@@ -7,6 +7,7 @@
 #include "core/base/log.h"
 #include "core/base/machine.h"
 #include "core/base/memory.h"
+#include "core/base/panic.h"
 #include "core/host/machine_setup.h"
 #include "core/host/release_map.h"
 #include "core/host/release_stub.h"
@@ -17,6 +18,7 @@
 #define LIST_PAGES 8
 #define LIST_MAX   (LIST_PAGES * PAGE_SIZE / sizeof(struct release_copy))
 #define SPARE      (1 * MIB) /* for tables, and what the host takes after the plan was made */
+#define STUB_STACK 64        /* at the end of its page */
 #define EFI_TABLES 104       /* in the UEFI system table: number and address of the configuration tables */
 
 extern char release_stub[], release_data[], release_stub_end[];
@@ -93,7 +95,7 @@ static bool load(uint8_t *(*reach)(const struct loading *l, uint64_t at, uint64_
     return image_load_into(&release->target, &release->image, start, why);
 }
 
-static bool plan(const char **why)
+static bool plan_release(const char **why)
 {
     static const char not_that[] =
         "neither a Linux kernel nor a Multiboot2 one, expected a bzImage or a header";
@@ -130,7 +132,7 @@ static bool prepare(struct vm_config *c)
         .rsdp_size = machine.boot.rsdp_size,
         .machine = &machine.boot,
     };
-    if (plan(&why))
+    if (plan_release(&why))
         return true;
     print("skerry.cfg:%u: [host] %s: %s\n", c->kernel_line, c->kernel, why);
     return false;
@@ -166,7 +168,7 @@ enum when_done release_when_done(void)
 /* What guests have had is free by now, or was before. Memory that was never given out may be firmware's:
  * UEFI's tables.
  */
-static void scrub(void)
+static void scrub_memory(void)
 {
     uint64_t page = 0, count, end = memory_used_end();
 
@@ -180,6 +182,7 @@ static void scrub(void)
 
 static void add_copy(uint64_t to, uint64_t from, uint64_t size)
 {
+    ASSERT(list && size > 0); /* 0 ends the list */
     if (list_count < LIST_MAX - 1)
         list[list_count++] = (struct release_copy){to, from, size};
     else
@@ -205,7 +208,7 @@ static uint8_t *stage(const struct loading *l UNUSED, uint64_t at, uint64_t n, u
     return phys_to_virt(to);
 }
 
-static void *table_page(void *context UNUSED)
+static void *release_table_page(void *context UNUSED)
 {
     return memory_alloc_zeroed(&account, MEMORY_STATE, 1);
 }
@@ -214,11 +217,11 @@ static void *table_page(void *context UNUSED)
 static uint64_t *identity_tables(void)
 {
     struct page_table t = {
-        .root = table_page(NULL),
+        .root = release_table_page(NULL),
         .present = PTE_P,
         .table_flags = PTE_P | PTE_W,
         .max_leaf = host_tables.max_leaf,
-        .alloc = table_page,
+        .alloc = release_table_page,
     };
 
     return t.root && paging_map(&t, 0, 0, machine_memory_top(), PTE_P | PTE_W) ? t.root : NULL;
@@ -235,7 +238,7 @@ static void clear_ourselves(void)
 }
 
 /* The stub's page, filled in, or NULL. It is not where anything goes, nor is what it needs. */
-static void *build(void)
+static void *build_stub(void)
 {
     struct start_state start;
     struct release_data *data;
@@ -243,8 +246,9 @@ static void *build(void)
     const char *why;
     void *stub;
 
+    ASSERT((size_t)(release_stub_end - release_stub) + STUB_STACK <= PAGE_SIZE);
     load(keep_free, &start, &why);
-    stub = table_page(NULL);
+    stub = release_table_page(NULL);
     tables = identity_tables();
     list = memory_alloc_zeroed(&account, MEMORY_STATE, LIST_PAGES);
     if (!stub || !tables || !list || virt_to_phys(stub).value >= 4 * GIB ||
@@ -263,8 +267,9 @@ void release_start(void)
 {
     void *stub;
 
-    scrub();
-    stub = build();
+    ASSERT(release);
+    scrub_memory();
+    stub = build_stub();
     if (!stub) {
         log_error("not released: no memory to start %s from", release->config->kernel);
         return;

@@ -9,6 +9,10 @@ struct release_copy {
     uint64_t to, from, size;
 };
 
+_Static_assert(sizeof(struct release_copy) == 24 && offsetof(struct release_copy, from) == 8 &&
+                   offsetof(struct release_copy, size) == 16,
+               "as boot/release.asm reads it");
+
 struct release_data {
     uint64_t cr3; /* tables that map everything at its physical address */
     uint64_t list;

@@ -15,6 +15,12 @@
 
 #define TRAMPOLINE_LOWEST 0x1000u
 #define PAGE_END          0x9f000u
+#define XAPIC_LAST_ID     254u
+
+_Static_assert(PAGE_END <= MIB && TRAMPOLINE_LOWEST > 0,
+               "a SIPI has 8 bits for the page, and none for page 0");
+_Static_assert(STACKS_BASE + MAX_CPUS * STACK_SLOT <= MMIO_BASE, "a slot for each CPU");
+_Static_assert(MAX_CPUS < UINT16_MAX, "a spinlock has a ticket for each CPU");
 
 extern char trampoline_start[], trampoline_end[], trampoline_data[];
 
@@ -35,6 +41,7 @@ static struct cpu *make_cpu(void)
     struct cpu *cpu = memory_alloc_zeroed(&memory_host, MEMORY_STATE, 1);
     uint64_t slot = STACKS_BASE + cpu_count * STACK_SLOT;
 
+    ASSERT(cpu_count < MAX_CPUS);
     if (!cpu)
         panic("no memory for CPU %u", cpu_count);
     cpu->id = cpu_count;
@@ -49,6 +56,7 @@ void smp_setup_boot_cpu(void)
 {
     struct cpu *cpu = make_cpu();
 
+    ASSERT(cpu_count == 0);
     cpus[cpu_count++] = cpu;
     cpu->before = machine.boot_cpu;
     cpu_load_tables(cpu);
@@ -92,7 +100,7 @@ static NORETURN void ap_main(struct cpu *cpu)
     panic("CPU %u: its loop ended", cpu->id);
 }
 
-static void wait(uint64_t microseconds)
+static void wait_microseconds(uint64_t microseconds)
 {
     uint64_t start = rdtsc(), ticks = machine.tsc_hz / 1000000 * microseconds;
 
@@ -103,7 +111,7 @@ static void wait(uint64_t microseconds)
 static bool wait_online(const struct cpu *cpu, uint64_t microseconds)
 {
     for (uint64_t gone = 0; gone < microseconds && !cpu->online; gone += 10)
-        wait(10);
+        wait_microseconds(10);
     return cpu->online;
 }
 
@@ -118,7 +126,7 @@ static bool start_one(struct cpu *cpu, uint64_t page)
         .entry = (uint64_t)ap_main,
     };
     lapic_ipi(cpu->apic_id, ICR_INIT);
-    wait(10000);
+    wait_microseconds(10000);
     for (unsigned i = 0; i < 2; i++) {
         lapic_ipi(cpu->apic_id, ICR_STARTUP | (uint32_t)(page >> PAGE_SHIFT));
         if (wait_online(cpu, i ? 1000000 : 200))
@@ -139,6 +147,7 @@ void smp_start_others(void (*entry)(void))
         log_error("no page below 640 KiB to start the other CPUs from");
         return;
     }
+    ASSERT(trampoline_end - trampoline_start <= (long)PAGE_SIZE);
     memcpy(phys_to_virt(hpa(page)), trampoline_start, (size_t)(trampoline_end - trampoline_start));
     if (!paging_map(&host_tables, page, page, PAGE_SIZE, PTE_P))
         panic("no memory for page tables");
@@ -147,6 +156,12 @@ void smp_start_others(void (*entry)(void))
 
         if (!madt->cpus[i].enabled || madt->cpus[i].apic_id == cpus[0]->apic_id)
             continue;
+        if (madt->cpus[i].apic_id > XAPIC_LAST_ID && !lapic_in_x2apic_mode()) {
+            log_error(
+                "CPU with APIC ID %u did not start: the firmware left xAPIC mode on, which has 8 bits for it",
+                madt->cpus[i].apic_id);
+            continue;
+        }
         cpu = make_cpu();
         cpu->apic_id = madt->cpus[i].apic_id;
         if (start_one(cpu, page))
@@ -164,5 +179,5 @@ void smp_reset_others(void)
         if (cpus[i] != this_cpu())
             lapic_ipi(cpus[i]->apic_id, ICR_INIT);
     }
-    wait(10000);
+    wait_microseconds(10000);
 }

@@ -21,6 +21,8 @@ static const struct elf_class classes[] = {
     [CLASS_64] = {8, 64, 24, 32, 54, 56, 56, 8, 16, 24, 32, 40, 62},
 };
 
+_Static_assert(ARRAY_SIZE(classes) == CLASS_64 + 1, "both, by what the file says");
+
 struct program {
     struct elf_segment segment;
     uint64_t vaddr;
@@ -31,7 +33,7 @@ bool elf_recognise(const void *data, size_t size)
     return size >= 4 && memcmp(data, "\177ELF", 4) == 0;
 }
 
-static const struct elf_class *check_header(const uint8_t *d, size_t size, const char **why)
+static const struct elf_class *check_elf_header(const uint8_t *d, size_t size, const char **why)
 {
     const struct elf_class *class;
 
@@ -68,7 +70,7 @@ static struct program read_program(const uint8_t *h, const struct elf_class *cla
     };
 }
 
-static const char *check_segment(const struct elf_segment *s, size_t size)
+static const char *check_elf_segment(const struct elf_segment *s, size_t size)
 {
     if (s->offset > size || s->file_size > size - s->offset)
         return "an ELF segment ends behind the file";
@@ -94,7 +96,7 @@ static void find_entry(struct elf_image *out, const struct program *p, uint64_t 
 
 static const char *add_program(struct elf_image *out, const struct program *p, size_t size)
 {
-    const char *wrong = check_segment(&p->segment, size);
+    const char *wrong = check_elf_segment(&p->segment, size);
 
     if (wrong == NULL && out->count == ELF_MAX_SEGMENTS)
         wrong = "more than 32 ELF segments to load";
@@ -106,7 +108,7 @@ static const char *add_program(struct elf_image *out, const struct program *p, s
 bool elf_parse(const void *data, size_t size, struct elf_image *out, const char **why)
 {
     const uint8_t *d = data;
-    const struct elf_class *class = check_header(d, size, why);
+    const struct elf_class *class = check_elf_header(d, size, why);
     const uint8_t *headers = class != NULL ? program_headers(d, size, class) : NULL;
     bool is_virtual = false;
 

@@ -5,6 +5,7 @@
 #include "arch/x86/string.h"
 #include "core/base/format.h"
 #include "core/base/machine.h"
+#include "core/base/panic.h"
 
 /* What needs the file: a VM, or the machine when it is released. */
 static const char *vm_title(const struct vm_config *c)
@@ -37,6 +38,7 @@ static bool find_module(const struct vm_config *c, unsigned i, struct blob *blob
 
     while (text[n] && text[n] != ' ')
         n++;
+    ASSERT(n < sizeof(name));
     memcpy(name, text, n);
     name[n] = 0;
     if (!find_blob(c, c->module_lines[i], name, blob))

@@ -21,13 +21,6 @@ uint32_t multiboot2_firmware_tags(const struct load_target *t)
     return tags;
 }
 
-static void put_bytes(struct block *b, const void *from, size_t size)
-{
-    if (b->data != NULL)
-        memcpy(b->data + b->used, from, size);
-    b->used += size;
-}
-
 static void put_color(struct block *b, const struct color_field *c)
 {
     block_put(b, c->position, 1);
@@ -62,9 +55,9 @@ static void put_tag(const struct load_target *t, struct block *b, uint32_t type)
     } else if (type == INFO_EFI_MAP) {
         block_put(b, m->efi_descriptor_size, 4);
         block_put(b, m->efi_descriptor_version, 4);
-        put_bytes(b, m->efi_map, m->efi_map_size);
+        block_bytes(b, m->efi_map, m->efi_map_size);
     } else {
-        put_bytes(b, t->rsdp, t->rsdp_size);
+        block_bytes(b, t->rsdp, t->rsdp_size);
     }
     block_end_tag(b, tag);
 }

@@ -19,6 +19,8 @@ enum {
     INFO_EFI_MAP = 17,
 };
 
+_Static_assert(INFO_EFI_MAP < 32, "a bit for each");
+
 /* A bit for each type that multiboot2_put_firmware() writes. */
 uint32_t multiboot2_firmware_tags(const struct load_target *t);
 void multiboot2_put_firmware(const struct loading *l, struct block *b);

@@ -42,6 +42,11 @@ enum {
     E820_TABLE = 0x2d0,
 };
 
+_Static_assert(E820_TABLE + E820_MAX * 20 == 0xcd0 && E820_MAX <= UINT8_MAX, "fixed by zero-page.rst");
+_Static_assert(HEADER_START < MAGIC && HEADER_END <= HEADER_LIMIT && HEADER_LIMIT <= E820_TABLE,
+               "the copied header ends before the map");
+_Static_assert(PAGE_TABLES == 2 + REACHABLE / PAGE_1G, "all that is reachable is mapped");
+
 enum { LOADED_HIGH = 0x01, CAN_USE_HEAP = 0x80, XLF_KERNEL_64 = 1 };
 
 struct linux_plan {
@@ -62,7 +67,7 @@ bool linux_recognise(const uint8_t *data, size_t size)
            memcmp(data + MAGIC, "HdrS", 4) == 0;
 }
 
-static bool check_header(struct loading *l, struct linux_plan *plan)
+static bool check_setup_header(struct loading *l, struct linux_plan *plan)
 {
     size_t size = l->img->kernel.size, setup;
 
@@ -189,7 +194,8 @@ bool load_linux(struct loading *l)
 {
     struct linux_plan plan = {0};
 
-    if (!check_header(l, &plan) || !place_low(l, &plan) || !place_kernel(l, &plan) || !place_initrd(l, &plan))
+    if (!check_setup_header(l, &plan) || !place_low(l, &plan) || !place_kernel(l, &plan) ||
+        !place_initrd(l, &plan))
         return false;
 
     load_copy(l, plan.kernel, plan.payload, plan.payload_size);

@@ -6,11 +6,13 @@
 #include "core/image/load_multiboot.h"
 
 #include "arch/x86/string.h"
+#include "core/base/panic.h"
 
 /* --- boot information --- */
 
 void block_put(struct block *b, uint64_t value, unsigned n)
 {
+    ASSERT(n <= sizeof(value));
     if (b->data != NULL)
         store_le(b->data + b->used, value, n);
     b->used += n;
@@ -22,18 +24,24 @@ void block_align(struct block *b, unsigned align)
         block_put(b, 0, 1);
 }
 
+void block_bytes(struct block *b, const void *from, size_t size)
+{
+    if (b->data != NULL)
+        memcpy(b->data + b->used, from, size);
+    b->used += size;
+}
+
 uint64_t block_string(struct block *b, const char *text)
 {
-    size_t size = strlen(text) + 1;
+    uint64_t at = b->base + b->used;
 
-    if (b->data != NULL)
-        memcpy(b->data + b->used, text, size);
-    b->used += size;
-    return b->base + b->used - size;
+    block_bytes(b, text, strlen(text) + 1);
+    return at;
 }
 
 void block_patch(struct block *b, uint64_t at, uint64_t value, unsigned n)
 {
+    ASSERT(n <= b->used && at <= b->used - n);
     if (b->data != NULL)
         store_le(b->data + at, value, n);
 }
@@ -52,8 +60,10 @@ static void write_info(struct loading *l, const struct multiboot_plan *plan, bui
 
     build(l, plan, &count);
     b.data = load_map(l, plan->info, count.used);
-    if (b.data != NULL)
-        build(l, plan, &b);
+    if (b.data == NULL)
+        return;
+    build(l, plan, &b);
+    ASSERT(b.used == count.used); /* what place_info() has claimed */
 }
 
 void multiboot_basic_memory(const struct loading *l, uint32_t *lower, uint32_t *upper)

@@ -25,6 +25,7 @@ typedef void build_info(const struct loading *l, const struct multiboot_plan *pl
 
 void block_put(struct block *b, uint64_t value, unsigned n);
 void block_align(struct block *b, unsigned align);
+void block_bytes(struct block *b, const void *from, size_t size);
 uint64_t block_string(struct block *b, const char *text); /* returns where it will be */
 
 /* Changes what was put before, at this distance from the start. */

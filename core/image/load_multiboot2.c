@@ -57,6 +57,8 @@ static const char *const requests[] = {
     [21] = "load base",
 };
 
+_Static_assert(ARRAY_SIZE(requests) <= 32, "a bit for each");
+
 static const uint32_t always =
     BIT(INFO_CMDLINE) | BIT(INFO_LOADER) | BIT(INFO_MODULE) | BIT(INFO_BASIC) | BIT(INFO_MAP);
 
@@ -105,7 +107,7 @@ static bool check_tag(struct loading *l, const uint8_t *tag, uint16_t type)
     return load_fail(l, "a Multiboot2 kernel with the unknown required tag %u", type);
 }
 
-static bool take_tag(struct loading *l, struct header2 *h, const uint8_t *tag, uint32_t size)
+static bool take_header_tag(struct loading *l, struct header2 *h, const uint8_t *tag, uint32_t size)
 {
     static const uint8_t least[] = {[1] = 8, [2] = 24, [3] = 12, [4] = 12};
     uint16_t type = (uint16_t)load_le(tag, 2);
@@ -133,7 +135,7 @@ static bool walk_tags(struct loading *l, struct header2 *h, const uint8_t *heade
             return true;
         if (size < 8 || size > length - at)
             return load_fail(l, "a Multiboot2 header tag does not fit the header");
-        if (!take_tag(l, h, header + at, size))
+        if (!take_header_tag(l, h, header + at, size))
             return false;
         at += (uint32_t)MIN(ALIGN_UP(size, 8), length - at);
     }

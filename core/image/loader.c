@@ -4,12 +4,15 @@
 
 #include "arch/x86/string.h"
 #include "core/base/format.h"
+#include "core/base/panic.h"
 #include "core/image/elf.h"
 
 #include <stdarg.h>
 
 #define GUEST_MAX_MAP 8
 #define RSDP_SIZE     36
+
+_Static_assert(RSDP_SIZE == sizeof(((struct boot_info *)NULL)->rsdp), "a VM's is as long as the machine's");
 
 bool load_fail(struct loading *l, const char *fmt, ...)
 {
@@ -25,7 +28,7 @@ bool load_fail(struct loading *l, const char *fmt, ...)
 
 /* --- the plan --- */
 
-static bool overlaps(const struct piece *p, uint64_t base, uint64_t size)
+static bool piece_overlaps(const struct piece *p, uint64_t base, uint64_t size)
 {
     return base < p->base ? p->base - base < size : base - p->base < p->size;
 }
@@ -45,7 +48,7 @@ static bool is_free(const struct loading *l, uint64_t base, uint64_t size)
         ram = ram || inside(base, size, r->base, r->base + r->size);
     }
     for (unsigned i = 0; i < l->taken_count; i++) {
-        if (overlaps(&l->taken[i], base, size))
+        if (piece_overlaps(&l->taken[i], base, size))
             return false;
     }
     return ram && inside(base, size, 0, REACHABLE);
@@ -70,12 +73,19 @@ static void consider_window(const struct loading *l, uint64_t base, struct piece
     *found = true;
 }
 
+static void check_window(const struct piece *window, uint64_t align)
+{
+    ASSERT(align > 0 && (align & (align - 1)) == 0);
+    ASSERT(window->size <= UINT64_MAX - window->base);
+}
+
 bool load_lowest(struct loading *l, uint64_t from, uint64_t below, uint64_t size, uint64_t align,
                  uint64_t *base)
 {
     struct piece window = {from, below - from};
     bool found = false;
 
+    check_window(&window, align);
     if (align > REACHABLE)
         return false;
     /* The lowest place begins where the window, a range or a taken piece makes room. */
@@ -94,6 +104,7 @@ bool load_highest(struct loading *l, uint64_t from, uint64_t below, uint64_t siz
     struct piece window = {from, below - from};
     bool found = false;
 
+    check_window(&window, align);
     if (align > REACHABLE || size > REACHABLE)
         return false;
     /* An end below size wraps around to a base that no range contains. */
@@ -132,6 +143,7 @@ static void fill_memory(struct loading *l, uint64_t to, const uint8_t *from, uin
 
         if (p == NULL)
             return;
+        ASSERT(got > 0 && got <= size);
         if (from == NULL) {
             memset(p, 0, got);
             continue;
@@ -158,6 +170,7 @@ void load_gdt(struct loading *l, uint64_t at)
     const uint64_t gdt[] = {0, 0, code, UINT64_C(0x00cf93000000ffff)};
 
     _Static_assert(sizeof(gdt) == LOAD_GDT_SIZE, "the claimed place holds the GDT");
+    ASSERT(l->start->mode == 32 || l->start->mode == 64);
     load_copy(l, at, gdt, sizeof(gdt));
     l->start->gdt_base = at;
     l->start->gdt_limit = sizeof(gdt) - 1;
@@ -165,6 +178,7 @@ void load_gdt(struct loading *l, uint64_t at)
 
 static unsigned add_entry(struct map_entry *map, unsigned count, uint64_t base, uint64_t end, uint32_t type)
 {
+    ASSERT(count < GUEST_MAX_MAP);
     if (base < end)
         map[count++] = (struct map_entry){base, end - base, type};
     return count;
@@ -187,7 +201,7 @@ static unsigned guest_memory_map(const struct image *img, const struct piece *ra
         uint64_t at = ranges[i].base, end = at + ranges[i].size;
 
         for (unsigned c = 0; c < ARRAY_SIZE(cuts); c++) {
-            if (!overlaps(&cuts[c], ranges[i].base, ranges[i].size))
+            if (!piece_overlaps(&cuts[c], ranges[i].base, ranges[i].size))
                 continue;
             count = add_entry(map, count, at, cuts[c].base, MEMORY_USABLE);
             if (c == acpi)
@@ -217,12 +231,15 @@ static bool (*const loaders[])(struct loading *l) = {
     [IMAGE_FLAT] = load_flat,
 };
 
+_Static_assert(ARRAY_SIZE(loaders) == IMAGE_FLAT + 1, "each format has one");
+
 bool image_load_into(const struct load_target *target, const struct image *img, struct start_state *start,
                      const char **why)
 {
     struct loading l = {.target = target, .img = img, .start = start, .why = why};
     enum image_format format = img->format;
 
+    ASSERT(format < ARRAY_SIZE(loaders) && img->module_count <= IMAGE_MAX_MODULES);
     memset(start, 0, sizeof(*start));
     if (format == IMAGE_AUTO) {
         format = image_recognise(img->kernel.data, img->kernel.size);

@@ -10,6 +10,7 @@ bool vm_account_is_as_built(const struct vm *vm)
     const uint64_t *now = vm->account.pages, *then = vm->built.pages;
     bool right = true;
 
+    _Static_assert(ARRAY_SIZE(names) == 4, "each has its name");
     for (unsigned kind = 0; kind < MEMORY_KINDS; kind++) {
         if (now[kind] == then[kind])
             continue;

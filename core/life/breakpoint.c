@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "core/life/breakpoint.h"
 
+#include "core/base/panic.h"
 #include "core/life/life.h"
 #include "core/vm/backend.h"
 
@@ -48,6 +49,7 @@ const char *vm_break_delete(struct vm *vm, unsigned mask)
 {
     struct breakpoints wanted = vm->breakpoints;
 
+    ASSERT(mask < BIT(BREAKPOINTS));
     if (!(wanted.used & mask))
         return "has no such breakpoint";
     wanted.used &= ~mask;

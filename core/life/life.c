@@ -5,6 +5,7 @@
 #include "arch/x86/cpu.h"
 #include "core/base/log.h"
 #include "core/base/machine.h"
+#include "core/base/panic.h"
 #include "core/life/breakpoint.h"
 #include "core/report/report.h"
 #include "core/report/trace_show.h"
@@ -63,6 +64,9 @@ static const char *const refusals[VERBS][SITUATIONS] = {
                  "runs: stop it first", "is not at rest yet"},
 };
 
+_Static_assert(SITUATIONS == 6 && ARRAY_SIZE(refusals[0]) == 6,
+               "a row that is shorter allows what is not in it");
+
 static const char *refuse_verb(const struct vm *vm, enum verb verb)
 {
     return refusals[verb][situation(vm)];
@@ -75,12 +79,13 @@ static void start_budgets(struct vm *vm)
     const struct exit_budget *budget = &vm->config->exit_budget;
     uint64_t from = rdtsc() + machine.tsc_hz / 1000 * budget->after_ms;
 
+    ASSERT(machine.tsc_hz > 0); /* the length of a second of a budget */
     for (unsigned i = 0; i < vm->vcpu_count; i++)
         budget_start(&vm->vcpus[i]->budget, budget->exits, machine.tsc_hz, from);
 }
 
 /* Its guest begins a life, which a VM that is paused still has before it. */
-static void begin_life(struct vm *vm, unsigned from, bool paused)
+static void begin_vm_life(struct vm *vm, unsigned from, bool paused)
 {
     start_budgets(vm);
     trace_note(TRACE_START, 0, TRACE_WHO(vm->id, 0));
@@ -106,7 +111,7 @@ const char *vm_start(struct vm *vm)
             return "cannot be loaded";
     }
     power_off_asked = false; /* an administrator that starts a VM wants the machine on */
-    begin_life(vm, BIT(VM_STOPPED), false);
+    begin_vm_life(vm, BIT(VM_STOPPED), false);
     return NULL;
 }
 
@@ -185,7 +190,7 @@ static bool start_again(struct vm *vm, union vm_state was)
         return false;
     if (vm_is_told(vm, (enum vm_end)was.end))
         log_info("[vm %s] starts again (%u)", vm->config->name, vm->resets);
-    begin_life(vm, BIT(VM_LOADING), was.pause == PAUSE_USER);
+    begin_vm_life(vm, BIT(VM_LOADING), was.pause == PAUSE_USER);
     return true;
 }
 
@@ -269,6 +274,7 @@ static void leave_pause(struct vm *vm)
 {
     uint64_t gone = rdtsc() - vm->rests_since;
 
+    ASSERT(vm_state(vm).phase == VM_PAUSED);
     backend.vm_shift_time(vm, gone);
     shift_counts(vm, gone);
     vm_move(vm, BIT(VM_PAUSED), (union vm_state){.phase = VM_RUNS});
@@ -402,6 +408,7 @@ const char *vm_destroy(struct vm *vm)
         return why;
     if (sched_holds(vm))
         return "is not at rest yet";
+    ASSERT(vms[vm->id] == vm);
     give_cpus_back(vm);
     __atomic_store_n(&vms[vm->id], NULL, __ATOMIC_RELEASE);
     vm_count--;
@@ -412,6 +419,7 @@ const char *vm_destroy(struct vm *vm)
 
 const char *vm_create(const struct config *config, unsigned id)
 {
+    ASSERT(id < config->vm_count);
     if (vms[id])
         return "is there already";
     if (!config->vms[id].valid)

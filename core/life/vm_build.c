@@ -5,11 +5,15 @@
 #include "arch/x86/string.h"
 #include "core/base/log.h"
 #include "core/base/machine.h"
+#include "core/base/panic.h"
 #include "core/base/trace.h"
 #include "core/image/find.h"
 #include "core/life/life.h"
 #include "core/vm/backend.h"
 #include "sched/sched.h"
+
+_Static_assert(MEMORY_FIRST_VM + CONFIG_MAX_VMS <= MEMORY_RELEASE,
+               "each has a number of its own in the page map");
 
 /* --- checks against the machine, before anything is allocated --- */
 
@@ -116,6 +120,7 @@ static bool allocate_ram(struct vm *vm)
     uint64_t chunks = vm->memory / PAGE_2M, pages = vm->memory / PAGE_SIZE;
     hpa_t all = {0};
 
+    ASSERT(chunks > 0 && vm->memory % PAGE_2M == 0);
     vm->ram = memory_alloc_zeroed(&vm->account, MEMORY_STATE,
                                   ALIGN_UP(chunks * sizeof(hpa_t), PAGE_SIZE) / PAGE_SIZE);
     if (!vm->ram)
@@ -147,6 +152,7 @@ static unsigned part_count;
 
 void vm_set_parts(const struct vm_part *table, unsigned count)
 {
+    ASSERT(table && count > 0);
     parts = table;
     part_count = count;
 }
@@ -156,6 +162,7 @@ static bool create_vcpu(struct vm *vm, const struct placement *place)
     struct vcpu *v =
         memory_alloc_zeroed(&vm->account, MEMORY_STATE, ALIGN_UP(sizeof(*v), PAGE_SIZE) / PAGE_SIZE);
 
+    ASSERT(vm->vcpu_count < VM_MAX_VCPUS && place->count > 0);
     if (!v)
         return false;
     v->vm = vm;
@@ -247,6 +254,7 @@ bool vm_load(struct vm *vm)
 static void claim_cpus(struct vm *vm, const struct placement *place)
 {
     for (unsigned i = 0; i < place->count; i++) {
+        ASSERT(!place->cpus[i]->owner);
         if (vm->config->sched == SCHED_SHARED)
             place->cpus[i]->shared = true;
         else
@@ -262,6 +270,7 @@ struct vm *vm_build(const struct vm_config *c, unsigned id)
     struct image image;
     struct vm *vm;
 
+    ASSERT(id < CONFIG_MAX_VMS && !vms[id]);
     if (!image_find(c, &image) || !check_processor(c) || !check_cpus(c, picked, &place.count) ||
         !check_memory(c))
         return NULL;

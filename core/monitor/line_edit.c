@@ -2,6 +2,7 @@
 #include "core/monitor/line_edit.h"
 
 #include "arch/x86/string.h"
+#include "core/base/panic.h"
 
 #define CTRL(letter) ((letter)&0x1f)
 #define ESC          0x1b
@@ -9,14 +10,18 @@
 
 enum { NO_ESCAPE, AFTER_ESC, IN_SEQUENCE };
 
-static void set_text(struct line_edit *l, const char *text)
+_Static_assert((LINE_HISTORY & (LINE_HISTORY - 1)) == 0, "its places run on through 2^32");
+
+static void replace_text(struct line_edit *l, const char *text)
 {
     l->used = l->cursor = (unsigned)strlen(text);
+    ASSERT(l->used < LINE_SIZE);
     memmove(l->text, text, l->used + 1);
 }
 
 void line_insert(struct line_edit *l, const char *text, unsigned count)
 {
+    ASSERT(l->cursor <= l->used && l->used < LINE_SIZE);
     count = MIN(count, LINE_SIZE - 1 - l->used);
     memmove(l->text + l->cursor + count, l->text + l->cursor, l->used - l->cursor + 1);
     memcpy(l->text + l->cursor, text, count);
@@ -61,7 +66,7 @@ static enum line_event recall(struct line_edit *l, unsigned back)
     if (l->back == 0)
         memcpy(l->kept, l->text, l->used + 1);
     l->back = back;
-    set_text(l, back ? l->history[(l->remembered - back) % LINE_HISTORY] : l->kept);
+    replace_text(l, back ? l->history[(l->remembered - back) % LINE_HISTORY] : l->kept);
     return LINE_CHANGED;
 }
 
@@ -125,7 +130,7 @@ enum line_event line_key(struct line_edit *l, uint8_t byte)
     case CTRL('P'): return recall(l, l->back + 1);
     case CTRL('U'): return cut_text(l, 0, l->cursor);
     case CTRL('W'): return cut_text(l, word_start(l), l->cursor);
-    case CTRL('C'): set_text(l, ""); return LINE_CHANGED;
+    case CTRL('C'): replace_text(l, ""); return LINE_CHANGED;
     default: break;
     }
     if (byte < ' ' || byte > '~' || l->used == LINE_SIZE - 1)
@@ -140,6 +145,6 @@ void line_clear(struct line_edit *l)
 
     if (l->used && (!l->remembered || strcmp(last, l->text)))
         memcpy(l->history[l->remembered++ % LINE_HISTORY], l->text, l->used + 1);
-    set_text(l, "");
+    replace_text(l, "");
     l->back = 0;
 }

@@ -6,6 +6,7 @@
 #include "core/base/console.h"
 #include "core/base/format.h"
 #include "core/base/log.h"
+#include "core/base/panic.h"
 #include "core/life/breakpoint.h"
 #include "core/monitor/line_edit.h"
 #include "core/monitor/monitor_command.h"
@@ -15,6 +16,9 @@
 #define KEY_MONITOR 0x1c /* Ctrl-\ */
 #define PROMPT      "skerry> "
 #define KEYS        256
+
+_Static_assert((KEYS & (KEYS - 1)) == 0, "head and tail run on through 2^32");
+_Static_assert(sizeof(PROMPT) - 1 + LINE_SIZE - 1 <= CONSOLE_PROMPT, "the longest line is drawn whole");
 
 static const struct config *config;
 static struct line_edit line;
@@ -96,6 +100,7 @@ static void on_key(uint8_t byte)
 
 void monitor_setup(const struct config *c)
 {
+    ASSERT(c);
     config = c;
     console_set_input(on_key);
 }

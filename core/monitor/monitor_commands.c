@@ -3,6 +3,7 @@
 #include "arch/x86/string.h"
 #include "core/base/format.h"
 #include "core/base/log.h"
+#include "core/base/panic.h"
 #include "core/base/words.h"
 #include "core/host/power.h"
 #include "core/host/release.h"
@@ -208,7 +209,7 @@ static void set_log(const struct config *config UNUSED, const char *const words[
     log_info("log = %s", levels[level]);
 }
 
-static void switch_off(const struct config *config UNUSED, const char *const words[] UNUSED)
+static void power_off_machine(const struct config *config UNUSED, const char *const words[] UNUSED)
 {
     power_off();
 }
@@ -253,7 +254,7 @@ static const struct command commands[] = {
     {"cpu", "", "whose the CPUs are", list_cpus},
     {"release", "", "stops all VMs and starts the kernel that [host] names", release_machine},
     {"reboot", "", "stops all VMs and resets the machine", reboot},
-    {"poweroff", "", "stops all VMs and switches the machine off", switch_off},
+    {"poweroff", "", "stops all VMs and switches the machine off", power_off_machine},
 };
 
 static void help(const struct config *config UNUSED, const char *const words[])
@@ -297,6 +298,7 @@ void monitor_run(const struct config *config, char *text)
     for (unsigned i = 0; count && i < ARRAY_SIZE(commands); i++) {
         if (strcmp(commands[i].name, words[0]))
             continue;
+        ASSERT(pattern_words(commands[i].arguments) <= MONITOR_WORDS);
         if (count - 1 > pattern_words(commands[i].arguments))
             print("usage: %s %s\n", words[0], commands[i].arguments);
         else
@@ -344,6 +346,7 @@ static const char *candidate_choice(const char *choices, unsigned length, const 
     for (unsigned from = 0, to; from < length; from = to + 1) {
         for (to = from; to < length && choices[to] != '|';)
             to++;
+        ASSERT(to - from < sizeof(choice));
         format(choice, sizeof(choice), "%.*s", (int)(to - from), choices + from);
         if (choice[0] >= 'a' && begins(choice, t) && n-- == 0)
             return choice;
@@ -375,6 +378,7 @@ const char *monitor_candidate(const struct config *config, const char *text, uns
     struct typed typed = {"", 0};
     unsigned count;
 
+    ASSERT(length < sizeof(line));
     format(line, sizeof(line), "%.*s", (int)length, text);
     count = words_split(line, words, ARRAY_SIZE(words));
     if (count > ARRAY_SIZE(words))

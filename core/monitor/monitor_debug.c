@@ -3,6 +3,7 @@
 #include "apic/vlapic.h"
 #include "core/base/format.h"
 #include "core/base/log.h"
+#include "core/base/panic.h"
 #include "core/base/words.h"
 #include "core/life/breakpoint.h"
 #include "core/life/life.h"
@@ -28,7 +29,7 @@ static bool take_number(const char *word, unsigned base, uint64_t otherwise, uin
     return false;
 }
 
-static bool address(const char *word, uint64_t *value)
+static bool take_address(const char *word, uint64_t *value)
 {
     if (*word)
         return take_number(word, 16, 0, value);
@@ -73,13 +74,14 @@ static void dump_ept(struct vcpu *v, uint64_t at)
 }
 
 /* Has a function look at a vCPU of a VM that stands still, if need be for as long as that takes. */
-static void look(struct vcpu *v, void (*at_it)(struct vcpu *v, uint64_t at), uint64_t at)
+static void look_at_vcpu(struct vcpu *v, void (*at_it)(struct vcpu *v, uint64_t at), uint64_t at)
 {
     static const char *const activities[] = {"active", "halted", "waits for SIPI"};
     struct vm *vm = v->vm;
     bool held;
     const char *why = vm_hold(vm, &held);
 
+    _Static_assert(ARRAY_SIZE(activities) == WAIT_FOR_SIPI + 1, "each has its name");
     if (why) {
         print("[vm %s] %s\n", vm->config->name, why);
     } else {
@@ -98,21 +100,23 @@ void monitor_dump(const struct config *config, const char *const words[])
     struct vcpu *v;
     uint64_t at = 0;
 
+    _Static_assert(ARRAY_SIZE(dumps) + 1 == ARRAY_SIZE(monitor_dumps), "in the order of their names");
     if (i == ARRAY_SIZE(dumps)) {
         print("'%s' cannot be dumped, expected vmcs, regs, lapic or ept\n", words[0]);
         return;
     }
     v = find_vcpu(config, words[1], of_address ? "" : words[2]);
-    if (v && (!of_address || address(words[2], &at)))
-        look(v, dumps[i], at);
+    if (v && (!of_address || take_address(words[2], &at)))
+        look_at_vcpu(v, dumps[i], at);
 }
 
 /* --- memory --- */
 
-static void print_row(uint64_t at, const uint8_t *bytes, size_t n)
+static void print_memory_row(uint64_t at, const uint8_t *bytes, size_t n)
 {
     char hex[3 * ROW + 1] = "", text[ROW + 1] = "";
 
+    ASSERT(n <= ROW);
     for (size_t i = 0; i < n; i++) {
         format(hex + 3 * i, sizeof(hex) - 3 * i, " %02x", bytes[i]);
         text[i] = bytes[i] >= ' ' && bytes[i] <= '~' ? (char)bytes[i] : '.';
@@ -129,8 +133,9 @@ static void print_memory(struct vcpu *v, uint64_t at, uint64_t n, reader *read)
     for (size_t wanted, got; n; n -= wanted, at += wanted) {
         wanted = MIN(n, ROW);
         got = read(v, at, bytes, wanted);
+        ASSERT(got <= wanted);
         if (got)
-            print_row(at, bytes, got);
+            print_memory_row(at, bytes, got);
         if (got < wanted) {
             print("%016llx  no memory here\n", (unsigned long long)(at + got));
             return;
@@ -162,7 +167,7 @@ static void examine(const struct config *config, const char *const words[], read
     bool held;
     const char *why;
 
-    if (!v || !address(words[1], &at) || !take_number(words[2], 10, EXAMINED, &n))
+    if (!v || !take_address(words[1], &at) || !take_number(words[2], 10, EXAMINED, &n))
         return;
     if (n > MOST) {
         print("%llu bytes are too many, expected at most %u\n", (unsigned long long)n, MOST);

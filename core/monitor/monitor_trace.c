@@ -9,6 +9,8 @@
 #define SHOWN 20
 #define MOST  (TRACE_EVENTS * MAX_CPUS)
 
+_Static_assert(MOST <= UINT32_MAX / 10 - 1, "one more digit does not overflow");
+
 static bool take_count(const char *text, unsigned *n)
 {
     unsigned value = 0;
@@ -60,7 +62,7 @@ static void show_last(const struct config *config UNUSED, const char *const w[])
 }
 
 /* What a vCPU does at each exit is chosen when its run begins: all of them leave in between. */
-static void turn(const struct config *config, const char *const w[], bool on)
+static void turn_trace(const struct config *config, const char *const w[], bool on)
 {
     struct vm *vm = monitor_find(config, w[1]);
     const char *why;
@@ -80,12 +82,12 @@ static void turn(const struct config *config, const char *const w[], bool on)
 
 static void turn_on(const struct config *config, const char *const w[])
 {
-    turn(config, w, true);
+    turn_trace(config, w, true);
 }
 
 static void turn_off(const struct config *config, const char *const w[])
 {
-    turn(config, w, false);
+    turn_trace(config, w, false);
 }
 
 static const struct {

@@ -58,6 +58,7 @@ static void explain_placement(const struct vm_config *c)
     char list[64] = "";
     size_t n = 0;
 
+    _Static_assert(MAX_CPUS <= 1000, "a number takes 4 bytes with its space");
     if (c->sched == SCHED_SHARED) {
         for (unsigned i = 0; i < cpu_count && n < sizeof(list) - 5; i++) {
             if (cpus[i]->queue && (!c->cpus_line || cpu_set_has(&c->cpus, i)))
@@ -72,7 +73,7 @@ static void explain_placement(const struct vm_config *c)
     }
 }
 
-static void explain_vm(const struct vm_config *c, bool can_run)
+static void explain_one_vm(const struct vm_config *c, bool can_run)
 {
     print("  [vm %s] %s, %llu MiB, %u vcpu(s), %s%s%s\n", c->name,
           c->valid ? "starts" : "NOT started: see the errors above", (unsigned long long)(c->memory / MIB),
@@ -138,7 +139,7 @@ void explain(const struct config *config, const char *missing)
         backend.explain();
     print("VMs:%s\n", config && config->vm_count ? "" : " none");
     for (unsigned i = 0; config && i < config->vm_count; i++)
-        explain_vm(&config->vms[i], !missing);
+        explain_one_vm(&config->vms[i], !missing);
     explain_reasons(missing, config);
     print("----\n");
 }

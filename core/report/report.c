@@ -26,6 +26,8 @@ static const char *const counters[COUNT_KINDS] = {
     [COUNT_ROOT_TICKS] = "ticks in the hypervisor",
 };
 
+_Static_assert(COUNT_ROOT_TICKS + 1 == COUNT_KINDS, "each has its words");
+
 static uint64_t exits(const struct vcpu *v)
 {
     uint64_t total = 0;
@@ -113,6 +115,7 @@ static void print_paravirtual(const struct vm *vm, unsigned i)
     const uint64_t *counts = vm->vcpus[i]->stats->counts;
     uint64_t any = 0;
 
+    _Static_assert(COUNT_DOORBELL == COUNT_PV_EOI + 5, "six, one behind the other: each is printed");
     for (enum vcpu_event kind = COUNT_PV_EOI; kind <= COUNT_DOORBELL; kind++)
         any |= counts[kind];
     if (any)
@@ -162,6 +165,7 @@ void report_costs(const struct vm *vm)
 {
     const uint64_t *pages = vm->account.pages;
 
+    _Static_assert(MEMORY_KINDS == 4, "each is printed");
     log_info("[vm %s] costs %llu KiB beside its %llu MiB: %s %llu, %s %llu, state %llu pages",
              vm->config->name,
              (number)((pages[MEMORY_TABLES] + pages[MEMORY_CONTROL] + pages[MEMORY_STATE]) * 4),

@@ -36,6 +36,8 @@ static const char *words(const struct trace_event *e, char details[DETAILS])
                                           [VM_END_CRASH] = "crash",
                                           [VM_END_STOP] = "stopped from outside"};
 
+    _Static_assert(ARRAY_SIZE(ends) == RUN_YIELDED + 1 && ARRAY_SIZE(vm_ends) == VM_END_STOP + 1,
+                   "each has its words");
     details[0] = 0;
     switch (e->kind) {
     case TRACE_EXIT: return backend.exit_words(e, details, DETAILS);
@@ -105,6 +107,7 @@ void trace_show(const struct trace_filter *f, unsigned n)
     uint64_t now = rdtsc();
     struct trace_cursor c;
 
+    ASSERT(snapshot);
     for (unsigned cpu = 0; cpu < cpu_count; cpu++) {
         for (unsigned i = 0; i < TRACE_EVENTS; i++)
             trace_copy(&rings[cpu][i], &snapshot[cpu][i]);

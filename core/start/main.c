@@ -99,6 +99,7 @@ static void choose_focus(void)
         if (!strcmp(vm->config->name, config->host.focus))
             focus = vm;
     }
+    ASSERT(focus);
     console_set_prefixes(vm_count > 1);
     console_focus(&focus->console);
     monitor_setup(config);
@@ -138,6 +139,16 @@ static void build_vms(struct config *c)
     }
 }
 
+/* What calls them does not ask whether they are there. */
+static void check_operations(const struct backend *b)
+{
+    const void *const *operation = (const void *const *)b;
+
+    _Static_assert(sizeof(*b) % sizeof(*operation) == 0, "nothing but pointers");
+    for (unsigned i = 0; i < sizeof(*b) / sizeof(*operation); i++)
+        ASSERT(operation[i]);
+}
+
 /* False: *missing says what the processor lacks, by the last one tried. */
 static bool choose_backend(const char **missing)
 {
@@ -147,6 +158,7 @@ static bool choose_backend(const char **missing)
         if (!backends[i]->probe(missing))
             continue;
         backend = *backends[i];
+        check_operations(&backend);
         vcpu_cpuid_init();
         vcpu_msr_init();
         return true;

@@ -3,6 +3,7 @@
 
 #include "arch/x86/layout.h"
 #include "arch/x86/string.h"
+#include "core/base/panic.h"
 
 struct channel_end {
     struct vm *vm;
@@ -47,6 +48,8 @@ void *channel_attach(struct vm *vm, unsigned i)
 {
     struct channel *c = channel_of(vm, i);
 
+    ASSERT(c && i < vm->config->channel_count);
+    ASSERT(!c->ends[0].vm || !c->ends[1].vm); /* two VMs name it, each once */
     if (!c->page)
         c->page = memory_alloc_zeroed(&memory_host, MEMORY_STATE, 1);
     else if (!c->ends[0].vm && !c->ends[1].vm)

@@ -42,3 +42,4 @@ enum exit_kind {
 #define EXIT_KINDS 32 /* room for more, without another ABI */
 
 _Static_assert(KINDS_IN_USE <= EXIT_KINDS, "room for all");
+_Static_assert(EXIT_KINDS <= 256, "a byte of a trace event holds any");

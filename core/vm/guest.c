@@ -8,6 +8,9 @@
 #define HOLE_START (3 * GIB)
 #define HOLE_END   (4 * GIB)
 
+_Static_assert(HOLE_START % PAGE_2M == 0, "no piece of RAM lies on both sides");
+_Static_assert(GUEST_STATISTICS >= HOLE_START && GUEST_CHANNELS < HOLE_END, "beside the RAM");
+
 unsigned guest_ranges(const struct vm *vm, struct guest_range ranges[GUEST_MAX_RANGES])
 {
     ranges[0] = (struct guest_range){gpa(0), MIN(vm->memory, HOLE_START)};

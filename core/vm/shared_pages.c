@@ -5,6 +5,10 @@
 #include "core/vm/backend.h"
 #include "core/vm/channel.h"
 
+_Static_assert(GUEST_STATISTICS + VM_MAX_VCPUS * PAGE_SIZE <= GUEST_CHANNELS, "a page for each vCPU");
+_Static_assert(GUEST_STATISTICS / PAGE_2M == (GUEST_CHANNELS + VM_MAX_CHANNELS * PAGE_SIZE - 1) / PAGE_2M,
+               "all in the same 2 MiB");
+
 static bool share_page(struct vm *vm, gpa_t at, void *page, unsigned rights)
 {
     return page && backend.map_range(vm, at, virt_to_phys(page), PAGE_SIZE, rights, CACHE_WB);

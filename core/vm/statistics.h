@@ -32,3 +32,5 @@ struct vcpu_statistics {
     uint64_t exits[EXIT_KINDS];
     uint64_t counts[COUNT_KINDS];
 };
+
+_Static_assert(sizeof(struct vcpu_statistics) <= PAGE_SIZE, "one page");

@@ -30,6 +30,10 @@ struct guest_regs {
     uint64_t host_rsp; /* the CPU's stack while the guest runs */
 };
 
+_Static_assert(offsetof(struct guest_regs, rsi) == offsetof(struct guest_regs, by_number[6]) &&
+                   offsetof(struct guest_regs, r15) == offsetof(struct guest_regs, by_number[15]),
+               "by their numbers");
+
 /* What an exit handler says happens next. */
 enum next {
     NEXT_RESUME,          /* enter the guest again */
@@ -84,6 +88,8 @@ union vm_state {
 };
 
 _Static_assert(sizeof(union vm_state) == 8, "one word");
+_Static_assert(VM_MAX_VCPUS <= UINT8_MAX + 1, "vcpu holds any, there and in a listener or a trace event");
+_Static_assert(MAX_CPUS == CONFIG_MAX_CPUS && MAX_CPUS == ACPI_MAX_CPUS, "any may be named, and be found");
 
 /*
  * What a vCPU has to look at before it enters its guest again: a bit for each reason, in the order in which
@@ -104,6 +110,9 @@ _Static_assert(sizeof(union vm_state) == 8, "one word");
 
 #define ASKED_STARTUP_BITS (ASKED_STARTUP | 0xff000000u)
 #define ASKED_WAKES        (~(ASKED_FLUSH | ASKED_RESCHED)) /* ends a wait */
+
+_Static_assert((ASKED_NMI & 0xff000000u) == 0 && ASKED_VECTOR(ASKED_STARTUP_BITS) == 0xff,
+               "SIPI's vector is above");
 
 /* What its own CPU has found out, and nobody else may touch. */
 #define DUE_RUN      0x01u /* it ran last until something else than its slice ended that */
@@ -145,6 +154,11 @@ struct vcpu {
     struct budget budget; /* with exit-budget */
 };
 
+_Static_assert(offsetof(struct vcpu, regs) == 0, "NASM finds them there");
+_Static_assert(offsetof(struct vcpu, asked) == offsetof(struct vcpu, pending) &&
+                   offsetof(struct vcpu, due) == offsetof(struct vcpu, pending) + 4,
+               "ASKED_* below, DUE_* above");
+
 #define BREAKPOINTS 4 /* as many as the processor has */
 
 struct breakpoints {
@@ -185,6 +199,8 @@ struct vm {
     unsigned input_head, input_tail;
     uint64_t input_lost;
 };
+
+_Static_assert((VM_INPUT & (VM_INPUT - 1)) == 0, "head and tail run on through 2^32");
 
 /* By their number in the configuration; NULL: not built. Written by the boot CPU only. */
 extern struct vm *vms[CONFIG_MAX_VMS];

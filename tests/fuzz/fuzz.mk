@@ -21,7 +21,7 @@ FUZZ_CFLAGS := -std=gnu11 -I. -g -O1 -Wall -Wextra -Werror -fsanitize=fuzzer,add
     -fno-sanitize-recover=all -fno-omit-frame-pointer
 FUZZ_Q := $(if $(filter 1,$(V)),,@)
 
-fuzz_objects = $(patsubst %.c,$(FUZZ)/obj/%.o,tests/fuzz/$(1).c $(FUZZ_$(1)))
+fuzz_objects = $(patsubst %.c,$(FUZZ)/obj/%.o,tests/fuzz/$(1).c $(FUZZ_$(1)) tests/unit/assert.c)
 FUZZ_OBJECTS := $(sort $(foreach f,$(FUZZ_NAMES),$(call fuzz_objects,$(f))))
 
 $(FUZZ)/obj/%.o: %.c

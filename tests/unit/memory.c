@@ -155,14 +155,15 @@ static void high(void **state)
 
 static void zeroed(void **state)
 {
+    struct account a = {.owner = 3};
     uint8_t *p;
 
     (void)state;
     start();
-    p = memory_alloc_zeroed(&memory_host, MEMORY_STATE, 2);
+    p = memory_alloc_zeroed(&a, MEMORY_STATE, 2);
     memset(p, 0xaa, 2 * PAGE_SIZE);
-    memory_release(&memory_host);
-    assert_ptr_equal(memory_alloc_zeroed(&memory_host, MEMORY_STATE, 2), p);
+    memory_release(&a);
+    assert_ptr_equal(memory_alloc_zeroed(&a, MEMORY_STATE, 2), p);
     for (uint64_t i = 0; i < 2 * PAGE_SIZE; i++)
         assert_int_equal(p[i], 0);
 }
@@ -225,6 +226,13 @@ static void sealed(void **state)
     (void)state;
     start();
     assert_panics(memory_alloc(&a, MEMORY_STATE, 1, 1));
+    a.sealed = false;
+    assert_panics(memory_alloc(&a, MEMORY_STATE, 0, 1));
+    assert_panics(memory_alloc(&a, MEMORY_STATE, 1, 3));
+    assert_panics(memory_alloc_high(&a, MEMORY_STATE, 1, 0, GIB));
+    a.owner = MEMORY_FREE;
+    assert_panics(memory_alloc(&a, MEMORY_STATE, 1, 1));
+    assert_panics(memory_release(&memory_host));
 }
 
 /* Nothing of the last owner is left where the next one is. */

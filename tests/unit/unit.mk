@@ -52,8 +52,8 @@ UNIT_CFLAGS := -std=gnu11 -I. -DBUILD='"$(BUILD)"' -g -O1 -Wall -Wextra -Werror 
     -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 UNIT_Q := $(if $(filter 1,$(V)),,@)
 
-# $(call unit_objects,TEST): its own source and the sources it tests.
-unit_objects = $(patsubst %.c,$(UNIT)/obj/%.o,tests/unit/$(1).c $(UNIT_$(1)))
+# $(call unit_objects,TEST): its own source, the sources it tests, and what their ASSERTs call.
+unit_objects = $(patsubst %.c,$(UNIT)/obj/%.o,tests/unit/$(1).c $(UNIT_$(1)) tests/unit/assert.c)
 UNIT_OBJECTS := $(sort $(foreach t,$(UNIT_TESTS),$(call unit_objects,$(t))))
 UNIT_BINARIES := $(UNIT_TESTS:%=$(UNIT)/%)
 
