@@ -34,15 +34,15 @@ UNIT_ticks := core/base/ticks.c
 UNIT_vioapic := apic/vioapic.c
 UNIT_vlapic := apic/vioapic.c apic/pid_table.c
 UNIT_vlapic_timer := apic/vioapic.c apic/pid_table.c
-# The scheduling policy in a simulation, with its comparisons counted; and the same with a mistake each, that
+# The scheduler in a simulation, with the comparisons of fair.c counted; and the same with a mistake each, that
 # the simulation must find. What the mistakes are: tests/unit/fair_variant.
-UNIT_sched_sim := tests/unit/sched_machine.c sched/balance.c $(UNIT)/variant/counted.c
+UNIT_sched_sim := tests/unit/sched_machine.c tests/unit/sched_rules.c core/base/format.c sched/balance.c $(UNIT)/variant/counted.c
 FAIR_MUTANTS := weightless hoarder no-credit jerky restless patient silent endless no-sift no-wrap jump fresh-start foreign-clock \
     thief no-yield patron
 FAIR_VARIANTS := $(patsubst %,$(UNIT)/variant/%.c,counted $(FAIR_MUTANTS))
 # These include the file they test, below a fake CPU (fake_cpu.h) or fake memory (fake_memory.h, fake_ram.h): blackbox,
 # caps, console, cpuid, ept, fair (the scheduling policy, with nothing below it), guest_tsc, io, ipiv, ladder, mailbox, memory, msr, mtrr,
-# paging, prepare, pv_eoi, string, trace, vlapic, vlapic_timer, vm_life, walk.
+# paging, prepare, pv_eoi, sched_sim (its machine), string, trace, vlapic, vlapic_timer, vm_life, walk.
 UNIT_TESTS := acpi acpi_tables balance blackbox budget bus caps config console cpuid decode devices ept fair format guest_tsc hv_timer io ipi ipiv \
     ladder line_edit load_linux load_multiboot mailbox memory msr mtrr multiboot2 paging prepare pv_eoi release sched_mutants sched_sim shadow string \
     ticks trace vioapic vlapic vlapic_timer vm_life walk words
