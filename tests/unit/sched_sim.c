@@ -160,6 +160,32 @@ static void machines_that_move(void **state)
     figure("moving-longest-beside-idle-slices", sim_figures.longest_beside_idle);
 }
 
+/* About as many of them as CPUs, half of which have nothing to do now and then: those who wait are called
+ * for. */
+static void machines_half_idle(void **state)
+{
+    (void)state;
+    reset_figures();
+    for (unsigned seed = 1; seed <= 24; seed++) {
+        unsigned cpus = 2 + seed % 7;
+
+        sim_init(&machine, seed, cpus, 0);
+        machine.moves = true;
+        machine.pull = 64 * SIM_SLICE;
+        for (unsigned n = 0; n < cpus + seed % 3; n++) {
+            enum sim_kind kind = n % 4 == 3 ? SIM_HOG : SIM_PERIODIC + (n & 1);
+
+            sim_vcpu(&machine, kind, random_weight(), SIM_SLICE / 4 + sim_random(&machine, SIM_SLICE),
+                     2 * SIM_SLICE)
+                ->allowed = random_affinity(n % cpus);
+        }
+        run_slices(4000);
+    }
+    figure("half-idle-steals", (double)sim_figures.steals);
+    figure("half-idle-waits-beside-idle", (double)sim_figures.beside_idle);
+    figure("half-idle-longest-beside-idle-slices", sim_figures.longest_beside_idle);
+}
+
 /* One that uses a part of its share wakes among those who always want to run: it runs when the CPU next
  * looks. */
 static void wakes_at_once(void **state)
@@ -445,6 +471,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(mixes_on_one_cpu),
         cmocka_unit_test(shares),
         cmocka_unit_test(machines_that_move),
+        cmocka_unit_test(machines_half_idle),
         cmocka_unit_test(wakes_at_once),
         cmocka_unit_test(wake_in_turns),
         cmocka_unit_test(calm),

@@ -89,7 +89,7 @@ struct sim_figures {
 
 extern struct sim_figures sim_figures;
 
-/* Counted by the variant of sched/fair.c that the simulation is linked with (tests/unit/fair_variant). */
+/* Counted by the variant of sched/fair.c that the simulation is linked with (tests/unit/sched_variant). */
 extern uint64_t fair_comparisons;
 
 /* An empty machine, all of whose clocks start there; the same seed, the same run. */
