@@ -202,7 +202,7 @@ static void pass_time(struct sim_cpu *c, uint64_t until, bool open)
 {
     if (holds)
         sim_broken(sim, "locks", "CPU %u's is kept", queue_with(held[0])->cpu->id);
-    c->look = open ? MIN(until, c->seen) : until;
+    c->look = open ? MAX(sim->time, MIN(until, c->seen)) : until;
     c->open = open;
     fiber_switch(&fibers[c - sim->cpu], &clockwork);
     c->open = false;

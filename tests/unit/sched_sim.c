@@ -291,6 +291,32 @@ static void short_naps(void **state)
 }
 
 /*
+ * One that naps for a moment again and again, beside one of the same weight that only computes: what is left
+ * to that one where exits and changing over take time. Measured only, as yet.
+ */
+static void naps_that_cost(void **state)
+{
+    static const unsigned naps[] = {500, 1500, 5000, 20000};
+    char key[60];
+
+    (void)state;
+    for (unsigned i = 0; i < ARRAY_SIZE(naps); i++) {
+        struct sim_vcpu *worker, *napper;
+
+        reset_figures();
+        sim_init(&machine, 1, 1, 0);
+        machine.exit_cost = 600;
+        machine.switch_cost = 1400;
+        worker = hog(100);
+        napper = sim_vcpu(&machine, SIM_NAPPER, 100, 100, naps[i]);
+        worker->slice = napper->slice = 600 * SIM_SLICE; /* long beside the costs */
+        run_slices(20000);
+        snprintf(key, sizeof(key), "worker-beside-naps-of-%u-percent", naps[i]);
+        figure(key, part(worker) * 100);
+    }
+}
+
+/*
  * Nor does one that CPUs take from each other get more than its share of each, now and then or all the time.
  * Their virtual times are far apart.
  */
@@ -478,6 +504,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(long_sleeper),
         cmocka_unit_test(wakes_among_many),
         cmocka_unit_test(short_naps),
+        cmocka_unit_test(naps_that_cost),
         cmocka_unit_test(hoppers),
         cmocka_unit_test(spinners),
         cmocka_unit_test(gang),
