@@ -37,7 +37,9 @@ struct run_queue {
     struct spinlock lock;
     struct cpu *cpu;
     struct sched_vcpu *waiting;
-    uint64_t balance_at; /* TSC; 0: there is one CPU only */
+    uint64_t balance_at;   /* TSC; 0: there is one CPU only */
+    volatile bool called;  /* by another CPU, to steal; until this one looks at the queues again */
+    volatile bool watches; /* it waits, but will look again by itself */
 };
 
 static struct sched_vcpu *vcpu_of(struct fair_entity *e)
@@ -82,27 +84,54 @@ static bool may_move(struct fair_entity *e, void *to)
 }
 
 /*
- * s has to wait here: an idle CPU where it may run comes and steals. Which CPUs are idle is read without a
- * lock: an idle CPU looks at the queues before it halts, and a kick ends the halt.
+ * e has to wait here, or may have to soon: an idle CPU where it may run comes and steals, at once or when it
+ * looks again by itself. Which CPUs are idle, called or on the watch is read without a lock: a CPU says so,
+ * and then looks at the queues before it halts; a kick ends the halt. The fence keeps what this CPU has
+ * changed before what it reads; each of them has one, too. False: there is none that has not been called yet.
  */
-static COLD void call_thief(struct run_queue *q, struct sched_vcpu *s)
+static COLD bool call_thief(struct run_queue *q, struct fair_entity *e, bool at_once)
 {
+    __atomic_thread_fence(__ATOMIC_SEQ_CST);
     for (unsigned i = 0; i < cpu_count; i++) {
         struct run_queue *other = cpus[i]->queue;
 
-        if (other && other != q && !other->fair.running && may_move(&s->fair, other)) {
+        if (!other || other == q || other->fair.running || other->called || !may_move(e, other))
+            continue;
+        if (at_once || !other->watches) {
+            other->called = true;
             cpu_kick(cpus[i]);
-            return;
         }
+        return true;
     }
+    return false;
+}
+
+/* For one of those that wait, or for the one that runs, in whose place one of them may run. */
+static COLD void call_thief_for_any(struct run_queue *q)
+{
+    for (unsigned at = 0; at < q->fair.count; at++) {
+        if (call_thief(q, q->fair.heap[at].entity, true))
+            return;
+    }
+    if (q->fair.running)
+        call_thief(q, q->fair.running, false);
+}
+
+/* s waits, or displaces the one that runs; of those that are ready when their CPU comes, one runs. */
+static COLD void call_thief_behind(struct run_queue *q, struct sched_vcpu *s)
+{
+    if (!q->fair.running)
+        call_thief_for_any(q);
+    else if (!call_thief(q, &s->fair, true))
+        call_thief(q, q->fair.running, false);
 }
 
 static void make_ready(struct run_queue *q, struct sched_vcpu *s, uint64_t now)
 {
     if (fair_add(&q->fair, &s->fair, now))
         disturb(q);
-    if (q->fair.running)
-        call_thief(q, s);
+    if (q->fair.running || q->fair.count > 1)
+        call_thief_behind(q, s);
 }
 
 static void unlink_waiting(struct sched_vcpu *s)
@@ -238,11 +267,42 @@ static void unlock_two(struct run_queue *a, struct run_queue *b)
     spin_unlock(&b->lock);
 }
 
+/* This CPU does not come any more: one idle CPU for each queue in which some still wait. */
+static COLD void pass_calls_on(void)
+{
+    for (unsigned i = 0; i < cpu_count; i++) {
+        struct run_queue *q = cpus[i]->queue;
+
+        if (!q || q->fair.count <= !q->fair.running)
+            continue;
+        spin_lock(&q->lock);
+        call_thief_for_any(q);
+        spin_unlock(&q->lock);
+    }
+}
+
+/* Called, or on the watch, for one that waits elsewhere; but this CPU may have one of its own to run. */
+static COLD void answer_call(struct run_queue *q)
+{
+    bool busy;
+
+    q->called = true; /* nobody calls it meanwhile */
+    spin_lock(&q->lock);
+    wake_due(q, rdtsc());
+    busy = q->fair.count;
+    spin_unlock(&q->lock);
+    if (busy)
+        pass_calls_on();
+    q->called = q->watches = false;
+    __atomic_thread_fence(__ATOMIC_SEQ_CST);
+}
+
 /* From the first other queue with a vCPU to spare. */
 static COLD struct sched_vcpu *steal(struct run_queue *q)
 {
     struct sched_vcpu *got = NULL;
 
+    __atomic_thread_fence(__ATOMIC_SEQ_CST); /* of call_thief() */
     for (unsigned i = 0; i < cpu_count && !got; i++) {
         struct run_queue *from = cpus[i]->queue;
 
@@ -252,6 +312,8 @@ static COLD struct sched_vcpu *steal(struct run_queue *q)
         got = steal_from(from, q);
         unlock_two(from, q);
     }
+    q->watches = !got;
+    pass_calls_on();
     return got;
 }
 
@@ -272,6 +334,15 @@ static struct run_queue *most_loaded(const struct run_queue *q)
     return most;
 }
 
+static bool anybody_waits(const struct run_queue *q)
+{
+    for (unsigned i = 0; i < cpu_count; i++) {
+        if (cpus[i]->queue && cpus[i]->queue != q && cpus[i]->queue->fair.count)
+            return true;
+    }
+    return false;
+}
+
 /* One at most, and no CPU is interrupted for it. */
 static COLD void balance(struct run_queue *q, uint64_t now)
 {
@@ -283,8 +354,10 @@ static COLD void balance(struct run_queue *q, uint64_t now)
     if (from) {
         lock_two(from, q);
         e = balance_pick(&from->fair, q->fair.load, may_move, q, &soon);
-        if (e)
+        if (e) {
             move_entity(from, q, e, now);
+            call_thief(q, q->fair.running, false);
+        }
         unlock_two(from, q);
     }
     q->balance_at = now + (soon ? period / SOON : period);
@@ -389,9 +462,26 @@ static void run_shared(struct run_queue *q, const struct loop_hooks *hooks)
     }
 }
 
-static void idle(struct run_queue *q)
+/*
+ * While somebody waits elsewhere this CPU looks again, as often as it would balance: whom it could not take,
+ * as that one ran, may wait next, and nobody calls at the end of each slice.
+ */
+static uint64_t end_of_wait(struct run_queue *q)
 {
-    lapic_timer_set(TIMER_SCHED, q->cpu->next_event);
+    uint64_t first = q->cpu->next_event, again;
+
+    q->watches = false;
+    __atomic_thread_fence(__ATOMIC_SEQ_CST); /* of call_thief() */
+    if (!q->balance_at || !anybody_waits(q))
+        return first;
+    q->watches = true;
+    again = rdtsc() + machine.tsc_hz / BALANCE_HZ;
+    return first && first < again ? first : again;
+}
+
+static NOINLINE void idle(struct run_queue *q)
+{
+    lapic_timer_set(TIMER_SCHED, end_of_wait(q));
     if (!q->fair.count) /* else this CPU itself has made a vCPU ready */
         wait_for_interrupt();
     lapic_timer_set(TIMER_SCHED, 0);
@@ -410,6 +500,8 @@ NOINLINE bool sched_look(void)
     wake_due(q, now);
     ticks = fair_slice(&q->fair, now);
     set_next_event(q, ticks == FAIR_NO_LIMIT ? 0 : now + ticks);
+    if (ticks == 0)
+        call_thief(q, q->fair.running, true);
     spin_unlock(&q->lock);
     return ticks == 0;
 }
@@ -650,6 +742,8 @@ NORETURN void sched_loop(const struct loop_hooks *hooks)
             run_dedicated(cpu);
             continue;
         }
+        if (cpu->queue && (cpu->queue->called || cpu->queue->watches))
+            answer_call(cpu->queue);
         if (cpu->queue)
             run_shared(cpu->queue, hooks);
         hooks->idle();

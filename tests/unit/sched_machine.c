@@ -1,26 +1,89 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The simulated machine: events in the order of their time, and the rules that are looked at with each of
- * them. What a rule says stands where it is looked at.
+ * The simulated machine: sched/sched.c and sched/vm_run.c as they are, above CPUs that are simulated. Each
+ * has a stack of its own, and goes on in the order of the times at which something happens to it: in
+ * backend.run(), which is a guest, and in wait_for_interrupt(). Between these no time passes and no other CPU
+ * does anything; that they use their locks in the right order is looked at all the same.
  */
 #include "tests/unit/unit.h"
 
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
+#define wait_for_interrupt real_wait_for_interrupt
+#define let_interrupts_in  real_let_interrupts_in
+#include "tests/unit/fake_cpu.h"
+#undef wait_for_interrupt
+#undef let_interrupts_in
+#define spin_lock   real_spin_lock
+#define spin_unlock real_spin_unlock
+#include "arch/x86/spinlock.h"
+#undef spin_lock
+#undef spin_unlock
 
 #include "sched/balance.h"
-#include "tests/unit/sched_sim.h"
 
-#define NEVER     UINT64_MAX
-#define LATENCIES (1u << 20)
+static void wait_for_interrupt(void);
+static void let_interrupts_in(void);
+static void spin_lock(struct spinlock *l);
+static void spin_unlock(struct spinlock *l);
+static struct fair_entity *simulated_steal(struct fair_queue *from,
+                                           bool (*allowed)(struct fair_entity *e, void *context),
+                                           void *context, uint64_t now);
+static struct fair_entity *simulated_pick(const struct fair_queue *from, uint64_t load,
+                                          bool (*allowed)(struct fair_entity *e, void *context),
+                                          void *context, bool *soon);
 
-struct sim_figures sim_figures;
+#ifndef SCHED_C /* or a variant with a mistake in it */
+#define SCHED_C "sched/sched.c"
+#endif
+#define fair_steal   simulated_steal
+#define balance_pick simulated_pick
+#include SCHED_C
+#undef fair_steal
+#undef balance_pick
+#include "sched/vm_run.c"
 
-static uint64_t latencies[LATENCIES];
-static unsigned latency_count;
+#include <string.h>
 
-void panic(const char *fmt, ...);
+#include "tests/unit/fiber.h"
+#include "tests/unit/sched_rules.h"
+
+#define TSC_HZ 1000000 /* while it is built: a slice of the configuration is in ticks then */
+
+/* A vCPU, and the VM that it belongs to, or that begins with it. */
+struct world {
+    struct vcpu vcpu;
+    struct vm vm;
+    struct vm_config config;
+    struct vcpu_statistics statistics;
+};
+
+static struct sim_machine *sim;
+static struct world worlds[SIM_VCPUS];
+static struct cpu physical[SIM_CPUS], outside; /* the one that sends what comes from nowhere else */
+static struct fiber fibers[SIM_CPUS], clockwork;
+static uint8_t stacks[SIM_CPUS][FIBER_STACK] ALIGNED(64);
+static interrupt_handler *handlers[256];
+static struct spinlock *held[2];
+static unsigned holds, pages_used;
+static const char *failure; /* to be said on the stack of the test */
+
+struct machine machine;
+struct cpu *cpus[MAX_CPUS];
+unsigned cpu_count;
+struct account memory_host;
+
+/* --- the end of a test --- */
+
+void sim_fail(const char *text)
+{
+    static char copy[300];
+
+    snprintf(copy, sizeof(copy), "%s", text);
+    failure = copy;
+    if (fake_this_cpu && fake_this_cpu != &outside)
+        fiber_switch(&fibers[fake_this_cpu->id], &clockwork);
+    fail_msg("%s", copy);
+    abort();
+}
 
 void panic(const char *fmt, ...)
 {
@@ -30,20 +93,7 @@ void panic(const char *fmt, ...)
     vfprintf(stderr, fmt, args);
     va_end(args);
     fputs("\n", stderr);
-    fail_msg("broken: assertion");
-    abort();
-}
-
-void sim_broken(const struct sim_machine *m, const char *rule, const char *fmt, ...)
-{
-    char text[200];
-    va_list args;
-
-    va_start(args, fmt);
-    vsnprintf(text, sizeof(text), fmt, args);
-    va_end(args);
-    fail_msg("broken: %s: at %llu: %s", rule, (unsigned long long)m->time, text);
-    abort();
+    sim_fail("broken: assertion");
 }
 
 /* xorshift: the same numbers on every host. */
@@ -55,40 +105,19 @@ uint64_t sim_random(struct sim_machine *m, uint64_t below)
     return m->random % below;
 }
 
-/* --- latencies --- */
+/* --- vCPUs that are sent something, by the time --- */
 
-void sim_latencies_reset(void)
-{
-    latency_count = 0;
-}
-
-static int by_size(const void *a, const void *b)
-{
-    const uint64_t *x = a, *y = b;
-
-    return (*x > *y) - (*x < *y);
-}
-
-uint64_t sim_latency(unsigned per_mille)
-{
-    assert_true(latency_count > 0 && latency_count < LATENCIES);
-    qsort(latencies, latency_count, sizeof(latencies[0]), by_size);
-    return latencies[(uint64_t)(latency_count - 1) * per_mille / 1000];
-}
-
-/* --- who sleeps, by the time of waking --- */
-
-static void fall_asleep(struct sim_machine *m, struct sim_vcpu *v, uint64_t until)
+static void call_at(struct sim_machine *m, struct sim_vcpu *v, uint64_t time)
 {
     unsigned at = m->sleepers++;
 
-    for (; at && m->sleeping[(at - 1) / 2].time > until; at = (at - 1) / 2)
+    for (; at && m->sleeping[(at - 1) / 2].time > time; at = (at - 1) / 2)
         m->sleeping[at] = m->sleeping[(at - 1) / 2];
-    m->sleeping[at].time = until;
+    m->sleeping[at].time = time;
     m->sleeping[at].v = v;
 }
 
-static struct sim_vcpu *first_to_wake(struct sim_machine *m)
+static struct sim_vcpu *first_called(struct sim_machine *m)
 {
     struct sim_vcpu *v = m->sleeping[0].v;
     unsigned at = 0, child, last = --m->sleepers;
@@ -104,137 +133,204 @@ static struct sim_vcpu *first_to_wake(struct sim_machine *m)
     return v;
 }
 
-/* --- the rules --- */
+/* --- the hardware below the scheduler --- */
 
-static double slice_and_late(const struct sim_vcpu *v)
+static struct sim_cpu *sim_cpu_of(const struct cpu *cpu)
 {
-    return (double)(v->fair.slice + SIM_LATE);
+    return &sim->cpu[cpu->id];
 }
 
-/* Sums over those who belong to a CPU: for each w * weight, and each slice times s. */
-static double sum(const struct sim_machine *m, unsigned cpu, double w, double s)
+static struct sim_vcpu *sim_vcpu_of(const struct vcpu *v)
 {
-    double total = 0;
-
-    for (unsigned i = 0; i < m->vcpus; i++)
-        if (m->vcpu[i].home == cpu || m->moves || m->vcpu[i].kind == SIM_HOPPER)
-            total += w * m->vcpu[i].fair.weight + s * slice_and_late(&m->vcpu[i]);
-    return total;
+    return &sim->vcpu[(const struct world *)v - worlds];
 }
 
-/* Nobody in the heap is due before the one above it. */
-static void check_heap(const struct sim_machine *m, const struct fair_queue *q)
+_Static_assert(offsetof(struct world, vcpu) == 0, "for sim_vcpu_of()");
+
+static struct run_queue *queue_with(struct spinlock *l)
 {
-    for (unsigned i = 1; i < q->count; i++)
-        if ((int64_t)(q->heap[i].due - q->heap[(i - 1) / 2].due) < 0)
-            sim_broken(m, "heap", "slot %u of %u is due before its parent", i, q->count);
+    return (struct run_queue *)((char *)l - offsetof(struct run_queue, lock));
 }
 
-/*
- * Starvation: at most two own slices ahead of the clock (three after a yield), so that the others may use up
- * what that is for them by their weights, the credit that they wake with and the slice that they are in; a
- * favoured one two slices more.
- */
-static void check_wait(const struct sim_machine *m, const struct sim_vcpu *v)
+/* The lower CPU's first, and none twice. */
+static void spin_lock(struct spinlock *l)
 {
-    double own = slice_and_late(v), waited = (double)(m->time - v->ready), bound;
-    bool spins = false;
-
-    for (unsigned i = 0; i < m->vcpus; i++)
-        spins |= m->vcpu[i].kind == SIM_SPINNER;
-    bound = sum(m, v->home, (spins ? 3 : 2) * own / v->fair.weight, spins ? 4 : 2);
-    if (waited > bound)
-        sim_broken(m, "starvation", "weight %u waited %.0f slices, at most %.0f were promised",
-                   v->fair.weight, waited / SIM_SLICE, bound / SIM_SLICE);
-    if (waited / bound > sim_figures.wait_bound)
-        sim_figures.wait_bound = waited / bound;
-    if (waited / SIM_SLICE > sim_figures.longest_wait)
-        sim_figures.longest_wait = waited / SIM_SLICE;
+    if (l->next != l->served)
+        sim_broken(sim, "locks", "CPU %u's is taken twice", queue_with(l)->cpu->id);
+    if (holds == ARRAY_SIZE(held) || (holds && queue_with(held[0])->cpu->id > queue_with(l)->cpu->id))
+        sim_broken(sim, "locks", "CPU %u's is taken too late", queue_with(l)->cpu->id);
+    held[holds++] = l;
+    l->next++;
 }
 
-/*
- * Guarantee: over any time that it wants to run, it gets what its weight is of all weights, those of sleepers
- * included, but for a few slices, whatever the others do.
- */
-static void check_guarantee(const struct sim_machine *m, struct sim_vcpu *v)
+static void spin_unlock(struct spinlock *l)
 {
-    double part = v->fair.weight / sum(m, v->home, 1, 0);
-    double ahead = (double)v->received - (double)m->time * part;
-    double bound = 5 * part * sum(m, v->home, 0, 1) + 2 * slice_and_late(v);
-
-    if (v->ahead - ahead > bound)
-        sim_broken(m, "guarantee",
-                   "weight %u got %.1f slices less than its share, at most %.1f may be missing",
-                   v->fair.weight, (v->ahead - ahead) / SIM_SLICE, bound / SIM_SLICE);
-    if (ahead > v->ahead)
-        v->ahead = ahead;
+    if (!holds || (held[0] != l && held[holds - 1] != l))
+        sim_broken(sim, "locks", "one is given back that is not held");
+    if (held[0] == l)
+        held[0] = held[1];
+    holds--;
+    l->served++;
 }
 
-/* Fairness among those who always want to run: nobody is ahead of another by more than its own slice. */
-static void check_fairness(const struct sim_machine *m, const struct sim_vcpu *v)
+static void interrupt_cpu(const struct cpu *cpu, unsigned vector)
 {
-    double mine = (double)v->received / v->fair.weight;
+    struct sim_cpu *c = sim_cpu_of(cpu);
 
-    for (unsigned i = 0; i < m->vcpus; i++) {
-        const struct sim_vcpu *o = &m->vcpu[i];
+    c->pending |= BIT(vector - VECTOR_TIMER);
+    c->seen = MIN(c->seen, sim->time + sim_random(sim, SIM_LATE));
+    if (c->open)
+        c->look = MIN(c->look, c->seen);
+}
 
-        if (o->home == v->home && o->kind == SIM_HOG &&
-            mine - (double)o->received / o->fair.weight > slice_and_late(v) / v->fair.weight + 1)
-            sim_broken(m, "fairness", "weight %u got %llu, weight %u %llu", v->fair.weight,
-                       (unsigned long long)v->received, o->fair.weight, (unsigned long long)o->received);
+void cpu_kick(const struct cpu *cpu)
+{
+    interrupt_cpu(cpu, VECTOR_KICK);
+}
+
+void lapic_timer_set(enum timer_user user, uint64_t tsc)
+{
+    assert_int_equal(user, TIMER_SCHED);
+    sim_cpu_of(this_cpu())->timer = tsc;
+}
+
+void interrupt_install(unsigned vector, interrupt_handler *handler, void *context UNUSED)
+{
+    handlers[vector] = handler;
+}
+
+/* Until then the others have the time; an interrupt of a CPU that is open makes it shorter. */
+static void pass_time(struct sim_cpu *c, uint64_t until, bool open)
+{
+    if (holds)
+        sim_broken(sim, "locks", "CPU %u's is kept", queue_with(held[0])->cpu->id);
+    c->look = open ? MAX(sim->time, MIN(until, c->seen)) : until;
+    c->open = open;
+    fiber_switch(&fibers[c - sim->cpu], &clockwork);
+    c->open = false;
+}
+
+static void take_interrupts(struct sim_cpu *c)
+{
+    unsigned pending = c->pending;
+
+    c->pending = 0;
+    c->seen = SIM_NEVER;
+    for (; pending; pending &= pending - 1)
+        handlers[VECTOR_TIMER + (unsigned)__builtin_ctz(pending)](NULL);
+}
+
+static uint64_t late(uint64_t deadline)
+{
+    return deadline ? MAX(deadline, sim->time) + sim_random(sim, SIM_LATE) : SIM_NEVER;
+}
+
+/* Another one runs now on this CPU, or none. */
+static void follow_switch(struct sim_cpu *c, struct sim_vcpu *next)
+{
+    struct sim_vcpu *old = c->last;
+
+    if (old && next == old && c->must)
+        sim_broken(sim, "switch", "goes on with one that should give way");
+    if (next == old)
+        return;
+    c->last = next;
+    if (old) {
+        bool sleeps = old->fair->state == FAIR_ASLEEP;
+
+        old->ready = sleeps ? old->wakes : sim->time;
+        old->woken = sleeps && old->kind == SIM_PERIODIC;
+        rules_stops(sim, old);
     }
+    if (next)
+        rules_starts(sim, c, next);
+    if (next && sim->switch_cost)
+        pass_time(c, sim->time + sim->switch_cost, false);
 }
 
-/* No idle CPU while somebody waits behind another one that may run there. */
-static void check_busy(const struct sim_machine *m)
+static void wait_for_interrupt(void)
 {
-    unsigned idle = 0;
+    struct sim_cpu *c = sim_cpu_of(this_cpu());
 
-    for (unsigned c = 0; c < m->cpus; c++)
-        idle |= !m->cpu[c].now && m->cpu[c].look == NEVER ? 1u << c : 0;
-    for (unsigned i = 0; idle && i < m->vcpus; i++)
-        if (m->vcpu[i].fair.state == FAIR_WAITING && (m->vcpu[i].allowed & idle) &&
-            m->cpu[m->vcpu[i].home].now)
-            sim_broken(m, "idle", "vCPU %u waits on CPU %u", i, m->vcpu[i].home);
+    follow_switch(c, NULL);
+    pass_time(c, late(c->timer), true);
+    if (c->timer && c->timer <= sim->time)
+        c->pending |= BIT(0);
+    take_interrupts(c);
 }
 
-/* A CPU that was not kicked looks again before it should change over. */
-static void check_kick(const struct sim_machine *m, struct sim_cpu *c)
+static void let_interrupts_in(void)
 {
-    uint64_t slice = fair_slice(&c->queue, m->time);
-
-    if (slice != FAIR_NO_LIMIT && c->look > m->time + slice + SIM_LATE)
-        sim_broken(m, "kick", "should change over in %llu ticks, and does not know",
-                   (unsigned long long)slice);
+    take_interrupts(sim_cpu_of(this_cpu()));
 }
 
-/* --- a CPU --- */
-
-static void settle(struct sim_machine *m, struct sim_cpu *c)
+static struct fair_entity *simulated_steal(struct fair_queue *from,
+                                           bool (*allowed)(struct fair_entity *e, void *context),
+                                           void *context, uint64_t now)
 {
-    uint64_t ran = m->time - c->since;
+    struct fair_entity *e = fair_steal(from, allowed, context, now);
 
-    c->since = m->time;
+    if (e) {
+        sim_figures.steals++;
+        sim_vcpu_of(vcpu_of(e)->v)->home = this_cpu()->id;
+    }
+    return e;
+}
+
+static struct fair_entity *simulated_pick(const struct fair_queue *from, uint64_t load,
+                                          bool (*allowed)(struct fair_entity *e, void *context),
+                                          void *context, bool *soon)
+{
+    struct fair_entity *e = balance_pick(from, load, allowed, context, soon);
+
+    if (e) {
+        sim_figures.pulls++;
+        sim_vcpu_of(vcpu_of(e)->v)->home = this_cpu()->id;
+    }
+    return e;
+}
+
+/* --- what is around --- */
+
+void *memory_alloc_zeroed(struct account *account UNUSED, enum memory_kind kind UNUSED, uint64_t count)
+{
+    static uint8_t pages[SIM_VCPUS + 8 * SIM_CPUS][PAGE_SIZE] ALIGNED(PAGE_SIZE);
+    unsigned first = pages_used;
+
+    pages_used += (unsigned)count;
+    assert_true(pages_used <= ARRAY_SIZE(pages));
+    return memset(pages[first], 0, count * PAGE_SIZE);
+}
+
+void console_timer(void)
+{
+}
+void log_info(const char *fmt UNUSED, ...)
+{
+}
+void log_error(const char *fmt UNUSED, ...)
+{
+}
+void trace_note(enum trace_kind kind UNUSED, unsigned reason UNUSED, uint32_t who UNUSED)
+{
+}
+void blackbox_note_crash(unsigned id UNUSED)
+{
+}
+
+/* --- guests --- */
+
+/* What it got since the last time. */
+static void settle(struct sim_cpu *c)
+{
+    uint64_t ran = sim->time - c->since;
+
+    c->since = sim->time;
     if (!c->now)
         return;
     c->now->received += ran;
     c->now->in_window += ran;
-    c->now->left -= ran < c->now->left ? ran : c->now->left;
-}
-
-static void arm(struct sim_machine *m, struct sim_cpu *c)
-{
-    uint64_t slice = fair_slice(&c->queue, m->time);
-
-    c->look = NEVER;
-    if (!c->now)
-        return;
-    if (!slice)
-        sim_broken(m, "progress", "should change over before it has begun");
-    if (slice != FAIR_NO_LIMIT)
-        c->look = m->time + slice + sim_random(m, SIM_LATE);
-    if (c->now->kind != SIM_HOG && m->time + c->now->left < c->look)
-        c->look = m->time + c->now->left;
+    c->now->left -= MIN(ran, c->now->left);
 }
 
 static uint64_t around(struct sim_machine *m, uint64_t mean)
@@ -253,231 +349,128 @@ static struct sim_vcpu *random_mate(struct sim_machine *m, const struct sim_vcpu
     return NULL;
 }
 
-/* What it does at the end of a burst. */
-static enum fair_stop end_burst(struct sim_machine *m, struct sim_cpu *c, struct sim_vcpu *v)
+/* It names another one, or only says that it spins. */
+static enum run_end end_spinning(struct sim_machine *m, struct sim_vcpu *v)
 {
     struct sim_vcpu *mate;
 
+    sim_figures.yields++;
+    mate = !v->gang && sim_random(m, 2) ? random_mate(m, v) : NULL;
+    if (mate && sched_yield_to(&worlds[v - m->vcpu].vcpu, &worlds[mate - m->vcpu].vcpu))
+        return RUN_PREEMPTED;
+    return RUN_YIELDED;
+}
+
+static enum run_end end_until(struct sim_machine *m, struct sim_vcpu *v, uint64_t wakes, bool by_timer)
+{
+    v->wakes = wakes;
+    if (!by_timer)
+        call_at(m, v, wakes);
+    return RUN_BLOCKED;
+}
+
+/* What it does at the end of a burst. */
+static enum run_end end_burst(struct sim_machine *m, struct sim_vcpu *v)
+{
     switch (v->kind) {
     case SIM_PERIODIC:
         v->left = v->burst;
         v->period += v->pause * (1 + (m->time - v->period) / v->pause);
-        v->wakes = v->period;
-        return FAIR_BLOCKED;
+        return end_until(m, v, v->period, true);
+    case SIM_NAPPER: v->left = v->burst; return end_until(m, v, m->time + v->pause, true);
     case SIM_SPINNER:
         v->left = around(m, v->burst);
-        v->wakes = m->time + around(m, v->pause);
-        if (!v->gang && sim_random(m, 64) == 0)
-            return FAIR_BLOCKED;
-        sim_figures.yields++;
-        mate = v->gang || sim_random(m, 2) ? random_mate(m, v) : NULL;
-        if (mate)
-            fair_favour(&c->queue, &mate->fair, m->time);
-        return FAIR_YIELDED;
-    default:
-        v->left = around(m, v->burst);
-        v->wakes = m->time + around(m, v->pause);
-        return FAIR_BLOCKED;
+        if (v->gang || sim_random(m, 64))
+            return end_spinning(m, v);
+        return end_until(m, v, m->time + around(m, v->pause), false);
+    default: v->left = around(m, v->burst); return end_until(m, v, m->time + around(m, v->pause), false);
     }
 }
 
-static void starts(struct sim_machine *m, struct sim_cpu *c, struct sim_vcpu *v)
+/* An exit: the end of the burst, or why the processor was left, as vcpu/ and vmx/ take that up. */
+static enum run_end after_exit(struct sim_cpu *c, struct sim_vcpu *v)
 {
-    sim_figures.switches++;
-    if (v->home != (unsigned)(c - m->cpu) || !(v->allowed >> v->home & 1))
-        sim_broken(m, "affinity", "CPU %u runs a vCPU of CPU %u", (unsigned)(c - m->cpu), v->home);
-    if (v->woken && latency_count < LATENCIES)
-        latencies[latency_count++] = m->time - v->ready;
-    v->woken = false;
-    check_wait(m, v);
-    if (v->kind == SIM_HOG && !m->moves)
-        check_guarantee(m, v);
+    const struct cpu *cpu = this_cpu();
+
+    take_interrupts(c);
+    if (v->kind != SIM_HOG && !v->left)
+        return end_burst(sim, v);
+    if (!cpu->next_event || cpu->next_event > sim->time)
+        return RUN_ON;
+    if (cpu->next_event == cpu->slice_end)
+        return RUN_PREEMPTED;
+    sched_event();
+    return RUN_ON;
 }
 
-static void stops(struct sim_machine *m, struct sim_vcpu *v, enum fair_stop why)
+/* Until the next exit. */
+static enum run_end stay_in_guest(struct sim_cpu *c, struct sim_vcpu *v)
 {
-    if (v->fair.ran != v->received)
-        sim_broken(m, "account", "charged %llu of %llu ticks", (unsigned long long)v->fair.ran,
-                   (unsigned long long)v->received);
-    if (v->kind == SIM_HOG && !m->moves) {
-        check_guarantee(m, v);
-        check_fairness(m, v);
+    uint64_t until = late(this_cpu()->next_event);
+
+    if (v->kind != SIM_HOG)
+        until = MIN(until, sim->time + v->left);
+    c->now = v;
+    c->since = sim->time;
+    pass_time(c, until, true);
+    settle(c);
+    c->now = NULL;
+    if (sim->exit_cost)
+        pass_time(c, sim->time + sim->exit_cost, false);
+    return after_exit(c, v);
+}
+
+static enum run_end run_guest(struct vcpu *vcpu)
+{
+    struct sim_cpu *c = sim_cpu_of(this_cpu());
+    struct sim_vcpu *v = sim_vcpu_of(vcpu);
+    enum run_end end = RUN_ON;
+
+    follow_switch(c, v);
+    v->mail = false;
+    vcpu_take(vcpu, ASKED_MAIL | ASKED_NMI);
+    while (end == RUN_ON) {
+        if (vcpu->asked & ASKED_RESCHED) {
+            vcpu_take(vcpu, ASKED_RESCHED);
+            end = sched_look() ? RUN_PREEMPTED : RUN_ON;
+        }
+        if (end == RUN_ON)
+            end = stay_in_guest(c, v);
     }
-    v->ready = m->time;
-    if (why == FAIR_BLOCKED)
-        fall_asleep(m, v, v->wakes);
+    c->must = c->queue->count && (end == RUN_YIELDED || fair_slice(c->queue, sim->time) == 0);
+    return end;
 }
 
-struct thief {
-    const struct sim_machine *m;
-    unsigned cpu;
-};
-
-static bool may_come(struct fair_entity *e, void *context)
+static bool block_guest(struct vcpu *vcpu, uint64_t *wake_at)
 {
-    const struct thief *t = context;
+    struct sim_vcpu *v = sim_vcpu_of(vcpu);
 
-    return ((struct sim_vcpu *)e)->allowed >> t->cpu & 1;
+    *wake_at = v->kind == SIM_PERIODIC || v->kind == SIM_NAPPER ? v->wakes : 0;
+    return !v->mail;
 }
 
-static bool steal(struct sim_machine *m, unsigned cpu, unsigned from)
+static void unblock_guest(struct vcpu *v UNUSED)
 {
-    struct thief thief = {m, cpu};
-    struct fair_entity *e;
-
-    e = from == cpu ? NULL : fair_steal(&m->cpu[from].queue, may_come, &thief, m->time);
-    if (!e)
-        return false;
-    sim_figures.steals++;
-    ((struct sim_vcpu *)e)->home = cpu;
-    fair_add(&m->cpu[cpu].queue, e, m->time);
-    return true;
+    sim_figures.wakes++;
 }
 
-static struct fair_entity *steal_and_pick(struct sim_machine *m, unsigned cpu)
+static bool guest_has_mail(const struct vcpu *v)
 {
-    for (unsigned i = 1; i < m->cpus; i++)
-        if (steal(m, cpu, (cpu + i) % m->cpus))
-            return fair_next(&m->cpu[cpu].queue, FAIR_BLOCKED, m->time);
-    return NULL;
+    return sim_vcpu_of(v)->mail;
 }
 
-static void look(struct sim_machine *m, struct sim_cpu *c)
-{
-    struct sim_vcpu *old = c->now;
-    enum fair_stop why = FAIR_PREEMPTED;
-    struct fair_entity *next;
-    bool must;
-
-    settle(m, c);
-    must = c->queue.count && fair_slice(&c->queue, m->time) == 0;
-    if (old && old->kind != SIM_HOG && !old->left)
-        why = end_burst(m, c, old);
-    next = fair_next(&c->queue, why, m->time);
-    if (old && next == &old->fair && (must || (why == FAIR_YIELDED && c->queue.count)))
-        sim_broken(m, "switch", "goes on with one that should give way");
-    if (!next && m->moves)
-        next = steal_and_pick(m, (unsigned)(c - m->cpu));
-    c->now = (struct sim_vcpu *)next;
-    if (c->now != old && old)
-        stops(m, old, why);
-    if (c->now != old && c->now)
-        starts(m, c, c->now);
-    arm(m, c);
-    check_heap(m, &c->queue);
-}
-
-/* Somebody waits, woken or displaced, and may perhaps run elsewhere: those who idle look for something to
- * steal. */
-static void kick_idle(struct sim_machine *m, const struct sim_cpu *c)
-{
-    for (unsigned i = 0; m->moves && c->queue.count && i < m->cpus; i++)
-        if (!m->cpu[i].now && m->cpu[i].look == NEVER)
-            m->cpu[i].look = m->time + sim_random(m, SIM_LATE);
-}
+struct backend backend = {
+    .run = run_guest, .block = block_guest, .unblock = unblock_guest, .has_mail = guest_has_mail};
 
 /* --- the machine --- */
 
-static unsigned place(const struct sim_machine *m, const struct sim_vcpu *v)
-{
-    if (v->kind == SIM_HOPPER)
-        return (v->home + 1) % m->cpus;
-    if (!m->moves || (!m->cpu[v->home].now && !m->cpu[v->home].queue.count))
-        return v->home;
-    for (unsigned c = 0; c < m->cpus; c++)
-        if (!m->cpu[c].now && !m->cpu[c].queue.count && (v->allowed >> c & 1))
-            return c;
-    return v->home;
-}
-
-static struct sim_cpu *wake(struct sim_machine *m, struct sim_vcpu *v)
-{
-    unsigned to = place(m, v);
-    struct sim_cpu *c = &m->cpu[to];
-    uint64_t seen = m->time + sim_random(m, SIM_LATE);
-
-    if (to != v->home && v->fair.queue)
-        fair_remove(&m->cpu[v->home].queue, &v->fair, m->time);
-    sim_figures.wakes++;
-    v->home = to;
-    v->ready = m->time;
-    v->woken = v->kind == SIM_PERIODIC && v->received;
-    settle(m, c);
-    if (fair_add(&c->queue, &v->fair, m->time))
-        c->look = seen < c->look ? seen : c->look;
-    check_kick(m, c);
-    check_heap(m, &c->queue);
-    return c;
-}
-
-/* What a CPU does now and then: the one that sched/balance.c picks from the most loaded other one comes to
- * it. */
-static void pull(struct sim_machine *m, unsigned to)
-{
-    struct thief thief = {m, to};
-    struct fair_entity *e;
-    unsigned from = to;
-    bool soon;
-
-    for (unsigned i = 1; i < m->cpus; i++)
-        if (m->cpu[(to + i) % m->cpus].queue.load > m->cpu[from].queue.load)
-            from = (to + i) % m->cpus;
-    e = balance_pick(&m->cpu[from].queue, m->cpu[to].queue.load, may_come, &thief, &soon);
-    m->cpu[to].balance += soon ? m->pull / 16 : m->pull;
-    if (!e)
-        return;
-    settle(m, &m->cpu[to]);
-    sim_figures.pulls++;
-    fair_remove(&m->cpu[from].queue, e, m->time);
-    ((struct sim_vcpu *)e)->home = to;
-    fair_add(&m->cpu[to].queue, e, m->time);
-    m->cpu[to].look = m->time;
-}
-
-static unsigned first_to_balance(const struct sim_machine *m)
-{
-    unsigned first = 0;
-
-    for (unsigned c = 1; c < m->cpus; c++)
-        if (m->cpu[c].balance < m->cpu[first].balance)
-            first = c;
-    return first;
-}
-
-static void end_window(struct sim_machine *m)
-{
-    for (unsigned cpu = 0; cpu < m->cpus; cpu++) {
-        double time = 0, weight = 0;
-
-        settle(m, &m->cpu[cpu]);
-        for (unsigned i = 0; i < m->vcpus; i++)
-            if (m->vcpu[i].home == cpu && m->vcpu[i].kind == SIM_HOG) {
-                time += (double)m->vcpu[i].in_window;
-                weight += m->vcpu[i].fair.weight;
-            }
-        for (unsigned i = 0; i < m->vcpus; i++) {
-            struct sim_vcpu *v = &m->vcpu[i];
-            double error = ((double)v->in_window - time * v->fair.weight / weight) * 100 / SIM_WINDOW;
-
-            if (v->home != cpu)
-                continue;
-            if (v->kind == SIM_HOG && !m->moves && (error < 0 ? -error : error) > sim_figures.fairness_error)
-                sim_figures.fairness_error = error < 0 ? -error : error;
-            v->in_window = 0;
-        }
-    }
-}
-
-void sim_init(struct sim_machine *m, uint64_t seed, unsigned cpus, uint64_t clock)
+void sim_init(struct sim_machine *m, uint64_t seed, unsigned count, uint64_t clock)
 {
     memset(m, 0, sizeof(*m));
     m->random = seed * 0x9e3779b97f4a7c15 + 1;
-    m->cpus = cpus;
-    for (unsigned c = 0; c < cpus; c++) {
-        fair_queue_init(&m->cpu[c].queue);
-        m->cpu[c].queue.clock = clock;
-        m->cpu[c].look = NEVER;
-    }
+    m->cpus = count;
+    for (unsigned c = 0; c < count; c++)
+        m->cpu[c].clock = clock;
 }
 
 struct sim_vcpu *sim_vcpu(struct sim_machine *m, enum sim_kind kind, unsigned weight, uint64_t burst,
@@ -486,8 +479,9 @@ struct sim_vcpu *sim_vcpu(struct sim_machine *m, enum sim_kind kind, unsigned we
     struct sim_vcpu *v = &m->vcpu[m->vcpus];
 
     assert_true(m->vcpus < SIM_VCPUS);
-    fair_entity_init(&v->fair, weight, SIM_SLICE);
     v->kind = kind;
+    v->weight = weight;
+    v->slice = SIM_SLICE;
     v->burst = burst;
     v->pause = pause;
     v->left = burst;
@@ -496,18 +490,129 @@ struct sim_vcpu *sim_vcpu(struct sim_machine *m, enum sim_kind kind, unsigned we
     return v;
 }
 
+static void sit_idle(void)
+{
+}
+
+static void be_cpu(void)
+{
+    static const struct loop_hooks hooks = {.idle = sit_idle};
+
+    fiber_enter(&clockwork);
+    sched_loop(&hooks);
+}
+
+static void set_time(struct sim_machine *m, uint64_t time)
+{
+    m->time = fake_tsc = time;
+}
+
+/* CPUs do not balance together. */
+static void build_cpu(struct sim_machine *m, unsigned c)
+{
+    physical[c] = (struct cpu){.id = c, .shared = true};
+    cpus[c] = &physical[c];
+    assert_non_null(queue_of(cpus[c]));
+    cpus[c]->queue->fair.clock = m->cpu[c].clock;
+    cpus[c]->queue->balance_at = m->pull ? m->pull + sim_random(m, m->pull) : 0;
+    m->cpu[c].queue = &cpus[c]->queue->fair;
+    m->cpu[c].look = m->time;
+    m->cpu[c].seen = SIM_NEVER;
+    fiber_create(&fibers[c], be_cpu, stacks[c]);
+}
+
+static void build_vm(struct world *w, const struct sim_vcpu *v)
+{
+    w->config = (struct vm_config){.sched = SCHED_SHARED,
+                                   .weight = v->weight,
+                                   .slice_us = (unsigned)v->slice,
+                                   .vcpus = v->gang ? CONFIG_MAX_VCPUS : 1,
+                                   .cpus_line = 1};
+    w->config.cpus.bits[0] = v->allowed;
+    w->vm = (struct vm){.config = &w->config};
+    w->vm.state.phase = VM_RUNS;
+    assert_true(sched_create(&w->vm, NULL));
+}
+
+static void build_vcpu(struct sim_machine *m, struct sim_vcpu *v, struct vm **gang)
+{
+    struct world *w = &worlds[v - m->vcpu];
+    struct placement place = {&cpus[v->home], 1};
+    struct vm *vm = v->gang && *gang ? *gang : &w->vm;
+
+    if (vm == &w->vm)
+        build_vm(w, v);
+    if (v->gang)
+        *gang = vm;
+    w->statistics = (struct vcpu_statistics){0};
+    w->vcpu = (struct vcpu){.vm = vm, .id = vm->vcpu_count, .stats = &w->statistics};
+    vm->vcpus[vm->vcpu_count++] = &w->vcpu;
+    assert_true(sched_create_vcpu(&w->vcpu, &place));
+    v->fair = &w->vcpu.sched->fair;
+    v->weight = v->fair->weight;
+    v->slice = v->fair->slice;
+}
+
+static void start_vcpu(struct sim_machine *m, struct sim_vcpu *v)
+{
+    struct vm *vm = worlds[v - m->vcpu].vcpu.vm;
+
+    for (unsigned i = 0; i < vm->vcpu_count; i++) {
+        sim_vcpu_of(vm->vcpus[i])->started = true;
+        sim_vcpu_of(vm->vcpus[i])->ready = m->time;
+    }
+    sim_figures.wakes += vm->vcpu_count;
+    sched_start(vm);
+}
+
+/* A TSC of 0 would mean that there is no deadline. */
+static void build(struct sim_machine *m)
+{
+    struct vm *gang = NULL;
+
+    sim = m;
+    fake_this_cpu = &outside;
+    failure = NULL;
+    holds = pages_used = 0;
+    set_time(m, 1);
+    machine.tsc_hz = TSC_HZ;
+    cpu_count = m->cpus;
+    for (unsigned c = 0; c < m->cpus; c++)
+        build_cpu(m, c);
+    sched_enable();
+    for (unsigned i = 0; i < m->vcpus; i++)
+        build_vcpu(m, &m->vcpu[i], &gang);
+    machine.tsc_hz = m->pull * BALANCE_HZ;
+}
+
 static void start(struct sim_machine *m)
 {
-    for (unsigned c = 0; c < m->cpus; c++)
-        m->cpu[c].balance = m->pull + sim_random(m, SIM_SLICE); /* CPUs do not start together */
     for (unsigned i = 0; i < m->vcpus; i++) {
         struct sim_vcpu *v = &m->vcpu[i];
 
         if (v->kind == SIM_HOG)
-            wake(m, v);
+            start_vcpu(m, v);
         else
-            fall_asleep(m, v, v->period = sim_random(m, v->pause));
+            call_at(m, v, v->period = m->time + sim_random(m, v->pause));
     }
+}
+
+/* Its VM starts, or it is sent something: by another CPU, or by a device that tells the CPU on which it
+ * waits. */
+static struct sim_cpu *happen(struct sim_machine *m, struct sim_vcpu *v)
+{
+    struct vcpu *vcpu = &worlds[v - m->vcpu].vcpu;
+
+    if (!v->started) {
+        start_vcpu(m, v);
+    } else if (sim_random(m, 2)) {
+        v->mail = true;
+        vcpu_ask(vcpu, ASKED_NMI);
+    } else {
+        v->mail = true;
+        interrupt_cpu(vcpu->cpu, VECTOR_WAKEUP);
+    }
+    return &m->cpu[v->home];
 }
 
 static struct sim_cpu *first_to_look(struct sim_machine *m)
@@ -520,48 +625,48 @@ static struct sim_cpu *first_to_look(struct sim_machine *m)
     return first;
 }
 
-/* Who waits now, and perhaps would for ever, has been promised the same. */
-static void end(struct sim_machine *m)
+static void go_on(struct sim_machine *m, struct sim_cpu *c)
+{
+    unsigned number = (unsigned)(c - m->cpu);
+
+    fake_this_cpu = cpus[number];
+    fiber_switch(&clockwork, &fibers[number]);
+    fake_this_cpu = &outside;
+    if (failure)
+        fail_msg("%s", failure);
+}
+
+static void settle_all(struct sim_machine *m)
 {
     for (unsigned c = 0; c < m->cpus; c++)
-        settle(m, &m->cpu[c]);
-    for (unsigned i = 0; i < m->vcpus; i++) {
-        if (m->vcpu[i].fair.state == FAIR_WAITING)
-            check_wait(m, &m->vcpu[i]);
-        if (m->vcpu[i].kind == SIM_HOG && !m->moves)
-            check_guarantee(m, &m->vcpu[i]);
-    }
+        settle(&m->cpu[c]);
 }
 
 void sim_run(struct sim_machine *m, uint64_t until)
 {
     uint64_t window = SIM_WINDOW;
 
+    build(m);
     start(m);
     for (;;) {
         struct sim_cpu *c = first_to_look(m);
-        unsigned balancing = first_to_balance(m);
-        uint64_t balance = m->pull ? m->cpu[balancing].balance : NEVER;
-        uint64_t wakes = m->sleepers ? m->sleeping[0].time : NEVER;
-        uint64_t next = c->look < wakes ? c->look : wakes;
+        uint64_t happens = m->sleepers ? m->sleeping[0].time : SIM_NEVER;
 
-        next = window < next ? window : next;
-        m->time = balance < next ? balance : next;
+        set_time(m, MIN(window, MIN(c->look, happens)));
         if (m->time >= until)
             break;
-        if (m->time == balance) {
-            pull(m, balancing);
-        } else if (m->time == window) {
-            end_window(m);
+        if (m->time == window) {
+            settle_all(m);
+            rules_window(m);
             window += SIM_WINDOW;
-        } else if (m->time == wakes) {
-            c = wake(m, first_to_wake(m));
+        } else if (m->time == happens) {
+            c = happen(m, first_called(m));
         } else {
-            look(m, c);
+            go_on(m, c);
         }
-        kick_idle(m, c);
-        if (m->moves)
-            check_busy(m);
+        rules_cpu(m, c);
+        rules_machine(m);
     }
-    end(m);
+    settle_all(m);
+    rules_end(m);
 }

@@ -34,15 +34,16 @@ UNIT_ticks := core/base/ticks.c
 UNIT_vioapic := apic/vioapic.c
 UNIT_vlapic := apic/vioapic.c apic/pid_table.c
 UNIT_vlapic_timer := apic/vioapic.c apic/pid_table.c
-# The scheduling policy in a simulation, with its comparisons counted; and the same with a mistake each, that
-# the simulation must find. What the mistakes are: tests/unit/fair_variant.
-UNIT_sched_sim := tests/unit/sched_machine.c sched/balance.c $(UNIT)/variant/counted.c
+# The scheduler in a simulation, with the comparisons of fair.c counted; and the same with a mistake each, that
+# the simulation must find. What the mistakes are: tests/unit/sched_variant.
+UNIT_sched_sim := tests/unit/sched_machine.c tests/unit/sched_rules.c core/base/format.c sched/balance.c $(UNIT)/variant/counted.c
 FAIR_MUTANTS := weightless hoarder no-credit jerky restless patient silent endless no-sift no-wrap jump fresh-start foreign-clock \
     thief no-yield patron
+SCHED_MUTANTS := deaf no-alarm no-end sleepy no-post lonely lost-call no-watch crossed burglar no-balance
 FAIR_VARIANTS := $(patsubst %,$(UNIT)/variant/%.c,counted $(FAIR_MUTANTS))
 # These include the file they test, below a fake CPU (fake_cpu.h) or fake memory (fake_memory.h, fake_ram.h): blackbox,
-# caps, console, cpuid, ept, fair (the scheduling policy, with nothing below it), guest_tsc, io, ipiv, ladder, mailbox, memory, msr, mtrr,
-# paging, prepare, pv_eoi, string, trace, vlapic, vlapic_timer, vm_life, walk.
+# bitmaps, caps, console, cpuid, ept, fair (the scheduling policy, with nothing below it), guest_tsc, io, ipiv, ladder, mailbox, memory, msr, mtrr,
+# paging, prepare, pv_eoi, sched_sim (its machine), string, trace, vlapic, vlapic_timer, vm_life, walk.
 UNIT_TESTS := acpi acpi_tables balance bitmaps blackbox budget bus caps config console cpuid decode devices ept fair format guest_tsc hv_timer io ipi ipiv \
     ladder line_edit load_linux load_multiboot mailbox memory msr mtrr multiboot2 paging prepare pv_eoi release sched_mutants sched_sim shadow string \
     ticks trace vioapic vlapic vlapic_timer vm_life walk words
@@ -67,19 +68,30 @@ $(UNIT)/$(1): $(call unit_objects,$(1))
 endef
 $(foreach t,$(UNIT_TESTS),$(eval $(call unit_rule,$(t))))
 
-$(FAIR_VARIANTS): $(UNIT)/variant/%.c: sched/fair.c tests/unit/fair_variant
-	$(UNIT_Q)mkdir -p $(@D)
-	$(UNIT_Q)tests/unit/fair_variant $* < $< > $@
+SCHED_VARIANTS := $(SCHED_MUTANTS:%=$(UNIT)/variant/%.c)
 
-define fair_mutant_rule
-$(UNIT)/sched_mutant/$(1): $(UNIT)/obj/$(UNIT)/variant/$(1).o $(filter-out %/counted.o,$(call unit_objects,sched_sim))
+$(FAIR_VARIANTS): sched/fair.c
+$(SCHED_VARIANTS): sched/sched.c
+$(FAIR_VARIANTS) $(SCHED_VARIANTS): $(UNIT)/variant/%.c: tests/unit/sched_variant
+	$(UNIT_Q)mkdir -p $(@D)
+	$(UNIT_Q)tests/unit/sched_variant $* > $@
+
+# The machine above such a sched.c.
+$(UNIT)/obj/sched_machine/%.o: tests/unit/sched_machine.c $(UNIT)/variant/%.c
+	$(UNIT_Q)mkdir -p $(@D)
+	$(UNIT_Q)$(UNIT_CC) $(UNIT_CFLAGS) -DSCHED_C='"$(UNIT)/variant/$*.c"' -Wno-unused-function -MMD -MP -c -o $@ $<
+
+# $(call mutant_rule,MUTANT,ITS OBJECT,WHAT THAT REPLACES)
+define mutant_rule
+$(UNIT)/sched_mutant/$(1): $(2) $(filter-out $(3),$(call unit_objects,sched_sim))
 	$(UNIT_Q)mkdir -p $$(@D)
 	$(UNIT_Q)$(UNIT_CC) $(UNIT_CFLAGS) -o $$@ $$^ -lcmocka
 endef
-$(foreach m,$(FAIR_MUTANTS),$(eval $(call fair_mutant_rule,$(m))))
-$(UNIT)/obj/tests/unit/sched_mutants.o: UNIT_CFLAGS += -DFAIR_MUTANTS='"$(FAIR_MUTANTS)"'
-$(UNIT)/sched_mutants: | $(UNIT)/sched_sim $(FAIR_MUTANTS:%=$(UNIT)/sched_mutant/%)
-UNIT_OBJECTS += $(FAIR_MUTANTS:%=$(UNIT)/obj/$(UNIT)/variant/%.o)
+$(foreach m,$(FAIR_MUTANTS),$(eval $(call mutant_rule,$(m),$(UNIT)/obj/$(UNIT)/variant/$(m).o,%/counted.o)))
+$(foreach m,$(SCHED_MUTANTS),$(eval $(call mutant_rule,$(m),$(UNIT)/obj/sched_machine/$(m).o,%/sched_machine.o)))
+$(UNIT)/obj/tests/unit/sched_mutants.o: UNIT_CFLAGS += -DMUTANTS='"$(FAIR_MUTANTS) $(SCHED_MUTANTS)"'
+$(UNIT)/sched_mutants: | $(UNIT)/sched_sim $(FAIR_MUTANTS:%=$(UNIT)/sched_mutant/%) $(SCHED_MUTANTS:%=$(UNIT)/sched_mutant/%)
+UNIT_OBJECTS += $(FAIR_MUTANTS:%=$(UNIT)/obj/$(UNIT)/variant/%.o) $(SCHED_MUTANTS:%=$(UNIT)/obj/sched_machine/%.o)
 
 .PHONY: unit
 unit: $(UNIT_BINARIES) $(BUILD)/dev/dsdt.aml
