@@ -12,40 +12,11 @@
 #include "arch/x86/trap.h"
 #include "core/base/machine.h"
 #include "core/vm/backend.h"
-#include "sched/balance.h"
+#include "sched/run_queue.h"
 #include "sched/vm_run.h"
 
 #define BALANCE_HZ 100 /* times a second and CPU */
 #define SOON       16  /* parts of that time */
-
-struct sched_vcpu {
-    struct fair_entity fair; /* first: the queue hands these out. Asleep: it waits, or may not run */
-    struct vcpu *v;
-    struct run_queue *home; /* whose lock guards this; where it waits, runs, or ran last */
-    bool waits;             /* in the list of the queue, for an interrupt, INIT or SIPI */
-    bool spins;             /* it ran last until it yielded */
-    unsigned favoured;      /* of vCPU 0: the one of its VM that was favoured last */
-    uint64_t wake_at;       /* TSC; 0: no timer */
-    struct sched_vcpu *next, **link;
-};
-
-_Static_assert(offsetof(struct sched_vcpu, fair) == 0, "for vcpu_of()");
-_Static_assert(SCHED_MAX_SHARED <= FAIR_MAX, "all may wait for one CPU");
-
-struct run_queue {
-    struct fair_queue fair;
-    struct spinlock lock;
-    struct cpu *cpu;
-    struct sched_vcpu *waiting;
-    uint64_t balance_at;   /* TSC; 0: there is one CPU only */
-    volatile bool called;  /* by another CPU, to steal; until this one looks at the queues again */
-    volatile bool watches; /* it waits, but will look again by itself */
-};
-
-static struct sched_vcpu *vcpu_of(struct fair_entity *e)
-{
-    return (struct sched_vcpu *)e;
-}
 
 /* --- with the lock of the queue --- */
 
@@ -80,6 +51,8 @@ static bool may_move(struct fair_entity *e, void *to)
     const struct run_queue *q = to;
     const struct vm_config *c = vcpu_of(e)->v->vm->config;
 
+    if (vcpu_of(e)->home->loader == vcpu_of(e))
+        return false;
     return !c->cpus_line || cpu_set_has(&c->cpus, q->cpu->id);
 }
 
@@ -205,7 +178,7 @@ static NOINLINE struct sched_vcpu *stop_and_pick(struct run_queue *q, struct sch
 {
     struct sched_vcpu *next;
 
-    if (s && !vm_may_run(s->v->vm))
+    if (s && !vm_may_run(s->v->vm) && s != q->loader)
         end = RUN_LEFT;
     else if (end == RUN_LEFT)
         end = RUN_PREEMPTED; /* its VM started again */
@@ -216,7 +189,7 @@ static NOINLINE struct sched_vcpu *stop_and_pick(struct run_queue *q, struct sch
 }
 
 /* s, if any, has run and stops; what runs now? NULL: nothing here. */
-static struct sched_vcpu *change_over(struct run_queue *q, struct sched_vcpu *s, enum run_end end)
+static INLINED struct sched_vcpu *change_over(struct run_queue *q, struct sched_vcpu *s, enum run_end end)
 {
     struct sched_vcpu *next;
     uint64_t now;
@@ -426,6 +399,22 @@ static NOINLINE enum run_end run_traced(struct vcpu *v)
     return end;
 }
 
+static const struct loop_hooks *loop;
+
+bool sched_heed(struct cpu *cpu)
+{
+    if (!loop || cpu->at_work)
+        return false;
+    if (cpu->leave)
+        loop->leave();
+    if (!cpu->work)
+        return true;
+    cpu->at_work = true;
+    loop->work();
+    cpu->at_work = false;
+    return true;
+}
+
 static INLINED enum run_end run_vcpu(struct cpu *cpu, struct vcpu *v)
 {
     enum run_end end = RUN_LEFT;
@@ -441,7 +430,7 @@ static INLINED enum run_end run_vcpu(struct cpu *cpu, struct vcpu *v)
 }
 
 /* Until there is nobody left to run. One call of change_over(), which becomes part of the loop. */
-static void run_shared(struct run_queue *q, const struct loop_hooks *hooks)
+static void run_shared(struct run_queue *q)
 {
     struct sched_vcpu *s = NULL;
     enum run_end end = RUN_LEFT;
@@ -449,7 +438,7 @@ static void run_shared(struct run_queue *q, const struct loop_hooks *hooks)
     for (;;) {
         s = change_over(q, s, end);
         if (unlikely(q->cpu->work))
-            hooks->work();
+            sched_heed(q->cpu);
         if ((!s && !(s = steal(q))) || q->cpu->leave)
             return;
         end = run_vcpu(q->cpu, s->v);
@@ -477,6 +466,19 @@ static uint64_t end_of_wait(struct run_queue *q)
     q->watches = true;
     again = rdtsc() + machine.tsc_hz / BALANCE_HZ;
     return first && first < again ? first : again;
+}
+
+COLD struct sched_vcpu *sched_run_lent(struct run_queue *q, struct sched_vcpu *s)
+{
+    enum run_end end = RUN_PREEMPTED;
+
+    if (s != q->loader) {
+        end = run_vcpu(q->cpu, s->v);
+        let_interrupts_in();
+        s->spins = end == RUN_YIELDED;
+        vm_end_run(s->v->vm);
+    }
+    return change_over(q, s, end);
 }
 
 static NOINLINE void idle(struct run_queue *q)
@@ -733,11 +735,9 @@ NORETURN void sched_loop(const struct loop_hooks *hooks)
 {
     struct cpu *cpu = this_cpu();
 
+    loop = hooks;
     for (;;) {
-        if (cpu->leave)
-            hooks->leave();
-        if (cpu->work)
-            hooks->work();
+        sched_heed(cpu);
         if (cpu->owner && vm_may_run(cpu->owner->vm)) {
             run_dedicated(cpu);
             continue;
@@ -745,7 +745,7 @@ NORETURN void sched_loop(const struct loop_hooks *hooks)
         if (cpu->queue && (cpu->queue->called || cpu->queue->watches))
             answer_call(cpu->queue);
         if (cpu->queue)
-            run_shared(cpu->queue, hooks);
+            run_shared(cpu->queue);
         hooks->idle();
         if (cpu->queue)
             idle(cpu->queue);

@@ -30,6 +30,16 @@ void sched_stop(struct vm *vm);
 bool sched_holds(const struct vm *vm); /* a queue knows one of its vCPUs */
 
 /*
+ * A VM has ended, and its last vCPU has left on this CPU, which does what follows (vm_left() in vm_run.c).
+ * While that takes long, others that share the CPU run between its pieces, on the account of that vCPU; when
+ * one of them ends its VM, what follows for that one comes later: sched_begin_load() is false then, and
+ * sched_next_load() returns the VM. NULL: that was all.
+ */
+bool sched_begin_load(struct vm *vm);
+struct vm *sched_next_load(void);
+void sched_lend(void); /* between the pieces */
+
+/*
  * From any CPU: a note for the vCPU (ASKED_* of core/vm/vm.h), and its CPU is told: it comes out of its guest
  * or its wait and looks at it.
  */

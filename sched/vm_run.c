@@ -12,8 +12,9 @@
 
 #define REVIVES (ASKED_INIT | ASKED_STARTUP | ASKED_NMI | ASKED_UNHALT)
 
-#define TOLD_ALWAYS 10 /* restarts */
-#define TOLD_EACH   100
+#define TOLD_ALWAYS   10 /* restarts */
+#define TOLD_EACH     100
+#define TOLD_A_SECOND 4 /* of those */
 
 static vm_ended_fn *ended;
 
@@ -39,7 +40,7 @@ static const uint8_t may_follow[VM_PHASES] = {
 /* What the operator wants outlasts what the guest does; a stop at a breakpoint does not. */
 static uint8_t kept_pause(union vm_state s)
 {
-    return s.pause == PAUSE_USER ? PAUSE_USER : PAUSE_NONE;
+    return s.pause == PAUSE_USER || s.pause == PAUSE_LOOK ? s.pause : PAUSE_NONE;
 }
 
 static union vm_state next_state(union vm_state was, union vm_state to)
@@ -65,15 +66,43 @@ bool vm_move(struct vm *vm, unsigned from, union vm_state to)
     return true;
 }
 
-/* The whole word is compared, with nobody running in it: if it changes in between, the CPU that changed it
- * comes here. */
-static bool move_if_left(struct vm *vm, union vm_state was, enum vm_phase phase)
+bool vm_move_from(struct vm *vm, union vm_state was, union vm_state to)
 {
-    union vm_state to = was;
-
-    to.phase = (uint8_t)phase;
     return __atomic_compare_exchange_n(&vm->state.word, &was.word, next_state(was, to).word, false,
                                        __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
+}
+
+bool vm_wish(struct vm *vm, enum vm_end end, enum vm_pause pause)
+{
+    union vm_state was = vm_state(vm), to;
+
+    do {
+        if (was.phase != VM_ENDING && was.phase != VM_LOADING)
+            return false;
+        to = was;
+        if (end)
+            to.end = (uint8_t)end;
+        else
+            to.pause = (uint8_t)pause;
+    } while (!__atomic_compare_exchange_n(&vm->state.word, &was.word, to.word, false, __ATOMIC_SEQ_CST,
+                                          __ATOMIC_SEQ_CST));
+    return true;
+}
+
+/* With nobody running in the word: if it changes in between, the CPU that changed it comes here, or the
+ * operator has a wish. */
+static bool move_if_left(struct vm *vm, enum vm_phase from, enum vm_phase to)
+{
+    union vm_state s = vm_state(vm);
+
+    for (; s.phase == from && !s.running; s = vm_state(vm)) {
+        union vm_state next = s;
+
+        next.phase = (uint8_t)to;
+        if (vm_move_from(vm, s, next))
+            return true;
+    }
+    return false;
 }
 
 COLD void vm_left(struct vm *vm)
@@ -84,10 +113,13 @@ COLD void vm_left(struct vm *vm)
         return;
     if (s.phase == VM_PAUSING) {
         vm->rests_since = rdtsc();
-        move_if_left(vm, s, VM_PAUSED);
-    } else if (s.phase == VM_ENDING && move_if_left(vm, s, VM_LOADING)) {
+        move_if_left(vm, VM_PAUSING, VM_PAUSED);
+    } else if (s.phase == VM_ENDING && move_if_left(vm, VM_ENDING, VM_LOADING)) {
         sched_stop(vm);
-        ended(vm);
+        if (!sched_begin_load(vm))
+            return;
+        for (struct vm *next = vm; next; next = sched_next_load())
+            ended(next);
     }
 }
 
@@ -109,30 +141,52 @@ bool vm_wants_restart(const struct vm *vm, enum vm_end end)
     }
 }
 
-bool vm_is_told(const struct vm *vm, enum vm_end end)
+static bool power_of_ten(unsigned n)
 {
-    return !vm_wants_restart(vm, end) || vm->resets <= TOLD_ALWAYS || vm->resets % TOLD_EACH == 0;
+    while (n && n % 10 == 0)
+        n /= 10;
+    return n == 1;
 }
 
-void vm_request_end(struct vm *vm, enum vm_end end, const char *fmt, ...)
+static bool shall_be_told(const struct vm *vm, enum vm_end end, uint64_t now)
+{
+    unsigned restart = vm->resets + 1;
+
+    if (!vm_wants_restart(vm, end) || restart <= TOLD_ALWAYS || power_of_ten(restart))
+        return true;
+    return restart % TOLD_EACH == 0 && now - vm->told_at > machine.tsc_hz / TOLD_A_SECOND;
+}
+
+static void note_end(struct vm *vm, enum vm_end end)
+{
+    uint64_t now = rdtsc();
+
+    vm->told = shall_be_told(vm, end, now);
+    if (vm->told)
+        vm->told_at = now;
+    trace_note(TRACE_END, end, TRACE_WHO(vm->id, 0));
+    if (end == VM_END_CRASH)
+        blackbox_note_crash(vm->id);
+}
+
+bool vm_request_end(struct vm *vm, enum vm_end end, const char *fmt, ...)
 {
     char text[200];
     va_list args;
 
     if (!vm_move(vm, TO(RUNS) | TO(PAUSING) | TO(PAUSED) | TO(STEPS),
                  (union vm_state){.phase = VM_ENDING, .end = (uint8_t)end}))
-        return;
+        return false;
     va_start(args, fmt);
     vformat(text, sizeof(text), fmt, args);
     va_end(args);
-    trace_note(TRACE_END, end, TRACE_WHO(vm->id, 0));
-    if (end == VM_END_CRASH) {
-        blackbox_note_crash(vm->id);
+    note_end(vm, end);
+    if (vm->told && end == VM_END_CRASH)
         log_error("[vm %s] stopped: %s", vm->config->name, text);
-    } else if (vm_is_told(vm, end)) {
+    else if (vm->told)
         log_info("[vm %s] %s", vm->config->name, text);
-    }
     vm_kick(vm);
+    return true;
 }
 
 void vcpu_dead(struct vcpu *v)

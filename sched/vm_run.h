@@ -11,7 +11,7 @@
  *     paused                          steps     boot CPU: vm_step(); and back
  *     runs, pausing, paused, steps    ending    anybody: vm_request_end()
  *     ending                          loading   the last one out, which does what follows (life hook):
- *     loading                         runs, or paused if it was, or stopped
+ *     loading                         runs, or paused if that is wanted, or stopped
  *
  * In ending and loading the operator may still say what follows: vm_wish().
  *
@@ -28,7 +28,7 @@ void vm_set_ended(vm_ended_fn *ended);
 
 /*
  * Moves a VM from one of these phases (BIT(phase) each) to another; the count of those that run stays. False:
- * it was in none of them. That the operator paused it is kept through its end.
+ * it was in none of them. That the operator paused it, or looks at it, is kept through its end.
  */
 bool vm_move(struct vm *vm, unsigned from, union vm_state to);
 
@@ -75,15 +75,14 @@ static inline void vm_begin_request(struct vm *vm)
 
 /*
  * Asks a VM to end, from one of its vCPUs, whose handler then returns NEXT_LEAVE, or between
- * vm_begin_request() and vm_end_run(). The text is for the log, one line. The first request wins.
+ * vm_begin_request() and vm_end_run(). The text is for the log, one line. The first request wins. False: it
+ * has been asked already. Most ends of a VM that starts again for ever are not told (vm->told): neither the
+ * line nor what else a guest can cause to be printed.
  */
-void vm_request_end(struct vm *vm, enum vm_end end, const char *fmt, ...) PRINTF_LIKE(3, 4);
+bool vm_request_end(struct vm *vm, enum vm_end end, const char *fmt, ...) PRINTF_LIKE(3, 4);
 
 /* It starts again when it has ended like that. */
 bool vm_wants_restart(const struct vm *vm, enum vm_end end);
-
-/* False for most of the restarts of a VM that restarts for ever: it does not flood the console. */
-bool vm_is_told(const struct vm *vm, enum vm_end end);
 
 /*
  * A vCPU has met a breakpoint, says its exit handler, which returns NEXT_LEAVE then. what is for the report.

@@ -35,6 +35,8 @@ static void raise_event(struct vcpu *v, uint32_t event, uint32_t error)
         event = (uint32_t)(EVENT_VALID | EVENT_ERROR_CODE | EVENT_EXCEPTION << 8 | VECTOR_DF);
         error = 0;
     }
+    if (!(backend.get(v, GUEST_CR0) & CR0_PE)) /* real mode knows no error codes */
+        event &= ~(uint32_t)EVENT_ERROR_CODE;
     x->event = event;
     x->event_error = error;
     v->due |= DUE_EVENT;
@@ -43,6 +45,12 @@ static void raise_event(struct vcpu *v, uint32_t event, uint32_t error)
 void vcpu_inject(struct vcpu *v, unsigned vector)
 {
     raise_event(v, (uint32_t)EVENT_VALID | EVENT_EXCEPTION << 8 | vector, 0);
+}
+
+void vcpu_inject_int1(struct vcpu *v, unsigned length)
+{
+    raise_event(v, (uint32_t)EVENT_VALID | EVENT_PRIVILEGED_SOFTWARE << 8 | VECTOR_DB, 0);
+    state_of(v)->event_length = length;
 }
 
 void vcpu_inject_error(struct vcpu *v, unsigned vector, uint32_t error)

@@ -23,6 +23,7 @@ enum event_type {
 /* At the next entry; on top of one that is to be delivered already it may become a double or triple fault. */
 void vcpu_inject(struct vcpu *v, unsigned vector);
 void vcpu_inject_error(struct vcpu *v, unsigned vector, uint32_t error); /* those with an error code */
+void vcpu_inject_int1(struct vcpu *v, unsigned length); /* #DB behind INT1, which is so long */
 void vcpu_inject_page_fault(struct vcpu *v, uint64_t linear, uint32_t error);
 
 /* For handlers that refuse an instruction: #GP(0). */

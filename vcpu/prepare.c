@@ -60,6 +60,8 @@ static bool take_unhalt(struct vcpu *v)
 static bool wait_for_event(struct vcpu *v, bool interrupts)
 {
     for (;;) {
+        if (unlikely(v->dead && (v->asked & (ASKED_NMI | ASKED_INIT | ASKED_UNHALT))))
+            v->dead = false; /* before the note is taken: a mate that looks sees one of both */
         if (v->asked & (ASKED_LEAVE | ASKED_MAIL))
             vcpu_take(v, ASKED_LEAVE | ASKED_MAIL); /* both are looked at from here on */
         if (must_leave(v))
@@ -127,7 +129,11 @@ static void start_up(struct vcpu *v, unsigned vector)
 static bool take_init_and_startup(struct vcpu *v)
 {
     do {
-        uint32_t asked =
+        uint32_t asked;
+
+        if (v->asked & ASKED_STARTUP)
+            v->dead = false; /* as in wait_for_event() */
+        asked =
             __atomic_fetch_and(&v->asked, ~(ASKED_LEAVE | ASKED_INIT | ASKED_STARTUP_BITS), __ATOMIC_SEQ_CST);
 
         if (asked & ASKED_INIT)

@@ -27,9 +27,28 @@ void vmx_reinject(struct vcpu *v)
     v->due |= DUE_EVENT;
 }
 
+/*
+ * In the shadow of STI or MOV SS an entry wants to see a single step that is still to come ("Checks on guest
+ * non-register state", pending debug exceptions); the exit of a #DB there does not leave one (INT1 behind MOV
+ * SS with TF set, by anybody in ring 3).
+ */
+static COLD void keep_single_step(void)
+{
+    uint64_t pending = vmcs_read(vmcs_guest_pending_debug) & ~PENDING_STEP;
+
+    if (!(vmcs_read(vmcs_guest_interruptibility) & (BLOCKING_STI | BLOCKING_MOV_SS)))
+        return;
+    if ((vmcs_read(vmcs_guest_rflags) & RFLAGS_TF) && !(vmcs_read(vmcs_guest_debugctl) & DEBUGCTL_BTF))
+        pending |= PENDING_STEP;
+    vmcs_write(vmcs_guest_pending_debug, pending);
+}
+
 static void write_event(struct vmx_vcpu *x)
 {
     unsigned type = EVENT_TYPE(x->state.event);
+
+    if (EVENT_VECTOR(x->state.event) == VECTOR_DB)
+        keep_single_step();
 
     if (x->state.event & EVENT_ERROR_CODE)
         vmcs_write(vmcs_entry_error_code, x->state.event_error);

@@ -23,13 +23,18 @@
 #include "vmx/qualification.h"
 #include "vmx/run.h"
 
+static COLD bool crashes(struct vcpu *v, const char *what)
+{
+    return vm_request_end(
+        v->vm, VM_END_CRASH, "%s at rip %llx (vcpu %u, cs %llx, cr3 %llx, qualification %llx)", what,
+        (unsigned long long)vmcs_read(vmcs_guest_rip), v->id,
+        (unsigned long long)vmcs_read(vmcs_guest_cs_selector), (unsigned long long)vmcs_read(vmcs_guest_cr3),
+        (unsigned long long)vmcs_read(vmcs_exit_qualification));
+}
+
 static COLD enum next crash(struct vcpu *v, const char *what)
 {
-    vm_request_end(v->vm, VM_END_CRASH, "%s at rip %llx (vcpu %u, cs %llx, cr3 %llx, qualification %llx)",
-                   what, (unsigned long long)vmcs_read(vmcs_guest_rip), v->id,
-                   (unsigned long long)vmcs_read(vmcs_guest_cs_selector),
-                   (unsigned long long)vmcs_read(vmcs_guest_cr3),
-                   (unsigned long long)vmcs_read(vmcs_exit_qualification));
+    crashes(v, what);
     return NEXT_LEAVE;
 }
 
@@ -47,6 +52,10 @@ static enum next handle_exception(struct vcpu *v)
     }
     if (vector == VECTOR_MC)
         panic("machine check while a guest ran");
+    if (vector == VECTOR_DB && EVENT_TYPE(info) == EVENT_PRIVILEGED_SOFTWARE) {
+        vcpu_inject_int1(v, (unsigned)vmcs_read(vmcs_exit_instruction_length));
+        return NEXT_RESUME;
+    }
     if (vector == VECTOR_DB)
         return vcpu_debug_exception(v, vmcs_read(vmcs_exit_qualification));
     if (!(info & EVENT_ERROR_CODE)) /* #BP: only a debugger asks for it */
@@ -221,8 +230,9 @@ static enum next handle_apic_access(struct vcpu *v)
 
 static enum next handle_bad_entry(struct vcpu *v)
 {
-    vmx_explain_failed_entry(v, 0, (uint32_t)vmcs_read(vmcs_exit_reason));
-    return crash(v, "VM entry failed");
+    if (crashes(v, "VM entry failed") && v->vm->told)
+        vmx_explain_failed_entry(v, 0, (uint32_t)vmcs_read(vmcs_exit_reason));
+    return NEXT_LEAVE;
 }
 
 static enum next handle_ept_misconfig(struct vcpu *v)

@@ -19,8 +19,8 @@ void vmx_failed_entry(struct vcpu *v, enum vmx_entry result)
 {
     uint32_t error = result == VMX_FAIL_VALID ? (uint32_t)vmcs_read(vmcs_instruction_error) : 0;
 
-    vmx_explain_failed_entry(v, error, 0);
-    vm_request_end(v->vm, VM_END_CRASH, "VM entry failed with error %u", error);
+    if (vm_request_end(v->vm, VM_END_CRASH, "VM entry failed with error %u", error) && v->vm->told)
+        vmx_explain_failed_entry(v, error, 0);
     vcpu_end_run(v, RUN_LEFT);
 }
 
@@ -99,7 +99,7 @@ enum run_end vmx_run(struct vcpu *v)
         if (unlikely(result != VMX_EXITED))
             vmx_failed_entry(v, result);
     }
-    if (x->state.end == RUN_LEFT && vm_state(v->vm).end == VM_END_CRASH)
+    if (x->state.end == RUN_LEFT && vm_state(v->vm).end == VM_END_CRASH && v->vm->told)
         vmx_dump_guest(v);
     vlapic_use_hv_timer(v, true); /* nobody watches: it is looked at when v runs again */
     vlapic_schedule_out(v);

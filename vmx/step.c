@@ -14,7 +14,11 @@
 #include "vmx/switch.h"
 #include "vmx/tlb.h"
 
-static uint64_t from; /* where the instruction is; the boot CPU's */
+#define MOST_EXITS 1000 /* before an instruction has been executed: a guest may see to it that it never is \
+                         */
+
+static uint64_t from;  /* where the instruction is; the boot CPU's */
+static unsigned exits; /* since then */
 
 /* True: it has not been executed yet, as something came in between. */
 static bool go_on(struct vcpu *v, enum next next)
@@ -46,8 +50,9 @@ static bool stepped(struct vcpu *v)
     unsigned basic = vmx_basic_reason();
 
     vmx_of(v)->launched = true;
-    if (!go_on(v, vmx_handle_exit(v, basic, vmx_exit_kinds[basic])))
+    if (!go_on(v, vmx_handle_exit(v, basic, vmx_exit_kinds[basic])) || ++exits == MOST_EXITS)
         return false;
+    let_interrupts_in();
     prepare_step(v);
     return true;
 }
@@ -64,6 +69,7 @@ static void execute(struct vcpu *v)
     enum vmx_entry result;
 
     set_trap(vmx_of(v), true);
+    exits = 0;
     from = vmcs_read(vmcs_guest_rip);
     vmcs_write(vmcs_guest_rflags, vmcs_read(vmcs_guest_rflags) | RFLAGS_RF);
     prepare_step(v);
@@ -95,5 +101,5 @@ const char *vmx_step(struct vcpu *v)
     vmx_switch_out(v);
     cpu->vcpu = NULL;
     v->cpu = home;
-    return NULL;
+    return exits == MOST_EXITS ? "has not come through its instruction after 1000 exits" : NULL;
 }

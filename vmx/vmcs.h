@@ -109,6 +109,7 @@ static inline void vmcs_write(struct vmcs_field f, uint64_t value)
 
 /* Pending debug exceptions: BS. */
 #define PENDING_STEP BIT(14)
+#define DEBUGCTL_BTF BIT(1) /* TF is for branches: SDM volume 3, "Single-stepping on branches" */
 
 #define EXIT_REASONS 80
 

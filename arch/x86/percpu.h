@@ -32,6 +32,7 @@ struct cpu {
     volatile bool leave; /* set by another CPU: give the machine back (core/host/power.c) */
     volatile bool left;
     volatile bool work;          /* boot CPU: the monitor has something to do between two runs of a vCPU */
+    bool at_work;                /* and does it */
     struct vcpu *owner;          /* the dedicated vCPU that this CPU belongs to, or NULL */
     bool shared;                 /* it has a run queue (sched/sched.c) */
     uint64_t slice_end;          /* TSC; 0: nobody waits */

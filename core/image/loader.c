@@ -135,15 +135,32 @@ void *load_map(struct loading *l, uint64_t at, uint64_t n)
     return got >= n ? p : NULL;
 }
 
-/* from NULL: zeroes. In pieces: the memory need not be contiguous where we write. */
+static void (*between)(void);
+
+void load_set_between(void (*look_around)(void))
+{
+    between = look_around;
+}
+
+void load_pause(uint64_t done)
+{
+    if (done % LOAD_PIECE == 0 && between != NULL)
+        between();
+}
+
+/* from NULL: zeroes. In pieces: the memory need not be contiguous where we write, and it may take long. */
 static void fill_memory(struct loading *l, uint64_t to, const uint8_t *from, uint64_t size)
 {
+    uint64_t done = 0;
+
     for (uint64_t got = 0; size > 0; to += got, size -= got) {
         uint8_t *p = l->target->reach(l, to, size, &got);
 
         if (p == NULL)
             return;
         ASSERT(got > 0 && got <= size);
+        got = MIN(got, PAGE_SIZE);
+        load_pause(++done * PAGE_SIZE);
         if (from == NULL) {
             memset(p, 0, got);
             continue;

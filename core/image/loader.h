@@ -60,3 +60,11 @@ bool image_load(struct vm *vm, const struct image *img, struct start_state *star
 
 /* The format of a kernel file by its contents; IMAGE_FLAT when it is none of the others. */
 enum image_format image_recognise(const void *data, size_t size);
+
+/*
+ * Loading takes long, and whoever does it may have others wait: behind so many bytes this is called, by the
+ * code that zeroes memory, too.
+ */
+#define LOAD_PIECE (64 * 1024)
+void load_set_between(void (*look_around)(void));
+void load_pause(uint64_t done);

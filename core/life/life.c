@@ -46,14 +46,14 @@ const char *vm_situation(const struct vm *vm)
 }
 
 /* What the operator may ask for; NULL: it is done. */
-enum verb { START, END, PAUSE, RESUME, CONTINUE, STEP, DESTROY, VERBS };
+enum verb { START, STOP, RESET, PAUSE, RESUME, CONTINUE, STEP, DESTROY, VERBS };
 
 static const char *const refusals[VERBS][SITUATIONS] = {
     [START] = {NULL, "has been started", "has been started", "has been started", "has been started",
                "has been started"},
-    [END] = {"does not run", NULL, NULL, NULL, NULL, "is ending already"},
-    [PAUSE] = {"does not run", NULL, "is being paused", "is paused already", "is paused already",
-               "is ending"},
+    [STOP] = {"does not run", NULL, NULL, NULL, NULL, NULL},
+    [RESET] = {"does not run", NULL, NULL, NULL, NULL, "is ending already"},
+    [PAUSE] = {"does not run", NULL, "is being paused", "is paused already", "is paused already", NULL},
     [RESUME] = {"does not run", "is not paused", "is not at rest yet", NULL,
                 "has stopped at a breakpoint: 'continue' it", "is ending"},
     [CONTINUE] = {"has not stopped", "has not stopped", "has not stopped", "is paused: 'resume' it", NULL,
@@ -84,19 +84,26 @@ static void start_budgets(struct vm *vm)
         budget_start(&vm->vcpus[i]->budget, budget->exits, machine.tsc_hz, from);
 }
 
-/* Its guest begins a life, which a VM that is paused still has before it. */
-static void begin_vm_life(struct vm *vm, unsigned from, bool paused)
+/* Its guest begins a life, which a VM that shall be paused still has before it. False: it shall be off
+ * instead. */
+static bool begin_vm_life(struct vm *vm)
 {
+    union vm_state s, to;
+
     start_budgets(vm);
     trace_note(TRACE_START, 0, TRACE_WHO(vm->id, 0));
     vm->rests_since = rdtsc();
-    vm->fresh = false;
-    if (paused) {
-        vm_move(vm, from, (union vm_state){.phase = VM_PAUSED, .pause = PAUSE_USER});
-        return;
-    }
-    vm_move(vm, from, (union vm_state){.phase = VM_RUNS});
-    sched_start(vm);
+    do {
+        s = vm_state(vm);
+        if (s.end == VM_END_STOP && s.phase == VM_LOADING)
+            return false;
+        to = s.pause ? (union vm_state){.phase = VM_PAUSED, .pause = s.pause}
+                     : (union vm_state){.phase = VM_RUNS};
+        vm->fresh = false;
+    } while (!vm_move_from(vm, s, to));
+    if (!s.pause)
+        sched_start(vm);
+    return true;
 }
 
 const char *vm_start(struct vm *vm)
@@ -111,7 +118,7 @@ const char *vm_start(struct vm *vm)
             return "cannot be loaded";
     }
     power_off_asked = false; /* an administrator that starts a VM wants the machine on */
-    begin_vm_life(vm, BIT(VM_STOPPED), false);
+    begin_vm_life(vm);
     return NULL;
 }
 
@@ -126,27 +133,35 @@ bool vm_all_ended(void)
     return true;
 }
 
-/* The requester is one more to leave: when no vCPU runs, it is the last one out. */
-static const char *end_from_outside(struct vm *vm, enum vm_end why, const char *text)
+/* The requester is one more to leave: when no vCPU runs, it is the last one out. One that ends by itself just
+ * now, or is loaded again, shall be off all the same. */
+const char *vm_stop(struct vm *vm)
 {
-    const char *refused = refuse_verb(vm, END);
+    const char *refused = refuse_verb(vm, STOP);
+    bool told;
 
     if (refused)
         return refused;
     vm_begin_request(vm);
-    vm_request_end(vm, why, "%s", text);
+    do {
+        told = vm_request_end(vm, VM_END_STOP, "is stopped from outside");
+    } while (!vm_wish(vm, VM_END_STOP, PAUSE_NONE) && vm_state(vm).phase != VM_STOPPED);
+    if (!told)
+        log_info("[vm %s] ends, and is stopped from outside", vm->config->name);
     vm_end_run(vm);
     return NULL;
 }
 
-const char *vm_stop(struct vm *vm)
-{
-    return end_from_outside(vm, VM_END_STOP, "is stopped from outside");
-}
-
 const char *vm_reset(struct vm *vm)
 {
-    return end_from_outside(vm, VM_END_RESET, "is reset from outside");
+    const char *refused = refuse_verb(vm, RESET);
+
+    if (refused)
+        return refused;
+    vm_begin_request(vm);
+    vm_request_end(vm, VM_END_RESET, "is reset from outside");
+    vm_end_run(vm);
+    return NULL;
 }
 
 static void give_focus_away(const struct vm *from)
@@ -182,15 +197,14 @@ static bool may_restart(const struct vm *vm, enum vm_end end)
     return false;
 }
 
-static bool start_again(struct vm *vm, union vm_state was)
+static bool start_again(struct vm *vm)
 {
     vm->resets++;
     vm_account_is_as_built(vm);
-    if (!vm_load(vm))
+    if (!vm_load(vm) || !begin_vm_life(vm))
         return false;
-    if (vm_is_told(vm, (enum vm_end)was.end))
+    if (vm->told)
         log_info("[vm %s] starts again (%u)", vm->config->name, vm->resets);
-    begin_vm_life(vm, BIT(VM_LOADING), was.pause == PAUSE_USER);
     return true;
 }
 
@@ -207,10 +221,11 @@ static void life_ended(struct vm *vm)
     union vm_state s = vm_state(vm);
     enum vm_end end = (enum vm_end)s.end;
 
-    if (end == VM_END_CRASH && vm_is_told(vm, end))
+    if (end == VM_END_CRASH && vm->told)
         trace_show_vm(vm->id, SHOWN_OF_CRASH);
-    if (may_restart(vm, end) && start_again(vm, s))
+    if (may_restart(vm, end) && start_again(vm))
         return;
+    end = (enum vm_end)vm_state(vm).end; /* the operator may have stopped it meanwhile */
     come_to_rest(vm);
     if (what_follows(vm, end) == ENDING_POWEROFF)
         power_off_asked = true;
@@ -240,17 +255,30 @@ static const char *wait_until_left(struct vm *vm, bool asked)
     return NULL;
 }
 
-/* The requester counts as one of those that have to leave, as in end_from_outside(). */
+/* The requester counts as one of those that have to leave, as in vm_stop(). One that ends by itself just now
+ * is paused when it has been loaded again. */
 static const char *pause_for(struct vm *vm, enum vm_pause why)
 {
+    const union vm_state paused = {.phase = VM_PAUSING, .pause = (uint8_t)why};
     bool asked;
 
     vm_begin_request(vm);
-    asked = vm_move(vm, BIT(VM_RUNS), (union vm_state){.phase = VM_PAUSING, .pause = (uint8_t)why});
+    do {
+        asked = vm_move(vm, BIT(VM_RUNS), paused);
+    } while (!asked && !vm_wish(vm, VM_END_NONE, why) && vm_state(vm).phase == VM_RUNS);
     if (asked)
         vm_kick(vm);
     vm_end_run(vm);
     return wait_until_left(vm, asked);
+}
+
+/* It was not waited for to the end: it shall not stop when nobody looks any more. */
+static void look_no_more(struct vm *vm)
+{
+    union vm_state s = vm_state(vm);
+
+    if (s.pause == PAUSE_LOOK && !vm_wish(vm, VM_END_NONE, PAUSE_NONE))
+        vm_let_go(vm, true);
 }
 
 const char *vm_pause(struct vm *vm)
@@ -299,10 +327,12 @@ const char *vm_hold(struct vm *vm, bool *held)
     while (!at_rest(vm)) {
         const char *why = rdtsc() - start > machine.tsc_hz * PAUSE_SECONDS ? "does not come to rest" : NULL;
 
-        if (!why && vm_state(vm).phase == VM_RUNS)
+        if (!why && !vm_state(vm).pause)
             why = pause_for(vm, PAUSE_LOOK);
-        if (why)
+        if (why) {
+            look_no_more(vm);
             return why;
+        }
         cpu_pause();
     }
     *held = vm_state(vm).pause == PAUSE_LOOK;
@@ -430,5 +460,6 @@ const char *vm_create(const struct config *config, unsigned id)
 void life_setup(const struct vm_part *parts, unsigned count)
 {
     vm_set_ended(life_ended);
+    load_set_between(sched_lend);
     vm_set_parts(parts, count);
 }

@@ -141,8 +141,10 @@ static bool allocate_ram(struct vm *vm)
 
 static void scrub_ram(struct vm *vm)
 {
-    for (uint64_t i = 0; i < vm->memory / PAGE_2M; i++)
-        memory_zero(phys_to_virt(vm->ram[i]), PAGE_2M / PAGE_SIZE);
+    for (uint64_t done = 0; done < vm->memory; done += PAGE_SIZE) {
+        memory_zero((uint8_t *)phys_to_virt(vm->ram[done / PAGE_2M]) + done % PAGE_2M, 1);
+        load_pause(done);
+    }
 }
 
 /* --- its parts --- */

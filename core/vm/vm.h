@@ -188,12 +188,15 @@ struct vm {
     uint64_t tsc_multiplier; /* 0: no scaling */
     union vm_state state;
     bool fresh;           /* loaded, and not started since */
+    struct vm *next_load; /* it has ended, too, while its CPU was about another one (sched/lend.c) */
     bool traced;          /* as the configuration or the monitor wants it; changed while none of them runs */
     uint64_t budget_told; /* TSC of the last line about it */
     uint64_t rests_since; /* TSC at which it was paused, or stopped */
     struct breakpoints breakpoints;
     const char *stop_reason; /* what the vCPU in state met */
     unsigned resets;
+    bool told;        /* the log says all about the end that it is at or had last */
+    uint64_t told_at; /* TSC */
     struct console_stream console;
     uint8_t input[VM_INPUT]; /* typed bytes its UART has not taken yet; under the UART's lock (dev/pc.c) */
     unsigned input_head, input_tail;

@@ -26,6 +26,26 @@ org 0x7c00
         mov esi, undefined_ok
         call print
 
+        mov word [4 * 13], protection   ; without an error code in real mode, also when the hypervisor injects it
+        mov word [4 * 13 + 2], 0
+        mov word [4 * 1], debug
+        mov word [4 * 1 + 2], 0
+        mov bp, sp
+        mov ecx, 0xc0010117             ; an MSR that is not there
+        rdmsr
+        cmp bx, 0x9abc
+        jne wrong
+        cmp bp, sp
+        jne wrong
+        mov esi, protection_ok
+        call print
+        xor bx, bx
+        db 0xf1                         ; INT1: #DB behind it, as a trap
+        cmp bx, 0xdef0
+        jne wrong
+        mov esi, int1_ok
+        call print
+
         mov ax, 0xffff                  ; segments wrap where A20 would: FFFF:0510 is 100500h
         mov es, ax
         mov byte [es:0x510], 0x5a
@@ -88,6 +108,16 @@ undefined:
         mov bx, 0x5678
         iret
 
+protection:
+        push bp
+        mov bp, sp
+        add word [bp + 2], 2            ; over the RDMSR
+        pop bp
+        mov bx, 0x9abc
+        iret
+debug:  mov bx, 0xdef0
+        iret
+
 print:  mov dx, 0x3fd
 .wait:  in al, dx
         test al, 0x20
@@ -103,6 +133,8 @@ print:  mov dx, 0x3fd
 started:      db 'flat16: ok real mode at 7C00h', 13, 10, 0
 interrupt_ok: db 'flat16: ok INT through the vector table', 13, 10, 0
 undefined_ok: db 'flat16: ok #UD through the vector table', 13, 10, 0
+protection_ok: db 'flat16: ok #GP without an error code', 13, 10, 0
+int1_ok:      db 'flat16: ok #DB behind INT1', 13, 10, 0
 a20_ok:       db 'flat16: ok addresses above 1 MiB', 13, 10, 0
 modes_ok:     db 'flat16: ok protected mode and back', 13, 10, 0
 done:         db 'flat16: done', 13, 10, 0

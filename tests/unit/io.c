@@ -55,11 +55,18 @@ static void get_mode(const struct vcpu *v UNUSED, struct guest_mode *out)
     *out = mode;
 }
 
-struct backend backend = {.get_mode = get_mode};
+static uint64_t get_register(const struct vcpu *v UNUSED, enum guest_register which)
+{
+    assert_int_equal(which, GUEST_CR0);
+    return CR0_PE;
+}
 
-void vm_request_end(struct vm *of UNUSED, enum vm_end end UNUSED, const char *fmt UNUSED, ...)
+struct backend backend = {.get_mode = get_mode, .get = get_register};
+
+bool vm_request_end(struct vm *of UNUSED, enum vm_end end UNUSED, const char *fmt UNUSED, ...)
 {
     fail_msg("a VM that ends");
+    return true;
 }
 
 static int create(void **unused)

@@ -147,11 +147,12 @@ void vcpu_dead(struct vcpu *v)
     note('x');
     v->dead = true;
 }
-void vm_request_end(struct vm *of, enum vm_end end, const char *fmt UNUSED, ...)
+bool vm_request_end(struct vm *of, enum vm_end end, const char *fmt UNUSED, ...)
 {
     note('!');
     assert_int_equal(end, VM_END_RESET);
     of->state.phase = VM_ENDING;
+    return true;
 }
 
 static int set_up(void **unused)

@@ -39,6 +39,7 @@ static struct fair_entity *simulated_pick(const struct fair_queue *from, uint64_
 #include SCHED_C
 #undef fair_steal
 #undef balance_pick
+#include "sched/lend.c"
 #include "sched/vm_run.c"
 
 #include <string.h>

@@ -4,209 +4,7 @@
  * reached by requests from two sides: the operator's, and those of two vCPUs that come, go, meet breakpoints
  * and end their VM. And what the model does not know: several VMs, and time.
  */
-#include "tests/unit/unit.h"
-
-#define cpu_pause real_cpu_pause
-#include "tests/unit/fake_cpu.h"
-#undef cpu_pause
-static void cpu_pause(void);
-
-#include "core/life/life.c"
-#include "sched/vm_run.c"
-
-#include <string.h>
-
-#define VCPUS 2
-#define HZ    1000000000u
-
-struct machine machine = {.tsc_hz = HZ};
-struct cpu *cpus[MAX_CPUS];
-unsigned cpu_count = 1;
-struct vm *vms[CONFIG_MAX_VMS];
-unsigned vm_count;
-static struct cpu boot_cpu;
-
-static struct vm_config configs[2];
-static struct vm worlds[2];
-static struct vcpu vcpus[2][VCPUS];
-static struct vm *const vm = &worlds[0];
-
-/* --- what is around: it counts --- */
-
-static bool in[VCPUS]; /* this vCPU of the first VM runs */
-static unsigned loads, starts;
-static int
-    ends_while_leaving; /* a vCPU that is asked to leave ends the VM first, like this; 0: it does not */
-static int step_does;   /* STEP_*: what the instruction that is stepped does */
-static bool stuck;      /* vCPUs do not leave */
-
-enum { STEP_NOTHING, STEP_BREAKS, STEP_ENDS /* + enum vm_end */ };
-
-static void leave_guest(unsigned i)
-{
-    in[i] = false;
-    vm_end_run(vm);
-}
-
-/* The operator waits: a vCPU leaves. */
-static void cpu_pause(void)
-{
-    fake_tsc += HZ / 10;
-    for (unsigned i = 0; i < VCPUS && !stuck; i++) {
-        if (!in[i])
-            continue;
-        if (ends_while_leaving)
-            vm_request_end(vm, (enum vm_end)ends_while_leaving, "ends");
-        leave_guest(i);
-        return;
-    }
-}
-
-struct vm *vm_next(const struct vm *after)
-{
-    for (unsigned i = after ? after->id + 1 : 0; i < CONFIG_MAX_VMS; i++) {
-        if (vms[i])
-            return vms[i];
-    }
-    return NULL;
-}
-
-bool vm_load(struct vm *of)
-{
-    of->fresh = true;
-    loads++;
-    return true;
-}
-
-void sched_start(struct vm *of UNUSED)
-{
-    starts++;
-}
-
-void sched_stop(struct vm *of)
-{
-    assert_int_equal(vm_state(of).phase, VM_LOADING);
-}
-
-bool sched_holds(const struct vm *of UNUSED)
-{
-    return false;
-}
-
-static const char *step(struct vcpu *v)
-{
-    assert_int_equal(vm_state(vm).phase, VM_STEPS);
-    assert_int_equal(vm_state(vm).running, 1);
-    if (step_does == STEP_BREAKS)
-        assert_true(vm_break(v, "int3"));
-    if (step_does >= STEP_ENDS)
-        vm_request_end(vm, (enum vm_end)(step_does - STEP_ENDS), "ends");
-    return NULL;
-}
-
-static uint64_t shifted;
-
-static void shift(struct vm *of UNUSED, uint64_t ticks)
-{
-    shifted += ticks;
-}
-
-struct backend backend = {.vm_shift_time = shift, .step = step};
-
-void vcpu_ask(struct vcpu *v UNUSED, uint32_t asked UNUSED)
-{
-}
-void cpu_kick(const struct cpu *cpu UNUSED)
-{
-}
-void log_info(const char *fmt UNUSED, ...)
-{
-}
-void log_error(const char *fmt UNUSED, ...)
-{
-}
-void panic(const char *fmt, ...)
-{
-    fail_msg("panic: %s", fmt);
-    abort();
-}
-int vformat(char *out, size_t size UNUSED, const char *fmt UNUSED, va_list args UNUSED)
-{
-    *out = 0;
-    return 0;
-}
-void trace_note(enum trace_kind kind UNUSED, unsigned reason UNUSED, uint32_t who UNUSED)
-{
-}
-void blackbox_note_crash(unsigned id UNUSED)
-{
-}
-void trace_show_vm(unsigned id UNUSED, unsigned n UNUSED)
-{
-}
-void report_end(const struct vm *of UNUSED)
-{
-}
-bool vm_audit(const struct vm *of UNUSED)
-{
-    return true;
-}
-bool vm_account_is_as_built(const struct vm *of UNUSED)
-{
-    return true;
-}
-void console_guest_end(struct console_stream *stream UNUSED)
-{
-}
-void console_focus(struct console_stream *stream UNUSED)
-{
-}
-struct console_stream *console_focused(void)
-{
-    return NULL;
-}
-void memory_release(struct account *account UNUSED)
-{
-}
-void vm_destroy_parts(struct vm *of UNUSED)
-{
-}
-void vm_set_parts(const struct vm_part *parts UNUSED, unsigned count UNUSED)
-{
-}
-struct vm *vm_build(const struct vm_config *config UNUSED, unsigned id UNUSED)
-{
-    return NULL;
-}
-
-static int set_up(void **state)
-{
-    (void)state;
-    memset(worlds, 0, sizeof(worlds));
-    memset(configs, 0, sizeof(configs));
-    memset(vms, 0, sizeof(vms));
-    memset(in, 0, sizeof(in));
-    memset(&boot_cpu, 0, sizeof(boot_cpu));
-    fake_this_cpu = cpus[0] = &boot_cpu;
-    fake_tsc = HZ;
-    loads = starts = 0;
-    shifted = 0;
-    ends_while_leaving = step_does = 0;
-    stuck = power_off_asked = false;
-    for (unsigned n = 0; n < 2; n++) {
-        worlds[n].config = &configs[n];
-        worlds[n].id = n;
-        worlds[n].fresh = true;
-        worlds[n].vcpu_count = VCPUS;
-        for (unsigned i = 0; i < VCPUS; i++) {
-            vcpus[n][i] = (struct vcpu){.vm = &worlds[n], .id = i};
-            worlds[n].vcpus[i] = &vcpus[n][i];
-        }
-        vms[n] = n == 0 ? &worlds[n] : NULL;
-    }
-    life_setup(NULL, 0);
-    return 0;
-}
+#include "tests/unit/fake_life.h"
 
 /* --- the model: in words of its own --- */
 
@@ -235,7 +33,7 @@ static void m_settle(struct model *m)
     } else if (m->how == DIES && starts_again(m->end)) {
         m->loads++;
         m->fresh = false;
-        m->how = m->pause == PAUSE_USER ? RESTS : LIVES;
+        m->how = m->pause ? RESTS : LIVES;
     } else if (m->how == DIES) {
         m->how = STANDS;
         m->pause = PAUSE_NONE;
@@ -250,7 +48,7 @@ static void m_end(struct model *m, enum vm_end end)
         return;
     m->how = DIES;
     m->end = end;
-    m->pause = m->pause == PAUSE_USER ? PAUSE_USER : PAUSE_NONE;
+    m->pause = m->pause == PAUSE_USER || m->pause == PAUSE_LOOK ? m->pause : PAUSE_NONE;
 }
 
 static void m_all_leave(struct model *m)
@@ -288,6 +86,7 @@ static void m_hold(struct model *m)
         else if (m->how == COMES_TO_REST)
             m_all_leave(m);
         else if (m->how == DIES) { /* cpu_pause() in vm_hold() */
+            m->pause = m->pause ? m->pause : PAUSE_LOOK;
             if (m->in[0] || m->in[1])
                 m->in[m->in[0] ? 0 : 1] = false;
             m_settle(m);
@@ -337,9 +136,10 @@ static bool at_breakpoint(const struct model *m)
 
 static bool m_end_from_outside(struct model *m, enum vm_end end)
 {
-    if (m->how == STANDS || m->how == DIES)
+    if (m->how == STANDS || (m->how == DIES && end != VM_END_STOP))
         return false;
     m_end(m, end);
+    m->end = end;
     m_settle(m);
     return true;
 }
@@ -380,9 +180,12 @@ static bool m_do(struct model *m, enum request r)
     case R_STOP: return m_end_from_outside(m, VM_END_STOP);
     case R_RESET: return m_end_from_outside(m, VM_END_RESET);
     case R_PAUSE:
-        if (m->how != LIVES)
+        if (m->how == DIES)
+            m->pause = PAUSE_USER;
+        else if (m->how == LIVES)
+            m_rest(m, PAUSE_USER);
+        else
             return false;
-        m_rest(m, PAUSE_USER);
         return true;
     case R_RESUME:
         if (m->how != RESTS || m->pause != PAUSE_USER)
@@ -397,7 +200,7 @@ static bool m_do(struct model *m, enum request r)
     case R_STEP: return m_step(m);
     case R_LOOK:
         m_hold(m);
-        if (m->pause == PAUSE_LOOK)
+        if (m->how == RESTS && m->pause == PAUSE_LOOK)
             m_live(m);
         return true;
     case R_NEXT_STOP:
@@ -710,9 +513,110 @@ static void dead_to_the_last(void **state)
     vm_end_run(vm);
 }
 
+/* --- the operator and a guest that resets itself --- */
+
+static void resets_itself(void)
+{
+    in[0] = vm_begin_run(vm);
+    assert_true(in[0]);
+    assert_true(vm_request_end(vm, VM_END_RESET, "resets itself"));
+}
+
+static void stop_wins(void **state)
+{
+    (void)state;
+    assert_null(vm_start(vm));
+    resets_itself();
+    assert_null(vm_stop(vm)); /* it has asked first */
+    leave_guest(0);
+    assert_int_equal(vm_state(vm).phase, VM_STOPPED);
+    assert_int_equal(loads, 0);
+    assert_null(vm_start(vm));
+    while_loading = vm_stop;
+    resets_itself();
+    leave_guest(0);
+    assert_int_equal(vm_state(vm).phase, VM_STOPPED);
+    assert_true(vm->fresh);
+    assert_int_equal(loads, 2);
+    while_loading = NULL;
+    assert_null(vm_start(vm)); /* it is loaded already */
+    assert_int_equal(loads, 2);
+    assert_non_null(vm_destroy(vm));
+    resets_itself();
+    assert_null(vm_stop(vm));
+    leave_guest(0);
+    assert_null(vm_destroy(vm));
+}
+
+static void pause_wins(void **state)
+{
+    (void)state;
+    assert_null(vm_start(vm));
+    resets_itself();
+    assert_null(vm_pause(vm));
+    leave_guest(0);
+    assert_int_equal(vm_state(vm).phase, VM_PAUSED);
+    assert_int_equal(loads, 1);
+    assert_null(vm_resume(vm));
+    while_loading = vm_pause;
+    resets_itself();
+    leave_guest(0);
+    assert_int_equal(vm_state(vm).phase, VM_PAUSED);
+    assert_string_equal(vm_situation(vm), "paused");
+}
+
+/* A look that gives up leaves nothing behind. */
+static void look_gives_up(void **state)
+{
+    bool held;
+
+    (void)state;
+    assert_null(vm_start(vm));
+    resets_itself();
+    stuck = true;
+    assert_non_null(vm_hold(vm, &held));
+    assert_false(held);
+    stuck = false;
+    leave_guest(0);
+    assert_int_equal(vm_state(vm).phase, VM_RUNS);
+    /* One that does not give up finds it at its beginning. */
+    resets_itself();
+    assert_null(vm_hold(vm, &held));
+    assert_true(held);
+    assert_int_equal(vm_state(vm).phase, VM_PAUSED);
+    vm_let_go(vm, held);
+    assert_int_equal(vm_state(vm).phase, VM_RUNS);
+}
+
+/* Of ends without end the log tells the first, and then few, however fast they come. */
+static void few_are_told(void **state)
+{
+    unsigned told = 0;
+
+    (void)state;
+    configs[0].on_crash = ENDING_RESTART;
+    assert_null(vm_start(vm));
+    for (unsigned i = 0; i < 10000; i++) {
+        in[0] = vm_begin_run(vm);
+        fake_tsc += HZ / 10000;
+        assert_true(vm_request_end(vm, VM_END_CRASH, "crashes"));
+        told += vm->told;
+        leave_guest(0);
+    }
+    assert_in_range(told, 12, 17);
+    in[0] = vm_begin_run(vm);
+    assert_true(vm_request_end(vm, VM_END_OFF, "is off")); /* the last word always */
+    assert_true(vm->told);
+    leave_guest(0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup(stop_wins, set_up),
+        cmocka_unit_test_setup(pause_wins, set_up),
+        cmocka_unit_test_setup(look_gives_up, set_up),
+        cmocka_unit_test_setup(few_are_told, set_up),
         cmocka_unit_test_setup(agrees_with_the_model, set_up),
         cmocka_unit_test_setup(power_off_outlasts_another_end, set_up),
         cmocka_unit_test_setup(machine_goes_on_for_a_vm_that_is_started, set_up),
