@@ -26,8 +26,12 @@
 _Static_assert(OWED_MAX << UNIT_SHIFT <= INT64_MAX / (FAIR_MAX + 1), "the sum does not overflow");
 _Static_assert(OWED_MAX >= 2 * FAIR_MAX_SLICE, "one that stops in time is forgiven nothing");
 
-/* One that is urgent is left alone by others that are for so long. */
+/*
+ * One that is urgent is left alone by others that are for so long. One that has been displaced is spared in its
+ * next turn: a change costs time that is nobody's, and short naps would take most of it.
+ */
 #define PROTECTED(slice) ((slice) / 8)
+#define SPARED(slice)    ((slice) / 16)
 
 static bool before(uint64_t a, uint64_t b)
 {
@@ -299,6 +303,7 @@ static inline void preempt(struct fair_queue *q, struct fair_entity *e)
     uint64_t due = e->vruntime - q->urgency;
     bool urgent = before(due, clock_of(q)) && q->now - e->since < e->slice;
 
+    e->cut = q->now - e->since < e->slice;
     e->state = FAIR_WAITING;
     e->since = q->now;
     fill(q, 0, q->count, (struct fair_slot){urgent ? due : e->vruntime, e});
@@ -348,6 +353,8 @@ static inline uint64_t slice_left(const struct fair_queue *q)
     limit = ticks_until(e, due + q->urgency + 1);
     if (q->urgent)
         limit = MAX(limit, PROTECTED(e->slice) - MIN(ran, PROTECTED(e->slice)));
+    else if (e->cut)
+        limit = MAX(limit, SPARED(e->slice) - MIN(ran, SPARED(e->slice)));
     return MIN(turn, limit);
 }
 

@@ -42,6 +42,7 @@ struct fair_entity {
     struct fair_queue *queue; /* that it runs, waits or went to sleep in; NULL: none yet, or taken out */
     enum fair_state state;
     uint32_t weight;
+    bool cut;            /* its last turn was ended by one that woke */
     uint64_t slice;      /* ticks */
     uint64_t credit;     /* a slice in virtual time */
     uint64_t rate;       /* virtual time per tick, as a fraction of 2^32 */

@@ -405,12 +405,11 @@ bool sched_heed(struct cpu *cpu)
 {
     if (!loop || cpu->at_work)
         return false;
+    cpu->at_work = true;
     if (cpu->leave)
         loop->leave();
-    if (!cpu->work)
-        return true;
-    cpu->at_work = true;
-    loop->work();
+    if (cpu->work)
+        loop->work();
     cpu->at_work = false;
     return true;
 }

@@ -14,8 +14,9 @@
 #include "vmx/switch.h"
 #include "vmx/tlb.h"
 
-#define MOST_EXITS 1000 /* before an instruction has been executed: a guest may see to it that it never is \
-                         */
+#define MOST_EXITS                                                                          \
+    1000 /* before an instruction has been executed: a guest may see to it that it never is \
+          */
 
 static uint64_t from;  /* where the instruction is; the boot CPU's */
 static unsigned exits; /* since then */

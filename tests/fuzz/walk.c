@@ -25,9 +25,14 @@ static struct vm vm = {.memory = FAKE_RAM_MAX, .ram = fake_pieces};
 static struct vcpu vcpu = {.vm = &vm, .backend = &state};
 static bool created;
 
-struct backend backend;
+static uint64_t get_register(const struct vcpu *v UNUSED, enum guest_register which UNUSED)
+{
+    return CR0_PE;
+}
 
-void vm_request_end(struct vm *of UNUSED, enum vm_end end UNUSED, const char *fmt UNUSED, ...)
+struct backend backend = {.get = get_register};
+
+bool vm_request_end(struct vm *of UNUSED, enum vm_end end UNUSED, const char *fmt UNUSED, ...)
 {
     __builtin_trap(); /* a single #PF ends nobody */
 }
