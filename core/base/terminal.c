@@ -448,6 +448,8 @@ void terminal_remove(struct console_stream *s)
 
 void terminal_focus(struct console_stream *s)
 {
+    if (line_open && front && last == front && has_line(&front->ring))
+        speaking = front; /* the end of its line is there, and is shown first */
     if (line_open && !speaking && !we_speak)
         make_way();
     front = s;

@@ -258,6 +258,18 @@ static void long_lines_are_cut(void **state)
     assert_memory_equal(wire, "\r\nb| now\r\na| z\r\n", 16);
 }
 
+/* What the one that was in front has still to show of its line comes first. */
+static void focus_moves_within_a_line(void **state)
+{
+    (void)state;
+    room = 7;
+    guest(&a, "a's last line\n");
+    console_focus(&b);
+    guest(&b, "b's\n");
+    room = UINT32_MAX;
+    assert_shown("a| a's last line\nb| b's\n");
+}
+
 static void focus_moves(void **state)
 {
     (void)state;
@@ -696,6 +708,7 @@ int main(void)
         TWO(many_lines_wait),
         TWO(long_lines_are_cut),
         TWO(focus_moves),
+        TWO(focus_moves_within_a_line),
         TWO(nobody_in_front),
         TWO(no_forged_lines),
         ONE(no_forged_line_after_a_cut),
