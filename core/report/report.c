@@ -155,6 +155,9 @@ void report_end(const struct vm *vm)
     backend.flush_counts(vm, &flushes, &ipis);
     log_info("[vm %s] second-level tables: %llu flushes, %llu IPIs for them", vm->config->name,
              (number)flushes, (number)ipis);
+    if (vm->console.lost)
+        log_error("[vm %s] %llu bytes of its output lost: the guest did not wait for its transmitter",
+                  vm->config->name, (number)vm->console.lost);
     if (vm->input_lost)
         log_error("[vm %s] %llu typed bytes lost: the guest did not read them", vm->config->name,
                   (number)vm->input_lost);
