@@ -148,25 +148,31 @@ void load_pause(uint64_t done)
         between();
 }
 
-/* from NULL: zeroes. In pieces: the memory need not be contiguous where we write, and it may take long. */
+/* from NULL: zeroes. It may take long. */
+static void fill_pages(uint8_t *to, const uint8_t *from, uint64_t size)
+{
+    for (uint64_t done = 0, step; done < size; done += step) {
+        step = MIN(size - done, PAGE_SIZE);
+        load_pause(done);
+        if (from != NULL)
+            memcpy(to + done, from + done, step);
+        else
+            memset(to + done, 0, step);
+    }
+}
+
+/* In pieces: the memory need not be contiguous where we write. */
 static void fill_memory(struct loading *l, uint64_t to, const uint8_t *from, uint64_t size)
 {
-    uint64_t done = 0;
-
     for (uint64_t got = 0; size > 0; to += got, size -= got) {
         uint8_t *p = l->target->reach(l, to, size, &got);
 
         if (p == NULL)
             return;
         ASSERT(got > 0 && got <= size);
-        got = MIN(got, PAGE_SIZE);
-        load_pause(++done * PAGE_SIZE);
-        if (from == NULL) {
-            memset(p, 0, got);
-            continue;
-        }
-        memcpy(p, from, got);
-        from += got;
+        fill_pages(p, from, got);
+        if (from != NULL)
+            from += got;
     }
 }
 
