@@ -10,13 +10,10 @@
 #include "vmx/apicv.h"
 #include "vmx/hv_timer.h"
 
-void vmx_reinject(struct vcpu *v)
+COLD void vmx_reinject_event(struct vcpu *v, uint32_t info)
 {
     struct vmx_vcpu *x = vmx_of(v);
-    uint32_t info = (uint32_t)vmcs_read(vmcs_idt_vectoring_info);
 
-    if (!(info & EVENT_VALID))
-        return;
     sched_look_around(); /* a delivery that always fails is no instruction of the guest's */
     x->state.event = info & ~(uint32_t)BIT(12); /* bit 12 is undefined here and reserved at entry */
     if (info & EVENT_ERROR_CODE)
