@@ -27,8 +27,8 @@ _Static_assert(OWED_MAX << UNIT_SHIFT <= INT64_MAX / (FAIR_MAX + 1), "the sum do
 _Static_assert(OWED_MAX >= 2 * FAIR_MAX_SLICE, "one that stops in time is forgiven nothing");
 
 /*
- * One that is urgent is left alone by others that are for so long. One that has been displaced is spared in its
- * next turn: a change costs time that is nobody's, and short naps would take most of it.
+ * One that is urgent is left alone by others that are for so long. One that has been displaced is spared in
+ * its next turn: a change costs time that is nobody's, and short naps would take most of it.
  */
 #define PROTECTED(slice) ((slice) / 8)
 #define SPARED(slice)    ((slice) / 16)
