@@ -27,6 +27,7 @@ struct console_ring terminal_ours = {
 
 static char made_up[TERMINAL_WIRE];   /* and not sent yet */
 static unsigned made_head, made_tail; /* free-running */
+static const struct cpu *made_for;    /* that keeps the ring of the last of it */
 static bool to_port, to_screen, prefixes, in_panic;
 
 static struct console_stream *streams, *front, *last; /* last: the one that spoke last */
@@ -78,6 +79,7 @@ static void drop(struct console_ring *r, unsigned count)
 {
     for (unsigned i = 0; i < count; i++)
         r->ends_taken += peek(r, i) == '\n';
+    made_for = r->keeper;
     __atomic_store_n(&r->tail, r->tail + count, __ATOMIC_RELEASE);
 }
 
@@ -143,6 +145,7 @@ static bool draw_prompt(void)
     if (line_open && !drawn_used)
         show_byte('\n');
     show(prompt + drawn_used, prompt_used - drawn_used, false);
+    made_for = terminal_ours.keeper;
     memcpy(drawn, prompt, prompt_used);
     drawn_used = prompt_used;
     line_open = false; /* nobody has to wait for its end */
@@ -495,7 +498,9 @@ bool terminal_has_more(const struct cpu *keeper)
 {
     bool draws = prompt_used != drawn_used || memcmp(prompt, drawn, drawn_used);
 
-    if (kept_by(&terminal_ours, keeper) && (made_head != made_tail || ring_used(&terminal_ours)))
+    if (made_head != made_tail && (!keeper || made_for == keeper))
+        return true;
+    if (ring_used(&terminal_ours) && kept_by(&terminal_ours, keeper))
         return true;
     if (in_panic)
         return false;

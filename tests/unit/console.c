@@ -543,6 +543,28 @@ static void words_of_others(void **state)
     assert_false(terminal_has_more(&cpu));
 }
 
+/* The last bytes of a ring are made up for the port already, which has no room for them. */
+static void last_bytes(void **state)
+{
+    static struct cpu other = {.id = 1};
+
+    (void)state;
+    console_set_waiting(false);
+    fake_this_cpu = &other;
+    host("skerry: of another CPU\n");
+    settle();
+    fake_this_cpu = &cpu;
+    room = 5;
+    guest(&a, "alpha# ");
+    assert_int_equal(ring_used(&a.ring), 0);
+    assert_true(cpu.sends);
+    room = 16;
+    fake_tsc = cpu.timer_deadlines[TIMER_CONSOLE];
+    console_timer();
+    assert_false(cpu.sends);
+    assert_memory_equal(wire + wire_used - 7, "alpha# ", 7);
+}
+
 static unsigned writable;
 
 static void on_writable(void *context)
@@ -723,6 +745,7 @@ int main(void)
         ONE(one_fifo_at_a_time),
         ONE(taken_lock),
         ONE(words_of_others),
+        ONE(last_bytes),
         ONE(back_pressure),
         ONE(left_out_is_said),
         ONE(no_port),
