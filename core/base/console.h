@@ -91,8 +91,8 @@ void console_guest_end(struct console_stream *s);
 /* Several VMs: prefix each guest line with its VM's name. */
 void console_set_prefixes(bool on);
 
-/* The stream that gets the keys, or NULL. One that was not added is the hypervisor's: its lines then come at
- * once, whatever the guests have said before. */
+/* The stream that gets the keys, or NULL. One that was not added is the hypervisor's: its lines then do not
+ * wait for much that guests have said before. */
 void console_focus(struct console_stream *s);
 struct console_stream *console_focused(void);
 

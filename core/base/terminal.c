@@ -189,12 +189,22 @@ static bool is_listed(const struct console_stream *which)
     return s;
 }
 
-/* In the monitor the answer is waited for. */
+/* Guests have much to say. */
+static bool crowded(void)
+{
+    unsigned used = 0;
+
+    for (const struct console_stream *s = streams; s; s = s->next)
+        used += ring_used(&s->ring);
+    return used > CONSOLE_RESERVE;
+}
+
+/* In the monitor the answer is waited for, and does not wait for much. */
 static bool we_may_speak(void)
 {
     if (!ring_used(&terminal_ours))
         return false;
-    return in_panic || (front && !is_listed(front)) || !said_before(written_at(&terminal_ours));
+    return in_panic || (front && !is_listed(front) && crowded()) || !said_before(written_at(&terminal_ours));
 }
 
 static bool speak(void)

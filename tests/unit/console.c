@@ -344,7 +344,7 @@ static void answers_come_first(void **state)
 
     (void)state;
     room = 0;
-    for (unsigned i = 0; i < 50; i++)
+    for (unsigned i = 0; i < 200; i++)
         guest(&b, "line\n");
     fake_tsc += 10;
     console_focus(&own);
