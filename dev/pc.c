@@ -55,7 +55,11 @@ static bool uart_transmit(void *context, uint8_t byte)
 {
     struct pc *pc = context;
 
-    return console_guest_output(&pc->vm->console, byte);
+    bool room = console_guest_output(&pc->vm->console, byte);
+
+    if (this_cpu()->sends && this_cpu()->vcpu)
+        this_cpu()->vcpu->due |= DUE_TIMER; /* the backend has another deadline to watch */
+    return room;
 }
 
 /* By whichever CPU has made the room. */

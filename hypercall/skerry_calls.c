@@ -89,6 +89,7 @@ static int64_t write_console(struct vcpu *v, struct call *call)
         !guest_read(v->vm, gpa(at + size - 1), bytes, 1))
         return SKERRY_EFAULT;
     size = MIN(size, console_room(&v->vm->console));
+    v->due |= DUE_TIMER; /* the backend may have another deadline to watch */
     for (uint64_t done = 0, step; done < size; done += step) {
         step = MIN(sizeof(bytes), size - done);
         if (!guest_read(v->vm, gpa(at + done), bytes, step))

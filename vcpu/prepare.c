@@ -32,12 +32,17 @@ static bool leave_if_asked(struct vcpu *v)
 
 static void idle_until_kick(struct vcpu *v)
 {
+    bool in_guest;
+
     if ((v->asked & ASKED_WAKES) || !vlapic_block(v)) {
         sched_look_around();
         return;
     }
+    in_guest = v->cpu->timer_in_guest;
     vlapic_timer_to_host(v);
+    vcpu_console_time(v->cpu, false);
     wait_for_interrupt();
+    vcpu_console_time(v->cpu, in_guest);
     vlapic_timer_from_host(v);
     vlapic_unblock(v);
 }

@@ -6,6 +6,7 @@
  */
 #pragma once
 
+#include "arch/x86/lapic.h"
 #include "core/vm/backend.h"
 
 /* Takes what is pending of these bits of v->pending. False: the run ends. */
@@ -13,6 +14,14 @@ bool vcpu_prepare(struct vcpu *v, uint64_t which);
 #define PREPARE_ALL UINT64_MAX
 /* What is to be delivered, for a single step: all else waits until the vCPU runs. */
 #define PREPARE_STEP ((uint64_t)(DUE_IRQ | DUE_EVENT) << 32 | ASKED_NMI)
+
+/* What comes for the console from here on: the end of the guest's run, or an interrupt of this CPU. */
+static inline void vcpu_console_time(struct cpu *cpu, bool in_guest)
+{
+    cpu->timer_in_guest = in_guest;
+    if (unlikely(cpu->sends))
+        lapic_timer_set(TIMER_CONSOLE, cpu->timer_deadlines[TIMER_CONSOLE]);
+}
 
 bool vcpu_end_run(struct vcpu *v, enum run_end end); /* false: the run ends, for this reason */
 bool vcpu_halt(struct vcpu *v);                      /* HLT: waits. False: the run ends */

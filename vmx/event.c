@@ -4,6 +4,7 @@
 
 #include "apic/vlapic.h"
 #include "arch/x86/cpu.h"
+#include "core/base/console.h"
 #include "core/base/trace.h"
 #include "sched/sched.h"
 #include "vcpu/event.h"
@@ -150,6 +151,8 @@ enum next vmx_timer_expired(struct vcpu *v)
     const struct cpu *cpu = this_cpu();
     unsigned vector;
 
+    if (unlikely(cpu->sends))
+        console_timer();
     if (cpu->next_event && rdtsc() >= cpu->next_event) {
         if (cpu->next_event == cpu->slice_end && v->sched)
             return NEXT_PREEMPT;

@@ -67,6 +67,8 @@ INLINED void vmx_hv_timer_follow(struct vcpu *v)
     }
     deadline = vlapic_backend_deadline(v);
     event = this_cpu()->next_event;
+    if (unlikely(this_cpu()->sends) && (!deadline || this_cpu()->timer_deadlines[TIMER_CONSOLE] < deadline))
+        deadline = this_cpu()->timer_deadlines[TIMER_CONSOLE];
     if (event && (!deadline || event < deadline))
         deadline = event;
     if (!deadline && x->timer_deadline)

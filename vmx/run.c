@@ -90,6 +90,7 @@ enum run_end vmx_run(struct vcpu *v)
     vlapic_use_hv_timer(v, x->pin & PIN_PREEMPTION_TIMER);
     vlapic_schedule_in(v);
     x->state.end = RUN_ON;
+    vcpu_console_time(this_cpu(), x->pin & PIN_PREEMPTION_TIMER);
     for (enter = begin_run(v, x); enter; enter = x->state.end == RUN_ON && vcpu_prepare(v, PREPARE_ALL)) {
         enum vmx_entry result;
 
@@ -99,6 +100,7 @@ enum run_end vmx_run(struct vcpu *v)
         if (unlikely(result != VMX_EXITED))
             vmx_failed_entry(v, result);
     }
+    vcpu_console_time(this_cpu(), false);
     if (x->state.end == RUN_LEFT && vm_state(v->vm).end == VM_END_CRASH && v->vm->told)
         vmx_dump_guest(v);
     vlapic_use_hv_timer(v, true); /* nobody watches: it is looked at when v runs again */

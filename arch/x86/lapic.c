@@ -162,6 +162,8 @@ void lapic_timer_set(enum timer_user user, uint64_t tsc)
     uint64_t *deadlines = this_cpu()->timer_deadlines, first;
 
     deadlines[user] = tsc;
-    first = earlier_of(earlier_of(deadlines[TIMER_GUEST], deadlines[TIMER_SCHED]), deadlines[TIMER_CONSOLE]);
+    first = earlier_of(deadlines[TIMER_GUEST], deadlines[TIMER_SCHED]);
+    if (!this_cpu()->timer_in_guest)
+        first = earlier_of(first, deadlines[TIMER_CONSOLE]);
     lapic_timer_arm(first);
 }
