@@ -34,7 +34,6 @@ static struct {
     {"sleepy", "wake"},
     {"no-post", "wake"},
     {"lonely", "idle"},
-    {"lost-call", "idle"},
     {"no-watch", "idle"},
     {"crossed", "locks"},
     {"burglar", "affinity"},

@@ -39,7 +39,7 @@ UNIT_vlapic_timer := apic/vioapic.c apic/pid_table.c
 UNIT_sched_sim := tests/unit/sched_machine.c tests/unit/sched_rules.c core/base/format.c sched/balance.c $(UNIT)/variant/counted.c
 FAIR_MUTANTS := weightless hoarder no-credit jerky restless patient silent endless no-sift no-wrap jump fresh-start foreign-clock \
     thief no-yield patron
-SCHED_MUTANTS := deaf no-alarm no-end sleepy no-post lonely lost-call no-watch crossed burglar no-balance
+SCHED_MUTANTS := deaf no-alarm no-end sleepy no-post lonely no-watch crossed burglar no-balance
 FAIR_VARIANTS := $(patsubst %,$(UNIT)/variant/%.c,counted $(FAIR_MUTANTS))
 # These include the file they test, below a fake CPU (fake_cpu.h) or fake memory (fake_memory.h, fake_ram.h): blackbox,
 # bitmaps, caps, console, cpuid, ept, fair (the scheduling policy, with nothing below it), guest_tsc, io, ipiv, ladder, mailbox, memory, msr, mtrr,
