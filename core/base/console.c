@@ -102,14 +102,8 @@ static void send_now(void)
 
 void console_timer(void)
 {
-    uint64_t due = this_cpu()->timer_deadlines[TIMER_CONSOLE];
-
-    if (!this_cpu()->sends)
-        return;
-    if (rdtsc() >= due)
+    if (this_cpu()->sends && rdtsc() >= this_cpu()->timer_deadlines[TIMER_CONSOLE])
         come_back(try_to_send(true));
-    else
-        lapic_timer_set(TIMER_CONSOLE, due); /* it has come for another user */
 }
 
 void console_set_waiting(bool on)
