@@ -22,8 +22,6 @@ static uint32_t before[ARRAY_SIZE(changed)];
 static uint64_t base_before;
 static uint64_t timer_rate; /* 32.32 fixed point: input clocks per TSC tick */
 
-_Static_assert(ARRAY_SIZE(((struct cpu *)NULL)->timer_deadlines) == TIMER_USERS, "one of each");
-
 static uint32_t reg_read(uint32_t reg)
 {
     return x2apic ? (uint32_t)rdmsr(IA32_X2APIC_BASE + reg / 16) : xapic[reg / 4];
@@ -157,13 +155,30 @@ static inline uint64_t earlier_of(uint64_t a, uint64_t b)
     return MIN(a - 1, b - 1) + 1;
 }
 
+/* Of all users, but for what the backend does by itself. */
+static void arm_first(void)
+{
+    const struct cpu *cpu = this_cpu();
+    uint64_t first = earlier_of(cpu->timer_deadlines[TIMER_GUEST], cpu->timer_deadlines[TIMER_SCHED]);
+
+    if (!cpu->timer_in_guest)
+        first = earlier_of(first, cpu->timer_deadlines[TIMER_CONSOLE]);
+    lapic_timer_arm(first);
+}
+
 void lapic_timer_set(enum timer_user user, uint64_t tsc)
 {
-    uint64_t *deadlines = this_cpu()->timer_deadlines, first;
+    this_cpu()->timer_deadlines[user] = tsc;
+    arm_first();
+}
 
-    deadlines[user] = tsc;
-    first = earlier_of(deadlines[TIMER_GUEST], deadlines[TIMER_SCHED]);
-    if (!this_cpu()->timer_in_guest)
-        first = earlier_of(first, deadlines[TIMER_CONSOLE]);
-    lapic_timer_arm(first);
+void lapic_timer_go_on(void)
+{
+    uint64_t *deadlines = this_cpu()->timer_deadlines, now = rdtsc();
+
+    for (unsigned user = 0; user < TIMER_USERS; user++) {
+        if (deadlines[user] <= now)
+            deadlines[user] = 0;
+    }
+    arm_first();
 }

@@ -56,6 +56,10 @@ void lapic_timer_arm(uint64_t tsc);
 enum timer_user { TIMER_GUEST, TIMER_SCHED, TIMER_CONSOLE, TIMER_USERS };
 void lapic_timer_set(enum timer_user user, uint64_t tsc);
 
+/* VECTOR_TIMER has come: whoever it came for has heard of it, and it is armed for those that are still to
+ * come. */
+void lapic_timer_go_on(void);
+
 /* Input clocks of the timer per 2^32 TSC ticks, needed without TSC-deadline mode. */
 void lapic_timer_set_rate(uint64_t clocks_per_tsc_32);
 bool lapic_has_tsc_deadline(void);

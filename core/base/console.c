@@ -102,8 +102,12 @@ static void send_now(void)
 
 void console_timer(void)
 {
-    if (this_cpu()->sends && rdtsc() >= this_cpu()->timer_deadlines[TIMER_CONSOLE])
+    if (!this_cpu()->sends)
+        return;
+    if (rdtsc() >= this_cpu()->timer_deadlines[TIMER_CONSOLE])
         come_back(try_to_send(true));
+    else
+        lapic_timer_go_on(); /* it came for another user, or a little early */
 }
 
 void console_set_waiting(bool on)

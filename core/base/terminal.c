@@ -338,7 +338,7 @@ static bool speak_from_behind(struct console_stream *s)
     if (!speaking)
         begin_behind(s);
     c = take_printable(r, text, &n);
-    if (c == '\n' || line_length == CONSOLE_LINE) {
+    if (c == '\n' || line_length >= CONSOLE_LINE) {
         if (c != '\n' && ring_used(r) && peek(r, 0) == '\n')
             drop(r, 1);
         text[n++] = '\n';

@@ -59,7 +59,12 @@ unsigned cpu_count = 1;
 struct machine machine = {.tsc_hz = 1000000000};
 static struct cpu cpu;
 static uint64_t deadline; /* of the timer for the console */
-static unsigned timer_sets;
+static unsigned timer_sets, goes_on;
+
+void lapic_timer_go_on(void)
+{
+    goes_on++;
+}
 
 void lapic_timer_set(enum timer_user user, uint64_t tsc)
 {
@@ -272,6 +277,20 @@ static void focus_moves_within_a_line(void **state)
     assert_shown("a| a's last line\nb| b's\n");
 }
 
+/* The line that is cut short by that is longer than one of a VM behind may be. */
+static void focus_moves_within_a_long_line(void **state)
+{
+    (void)state;
+    for (unsigned i = 0; i < 2 * CONSOLE_LINE; i++)
+        guest(&a, "x");
+    room = 0;
+    guest(&a, "what is more than a FIFO of the port, and so waits in the ring\n");
+    console_focus(&b);
+    room = UINT32_MAX;
+    settle();
+    assert_false(terminal_has_more(NULL));
+}
+
 static void focus_moves(void **state)
 {
     (void)state;
@@ -475,10 +494,10 @@ static void slow_port(void **state)
     assert_int_equal(wire_used, 3);
     assert_true(cpu.sends);
     room = UINT32_MAX;
-    timer_sets = 0;
-    console_timer(); /* not yet: it came for another user, whose deadline would fire at once if it was set
-                        again */
+    timer_sets = goes_on = 0;
+    console_timer(); /* not yet: another user's deadline, which would fire at once, is not set again */
     assert_int_equal(timer_sets, 0);
+    assert_int_equal(goes_on, 1);
     assert_int_equal(wire_used, 3);
     fake_tsc = deadline;
     console_timer();
@@ -736,6 +755,7 @@ int main(void)
         TWO(long_lines_are_cut),
         TWO(focus_moves),
         TWO(focus_moves_within_a_line),
+        TWO(focus_moves_within_a_long_line),
         TWO(nobody_in_front),
         TWO(no_forged_lines),
         ONE(no_forged_line_after_a_cut),
