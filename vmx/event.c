@@ -47,7 +47,6 @@ static void write_event(struct vmx_vcpu *x)
 
     if (EVENT_VECTOR(x->state.event) == VECTOR_DB)
         keep_single_step();
-
     if (x->state.event & EVENT_ERROR_CODE)
         vmcs_write(vmcs_entry_error_code, x->state.event_error);
     if (type >= EVENT_SOFTWARE_INTERRUPT)

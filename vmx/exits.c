@@ -3,7 +3,6 @@
 #include "apic/vlapic.h"
 #include "arch/x86/cpu.h"
 #include "arch/x86/trap.h"
-#include "core/base/console.h"
 #include "core/base/panic.h"
 #include "hypercall/hypercall.h"
 #include "sched/sched.h"
@@ -79,11 +78,6 @@ static enum next handle_window(struct vcpu *v)
 {
     v->due |= DUE_IRQ;
     return NEXT_RESUME;
-}
-
-static enum next handle_timer(struct vcpu *v)
-{
-    return vmx_timer_expired(v);
 }
 
 static enum next handle_task_switch(struct vcpu *v)
@@ -291,7 +285,7 @@ vmx_exit_handler *const vmx_exit_handlers[EXIT_REASONS] = {
     [EXIT_APIC_WRITE] = vmx_handle_apic_write,
     [EXIT_EPT_VIOLATION] = handle_ept_violation,
     [EXIT_EPT_MISCONFIG] = handle_ept_misconfig,
-    [EXIT_PREEMPTION_TIMER] = handle_timer,
+    [EXIT_PREEMPTION_TIMER] = vmx_timer_expired,
     [EXIT_INVEPT] = handle_undefined,
     [EXIT_INVVPID] = handle_undefined,
     [EXIT_WBINVD] = handle_nothing,

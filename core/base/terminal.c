@@ -180,13 +180,19 @@ static bool said_before(uint64_t at)
     return false;
 }
 
-static bool is_listed(const struct console_stream *which)
+/* The place that leads to this one; to none: the end. */
+static struct console_stream **place_of(const struct console_stream *s)
 {
-    const struct console_stream *s = streams;
+    struct console_stream **at = &streams;
 
-    while (s && s != which)
-        s = s->next;
-    return s;
+    while (*at && *at != s)
+        at = &(*at)->next;
+    return at;
+}
+
+static bool is_listed(const struct console_stream *s)
+{
+    return *place_of(s);
 }
 
 /* Guests have much to say. */
@@ -279,7 +285,6 @@ static bool speak_in_front(struct console_stream *s)
         bool wait = false;
 
         c = peek(r, 0);
-
         if ((s->starts || !line_open) && c == mark[0] && forges(r, &wait)) {
             if (!line_open || s->returned)
                 show_prefix(s);
@@ -435,20 +440,14 @@ void terminal_repeat(void)
 
 void terminal_add(struct console_stream *s)
 {
-    struct console_stream **at = &streams;
-
-    while (*at)
-        at = &(*at)->next;
     s->next = NULL;
-    *at = s;
+    *place_of(s) = s;
 }
 
 void terminal_remove(struct console_stream *s)
 {
-    struct console_stream **at = &streams;
+    struct console_stream **at = place_of(s);
 
-    while (*at && *at != s)
-        at = &(*at)->next;
     if (*at)
         *at = s->next;
     if (front == s)
