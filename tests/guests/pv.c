@@ -293,6 +293,16 @@ static void listen(void)
         __asm__ volatile("pause");
 }
 
+/* What was said is on the wire: until then a CPU exits for it, and each exit takes back an EOI that is
+ * offered. */
+static void wait_for_wire(void)
+{
+    uint64_t end = rdtsc() + tsc_hz();
+
+    while (rdtsc() < end)
+        ;
+}
+
 static void check_ipis(void)
 {
     unsigned i = 0;
@@ -306,6 +316,7 @@ static void check_ipis(void)
               hypercall(CALL_IPI, 3, 0, 7, VECTOR) == 0 && hypercall(CALL_IPI, 3, 0, 0, 3) == 0,
           "IPIs of other kinds, or to nobody");
     check(second_cpu_run(listen), "the other CPU listens");
+    wait_for_wire();
     while (!taken[1])
         __asm__ volatile("pause");
     interrupts_on();
@@ -329,6 +340,7 @@ static void check_eoi(void)
         check(!eois_by_word, "no EOIs in memory");
         return;
     }
+    wait_for_wire();
     wrmsr(MSR_EOI, (uint32_t)&eoi_word | 1);
     eois_by_word = 0;
     interrupts_on();
