@@ -11,6 +11,7 @@ objects += arch/x86/paging.o
 objects += arch/x86/percpu.o
 objects += arch/x86/put_back.o
 objects += arch/x86/string.o
+objects += arch/x86/topology.o
 hot += arch/x86/trap.o
 objects += arch/x86/trap_stubs.o
 objects += arch/x86/uart16550.o

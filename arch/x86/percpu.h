@@ -25,8 +25,9 @@ _Static_assert(sizeof(struct tss) == 104 && offsetof(struct tss, ist) == 36, "fi
 
 struct cpu {
     struct cpu *self;
-    unsigned id;      /* 0 is the boot CPU */
-    uint32_t apic_id; /* physical local APIC ID */
+    unsigned id;          /* 0 is the boot CPU */
+    uint32_t apic_id;     /* physical local APIC ID */
+    unsigned thread_bits; /* of it, that tell threads of a core apart (arch/x86/topology.h) */
     uint64_t stack_top;
     volatile bool online;
     volatile bool leave; /* set by another CPU: give the machine back (core/host/power.c) */
