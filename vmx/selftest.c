@@ -37,7 +37,7 @@ static enum vmx_entry enter_once(struct vcpu *v, bool launched)
     enum vmx_entry result;
 
     __asm__ volatile("" : "+r"(rbx), "+r"(r12), "+r"(r15));
-    result = vmx_enter(v, launched, stop_at_exit);
+    result = vmx_of(v)->enter(v, launched, stop_at_exit);
     __asm__ volatile("" : "+r"(rbx), "+r"(r12), "+r"(r15));
     ASSERT(rbx == 0x11 && r12 == 0x12 && r15 == 0x15);
     return result;
@@ -111,7 +111,7 @@ void vmx_self_test(struct vcpu *v)
     ASSERT(!this_cpu()->active && !vmx_of(v)->active_on);
     fill_registers(v);
     vmx_vmptrld(vmx_of(v));
-    vmx_load_host_state();
+    vmx_load_host_state(v);
     test_no_current_vmcs(v);
     test_resume_unlaunched(v);
     test_bad_control(v);

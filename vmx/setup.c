@@ -75,7 +75,7 @@ static void write_controls(const struct vcpu *v)
     vmcs_write(vmcs_cr4_mask, ~x->state.cr4_allowed);
 }
 
-void vmx_load_host_state(void)
+void vmx_load_host_state(const struct vcpu *v)
 {
     struct cpu *cpu = this_cpu();
     struct table_pointer idtr;
@@ -101,7 +101,7 @@ void vmx_load_host_state(void)
     vmcs_write(vmcs_host_sysenter_eip, 0);
     vmcs_write(vmcs_host_pat, rdmsr(IA32_PAT));
     vmcs_write(vmcs_host_efer, rdmsr(IA32_EFER));
-    vmcs_write(vmcs_host_rip, (uint64_t)vmx_exit_point);
+    vmcs_write(vmcs_host_rip, (uint64_t)vmx_stubs_of(v)->exit_point);
 }
 
 struct segment_state {
@@ -211,6 +211,7 @@ void vmx_vcpu_reset(struct vcpu *v, const struct start_state *start)
     start = start ? start : &after_init;
     memset(x, 0, sizeof(*x));
     x->vmcs = vmcs;
+    x->enter = vmx_stubs_of(v)->enter;
     x->fresh = true;
     vcpu_state_reset(v);
 

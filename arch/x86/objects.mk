@@ -3,6 +3,7 @@ objects += arch/x86/acpi.o
 objects += arch/x86/clock.o
 objects += arch/x86/display.o
 objects += arch/x86/features.o
+objects += arch/x86/flaws.o
 objects += arch/x86/ioapic.o
 hot += arch/x86/lapic.o
 objects += arch/x86/mtrr.o
