@@ -29,6 +29,7 @@
 #define START_DATA      0x18u
 #define PAT_RESET       UINT64_C(0x0007040600070406)
 #define NO_LINK         UINT64_MAX
+#define NOTIFY_WINDOW   0x20000u /* cycles without a place for an interrupt: no instruction takes so long */
 
 /* CR0 bits the guest may not change by itself: NE must stay 1; CD and NW are the machine's caches. */
 #define CR0_OWNED (CR0_NE | CR0_CD | CR0_NW)
@@ -71,6 +72,12 @@ static void write_controls(const struct vcpu *v)
         vmcs_write(vmcs_tsc_multiplier, v->vm->tsc_multiplier);
     if (vmx_has(WORD_PROC2, PROC2_XSAVES))
         vmcs_write(vmcs_xss_exiting_bitmap, 0);
+    if (vmx_has(WORD_PROC2, PROC2_ENCLS))
+        vmcs_write(vmcs_encls_exiting_bitmap, UINT64_MAX);
+    if (vmx_has(WORD_PROC2, PROC2_ENCLV))
+        vmcs_write(vmcs_enclv_exiting_bitmap, UINT64_MAX);
+    if (vmx_has(WORD_PROC2, PROC2_NOTIFY))
+        vmcs_write(vmcs_notify_window, NOTIFY_WINDOW);
     vmcs_write(vmcs_cr0_mask, CR0_OWNED);
     vmcs_write(vmcs_cr4_mask, ~x->state.cr4_allowed);
 }
