@@ -86,6 +86,12 @@ void guards_init(void)
     here = cpu_flaws(&kind);
 }
 
+unsigned guards_of_stubs(void)
+{
+    return GUARD_BUFFERS | (here.means & MEANS(L1D_FLUSH) ? GUARD_L1D : 0) |
+           (here.means & MEANS(IBRS) ? GUARD_IBRS : 0);
+}
+
 /* --- the page --- */
 
 static unsigned threads_of_a_core(void)

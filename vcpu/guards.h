@@ -18,6 +18,7 @@
 
 /* At the start: what this processor needs and has. */
 void guards_init(void);
+unsigned guards_of_stubs(void); /* that this processor can execute, needed or not */
 unsigned guards_for(const struct vm_config *c);
 
 /* The page at the start: a row for each, and a line for a VM. */
