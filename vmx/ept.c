@@ -196,7 +196,9 @@ enum call_result vmx_protect(struct vm *vm, gpa_t at, uint64_t size)
 {
     struct vmx_vm *x = vm->backend;
 
-    if (!size || size > vm->memory || !is_whole(vm, &x->ept, at.value, size))
+    if (!size || size > vm->memory ||
+        ((vm->guards & GUARD_SMALL_PAGES) && (at.value | size) & (PAGE_2M - 1)) || /* as with large ones */
+        !is_whole(vm, &x->ept, at.value, size))
         return CALL_INVALID;
     x->ept_protected = true;
     for (uint64_t done = 0; done < size;)

@@ -237,6 +237,14 @@ static void small_pages(void **state)
         paging_lookup(&tables()->ept, at, &level);
         assert_int_equal(level, 1);
     }
+    assert_int_equal(vmx_protect(&vm, gpa(PAGE_2M + PAGE_SIZE), PAGE_2M), CALL_INVALID);
+    assert_int_equal(vmx_protect(&vm, gpa(PAGE_2M), PAGE_SIZE), CALL_INVALID);
+    ram_is_there();
+    assert_int_equal(vmx_protect(&vm, gpa(PAGE_2M), PAGE_2M), CALL_DONE);
+    both_lead_to(2 * PAGE_2M - PAGE_SIZE, ram[1].value + PAGE_2M - PAGE_SIZE,
+                 FLAGS(EPT_READ | EPT_EXECUTE, CACHE_WB));
+    vmx_unprotect(&vm);
+    ram_is_there();
     guards = 0;
 }
 
