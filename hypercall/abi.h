@@ -74,6 +74,7 @@
 #define SKERRY_EXIT_TIMER            26 /* timer of the guest, or end of its slice */
 #define SKERRY_EXIT_FAILED_ENTRY     27 /* entry that failed */
 #define SKERRY_EXIT_OTHER            28
+#define SKERRY_EXIT_BUS_LOCK         29 /* an access that locked the bus for all CPUs */
 
 #ifndef __ASSEMBLER__
 #include <stdint.h>

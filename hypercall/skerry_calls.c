@@ -47,7 +47,8 @@ SAME(EOI);
 SAME(TIMER);
 SAME(FAILED_ENTRY);
 SAME(OTHER);
-_Static_assert(SKERRY_EXIT_OTHER + 1 == KINDS_IN_USE, "all of them");
+SAME(BUS_LOCK);
+_Static_assert(SKERRY_EXIT_BUS_LOCK + 1 == KINDS_IN_USE, "all of them");
 _Static_assert(sizeof(struct skerry_vm_info) == 72 && sizeof(struct skerry_channel) == 48,
                "fixed by the ABI");
 _Static_assert(sizeof(struct skerry_statistics) ==

@@ -6,6 +6,7 @@
 #include "arch/x86/string.h"
 #include "core/base/panic.h"
 #include "vcpu/cpuid.h"
+#include "vcpu/guards.h"
 
 #define DR7_ENABLED 0xffu /* breakpoints */
 #define XSAVEOPT    1u    /* CPUID 13.1:EAX */
@@ -13,12 +14,13 @@
 /* A guest writes them once, so that a write may exit and a switch need not read them. */
 static const uint32_t switched_msrs[] = {IA32_STAR, IA32_LSTAR, IA32_CSTAR, IA32_FMASK, IA32_TSC_AUX};
 
-_Static_assert(ARRAY_SIZE(switched_msrs) == CPU_LOADED_MSRS, "a CPU has a place for each");
+_Static_assert(ARRAY_SIZE(switched_msrs) == CPU_GUARD && CPU_GUARD + 1 == CPU_LOADED_MSRS,
+               "a CPU has a place for each, and for one that is not quite a register");
 
 /* IA32_TSC_AUX, the last one, comes with RDTSCP. */
 static inline unsigned msr_count(void)
 {
-    return backend.guest_may_use(GUEST_RDTSCP) ? CPU_LOADED_MSRS : CPU_LOADED_MSRS - 1;
+    return backend.guest_may_use(GUEST_RDTSCP) ? CPU_GUARD : CPU_GUARD - 1;
 }
 
 static void clear_breakpoints(void)
@@ -55,6 +57,9 @@ COLD void vcpu_context_enable(void)
     check_xsave_area();
     for (unsigned i = 0; i < msr_count(); i++)
         cpu->loaded_msrs[i] = rdmsr(switched_msrs[i]);
+    cpu->loaded_msrs[CPU_GUARD] = guards_host_spec_ctrl();
+    if (cpu->loaded_msrs[CPU_GUARD])
+        wrmsr(IA32_SPEC_CTRL, cpu->loaded_msrs[CPU_GUARD]);
     if (feature_present(FEATURE_XSAVE))
         cpu->loaded_xcr0 = xgetbv(0);
     if (backend.guest_may_use(GUEST_XSAVES))
@@ -143,6 +148,20 @@ static void load_msr(struct cpu *cpu, unsigned i, uint64_t value)
     cpu->loaded_msrs[i] = value;
 }
 
+static void load_guard(struct cpu *cpu, uint64_t word)
+{
+    guards_switch(cpu->loaded_msrs[CPU_GUARD], word);
+    cpu->loaded_msrs[CPU_GUARD] = word;
+}
+
+COLD void vcpu_follow_guard(struct vcpu *v)
+{
+    uint64_t *word = &state_of(v)->context.msrs[CPU_GUARD];
+
+    *word = guards_word(v);
+    load_guard(this_cpu(), *word);
+}
+
 COLD bool vcpu_write_switched_msr(struct vcpu *v, uint32_t msr, uint64_t value)
 {
     for (unsigned i = 0; i < msr_count(); i++) {
@@ -159,6 +178,7 @@ static COLD void load_msrs(struct cpu *cpu, const uint64_t *values)
 {
     for (unsigned i = 0; i < msr_count(); i++)
         load_msr(cpu, i, values[i]);
+    load_guard(cpu, values[CPU_GUARD]);
 }
 
 static inline bool same_msrs(const uint64_t *a, const uint64_t *b)

@@ -11,6 +11,7 @@
 #include "hypercall/abi.h"
 #include "hypercall/kvm.h"
 #include "hypercall/kvm_abi.h"
+#include "vcpu/guards.h"
 #include "vcpu/state.h"
 
 #define ALL          UINT32_MAX
@@ -29,8 +30,8 @@
 #define LEAF7_EBX 0xf1bf07a9u
 /* Leaf 7 ECX: VBMI UMIP VBMI2 GFNI VAES VPCLMUL VNNI BITALG VPOPCNTDQ RDPID */
 #define LEAF7_ECX 0x00405f46u
-/* Leaf 7 EDX: FSRM */
-#define LEAF7_EDX        0x00000010u
+/* Leaf 7 EDX: FSRM MD_CLEAR SPEC_CTRL STIBP L1D_FLUSH ARCH_CAPABILITIES SSBD */
+#define LEAF7_EDX        0xbc000410u
 #define LEAF80000001_ECX 0x00000121u /* LAHF LZCNT PREFETCHW */
 #define LEAF80000001_EDX 0x2c100800u /* SYSCALL NX 1G-pages RDTSCP LM */
 #define XCR0_SUPPORTED   0xe7u       /* x87 SSE AVX AVX-512 */
@@ -93,11 +94,12 @@ static void fix_monitor(const struct vcpu *v, uint32_t subleaf UNUSED, struct cp
         *r = (struct cpuid){0, 0, 0, 0};
 }
 
-static void fix_extended_features(const struct vcpu *v UNUSED, uint32_t subleaf UNUSED, struct cpuid *r)
+static void fix_extended_features(const struct vcpu *v, uint32_t subleaf UNUSED, struct cpuid *r)
 {
     r->eax = 0;
     if (!backend.guest_may_use(GUEST_INVPCID))
         r->ebx &= ~LEAF7_EBX_INVPCID;
+    r->edx &= ~guards_hidden_features(v->vm);
 }
 
 /* One thread a core, all cores in one package. */
@@ -216,7 +218,7 @@ static const struct row {
     {0x00000004, ANY, {0x3ff, ALL, ALL, ALL}, fix_caches, LIVE},
     {0x00000005, ANY, {0xffff, 0xffff, 0x3, LEAF5_EDX_C1}, fix_monitor, PER_VCPU},
     {0x00000006, ANY, {0x4, 0, 0, 0}, NULL, ONCE}, /* ARAT */
-    {0x00000007, 0, {0, LEAF7_EBX, LEAF7_ECX, LEAF7_EDX}, fix_extended_features, ONCE},
+    {0x00000007, 0, {0, LEAF7_EBX, LEAF7_ECX, LEAF7_EDX}, fix_extended_features, PER_VCPU},
     {0x0000000b, ANY, {0, 0, 0, 0}, fix_topology, PER_VCPU},
     {0x0000000d, ANY, {ALL, ALL, ALL, ALL}, fix_xsave, LIVE},
     {0x00000015, ANY, {0, 0, 0, 0}, fix_crystal, PER_VCPU},

@@ -14,10 +14,11 @@
 #include "hypercall/kvm_abi.h"
 #include "vcpu/context.h"
 #include "vcpu/event.h"
+#include "vcpu/guards.h"
 #include "vcpu/state.h"
 
 #define MTRRCAP_WC BIT(10) /* no fixed and no variable ranges: all memory is of the default type */
-#define LOW_MSRS   0x700
+#define LOW_MSRS   0x800
 #define EFER_GUEST (EFER_SCE | EFER_LME | EFER_LMA | EFER_NXE)
 
 /* --- MSRs with a row; false is #GP --- */
@@ -200,13 +201,14 @@ static bool write_apic_base(struct vcpu *v, uint32_t msr UNUSED, uint64_t value)
     return true;
 }
 
-enum { ROW_X2APIC };
+enum { ROW_NONE, ROW_X2APIC };
 
 static const struct row {
     uint32_t first, last;
     bool (*read)(struct vcpu *v, uint32_t msr, uint64_t *value);
     bool (*write)(struct vcpu *v, uint32_t msr, uint64_t value);
 } rows[] = {
+    [ROW_NONE] = {0, 0, NULL, NULL},
     [ROW_X2APIC] = {IA32_X2APIC_BASE, IA32_X2APIC_LAST, vlapic_read_x2apic, vlapic_write_x2apic},
     {IA32_TSC, IA32_TSC, NULL, write_tsc},
     {MSR_KVM_WALL_CLOCK, MSR_KVM_SYSTEM_TIME, kvm_read_msr, kvm_write_msr},
@@ -214,6 +216,8 @@ static const struct row {
     {IA32_APIC_BASE, IA32_APIC_BASE, read_apic_base, write_apic_base},
     {IA32_FEATURE_CONTROL, IA32_FEATURE_CONTROL, read_feature_control, NULL},
     {IA32_TSC_ADJUST, IA32_TSC_ADJUST, read_tsc_adjust, write_tsc_adjust},
+    {IA32_SPEC_CTRL, IA32_SPEC_CTRL, guards_read_spec_ctrl, guards_write_spec_ctrl},
+    {IA32_ARCH_CAPABILITIES, IA32_ARCH_CAPABILITIES, guards_read_capabilities, NULL},
     {IA32_BIOS_UPDT_TRIG, IA32_BIOS_UPDT_TRIG, NULL, ignore},
     {IA32_BIOS_SIGN_ID, IA32_BIOS_SIGN_ID, read_zero, ignore},
     {IA32_MTRRCAP, IA32_MTRRCAP, read_mtrrcap, NULL},
@@ -231,23 +235,26 @@ static const struct row {
     {MSR_KVM_WALL_CLOCK_NEW, MSR_KVM_POLL_CONTROL, kvm_read_msr, kvm_write_msr},
 };
 
-_Static_assert(ARRAY_SIZE(rows) <= UINT8_MAX, "a byte holds any place + 1");
-_Static_assert(LOW_MSRS <= IA32_X2APIC_BASE && LOW_MSRS > IA32_TSC_DEADLINE,
+_Static_assert(ARRAY_SIZE(rows) <= UINT8_MAX + 1 && ROW_NONE == 0, "a byte holds any place");
+_Static_assert(LOW_MSRS <= IA32_X2APIC_BASE && LOW_MSRS > IA32_TSC_DEADLINE && !(LOW_MSRS & (LOW_MSRS - 1)),
                "what guests write all the time is low");
 _Static_assert(IA32_FMASK == IA32_STAR + 3 && MSR_KVM_SYSTEM_TIME == MSR_KVM_WALL_CLOCK + 1,
                "a row for neighbours");
 
-/* The rows of low MSRs by number, 0: none, else its place + 1. Most exits are for these and the local APIC.
+/*
+ * The rows of low MSRs by number. Most exits are for these and the local APIC. The number comes from the
+ * guest: it is cut to the size of the table before it is compared, so that nothing beyond is read, not even
+ * ahead of time by a processor that guesses the comparison (docs/security.md).
  */
 static uint8_t low[LOW_MSRS];
 
 void vcpu_msr_init(void)
 {
-    for (unsigned i = 0; i < ARRAY_SIZE(rows); i++) {
+    for (unsigned i = ROW_NONE + 1; i < ARRAY_SIZE(rows); i++) {
         ASSERT(rows[i].first <= rows[i].last && (rows[i].read || rows[i].write));
         for (uint32_t msr = rows[i].first; msr <= rows[i].last && msr < LOW_MSRS; msr++) {
-            ASSERT(!low[msr] || low[msr] == i + 1); /* one row each */
-            low[msr] = (uint8_t)(i + 1);
+            ASSERT(!low[msr] || low[msr] == i); /* one row each */
+            low[msr] = (uint8_t)i;
         }
     }
 }
@@ -256,18 +263,18 @@ static const struct row *find_high(uint32_t msr)
 {
     if (msr >= IA32_X2APIC_BASE && msr <= IA32_X2APIC_LAST)
         return &rows[ROW_X2APIC];
-    for (unsigned i = 0; i < ARRAY_SIZE(rows); i++) {
+    for (unsigned i = ROW_NONE + 1; i < ARRAY_SIZE(rows); i++) {
         if (msr >= rows[i].first && msr <= rows[i].last)
             return &rows[i];
     }
-    return NULL;
+    return &rows[ROW_NONE];
 }
 
 static inline const struct row *find_row(uint32_t msr)
 {
-    if (likely(msr < LOW_MSRS))
-        return low[msr] ? &rows[low[msr] - 1] : NULL;
-    return find_high(msr);
+    uint32_t index = msr & (LOW_MSRS - 1);
+
+    return likely(index == msr) ? &rows[low[index]] : find_high(msr);
 }
 
 static COLD enum next deny(struct vcpu *v)
@@ -283,7 +290,7 @@ enum next vcpu_rdmsr(struct vcpu *v)
     const struct row *row = find_row(msr);
     uint64_t value;
 
-    if (!row || !row->read || !row->read(v, msr, &value))
+    if (!row->read || !row->read(v, msr, &value))
         return deny(v);
     v->regs.rax = (uint32_t)value;
     v->regs.rdx = value >> 32;
@@ -295,7 +302,7 @@ enum next vcpu_wrmsr(struct vcpu *v)
     uint32_t msr = (uint32_t)v->regs.rcx;
     const struct row *row = find_row(msr);
 
-    if (!row || !row->write || !row->write(v, msr, (uint32_t)v->regs.rax | v->regs.rdx << 32))
+    if (!row->write || !row->write(v, msr, (uint32_t)v->regs.rax | v->regs.rdx << 32))
         return deny(v);
     return NEXT_SKIP_AND_RESUME;
 }

@@ -10,4 +10,5 @@ hot += vcpu/prepare.o
 hot += vcpu/walk.o
 objects += vcpu/budget.o
 objects += vcpu/debug.o
+objects += vcpu/guards.o
 objects += vcpu/state.o

@@ -5,6 +5,7 @@
 #include "hypercall/kvm.h"
 #include "vcpu/context.h"
 #include "vcpu/cpuid.h"
+#include "vcpu/guards.h"
 
 #define MISC_ENABLE_MWAIT BIT(18)
 #define MISC_ENABLE       UINT64_C(0x1801) /* fast strings; no BTS, no PEBS */
@@ -16,6 +17,7 @@ void vcpu_state_reset(struct vcpu *v)
     ASSERT(x && (uintptr_t)x % _Alignof(struct vcpu_state) == 0);
     memset(x, 0, sizeof(*x));
     vcpu_context_reset(x);
+    x->context.msrs[CPU_GUARD] = guards_word(v);
     kvm_reset(v);
     x->tsc.multiplier = v->vm->tsc_multiplier;
     x->xcr0_allowed = vcpu_xcr0_allowed();

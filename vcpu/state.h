@@ -13,7 +13,7 @@
 /* Registers that are the guest's while it has a CPU (context.h). */
 struct guest_context {
     uint8_t vector[XSAVE_AREA] ALIGNED(64);
-    uint64_t msrs[CPU_LOADED_MSRS]; /* that the guest writes through us */
+    uint64_t msrs[CPU_LOADED_MSRS]; /* that the guest writes through us; guards_word() */
     uint64_t kernel_gs_base;
     uint64_t cr2, dr[4], dr6;
 };

@@ -11,6 +11,7 @@
 #include "core/base/log.h"
 #include "core/base/memory.h"
 #include "vcpu/context.h"
+#include "vcpu/guards.h"
 #include "vmx/apicv.h"
 #include "vmx/caps.h"
 #include "vmx/cr3.h"
@@ -62,6 +63,7 @@ static void explain(void)
     print("VMX revision %x, %u CR3 targets, preemption-timer shift %u\n", vmx_caps.revision,
           MISC_CR3_TARGETS(vmx_caps.misc), MISC_TIMER_SHIFT(vmx_caps.misc));
     vmx_caps_explain(&vmx_caps);
+    guards_explain();
 }
 
 static void print_capabilities(void)
@@ -75,6 +77,7 @@ static void explain_vm(const struct vm_config *c)
     print("    timers by the %s, I/O and MSRs closed\n",
           vmx_hv_timer_wanted(c) ? "preemption timer" : "host timer");
     kvm_explain(c, vmx_needless(c));
+    guards_explain_vm(c);
     if (c->cr3_exits)
         print("    MOV to CR3 exits, but for %u registered values a vCPU\n", vmx_cr3_slots(c));
 }

@@ -56,7 +56,7 @@
     B(PROC2, RDRAND, 11, SPARE, "RDRAND exiting", NULL)                                      \
     B(PROC2, VM_FUNCTIONS, 13, SPARE, "VM functions", NULL)                                  \
     B(PROC2, VMCS_SHADOWING, 14, SPARE, "VMCS shadowing", NULL)                              \
-    B(PROC2, ENCLS, 15, SPARE, "ENCLS exiting", NULL)                                        \
+    B(PROC2, ENCLS, 15, LIKE, "ENCLS exiting", "guests have ENCLS, if there is SGX")         \
     B(PROC2, RDSEED, 16, SPARE, "RDSEED exiting", NULL)                                      \
     B(PROC2, PML, 17, SPARE, "page-modification log", NULL)                                  \
     B(PROC2, VIRTUALIZATION_EXCEPTION, 18, SPARE, "EPT-violation #VE", NULL)                 \
@@ -68,9 +68,9 @@
     B(PROC2, TSC_SCALING, 25, PER_VM, "TSC scaling", "guests see the host's TSC rate")       \
     B(PROC2, USER_WAIT, 26, SPARE, "user wait and pause", NULL)                              \
     B(PROC2, PCONFIG, 27, SPARE, "PCONFIG", NULL)                                            \
-    B(PROC2, ENCLV, 28, SPARE, "ENCLV exiting", NULL)                                        \
-    B(PROC2, BUS_LOCK, 30, SPARE, "bus-lock detection", NULL)                                \
-    B(PROC2, INSTRUCTION_TIMEOUT, 31, SPARE, "instruction timeout", NULL)                    \
+    B(PROC2, ENCLV, 28, LIKE, "ENCLV exiting", "guests have ENCLV, if there is SGX")         \
+    B(PROC2, BUS_LOCK, 30, LIKE, "bus-lock detection", "bus locks are not counted")          \
+    B(PROC2, NOTIFY, 31, LIKE, "instruction timeout", "no limit to one instruction")         \
     B(PROC3, LOADIWKEY, 0, SPARE, "LOADIWKEY exiting", NULL)                                 \
     B(PROC3, HLAT, 1, SPARE, "HLAT", NULL)                                                   \
     B(PROC3, PAGING_WRITE, 2, SPARE, "EPT paging-write control", NULL)                       \

@@ -2,8 +2,19 @@
 /* The one way into a guest and back (entry.asm). */
 #pragma once
 
+#include "vcpu/guards.h"
 #include "vmx/state.h"
 
-enum vmx_entry { VMX_EXITED, VMX_FAIL_INVALID, VMX_FAIL_VALID };
-enum vmx_entry vmx_enter(struct vcpu *v, bool launched, vmx_on_exit *exited);
+/* Without guards; so are those of the others. */
+vmx_stub vmx_enter;
 extern char vmx_exit_point[]; /* HOST_RIP */
+
+extern const struct vmx_stubs {
+    vmx_stub *enter;
+    const char *exit_point;
+} vmx_stubs[GUARD_STUBS]; /* by guards */
+
+static inline const struct vmx_stubs *vmx_stubs_of(const struct vcpu *v)
+{
+    return &vmx_stubs[v->vm->guards & (GUARD_STUBS - 1)];
+}

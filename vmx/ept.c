@@ -10,6 +10,7 @@
 #include "core/base/machine.h"
 #include "core/base/panic.h"
 #include "hypercall/kvm.h"
+#include "vcpu/guards.h"
 #include "vmx/apicv.h"
 #include "vmx/caps.h"
 #include "vmx/msr_bitmap.h"
@@ -154,13 +155,13 @@ static bool create_msr_bitmaps(struct vm *vm, struct vmx_vm *x)
     x->msr_bitmap = memory_alloc_zeroed(&vm->account, MEMORY_CONTROL, 1);
     if (!x->msr_bitmap)
         return false;
-    vmx_msr_bitmap_init(x->msr_bitmap);
+    vmx_msr_bitmap_init(x->msr_bitmap, vm);
     if (x->rung < RUNG_X2APIC || !vm->config->x2apic)
         return true;
     x->msr_bitmap_x2apic = memory_alloc_zeroed(&vm->account, MEMORY_CONTROL, 1);
     if (!x->msr_bitmap_x2apic)
         return false;
-    vmx_msr_bitmap_init(x->msr_bitmap_x2apic);
+    vmx_msr_bitmap_init(x->msr_bitmap_x2apic, vm);
     vmx_apicv_open_msrs(x->msr_bitmap_x2apic, x->rung);
     return true;
 }
@@ -195,7 +196,9 @@ enum call_result vmx_protect(struct vm *vm, gpa_t at, uint64_t size)
 {
     struct vmx_vm *x = vm->backend;
 
-    if (!size || size > vm->memory || !is_whole(vm, &x->ept, at.value, size))
+    if (!size || size > vm->memory ||
+        ((vm->guards & GUARD_SMALL_PAGES) && (at.value | size) & (PAGE_2M - 1)) || /* as with large ones */
+        !is_whole(vm, &x->ept, at.value, size))
         return CALL_INVALID;
     x->ept_protected = true;
     for (uint64_t done = 0; done < size;)
@@ -219,6 +222,14 @@ void vmx_unprotect(struct vm *vm)
     vmx_ept_new_generation(x);
 }
 
+/* A level of the tables; 1 is 4 KiB. */
+static unsigned largest_leaf(const struct vm *vm)
+{
+    if (!(vmx_caps.ept_vpid & EPT_PAGES_2M) || (vm->guards & GUARD_SMALL_PAGES))
+        return 1;
+    return vmx_caps.ept_vpid & EPT_PAGES_1G ? 3 : 2;
+}
+
 bool vmx_vm_create(struct vm *vm)
 {
     struct vmx_vm *x = memory_alloc_zeroed(&vm->account, MEMORY_STATE, 1);
@@ -227,14 +238,13 @@ bool vmx_vm_create(struct vm *vm)
     if (!x)
         return false;
     vm->backend = x;
+    vm->guards = guards_for(vm->config);
     x->first_vpid = (uint16_t)(1 + vm->id * VM_MAX_VCPUS);
     x->ept = (struct page_table){
         .root = ept_table_page(&vm->account),
         .present = EPT_RWX,
         .table_flags = EPT_RWX,
-        .max_leaf = !(vmx_caps.ept_vpid & EPT_PAGES_2M) ? 1
-                    : vmx_caps.ept_vpid & EPT_PAGES_1G  ? 3
-                                                        : 2,
+        .max_leaf = largest_leaf(vm),
         .alloc = ept_table_page,
         .context = &vm->account,
     };

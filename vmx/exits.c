@@ -236,6 +236,27 @@ static enum next handle_ept_misconfig(struct vcpu *v)
     (void)v;
 }
 
+/* Behind the instruction: it counts, and takes longer. */
+static COLD enum next handle_bus_lock(struct vcpu *v)
+{
+    vmx_reinject(v);
+    return NEXT_RESUME;
+}
+
+/* The guest goes on where it can; what runs for so long exits again, and lets interrupts in on the way. */
+static COLD enum next handle_notify(struct vcpu *v)
+{
+    uint64_t q = vmcs_read(vmcs_exit_qualification);
+
+    if (q & QUALIFIED_CONTEXT_LOST)
+        return crash(v, "state lost where one instruction took too long");
+    vmx_reinject(v);
+    if (q & QUALIFIED_NMI_UNBLOCKED)
+        vmcs_write(vmcs_guest_interruptibility, vmcs_read(vmcs_guest_interruptibility) | BLOCKING_NMI);
+    sched_look_around();
+    return NEXT_RESUME;
+}
+
 enum next vmx_handle_unexpected(struct vcpu *v)
 {
     return crash(v, vmx_reason_name((unsigned)vmcs_read(vmcs_exit_reason) & 0xffff));
@@ -292,6 +313,9 @@ vmx_exit_handler *const vmx_exit_handlers[EXIT_REASONS] = {
     [EXIT_XSETBV] = handle_xsetbv,
     [EXIT_VMFUNC] = handle_undefined,
     [EXIT_ENCLS] = handle_undefined,
+    [EXIT_ENCLV] = handle_undefined,
+    [EXIT_BUS_LOCK] = handle_bus_lock,
+    [EXIT_NOTIFY] = handle_notify,
 };
 
 const uint8_t vmx_exit_kinds[EXIT_REASONS] = {[0 ... EXIT_REASONS - 1] = KIND_OTHER,

@@ -8,6 +8,7 @@
 #include "arch/x86/msr.h"
 #include "arch/x86/string.h"
 #include "core/base/panic.h"
+#include "vcpu/guards.h"
 #include "vmx/caps.h"
 #include "vmx/vmcs.h"
 
@@ -29,7 +30,7 @@ void vmx_msr_open(uint8_t *bitmap, uint32_t msr, enum msr_rights rights)
         bitmap[BITMAP_WRITE + offset] &= keep;
 }
 
-void vmx_msr_bitmap_init(uint8_t *bitmap)
+void vmx_msr_bitmap_init(uint8_t *bitmap, const struct vm *vm)
 {
     static const struct {
         uint32_t msr;
@@ -46,4 +47,10 @@ void vmx_msr_bitmap_init(uint8_t *bitmap)
         vmx_msr_open(bitmap, open[i].msr, open[i].rights);
     if (vmx_has(WORD_PROC2, PROC2_RDTSCP))
         vmx_msr_open(bitmap, IA32_TSC_AUX, OPEN_READ);
+    if (guards_open_spec_ctrl(vm)) /* by the stubs */
+        vmx_msr_open(bitmap, IA32_SPEC_CTRL, OPEN_BOTH);
+    if (guards_open_pred_cmd(vm)) /* commands: they leave nothing behind, and hurt nobody */
+        vmx_msr_open(bitmap, IA32_PRED_CMD, OPEN_WRITE);
+    if (guards_open_flush_cmd(vm))
+        vmx_msr_open(bitmap, IA32_FLUSH_CMD, OPEN_WRITE);
 }

@@ -29,5 +29,9 @@ enum cr_access { TO_CR, FROM_CR, CLTS, LMSW };
 #define QUALIFIED_LINEAR   BIT(7) /* there is a linear address, */
 #define QUALIFIED_FINAL    BIT(8) /* and this is its translation, not a paging-structure entry */
 
+/* An instruction that takes too long. */
+#define QUALIFIED_CONTEXT_LOST  BIT(0)
+#define QUALIFIED_NMI_UNBLOCKED BIT(12) /* by an IRET that has not come to its end */
+
 /* APIC accesses, and writes behind which the processor exits. */
 #define QUALIFIED_OFFSET(q) ((unsigned)(q)&0xfff)

@@ -96,7 +96,7 @@ enum run_end vmx_run(struct vcpu *v)
 
         if (x->timer_deadline)
             vmx_hv_timer_load(x);
-        result = vmx_enter(v, x->launched, on_exit); /* INIT comes back, too, as it clears the VMCS */
+        result = x->enter(v, x->launched, on_exit); /* INIT comes back, too, as it clears the VMCS */
         if (unlikely(result != VMX_EXITED))
             vmx_failed_entry(v, result);
     }

@@ -8,6 +8,7 @@
 #include "vmx/selftest.h"
 
 #include "arch/x86/cpu.h"
+#include "arch/x86/msr.h"
 #include "core/base/log.h"
 #include "core/base/panic.h"
 #include "vmx/check.h"
@@ -37,7 +38,7 @@ static enum vmx_entry enter_once(struct vcpu *v, bool launched)
     enum vmx_entry result;
 
     __asm__ volatile("" : "+r"(rbx), "+r"(r12), "+r"(r15));
-    result = vmx_enter(v, launched, stop_at_exit);
+    result = vmx_of(v)->enter(v, launched, stop_at_exit);
     __asm__ volatile("" : "+r"(rbx), "+r"(r12), "+r"(r15));
     ASSERT(rbx == 0x11 && r12 == 0x12 && r15 == 0x15);
     return result;
@@ -48,6 +49,16 @@ static void verdict(const char *name, bool ok)
     if (!ok)
         panic("selftest: %s: wrong outcome", name);
     log_info("selftest: %s: ok", name);
+}
+
+static const char *stub_name(unsigned guards)
+{
+    static const char *const names[GUARD_STUBS] = {"stubs without guards",  "stubs with L1D flush",
+                                                   "stubs with VERW",       "stubs with L1D flush, VERW",
+                                                   "stubs with IBRS",       "stubs with IBRS, L1D flush",
+                                                   "stubs with IBRS, VERW", "stubs with all guards"};
+
+    return names[guards];
 }
 
 static void test_no_current_vmcs(struct vcpu *v)
@@ -104,6 +115,32 @@ static void test_bad_guest_state(struct vcpu *v)
     }
 }
 
+/* Both ways back of each pair of stubs that this processor can execute. */
+static void test_stubs(struct vcpu *v)
+{
+    struct vmx_vcpu *x = vmx_of(v);
+    uint64_t good = vmcs_read(vmcs_guest_rflags), exit_point = vmcs_read(vmcs_host_rip);
+    vmx_stub *const own = x->enter;
+
+    for (unsigned guards = 0; guards < GUARD_STUBS; guards++) {
+        bool failed, exited;
+
+        if (guards & ~guards_of_stubs())
+            continue;
+        x->enter = vmx_stubs[guards].enter;
+        vmcs_write(vmcs_host_rip, (uint64_t)vmx_stubs[guards].exit_point);
+        failed = enter_once(v, true) == VMX_FAIL_VALID;
+        vmcs_write(vmcs_guest_rflags, 0);
+        exited = enter_once(v, false) == VMX_EXITED;
+        vmcs_write(vmcs_guest_rflags, good);
+        verdict(stub_name(guards), failed && exited);
+    }
+    if (guards_of_stubs() & GUARD_IBRS)
+        wrmsr(IA32_SPEC_CTRL, guards_host_spec_ctrl());
+    x->enter = own;
+    vmcs_write(vmcs_host_rip, exit_point);
+}
+
 void vmx_self_test(struct vcpu *v)
 {
     struct guest_regs saved = v->regs;
@@ -111,11 +148,12 @@ void vmx_self_test(struct vcpu *v)
     ASSERT(!this_cpu()->active && !vmx_of(v)->active_on);
     fill_registers(v);
     vmx_vmptrld(vmx_of(v));
-    vmx_load_host_state();
+    vmx_load_host_state(v);
     test_no_current_vmcs(v);
     test_resume_unlaunched(v);
     test_bad_control(v);
     test_bad_guest_state(v);
+    test_stubs(v);
     for (unsigned i = 0; i < ARRAY_SIZE(v->regs.by_number); i++)
         ASSERT(i == 4 || v->regs.by_number[i] == GUEST_PATTERN + i);
     vmx_vmclear(vmx_of(v));

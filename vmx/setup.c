@@ -29,6 +29,7 @@
 #define START_DATA      0x18u
 #define PAT_RESET       UINT64_C(0x0007040600070406)
 #define NO_LINK         UINT64_MAX
+#define NOTIFY_WINDOW   0x20000u /* cycles without a place for an interrupt: no instruction takes so long */
 
 /* CR0 bits the guest may not change by itself: NE must stay 1; CD and NW are the machine's caches. */
 #define CR0_OWNED (CR0_NE | CR0_CD | CR0_NW)
@@ -71,11 +72,17 @@ static void write_controls(const struct vcpu *v)
         vmcs_write(vmcs_tsc_multiplier, v->vm->tsc_multiplier);
     if (vmx_has(WORD_PROC2, PROC2_XSAVES))
         vmcs_write(vmcs_xss_exiting_bitmap, 0);
+    if (vmx_has(WORD_PROC2, PROC2_ENCLS))
+        vmcs_write(vmcs_encls_exiting_bitmap, UINT64_MAX);
+    if (vmx_has(WORD_PROC2, PROC2_ENCLV))
+        vmcs_write(vmcs_enclv_exiting_bitmap, UINT64_MAX);
+    if (vmx_has(WORD_PROC2, PROC2_NOTIFY))
+        vmcs_write(vmcs_notify_window, NOTIFY_WINDOW);
     vmcs_write(vmcs_cr0_mask, CR0_OWNED);
     vmcs_write(vmcs_cr4_mask, ~x->state.cr4_allowed);
 }
 
-void vmx_load_host_state(void)
+void vmx_load_host_state(const struct vcpu *v)
 {
     struct cpu *cpu = this_cpu();
     struct table_pointer idtr;
@@ -101,7 +108,7 @@ void vmx_load_host_state(void)
     vmcs_write(vmcs_host_sysenter_eip, 0);
     vmcs_write(vmcs_host_pat, rdmsr(IA32_PAT));
     vmcs_write(vmcs_host_efer, rdmsr(IA32_EFER));
-    vmcs_write(vmcs_host_rip, (uint64_t)vmx_exit_point);
+    vmcs_write(vmcs_host_rip, (uint64_t)vmx_stubs_of(v)->exit_point);
 }
 
 struct segment_state {
@@ -211,6 +218,7 @@ void vmx_vcpu_reset(struct vcpu *v, const struct start_state *start)
     start = start ? start : &after_init;
     memset(x, 0, sizeof(*x));
     x->vmcs = vmcs;
+    x->enter = vmx_stubs_of(v)->enter;
     x->fresh = true;
     vcpu_state_reset(v);
 

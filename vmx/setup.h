@@ -7,4 +7,4 @@
 bool vmx_vcpu_create(struct vcpu *v);
 void vmx_vcpu_reset(struct vcpu *v, const struct start_state *start); /* NULL: as INIT leaves it */
 void vmx_vcpu_startup(struct vcpu *v, unsigned vector); /* SIPI: where the current VMCS starts in real mode */
-void vmx_load_host_state(void);                         /* into the current VMCS, for this CPU */
+void vmx_load_host_state(const struct vcpu *v);         /* into the current VMCS, for this CPU */

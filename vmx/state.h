@@ -27,6 +27,8 @@ struct vmx_vm {
 _Static_assert(FIELD_cr3_target3 == FIELD_cr3_target0 + 2 * (CR3_TARGETS - 1), "fields by slot");
 
 typedef bool vmx_on_exit(struct vcpu *v); /* true: the guest goes on right away */
+enum vmx_entry { VMX_EXITED, VMX_FAIL_INVALID, VMX_FAIL_VALID };
+typedef enum vmx_entry vmx_stub(struct vcpu *v, bool launched, vmx_on_exit *exited);
 
 struct vmx_vcpu {
     struct vcpu_state state; /* first: vcpu/state.h */
@@ -35,6 +37,7 @@ struct vmx_vcpu {
     struct cpu *last_cpu;    /* that the host state in the VMCS is of; NULL: it has not run since its reset */
     bool fresh;              /* it has not run since it was reset */
     bool traced;             /* the VM's, when this was chosen: */
+    vmx_stub *enter;         /* by its VM's guards (entry.asm) */
     vmx_on_exit *on_exit;    /* what to call for each exit (observe.c); NULL: not chosen yet */
     bool launched;
     uint64_t pin, proc; /* controls, without those that come and go */

@@ -74,7 +74,7 @@ static void execute(struct vcpu *v)
     from = vmcs_read(vmcs_guest_rip);
     vmcs_write(vmcs_guest_rflags, vmcs_read(vmcs_guest_rflags) | RFLAGS_RF);
     prepare_step(v);
-    result = vmx_enter(v, vmx_of(v)->launched, stepped);
+    result = vmx_of(v)->enter(v, vmx_of(v)->launched, stepped);
     if (result != VMX_EXITED)
         vmx_failed_entry(v, result);
     set_trap(vmx_of(v), false);

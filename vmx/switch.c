@@ -94,7 +94,7 @@ static COLD void move_here(struct vcpu *v, struct cpu *cpu)
     struct vmx_vcpu *x = vmx_of(v);
 
     v->stats->counts[COUNT_MIGRATION] += x->last_cpu != NULL;
-    vmx_load_host_state();
+    vmx_load_host_state(v);
     vmx_flush_vpid((uint16_t)vmcs_read(vmcs_vpid));
     x->last_cpu = cpu;
     cpu->context_of = NULL;

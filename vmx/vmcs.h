@@ -85,6 +85,10 @@ static inline void vmcs_write(struct vmcs_field f, uint64_t value)
 #define PROC2_INVPCID          BIT(PROC2_INVPCID_BIT)
 #define PROC2_XSAVES           BIT(PROC2_XSAVES_BIT)
 #define PROC2_TSC_SCALING      BIT(PROC2_TSC_SCALING_BIT)
+#define PROC2_ENCLS            BIT(PROC2_ENCLS_BIT)
+#define PROC2_ENCLV            BIT(PROC2_ENCLV_BIT)
+#define PROC2_BUS_LOCK         BIT(PROC2_BUS_LOCK_BIT)
+#define PROC2_NOTIFY           BIT(PROC2_NOTIFY_BIT)
 
 /* Tertiary processor-based controls: 64 bits. */
 #define PROC3_IPI BIT(PROC3_IPI_BIT)
@@ -177,13 +181,16 @@ static inline void vmcs_write(struct vmcs_field f, uint64_t value)
     E(XSAVES, 63, "XSAVES", OTHER)                                  \
     E(XRSTORS, 64, "XRSTORS", OTHER)                                \
     E(UMWAIT, 67, "UMWAIT", OTHER)                                  \
-    E(TPAUSE, 68, "TPAUSE", OTHER)
+    E(TPAUSE, 68, "TPAUSE", OTHER)                                  \
+    E(ENCLV, 70, "ENCLV", OTHER)                                    \
+    E(BUS_LOCK, 74, "bus lock", BUS_LOCK)                           \
+    E(NOTIFY, 75, "no event window for too long", OTHER)
 
 #define EXIT_ENUM(name, number, text, kind) EXIT_##name = number,
 enum exit_reason { EXIT_NAMES(EXIT_ENUM) };
 #undef EXIT_ENUM
 
-_Static_assert(EXIT_TPAUSE < EXIT_REASONS - 1, "the last row is for reasons that are not known");
+_Static_assert(EXIT_NOTIFY < EXIT_REASONS - 1, "the last row is for reasons that are not known");
 
 /* vmcs.c: VMXON, VMXOFF; every field that we use is there in the current VMCS, or we say which is not. */
 bool vmx_vmxon(void *region);

@@ -39,8 +39,10 @@
     F(eoi_exit_bitmap2, 0x2020)            \
     F(eoi_exit_bitmap3, 0x2022)            \
     F(xss_exiting_bitmap, 0x202c)          \
+    F(encls_exiting_bitmap, 0x202e)        \
     F(tsc_multiplier, 0x2032)              \
     F(tertiary_controls, 0x2034)           \
+    F(enclv_exiting_bitmap, 0x2036)        \
     F(pid_table, 0x2042)                   \
     F(guest_physical_address, 0x2400)      \
     F(vmcs_link_pointer, 0x2800)           \
@@ -71,6 +73,7 @@
     F(proc2_controls, 0x401e)              \
     F(ple_gap, 0x4020)                     \
     F(ple_window, 0x4022)                  \
+    F(notify_window, 0x4024)               \
     F(instruction_error, 0x4400)           \
     F(exit_reason, 0x4402)                 \
     F(exit_interruption_info, 0x4404)      \

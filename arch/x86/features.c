@@ -26,6 +26,7 @@ static const struct {
     [FEATURE_XSAVES] = {"xsaves", "guests use xsave", 13, 1, EAX, 3},
     [FEATURE_RDTSCP] = {"rdtscp", "guests without it", 0x80000001, 0, EDX, 27},
     [FEATURE_MTRR] = {"mtrr", "all memory is uncached", 1, 0, EDX, 12},
+    [FEATURE_SPEC_CTRL] = {"spec-ctrl", "see side channels below", 7, 0, EDX, 26},
 };
 
 _Static_assert(FEATURE_COUNT <= 32, "feature_present() has a bit for each");

@@ -17,6 +17,7 @@ enum cpu_feature {
     FEATURE_XSAVES,
     FEATURE_RDTSCP,
     FEATURE_MTRR,
+    FEATURE_SPEC_CTRL,
     FEATURE_COUNT
 };
 

@@ -48,8 +48,18 @@ static uint64_t *descend(const struct page_table *t, uint64_t *entry, unsigned l
     return table;
 }
 
-/* Maps one page at va, as large as alignment and size permit; returns its size or 0. */
-static uint64_t map_one(struct page_table *t, uint64_t va, uint64_t pa, uint64_t size, uint64_t flags)
+/* Pages of 4 KiB from va on, to the end of the table that entry is in; returns their size. */
+static uint64_t fill(uint64_t *entry, uint64_t va, uint64_t pa, uint64_t size, uint64_t flags)
+{
+    uint64_t room = (512 - (va >> PAGE_SHIFT & 511)) << PAGE_SHIFT, most = MIN(size, room);
+
+    for (uint64_t done = 0; done < most; done += PAGE_SIZE)
+        *entry++ = flags ? (pa + done) | flags : 0;
+    return most;
+}
+
+/* Maps one page at va, as large as alignment and size permit, or more of 4 KiB; returns their size or 0. */
+static uint64_t map_some(struct page_table *t, uint64_t va, uint64_t pa, uint64_t size, uint64_t flags)
 {
     uint64_t *table = t->root;
 
@@ -58,9 +68,10 @@ static uint64_t map_one(struct page_table *t, uint64_t va, uint64_t pa, uint64_t
         uint64_t step = level_size(level);
         bool table_below = (*entry & t->present) && level > 1 && !(*entry & PTE_LARGE);
 
-        if (level == 1 ||
-            (level <= t->max_leaf && size >= step && !((va | pa) & (step - 1)) && !table_below)) {
-            *entry = flags ? pa | flags | (level > 1 ? PTE_LARGE : 0) : 0;
+        if (level == 1)
+            return fill(entry, va, pa, size, flags);
+        if (level <= t->max_leaf && size >= step && !((va | pa) & (step - 1)) && !table_below) {
+            *entry = flags ? pa | flags | PTE_LARGE : 0;
             return step;
         }
         table = descend(t, entry, level);
@@ -72,7 +83,7 @@ static uint64_t map_one(struct page_table *t, uint64_t va, uint64_t pa, uint64_t
 bool paging_map(struct page_table *t, uint64_t va, uint64_t pa, uint64_t size, uint64_t flags)
 {
     while (size) {
-        uint64_t done = map_one(t, va, pa, size, flags);
+        uint64_t done = map_some(t, va, pa, size, flags);
 
         if (!done)
             return false;

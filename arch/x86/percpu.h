@@ -5,7 +5,8 @@
 #include "arch/x86/put_back.h"
 
 #define MAX_CPUS        256
-#define CPU_LOADED_MSRS 5
+#define CPU_LOADED_MSRS 6
+#define CPU_GUARD       5 /* the last one: vcpu/guards.h */
 
 struct trace_event;
 struct vcpu;
@@ -25,8 +26,9 @@ _Static_assert(sizeof(struct tss) == 104 && offsetof(struct tss, ist) == 36, "fi
 
 struct cpu {
     struct cpu *self;
-    unsigned id;      /* 0 is the boot CPU */
-    uint32_t apic_id; /* physical local APIC ID */
+    unsigned id;          /* 0 is the boot CPU */
+    uint32_t apic_id;     /* physical local APIC ID */
+    unsigned thread_bits; /* of it, that tell threads of a core apart (arch/x86/topology.h) */
     uint64_t stack_top;
     volatile bool online;
     volatile bool leave; /* set by another CPU: give the machine back (core/host/power.c) */
@@ -44,7 +46,7 @@ struct cpu {
     struct vcpu *vcpu;                     /* that runs or halts here now, or NULL */
     struct vcpu *active;                   /* whose state the backend has loaded, or NULL */
     struct vcpu *context_of;               /* whose registers were loaded last */
-    uint64_t loaded_msrs[CPU_LOADED_MSRS]; /* the backend's: in these registers now, */
+    uint64_t loaded_msrs[CPU_LOADED_MSRS]; /* of guests: in these registers now, */
     uint64_t loaded_xcr0;                  /* so that only what differs is written */
     void *vmxon;                           /* the backend's page for this CPU */
     struct trace_event *trace;             /* the next place in its ring (core/base/trace.h) */

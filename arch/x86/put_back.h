@@ -8,7 +8,7 @@
 
 #include "arch/x86/types.h"
 
-#define NOTED_MSRS 11
+#define NOTED_MSRS 12
 
 struct cpu_note {
     uint64_t msrs[NOTED_MSRS];

@@ -361,6 +361,23 @@ static void check_channels(struct parser *p)
     p->vm = NULL;
 }
 
+/* What a VM does not say itself, [host] says for it, wherever that stands. */
+static void inherit(struct config *config)
+{
+    struct host_config *host = &config->host;
+
+    if (host->smt == SMT_UNSAID)
+        host->smt = SMT_OWN;
+    if (host->mitigations == MITIGATIONS_UNSAID)
+        host->mitigations = MITIGATIONS_AUTO;
+    for (unsigned i = 0; i < config->vm_count; i++) {
+        struct vm_config *vm = &config->vms[i];
+
+        vm->smt = vm->smt == SMT_UNSAID ? host->smt : vm->smt;
+        vm->mitigations = vm->mitigations == MITIGATIONS_UNSAID ? host->mitigations : vm->mitigations;
+    }
+}
+
 void config_parse(const char *text, size_t size, struct config *out, config_report *report, void *context)
 {
     static const char utf8_mark[] = "\xef\xbb\xbf";
@@ -381,6 +398,7 @@ void config_parse(const char *text, size_t size, struct config *out, config_repo
         rest = (struct span){rest.at + used, rest.size - used};
     }
     end_section(&p);
+    inherit(out);
     check_focus(&p);
     check_release(&p);
     check_channels(&p);

@@ -26,6 +26,10 @@ _Static_assert(CONFIG_MAX_CPUS % 64 == 0, "a bit for each");
 enum ending { ENDING_STOP, ENDING_RESTART, ENDING_POWEROFF };
 /* Paravirtual interfaces: none, Skerry's own, or KVM's beside it. */
 enum pv { PV_NONE, PV_SKERRY, PV_KVM };
+/* Threads of a core that another VM is on: never, or if that one says so, too. */
+enum smt { SMT_UNSAID, SMT_OWN, SMT_SHARED };
+/* Against what processors give away: what this one needs, nothing, all that it can do. */
+enum mitigations { MITIGATIONS_UNSAID, MITIGATIONS_AUTO, MITIGATIONS_OFF, MITIGATIONS_FULL };
 enum sched_class { SCHED_DEDICATED, SCHED_SHARED };
 
 struct choice {
@@ -65,8 +69,10 @@ struct vm_config {
     unsigned channel_count, channels_line;
     enum pv pv;
     unsigned
-        pv_off; /* features of KVM's interface that are not offered, by their bits (hypercall/kvm_abi.h) */
-    bool trace; /* its exits are recorded; default on */
+        pv_off;   /* features of KVM's interface that are not offered, by their bits (hypercall/kvm_abi.h) */
+    enum smt smt; /* as said, else as [host] says */
+    enum mitigations mitigations; /* so, too */
+    bool trace;                   /* its exits are recorded; default on */
     struct exit_budget {
         unsigned exits, after_ms; /* a second, from so much time of the guest's life on */
     } exit_budget;
@@ -83,6 +89,8 @@ enum when_done { DONE_POWER_OFF, DONE_REBOOT, DONE_RELEASE };
 struct host_config {
     char focus[CONFIG_NAME_SIZE]; /* VM that has the console at the start; "": the first */
     unsigned focus_line;
+    enum smt smt; /* of VMs that do not say it; "own" if it does not either */
+    enum mitigations mitigations;
     bool debug;               /* log = debug instead of info */
     enum when_done when_done; /* all VMs have ended */
     unsigned when_done_line;

@@ -255,6 +255,9 @@ const struct choice config_kvm_features[] = {{"clock", 1 << 0 | 1 << 3},
                                              {NULL, 0}};
 static const struct choice delays[] = {{"exit", false}, {"pass", true}, {NULL, 0}};
 static const struct choice reactions[] = {{"report", false}, {"stop", true}, {NULL, 0}};
+static const struct choice smts[] = {{"own", SMT_OWN}, {"shared", SMT_SHARED}, {NULL, 0}};
+static const struct choice mitigations[] = {
+    {"auto", MITIGATIONS_AUTO}, {"off", MITIGATIONS_OFF}, {"full", MITIGATIONS_FULL}, {NULL, 0}};
 static const struct choice modes[] = {{"16", 16}, {"32", 32}, {NULL, 0}};
 static const struct choice classes[] = {{"dedicated", SCHED_DEDICATED}, {"shared", SCHED_SHARED}, {NULL, 0}};
 static const struct choice endings[] = {
@@ -274,6 +277,8 @@ static const struct key host_keys[] = {
     {"focus", set_word, "VM name", "the name of a [vm NAME]", HOST(focus),
      offsetof(struct host_config, focus_line), NULL},
     {"log", set_choice, "log level", "info or debug", HOST(debug), 0, log_levels},
+    {"smt", set_choice, "use of cores", "own or shared", HOST(smt), 0, smts},
+    {"mitigations", set_choice, "level", "auto, off or full", HOST(mitigations), 0, mitigations},
     {"when-done", set_choice, "action", "power-off, reboot or release", HOST(when_done),
      offsetof(struct host_config, when_done_line), ends},
     {"release", set_word, "file name", "one word of at most 127 printable characters", HOST(release.kernel),
@@ -306,6 +311,8 @@ static const struct key vm_keys[] = {
     {"cpus", set_cpus, "set of CPUs", "numbers from 0 to 255 as in 1-2 or 0,2-3, none twice", VM(cpus),
      VM_AT(cpus_line), NULL},
     {"sched", set_choice, "scheduling class", "dedicated or shared", VM(sched), 0, classes},
+    {"smt", set_choice, "use of cores", "own or shared", VM(smt), 0, smts},
+    {"mitigations", set_choice, "level", "auto, off or full", VM(mitigations), 0, mitigations},
     {"weight", set_number, "weight", "1 to 10000", VM(weight), 0, &weight_limits},
     {"slice", set_slice, "slice", "100us to 1000ms", VM(slice_us), 0, NULL},
     {"on-exit", set_choice, "action", "stop, restart or poweroff", VM(on_exit), 0, endings},

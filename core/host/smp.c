@@ -6,6 +6,7 @@
 #include "arch/x86/lapic.h"
 #include "arch/x86/layout.h"
 #include "arch/x86/string.h"
+#include "arch/x86/topology.h"
 #include "arch/x86/trap.h"
 #include "core/base/log.h"
 #include "core/base/machine.h"
@@ -59,6 +60,7 @@ void smp_setup_boot_cpu(void)
     ASSERT(cpu_count == 0);
     cpus[cpu_count++] = cpu;
     cpu->before = machine.boot_cpu;
+    cpu->thread_bits = topology_thread_bits();
     cpu_load_tables(cpu);
     cpu->online = true;
 }
@@ -95,6 +97,7 @@ static NORETURN void ap_main(struct cpu *cpu)
     cpu_enable_protections();
     cpu_load_tables(cpu);
     cpu->apic_id = lapic_enable();
+    cpu->thread_bits = topology_thread_bits();
     __atomic_store_n(&cpu->online, true, __ATOMIC_RELEASE);
     ap_entry();
     panic("CPU %u: its loop ended", cpu->id);

@@ -9,6 +9,7 @@
 #include "core/base/trace.h"
 #include "core/image/find.h"
 #include "core/life/life.h"
+#include "core/life/place.h"
 #include "core/vm/backend.h"
 #include "sched/sched.h"
 
@@ -16,77 +17,6 @@ _Static_assert(MEMORY_FIRST_VM + CONFIG_MAX_VMS <= MEMORY_RELEASE,
                "each has a number of its own in the page map");
 
 /* --- checks against the machine, before anything is allocated --- */
-
-/* The CPUs that the VM may have at all: those it names, else all. */
-static bool named(const struct vm_config *c, unsigned cpu)
-{
-    return !c->cpus_line || cpu_set_has(&c->cpus, cpu);
-}
-
-/* A CPU belongs to one dedicated vCPU, or to all that share. */
-static bool available(const struct vm_config *c, const struct cpu *cpu)
-{
-    return !cpu->owner && (c->sched == SCHED_SHARED || !cpu->shared);
-}
-
-static unsigned pick_cpus(const struct vm_config *c, struct cpu *picked[VM_MAX_VCPUS])
-{
-    unsigned most = c->sched == SCHED_SHARED ? VM_MAX_VCPUS : c->vcpus, n = 0;
-
-    for (unsigned i = 0; i < cpu_count && n < most; i++) {
-        if (named(c, i) && available(c, cpus[i]))
-            picked[n++] = cpus[i];
-    }
-    return n;
-}
-
-static bool check_named_cpus(const struct vm_config *c)
-{
-    for (unsigned i = 0; i < CONFIG_MAX_CPUS; i++) {
-        if (!cpu_set_has(&c->cpus, i))
-            continue;
-        if (i >= cpu_count) {
-            config_refuse(c->cpus_line, "[vm %s] wants CPU %u, expected one of this machine's 0-%u", c->name,
-                          i, cpu_count - 1);
-            return false;
-        }
-        if (cpus[i]->owner) {
-            config_refuse(c->cpus_line, "[vm %s] wants CPU %u, which runs [vm %s]; expected a CPU of its own",
-                          c->name, i, cpus[i]->owner->vm->config->name);
-            return false;
-        }
-        if (!available(c, cpus[i])) {
-            config_refuse(c->cpus_line, "[vm %s] wants CPU %u, which others share; expected a CPU of its own",
-                          c->name, i);
-            return false;
-        }
-    }
-    return true;
-}
-
-/* Dedicated: a CPU for each vCPU. Shared: at least one for all of them. */
-static bool check_cpus(const struct vm_config *c, struct cpu *picked[VM_MAX_VCPUS], unsigned *count)
-{
-    unsigned needed = c->sched == SCHED_SHARED ? 1 : c->vcpus, sharing = c->vcpus;
-
-    if (!check_named_cpus(c))
-        return false;
-    for (const struct vm *vm = vm_next(NULL); vm; vm = vm_next(vm))
-        sharing += vm->config->sched == SCHED_SHARED ? vm->vcpu_count : 0;
-    if (c->sched == SCHED_SHARED && sharing > SCHED_MAX_SHARED) {
-        config_refuse(c->line, "[vm %s] makes %u vCPUs that share, expected at most %u in all VMs", c->name,
-                      sharing, SCHED_MAX_SHARED);
-        return false;
-    }
-    *count = pick_cpus(c, picked);
-    if (*count >= needed)
-        return true;
-    config_refuse(
-        c->vcpus_line ? c->vcpus_line : c->line,
-        "[vm %s] needs %u free CPU(s), expected at most %u: a CPU runs one vCPU, but with sched = shared",
-        c->name, needed, *count);
-    return false;
-}
 
 static bool check_processor(const struct vm_config *c)
 {
@@ -273,7 +203,7 @@ struct vm *vm_build(const struct vm_config *c, unsigned id)
     struct vm *vm;
 
     ASSERT(id < CONFIG_MAX_VMS && !vms[id]);
-    if (!image_find(c, &image) || !check_processor(c) || !check_cpus(c, picked, &place.count) ||
+    if (!image_find(c, &image) || !check_processor(c) || !place_vm(c, picked, &place.count) ||
         !check_memory(c))
         return NULL;
     vm = memory_alloc_zeroed(&account, MEMORY_STATE, ALIGN_UP(sizeof(*vm), PAGE_SIZE) / PAGE_SIZE);

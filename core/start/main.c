@@ -24,6 +24,7 @@
 #include "core/vm/backend.h"
 #include "sched/sched.h"
 #include "vcpu/cpuid.h"
+#include "vcpu/guards.h"
 #include "vcpu/msr.h"
 #include "vmx/backend.h"
 
@@ -159,6 +160,7 @@ static bool choose_backend(const char **missing)
             continue;
         backend = *backends[i];
         check_operations(&backend);
+        guards_init();
         vcpu_cpuid_init();
         vcpu_msr_init();
         return true;

@@ -36,6 +36,7 @@ enum exit_kind {
     KIND_TIMER,        /* timer of the guest, or end of its slice */
     KIND_FAILED_ENTRY, /* entry that failed */
     KIND_OTHER,
+    KIND_BUS_LOCK, /* an access that locked the bus for all CPUs */
     KINDS_IN_USE
 };
 

@@ -14,6 +14,7 @@ void offsets(void);
 void offsets(void)
 {
     DEFINE(SEL_CODE, SEL_CODE);
+    DEFINE(SEL_DATA, SEL_DATA);
     OFFSET(TRAMPOLINE_CR3, struct trampoline_data, cr3);
     OFFSET(TRAMPOLINE_STACK, struct trampoline_data, stack);
     OFFSET(TRAMPOLINE_CPU, struct trampoline_data, cpu);
@@ -47,5 +48,8 @@ void offsets(void)
     OFFSET(REGS_R14, struct guest_regs, r14);
     OFFSET(REGS_R15, struct guest_regs, r15);
     OFFSET(REGS_HOST_RSP, struct guest_regs, host_rsp);
+    OFFSET(REGS_SPEC_CTRL, struct guest_regs, spec_ctrl);
+    DEFINE(IA32_SPEC_CTRL, 0x48);
+    DEFINE(IA32_FLUSH_CMD, 0x10b);
     DEFINE(REGS_SIZE, offsetof(struct guest_regs, host_rsp));
 }

@@ -27,7 +27,8 @@ struct guest_regs {
         };
         uint64_t by_number[16]; /* 4 (RSP) lives in the backend */
     };
-    uint64_t host_rsp; /* the CPU's stack while the guest runs */
+    uint64_t host_rsp;  /* the CPU's stack while the guest runs */
+    uint64_t spec_ctrl; /* IA32_SPEC_CTRL, as the guest has it (vcpu/guards.h) */
 };
 
 _Static_assert(offsetof(struct guest_regs, rsi) == offsetof(struct guest_regs, by_number[6]) &&
@@ -180,6 +181,7 @@ struct vm {
     void (*eoi)(struct vm *vm, unsigned vector); /* a local APIC has ended a level-triggered interrupt */
     struct sched_vcpu *sched;    /* places of its vCPUs in run queues, by number; NULL: they own their CPUs */
     struct pid_table *pid_table; /* the mailboxes of its vCPUs */
+    unsigned guards;             /* against what the processor gives away of it (vcpu/guards.h) */
     uint32_t kvm_features;       /* that the guest is offered (hypercall/kvm_abi.h) */
     struct vcpu *vcpus[VM_MAX_VCPUS];
     unsigned vcpu_count;

@@ -79,12 +79,55 @@ static bool may_be_open(uint32_t msr, bool write)
     return false;
 }
 
+static struct vm vm;
+static bool spec_ctrl, commands;
+
+bool guards_open_spec_ctrl(const struct vm *of)
+{
+    assert_ptr_equal(of, &vm);
+    return spec_ctrl;
+}
+
+bool guards_open_pred_cmd(const struct vm *of UNUSED)
+{
+    return commands;
+}
+
+bool guards_open_flush_cmd(const struct vm *of UNUSED)
+{
+    return commands;
+}
+
+static bool is_open(const uint8_t *bitmap, uint32_t msr, bool write)
+{
+    return !(bitmap[(write ? 2048 : 0) + msr / 8] >> (msr & 7) & 1);
+}
+
+/* Those that the stubs switch, and commands, which can be written alone. */
+static void speculation(void **state UNUSED)
+{
+    static uint8_t bitmap[PAGE_SIZE];
+
+    for (unsigned i = 0; i < 4; i++) {
+        spec_ctrl = i & 1;
+        commands = i & 2;
+        vmx_msr_bitmap_init(bitmap, &vm);
+        for (unsigned write = 0; write < 2; write++) {
+            assert_int_equal(is_open(bitmap, IA32_SPEC_CTRL, write), spec_ctrl);
+            assert_int_equal(is_open(bitmap, IA32_PRED_CMD, write), commands && write);
+            assert_int_equal(is_open(bitmap, IA32_FLUSH_CMD, write), commands && write);
+            assert_false(is_open(bitmap, IA32_ARCH_CAPABILITIES, write));
+        }
+    }
+    spec_ctrl = commands = false;
+}
+
 static void msrs_are_closed(void **state UNUSED)
 {
     static uint8_t bitmap[PAGE_SIZE];
 
     vmx_caps.controls[WORD_PROC2] = vmx_caps.allowed1[WORD_PROC2] = UINT32_MAX;
-    vmx_msr_bitmap_init(bitmap);
+    vmx_msr_bitmap_init(bitmap, &vm);
     for (unsigned i = 0; i < 4 * 0x2000; i++) {
         uint32_t msr = (i & 0x2000 ? 0xc0000000u : 0) + (i & 0x1fff);
 
@@ -99,6 +142,7 @@ int main(void)
         cmocka_unit_test(ports_are_closed),
         cmocka_unit_test(two_ports_on_request),
         cmocka_unit_test(msrs_are_closed),
+        cmocka_unit_test(speculation),
     };
 
     return cmocka_run_group_tests(tests, set_up, NULL);

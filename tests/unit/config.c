@@ -167,11 +167,31 @@ static void release(void **state)
     expect(
         "[host]\nwhen-done = reboot\n[vm a]\nrelease = k\n" GOOD,
         "4: unknown key 'release' in [vm a], expected one of load mode module kernel initrd cmdline format "
-        "memory vcpus cpus sched weight slice on-exit on-crash max-restarts hlt-exits cr3-exits channels pv "
+        "memory vcpus cpus sched smt mitigations weight slice on-exit on-crash max-restarts hlt-exits "
+        "cr3-exits channels pv "
         "pv-off tsc-khz io-delay x2apic trace exit-budget on-budget hv-timer tpr-shadow apicv posted ipiv\n");
     assert_int_equal(host->when_done, DONE_REBOOT);
     parse("[host]\nrelease = k\nlog = x\n", 28);
     assert_false(host->release.valid);
+}
+
+/* [host] may stand behind the VMs that it says it for. */
+static void inherited(void **state)
+{
+    (void)state;
+    expect("[vm a]\n" GOOD, "");
+    assert_int_equal(config.vms[0].smt, SMT_OWN);
+    assert_int_equal(config.vms[0].mitigations, MITIGATIONS_AUTO);
+    expect("[vm a]\n" GOOD "[vm b]\nsmt = own\nmitigations = full\n" GOOD
+           "[host]\nsmt = shared\nmitigations = off\n",
+           "");
+    assert_int_equal(config.vms[0].smt, SMT_SHARED);
+    assert_int_equal(config.vms[0].mitigations, MITIGATIONS_OFF);
+    assert_int_equal(config.vms[1].smt, SMT_OWN);
+    assert_int_equal(config.vms[1].mitigations, MITIGATIONS_FULL);
+    expect("[vm a]\nsmt = off\nmitigations = some\n" GOOD,
+           "2: smt = 'off' is no use of cores, expected own or shared\n"
+           "3: mitigations = 'some' is no level, expected auto, off or full\n");
 }
 
 static void mode_16_loads_at_7c00(void **state)
@@ -195,8 +215,9 @@ static const struct wrong lines[] = {
     {"[host]\n[host]\nx=1\n", "2: [host] is given again, expected it once (line 1)\n"},
     {"\nmemory = 2M", "2: key 'memory' before any section, expected [host] or [vm NAME] first\n"},
     {"hello\n", "1: 'hello' is neither a section nor a setting, expected [SECTION] or KEY = VALUE\n"},
-    {"[host]\nx=1\n", "2: unknown key 'x' in [host], expected one of focus log when-done release "
-                      "release-initrd release-module release-cmdline\n"},
+    {"[host]\nx=1\n",
+     "2: unknown key 'x' in [host], expected one of focus log smt mitigations when-done release "
+     "release-initrd release-module release-cmdline\n"},
     {"[host]\nwhen-done = stop\n",
      "2: when-done = 'stop' is no action, expected power-off, reboot or release\n"},
     {"[host]\nwhen-done = release\n",
@@ -243,7 +264,8 @@ static void reports_outside(void **state)
 static const struct wrong settings[] = {
     {"memroy = 2M",
      "2: unknown key 'memroy' in [vm a], expected one of load mode module kernel initrd cmdline "
-     "format memory vcpus cpus sched weight slice on-exit on-crash max-restarts hlt-exits cr3-exits channels "
+     "format memory vcpus cpus sched smt mitigations weight slice on-exit on-crash max-restarts hlt-exits "
+     "cr3-exits channels "
      "pv "
      "pv-off tsc-khz io-delay x2apic trace exit-budget on-budget hv-timer tpr-shadow apicv posted ipiv\n"},
     {"cpus = 1-", "2: cpus = '1-' is no set of CPUs" CPUS_WANTED},
@@ -487,6 +509,7 @@ int main(void)
         cmocka_unit_test(empty),
         cmocka_unit_test(garbage),
         cmocka_unit_test(kvm_features),
+        cmocka_unit_test(inherited),
     };
 
     config_add_switches(switches);

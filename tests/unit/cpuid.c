@@ -62,6 +62,12 @@ bool vlapic_x2apic_allowed(const struct vcpu *v UNUSED)
 {
     return x2apic_allowed;
 }
+static uint32_t hidden;
+uint32_t guards_hidden_features(const struct vm *of)
+{
+    assert_ptr_equal(of, &vm);
+    return hidden;
+}
 uint32_t kvm_hints(const struct vm_config *of UNUSED)
 {
     return 1;
@@ -120,7 +126,11 @@ static void never_shown(void **unused)
     /* PKU OSPKE WAITPKG CET LA57 KL ENQCMD SGX_LC PKS */
     assert_int_equal(
         seven.ecx & (BIT(3) | BIT(4) | BIT(5) | BIT(7) | BIT(16) | BIT(23) | BIT(29) | BIT(30) | BIT(31)), 0);
-    assert_int_equal(seven.edx, BIT(4));
+    /* FSRM MD_CLEAR IBRS STIBP L1D_FLUSH ARCH_CAPABILITIES SSBD */
+    assert_int_equal(seven.edx, BIT(4) | BIT(10) | BIT(26) | BIT(27) | BIT(28) | BIT(29) | BIT(31));
+    hidden = BIT(26) | BIT(27) | BIT(31);
+    assert_int_equal(ask(7, 0).edx, BIT(4) | BIT(10) | BIT(28) | BIT(29));
+    hidden = 0;
     assert_int_equal(seven.eax, 0);
     is(ask(7, 1), 0, 0, 0, 0);
     assert_int_equal(ask(0x80000001, 0).ecx & BIT(2), 0); /* SVM */

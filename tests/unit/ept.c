@@ -70,8 +70,17 @@ void vmx_apicv_open_msrs(uint8_t *bitmap UNUSED, enum vmx_rung r UNUSED)
 {
 }
 
-void vmx_msr_bitmap_init(uint8_t *bitmap UNUSED)
+void vmx_msr_bitmap_init(uint8_t *bitmap UNUSED, const struct vm *of)
 {
+    assert_ptr_equal(of, &vm);
+}
+
+static unsigned guards;
+
+unsigned guards_for(const struct vm_config *c)
+{
+    assert_ptr_equal(c, &config);
+    return guards;
 }
 
 hpa_t vmx_apic_access_page(void)
@@ -89,13 +98,16 @@ void vmx_ept_changed(const struct vm *changed)
     changes++;
 }
 
-static int set_up(void **state)
+static uint64_t pages_created;
+
+static int set_up_with(void **state, uint64_t pages)
 {
     (void)state;
-    if (!fake_memory_create((TABLE_PAGES + 1) * PAGE_SIZE))
+    pages_created = pages + 1;
+    if (!fake_memory_create(pages_created * PAGE_SIZE))
         return -1;
     pages_used = changes = 0;
-    pages_allowed = TABLE_PAGES;
+    pages_allowed = pages;
     rung = RUNG_TPR_SHADOW;
     vmx_caps.ept_vpid = EPT_PAGES_2M | EPT_PAGES_1G;
     for (unsigned i = 0; i < PIECES; i++)
@@ -104,10 +116,15 @@ static int set_up(void **state)
     return vmx_vm_create(&vm) ? 0 : -1;
 }
 
+static int set_up(void **state)
+{
+    return set_up_with(state, TABLE_PAGES);
+}
+
 static int tear_down(void **state)
 {
     (void)state;
-    fake_memory_destroy((TABLE_PAGES + 1) * PAGE_SIZE);
+    fake_memory_destroy(pages_created * PAGE_SIZE);
     return 0;
 }
 
@@ -200,6 +217,37 @@ static void ranges_come_and_go(void **state)
     ram_and_nothing_else(NULL);
 }
 
+/* No code page can change its size where there is but one. */
+static void small_pages(void **state)
+{
+    unsigned large = 0, level = 0;
+
+    for (uint64_t i = 0; i < PIECES; i++) {
+        paging_lookup(&tables()->ept, i * PAGE_2M, &level);
+        large += level > 1;
+    }
+    assert_in_range(large, 3, PIECES);
+    guards = GUARD_SMALL_PAGES;
+    tear_down(state);
+    assert_int_equal(set_up_with(state, 4 * TABLE_PAGES), 0);
+    ram_is_there();
+    for (uint64_t i = 0; i < PIECES; i++) {
+        uint64_t at = i * PAGE_2M < 3 * GIB ? i * PAGE_2M : i * PAGE_2M + GIB;
+
+        paging_lookup(&tables()->ept, at, &level);
+        assert_int_equal(level, 1);
+    }
+    assert_int_equal(vmx_protect(&vm, gpa(PAGE_2M + PAGE_SIZE), PAGE_2M), CALL_INVALID);
+    assert_int_equal(vmx_protect(&vm, gpa(PAGE_2M), PAGE_SIZE), CALL_INVALID);
+    ram_is_there();
+    assert_int_equal(vmx_protect(&vm, gpa(PAGE_2M), PAGE_2M), CALL_DONE);
+    both_lead_to(2 * PAGE_2M - PAGE_SIZE, ram[1].value + PAGE_2M - PAGE_SIZE,
+                 FLAGS(EPT_READ | EPT_EXECUTE, CACHE_WB));
+    vmx_unprotect(&vm);
+    ram_is_there();
+    guards = 0;
+}
+
 static void one_view(void **state)
 {
     tear_down(state);
@@ -245,6 +293,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(ram_and_nothing_else, set_up, tear_down),
         cmocka_unit_test_setup_teardown(ranges_come_and_go, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(small_pages, set_up, tear_down),
         cmocka_unit_test_setup_teardown(one_view, set_up, tear_down),
         cmocka_unit_test_setup_teardown(out_of_memory, set_up, tear_down),
         cmocka_unit_test_setup_teardown(asserted, set_up, tear_down),

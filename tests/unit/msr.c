@@ -96,6 +96,18 @@ bool vcpu_write_switched_msr(struct vcpu *v UNUSED, uint32_t msr, uint64_t value
 {
     return other_write(msr, value);
 }
+bool guards_read_spec_ctrl(struct vcpu *v UNUSED, uint32_t msr, uint64_t *value)
+{
+    return other_read(msr, value);
+}
+bool guards_write_spec_ctrl(struct vcpu *v UNUSED, uint32_t msr, uint64_t value)
+{
+    return other_write(msr, value);
+}
+bool guards_read_capabilities(struct vcpu *v UNUSED, uint32_t msr, uint64_t *value)
+{
+    return other_read(msr, value);
+}
 bool vlapic_write_base(struct vcpu *v UNUSED, uint64_t value)
 {
     return other_write(IA32_APIC_BASE, value);
@@ -216,14 +228,27 @@ static bool is_in(const struct span *spans, unsigned n, uint32_t msr)
 /* All numbers of the ranges in which processors have any, and KVM's: these exist, and no others. */
 static void no_others(void **unused)
 {
-    static const struct span readable[] = {{0x11, 0x12},   {0x17, 0x17},   {0x1b, 0x1b},
-                                           {0x3a, 0x3b},   {0x8b, 0x8b},   {0xfe, 0xfe},
-                                           {0x179, 0x17a}, {0x1a0, 0x1a0}, {0x1d9, 0x1d9},
-                                           {0x277, 0x277}, {0x2ff, 0x2ff}, {0x6e0, 0x6e0},
-                                           {0x800, 0x8ff}, {0xda0, 0xda0}, {0x4b564d00, 0x4b564d05}},
+    static const struct span readable[] = {{0x11, 0x12},
+                                           {0x17, 0x17},
+                                           {0x1b, 0x1b},
+                                           {0x3a, 0x3b},
+                                           {0x48, 0x48},
+                                           {0x8b, 0x8b},
+                                           {0xfe, 0xfe},
+                                           {0x10a, 0x10a},
+                                           {0x179, 0x17a},
+                                           {0x1a0, 0x1a0},
+                                           {0x1d9, 0x1d9},
+                                           {0x277, 0x277},
+                                           {0x2ff, 0x2ff},
+                                           {0x6e0, 0x6e0},
+                                           {0x800, 0x8ff},
+                                           {0xda0, 0xda0},
+                                           {0x4b564d00, 0x4b564d05}},
                              writable[] = {{0x10, 0x12},
                                            {0x1b, 0x1b},
                                            {0x3b, 0x3b},
+                                           {0x48, 0x48},
                                            {0x79, 0x79},
                                            {0x8b, 0x8b},
                                            {0x17a, 0x17a},

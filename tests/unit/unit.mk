@@ -19,6 +19,8 @@ UNIT_devices := dev/uart.c dev/rtc.c dev/power.c
 UNIT_format := core/base/format.c
 UNIT_guest_tsc := apic/vioapic.c apic/pid_table.c
 UNIT_mailbox := apic/vioapic.c apic/pid_table.c
+UNIT_guards := core/base/format.c
+UNIT_place := core/base/format.c
 UNIT_io := dev/bus.c
 UNIT_ipi := apic/vioapic.c apic/pid_table.c
 UNIT_ipiv := apic/vioapic.c
@@ -42,11 +44,11 @@ FAIR_MUTANTS := weightless hoarder no-credit jerky restless patient silent endle
 SCHED_MUTANTS := deaf no-alarm no-end sleepy no-post lonely no-watch crossed burglar no-balance
 FAIR_VARIANTS := $(patsubst %,$(UNIT)/variant/%.c,counted $(FAIR_MUTANTS))
 # These include the file they test, below a fake CPU (fake_cpu.h) or fake memory (fake_memory.h, fake_ram.h): blackbox,
-# bitmaps, caps, console, cpuid, ept, fair (the scheduling policy, with nothing below it), guest_tsc, io, ipiv, ladder, mailbox, memory, msr, mtrr,
-# paging, prepare, pv_eoi, sched_sim (its machine), string, trace, vlapic, vlapic_timer, vm_life, walk.
-UNIT_TESTS := acpi acpi_tables balance bitmaps blackbox budget bus caps config console cpuid decode devices ept fair format guest_tsc hv_timer io ipi ipiv \
-    ladder line_edit load_linux load_multiboot mailbox memory msr mtrr multiboot2 paging prepare pv_eoi release sched_mutants sched_sim shadow string \
-    ticks trace vioapic vlapic vlapic_timer vm_life walk words
+# bitmaps, caps, console, cpuid, ept, fair (the scheduling policy, with nothing below it), guards, guest_tsc, io, ipiv, ladder, mailbox, memory, msr, mtrr,
+# paging, place, prepare, pv_eoi, sched_sim (its machine), string, topology, trace, vlapic, vlapic_timer, vm_life, walk.
+UNIT_TESTS := acpi acpi_tables balance bitmaps blackbox budget bus caps config console cpuid decode devices ept fair format guards guest_tsc hv_timer io ipi ipiv \
+    ladder line_edit load_linux load_multiboot mailbox memory msr mtrr multiboot2 paging place prepare pv_eoi release sched_mutants sched_sim shadow string \
+    ticks topology trace vioapic vlapic vlapic_timer vm_life walk words
 
 UNIT_CC ?= gcc
 UNIT_CFLAGS := -std=gnu11 -I. -DBUILD='"$(BUILD)"' -g -O1 -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes \

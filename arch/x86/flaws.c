@@ -1,0 +1,147 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The processor says of each flaw that was known when it was made, or when its microcode was, that it does
+ * not have it. Of the others it is by its model: a model that is not listed has what it does not deny (Intel,
+ * "Affected processors: transient execution attacks and related security issues by CPU").
+ */
+#include "arch/x86/flaws.h"
+
+#include "arch/x86/cpu.h"
+#include "arch/x86/msr.h"
+
+#define LEAF7_EBX_RTM     BIT(11)
+#define LEAF7_2_EDX_BHI   BIT(4)
+#define ARCH_MMIO_NO      (ARCH_SBDR_SSDP_NO | ARCH_FBSDP_NO | ARCH_PSDP_NO)
+#define FLAW(name)        ((uint32_t)BIT(FLAW_##name))
+#define DENIED_BY_DEFAULT (FLAW(MMIO) | FLAW(RFDS)) /* only models that are listed */
+
+/* Of family 6, what is otherwise than that of a model without a row. */
+static const struct {
+    uint8_t model;
+    uint32_t without, with;
+} models[] = {
+    /* Silvermont, Airmont, Knights */
+    {0x37, FLAW(L1TF) | FLAW(MULTIHIT), 0},
+    {0x4d, FLAW(L1TF) | FLAW(MULTIHIT), 0},
+    {0x4a, FLAW(L1TF) | FLAW(MULTIHIT), 0},
+    {0x5a, FLAW(L1TF) | FLAW(MULTIHIT), 0},
+    {0x4c, FLAW(L1TF) | FLAW(MULTIHIT), 0},
+    {0x75, FLAW(L1TF) | FLAW(MULTIHIT), 0},
+    {0x57, FLAW(L1TF) | FLAW(MULTIHIT), 0},
+    {0x85, FLAW(L1TF) | FLAW(MULTIHIT), 0},
+    /* Goldmont, Goldmont Plus */
+    {0x5c, FLAW(L1TF) | FLAW(MDS) | FLAW(MULTIHIT), FLAW(RFDS)},
+    {0x5f, FLAW(L1TF) | FLAW(MDS) | FLAW(MULTIHIT), FLAW(RFDS)},
+    {0x7a, FLAW(L1TF) | FLAW(MDS) | FLAW(MULTIHIT), FLAW(RFDS)},
+    /* Tremont */
+    {0x86, FLAW(MULTIHIT), FLAW(MMIO) | FLAW(RFDS)},
+    {0x96, 0, FLAW(MMIO) | FLAW(RFDS)},
+    {0x9c, 0, FLAW(MMIO) | FLAW(RFDS)},
+    /* Lakefield, Alder Lake, Raptor Lake, Gracemont */
+    {0x8a, 0, FLAW(MMIO)},
+    {0x97, 0, FLAW(RFDS)},
+    {0x9a, 0, FLAW(RFDS)},
+    {0xb7, 0, FLAW(RFDS)},
+    {0xba, 0, FLAW(RFDS)},
+    {0xbf, 0, FLAW(RFDS)},
+    {0xbe, 0, FLAW(RFDS)},
+    /* Haswell and Broadwell of servers; Skylake to Rocket Lake */
+    {0x3f, 0, FLAW(MMIO)},
+    {0x4f, 0, FLAW(MMIO)},
+    {0x56, 0, FLAW(MMIO)},
+    {0x55, 0, FLAW(MMIO)},
+    {0x4e, 0, FLAW(MMIO)},
+    {0x5e, 0, FLAW(MMIO)},
+    {0x8e, 0, FLAW(MMIO)},
+    {0x9e, 0, FLAW(MMIO)},
+    {0x7e, 0, FLAW(MMIO)},
+    {0x6c, 0, FLAW(MMIO)},
+    {0x6a, 0, FLAW(MMIO)},
+    {0xa5, 0, FLAW(MMIO)},
+    {0xa6, 0, FLAW(MMIO)},
+    {0xa7, 0, FLAW(MMIO)},
+};
+
+/* Of a flaw, that the processor does not have it: any of the bits, or all. */
+static const struct {
+    enum cpu_flaw flaw;
+    uint64_t bits;
+} denials[] = {
+    {FLAW_L1TF, ARCH_RDCL_NO},   {FLAW_MDS, ARCH_MDS_NO},   {FLAW_TAA, ARCH_TAA_NO},
+    {FLAW_MMIO, ARCH_MMIO_NO},   {FLAW_RFDS, ARCH_RFDS_NO}, {FLAW_MULTIHIT, ARCH_PSCHANGE_MC_NO},
+    {FLAW_HISTORY, ARCH_BHI_NO},
+};
+
+static unsigned family_of(uint32_t signature)
+{
+    unsigned family = signature >> 8 & 15;
+
+    return family == 15 ? family + (signature >> 20 & 0xff) : family;
+}
+
+static uint32_t by_model(uint32_t signature)
+{
+    uint32_t flaws = (uint32_t)BIT(FLAWS) - 1 - DENIED_BY_DEFAULT;
+    unsigned model = (signature >> 12 & 0xf0) | (signature >> 4 & 15);
+
+    for (unsigned i = 0; family_of(signature) == 6 && i < ARRAY_SIZE(models); i++) {
+        if (models[i].model == model)
+            return (flaws & ~models[i].without) | models[i].with;
+    }
+    return flaws;
+}
+
+static uint32_t means_of(const struct cpu_kind *k)
+{
+    const struct {
+        enum cpu_means means;
+        bool present;
+    } rows[] = {
+        {MEANS_VERW,
+         (k->features & LEAF7_EDX_MD_CLEAR) || (k->capabilities & (ARCH_FB_CLEAR | ARCH_RFDS_CLEAR))},
+        {MEANS_L1D_FLUSH, k->features & LEAF7_EDX_L1D_FLUSH},
+        {MEANS_IBRS, k->features & LEAF7_EDX_SPEC_CTRL},
+        {MEANS_EIBRS, (k->features & LEAF7_EDX_SPEC_CTRL) && (k->capabilities & ARCH_IBRS_ALL)},
+        {MEANS_IBPB, k->features & LEAF7_EDX_SPEC_CTRL},
+        {MEANS_BHI_DIS, (k->features & LEAF7_EDX_SPEC_CTRL) && (k->more & LEAF7_2_EDX_BHI)},
+    };
+    uint32_t means = 0;
+
+    for (unsigned i = 0; i < ARRAY_SIZE(rows); i++)
+        means |= rows[i].present ? (uint32_t)BIT(rows[i].means) : 0;
+    return means;
+}
+
+struct cpu_flaws cpu_flaws(const struct cpu_kind *k)
+{
+    struct cpu_flaws f = {by_model(k->signature), means_of(k)};
+
+    for (unsigned i = 0; i < ARRAY_SIZE(denials); i++) {
+        if ((k->capabilities & denials[i].bits) == denials[i].bits)
+            f.flaws &= ~(uint32_t)BIT(denials[i].flaw);
+    }
+    if (k->capabilities & ARCH_RFDS_CLEAR)
+        f.flaws |= FLAW(RFDS);
+    if (!k->transactions && !(k->capabilities & ARCH_TSX_CTRL))
+        f.flaws &= ~FLAW(TAA);
+    if (!(f.means & BIT(MEANS_EIBRS))) /* what helps against the one helps against the other */
+        f.flaws &= ~FLAW(HISTORY);
+    return f;
+}
+
+struct cpu_kind cpu_kind(void)
+{
+    struct cpu_kind k = {.signature = cpuid(1, 0).eax};
+    struct cpuid seven;
+
+    if (cpuid(0, 0).eax < 7)
+        return k;
+    seven = cpuid(7, 0);
+    k.features = seven.edx;
+    k.transactions = seven.ebx & LEAF7_EBX_RTM;
+    if (seven.eax >= 2)
+        k.more = cpuid(7, 2).edx;
+    if (seven.edx & LEAF7_EDX_ARCH_CAPS)
+        k.capabilities = rdmsr(IA32_ARCH_CAPABILITIES);
+    return k;
+}
