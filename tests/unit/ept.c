@@ -79,8 +79,9 @@ hpa_t vmx_apic_access_page(void)
     return hpa(APIC_PAGE);
 }
 
-void vmx_ept_new_generation(struct vmx_vm *x UNUSED)
+uint64_t vmx_ept_new_generation(struct vmx_vm *x UNUSED)
 {
+    return 0;
 }
 
 void vmx_ept_changed(const struct vm *changed)
