@@ -19,7 +19,6 @@ struct vmx_vm {
     uint16_t first_vpid;
     uint64_t ept_generation;        /* of the tables (tlb.c) */
     uint64_t ept_flushes, ept_ipis; /* that it took */
-    bool ept_protected;             /* the guest gave rights up: a reset gives them back */
 };
 
 #define CR3_TARGETS 4 /* as many as there are fields */

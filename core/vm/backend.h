@@ -9,7 +9,7 @@
 #include "core/base/trace.h"
 #include "core/vm/part.h"
 
-enum call_result { CALL_DONE, CALL_INVALID }; /* what became of a guest's hypercall */
+enum call_result { CALL_DONE, CALL_INVALID, CALL_BUSY }; /* what became of a guest's hypercall */
 
 enum run_end {
     RUN_ON,        /* it has not ended */
@@ -91,7 +91,11 @@ struct backend {
     /* An exit in the trace: what it was, and its argument in words, "" when there is none. Takes any event.
      */
     const char *(*exit_words)(const struct trace_event *e, char *details, size_t size);
-    /* Write-protects whole pages of the guest's RAM, as its tables have them, until the VM is reset. */
+    /*
+     * Write-protects whole pages of the guest's RAM, as its tables have them, until the VM is reset: when it
+     * is done nothing is written there any more, by no vCPU and for none. CALL_BUSY: something is that was
+     * registered (vm->sharing). Called without a lock.
+     */
     enum call_result (*protect)(struct vm *vm, gpa_t at, uint64_t size);
 
     /* --- for vcpu/, of the vCPU that this CPU has loaded --- */

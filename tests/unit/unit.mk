@@ -30,6 +30,7 @@ UNIT_load_linux := $(UNIT_LOADERS)
 UNIT_load_multiboot := $(UNIT_LOADERS)
 UNIT_release := core/host/release_map.c $(UNIT_LOADERS)
 UNIT_pv_eoi := apic/vioapic.c apic/pid_table.c
+UNIT_rights := core/base/ticks.c core/base/format.c
 UNIT_ticks := core/base/ticks.c
 UNIT_vioapic := apic/vioapic.c
 UNIT_vlapic := apic/vioapic.c apic/pid_table.c
@@ -43,9 +44,9 @@ SCHED_MUTANTS := deaf no-alarm no-end sleepy no-post lonely lost-call no-watch c
 FAIR_VARIANTS := $(patsubst %,$(UNIT)/variant/%.c,counted $(FAIR_MUTANTS))
 # These include the file they test, below a fake CPU (fake_cpu.h) or fake memory (fake_memory.h, fake_ram.h): blackbox,
 # bitmaps, caps, console, cpuid, ept, fair (the scheduling policy, with nothing below it), guest_tsc, io, ipiv, ladder, mailbox, memory, msr, mtrr,
-# paging, prepare, pv_eoi, sched_sim (its machine), string, trace, vlapic, vlapic_timer, vm_life, walk.
+# paging, prepare, pv_eoi, rights, sched_sim (its machine), string, trace, vlapic, vlapic_timer, vm_life, walk.
 UNIT_TESTS := acpi acpi_tables balance bitmaps blackbox budget bus caps config console cpuid decode devices ept fair format guest_tsc hv_timer io ipi ipiv \
-    ladder line_edit load_linux load_multiboot mailbox memory msr mtrr multiboot2 paging prepare pv_eoi release sched_mutants sched_sim shadow string \
+    ladder line_edit load_linux load_multiboot mailbox memory msr mtrr multiboot2 paging prepare pv_eoi release rights sched_mutants sched_sim shadow string \
     ticks trace vioapic vlapic vlapic_timer vm_life walk words
 
 UNIT_CC ?= gcc
