@@ -36,6 +36,7 @@ enum guest_register {
     GUEST_DR7,
     GUEST_DS_BASE,
     GUEST_ES_BASE,
+    GUEST_TR_RIGHTS, /* its type in bits 3:0, as in a descriptor */
     GUEST_REGISTERS
 };
 
@@ -105,6 +106,7 @@ struct backend {
     void (*get_mode)(const struct vcpu *v, struct guest_mode *out);
     void (*set_pdptes)(struct vcpu *v,
                        const uint64_t entries[4]); /* of PAE paging, as MOV to CR3 loads them */
+    void (*flush_linear)(struct vcpu *v); /* what the processor keeps of its own tables, global pages, too */
     void (*set_tsc_offset)(struct vcpu *v, uint64_t offset);
     void (*skip)(struct vcpu *v, unsigned length); /* RIP goes behind an instruction */
     bool (*guest_may_use)(enum guest_feature feature);
