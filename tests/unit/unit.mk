@@ -44,10 +44,10 @@ SCHED_MUTANTS := deaf no-alarm no-end sleepy no-post lonely lost-call no-watch c
 FAIR_VARIANTS := $(patsubst %,$(UNIT)/variant/%.c,counted $(FAIR_MUTANTS))
 # These include the file they test, below a fake CPU (fake_cpu.h) or fake memory (fake_memory.h, fake_ram.h): blackbox,
 # bitmaps, caps, console, cpuid, cr, ept, fair (the scheduling policy, with nothing below it), guest_tsc, io, ipiv, ladder, mailbox, memory, msr, mtrr,
-# paging, prepare, pv_eoi, rights, sched_sim (its machine), string, trace, vlapic, vlapic_timer, vm_life, walk.
+# paging, prepare, pv_eoi, rights, sched_sim (its machine), string, tlb, trace, vlapic, vlapic_timer, vm_life, walk.
 UNIT_TESTS := acpi acpi_tables balance bitmaps blackbox budget bus caps config console cpuid cr decode devices ept fair format guest_tsc hv_timer io ipi ipiv \
     ladder line_edit load_linux load_multiboot mailbox memory msr mtrr multiboot2 paging prepare pv_eoi release rights sched_mutants sched_sim shadow string \
-    ticks trace vioapic vlapic vlapic_timer vm_life walk words
+    ticks tlb trace vioapic vlapic vlapic_timer vm_life walk words
 
 UNIT_CC ?= gcc
 UNIT_CFLAGS := -std=gnu11 -I. -DBUILD='"$(BUILD)"' -g -O1 -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes \
