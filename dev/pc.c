@@ -3,6 +3,7 @@
 #include "apic/vioapic.h"
 #include "apic/vlapic.h"
 #include "arch/x86/percpu.h"
+#include "arch/x86/string.h"
 #include "core/base/blobs.h"
 #include "core/base/machine.h"
 #include "core/base/panic.h"
@@ -289,10 +290,13 @@ void pc_destroy(struct vm *vm)
 static bool write_reset_vector(struct vm *vm)
 {
     static const uint8_t code[] = {0xba, 0xf9, 0x0c, 0xb0, 0x06, 0xee, 0xf4, 0xeb, 0xfd};
+    void *to = guest_map(vm, gpa(RESET_VECTOR), sizeof(code)); /* the guest may have closed it */
 
     _Static_assert(POWER_PORT_RESET == 0xcf9 && POWER_RESET_VALUE == 6, "as the code has it");
     _Static_assert(RESET_VECTOR + sizeof(code) <= MIB, "it fits");
-    return guest_write(vm, gpa(RESET_VECTOR), code, sizeof(code));
+    if (to)
+        memcpy(to, code, sizeof(code));
+    return to;
 }
 
 bool pc_write_firmware(struct vm *vm, struct image *image)

@@ -20,7 +20,8 @@
 /* Results; 0 and more: done. Below 0 nothing was done. */
 #define SKERRY_EPERM  (-1)    /* the caller is not in ring 0 */
 #define SKERRY_ENOENT (-2)    /* no such vCPU or channel */
-#define SKERRY_EFAULT (-14)   /* that is not the guest's RAM */
+#define SKERRY_EFAULT (-14)   /* that is not the guest's RAM, or protected */
+#define SKERRY_EBUSY  (-16)   /* something there is registered, for Skerry to write to */
 #define SKERRY_EINVAL (-22)   /* an argument is out of range */
 #define SKERRY_ENODEV (-19)   /* this VM, or this processor, does not have it */
 #define SKERRY_EPIPE  (-32)   /* nobody listens at the other end */

@@ -77,19 +77,47 @@ void kvm_explain(const struct vm_config *c, struct kvm_needless needless)
 
 /* --- MSRs --- */
 
+/* PROTECT finds it in *msr, or has closed it before we look. */
+bool kvm_register(struct vcpu *v, uint64_t *msr, uint64_t value, size_t n, void **place)
+{
+    bool on = value & MSR_KVM_ENABLE, done;
+
+    spin_lock(&v->vm->sharing);
+    *place = on ? guest_map_open(v->vm, gpa(value & ~MSR_KVM_ENABLE), n) : NULL;
+    done = *place || !on;
+    if (done)
+        *msr = value;
+    spin_unlock(&v->vm->sharing);
+    return done;
+}
+
+static bool lies_in(uint64_t msr, size_t n, gpa_t at, uint64_t size)
+{
+    uint64_t from = msr & ~MSR_KVM_ENABLE;
+
+    return (msr & MSR_KVM_ENABLE) && from < at.value + size && at.value < from + n;
+}
+
+bool kvm_writes_to(const struct vm *vm, gpa_t at, uint64_t size)
+{
+    for (unsigned i = 0; i < vm->vcpu_count; i++) {
+        const struct paravirt *pv = &vm->vcpus[i]->pv;
+
+        if (lies_in(pv->clock_msr, sizeof(struct pvclock), at, size) ||
+            lies_in(pv->steal_msr, sizeof(struct kvm_steal_time), at, size) ||
+            lies_in(pv->eoi_msr, sizeof(*pv->eoi), at, size))
+            return true;
+    }
+    return false;
+}
+
 static bool eoi_write(struct vcpu *v, uint64_t value)
 {
-    uint32_t *at = NULL;
+    void *place;
 
-    if (value & 2)
+    if ((value & 2) || !kvm_register(v, &v->pv.eoi_msr, value, sizeof(*v->pv.eoi), &place))
         return false;
-    if (value & MSR_KVM_ENABLE) {
-        at = guest_map(v->vm, gpa(value & ~MSR_KVM_ENABLE), sizeof(*at));
-        if (!at)
-            return false;
-    }
-    vlapic_pv_eoi_register(v, at);
-    v->pv.eoi_msr = value;
+    vlapic_pv_eoi_register(v, place);
     return true;
 }
 

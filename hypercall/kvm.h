@@ -23,6 +23,15 @@ void kvm_explain(const struct vm_config *config, struct kvm_needless needless);
 bool kvm_read_msr(struct vcpu *v, uint32_t msr, uint64_t *value);
 bool kvm_write_msr(struct vcpu *v, uint32_t msr, uint64_t value);
 
+/* Whether a vCPU has registered something there that is written to again and again. Under vm->sharing. */
+bool kvm_writes_to(const struct vm *vm, gpa_t at, uint64_t size);
+
+/*
+ * Registers n bytes for that by what the guest has written to *msr, or with bit 0 clear nothing: *place is
+ * NULL then. False, with nothing done: they are not RAM, or closed.
+ */
+bool kvm_register(struct vcpu *v, uint64_t *msr, uint64_t value, size_t n, void **place);
+
 /* All of it forgotten: reset and INIT. */
 void kvm_reset(struct vcpu *v);
 

@@ -32,16 +32,13 @@ static void write_clock(struct vcpu *v)
 
 bool kvm_clock_write(struct vcpu *v, uint64_t value)
 {
-    struct pvclock *at = NULL;
+    void *place;
 
-    if (value & MSR_KVM_ENABLE) {
-        at = guest_map(v->vm, gpa(value & ~MSR_KVM_ENABLE), sizeof(*at));
-        if (!at || value & 2)
-            return false;
-    }
-    v->pv.clock = at;
-    v->pv.clock_msr = value;
-    if (at)
+    if ((value & MSR_KVM_ENABLE && value & 2) ||
+        !kvm_register(v, &v->pv.clock_msr, value, sizeof(*v->pv.clock), &place))
+        return false;
+    v->pv.clock = place;
+    if (place)
         write_clock(v);
     return true;
 }
@@ -67,7 +64,7 @@ void kvm_clock_was_stopped(const struct vm *vm)
 /* When the VM's clock was 0, by the clock of the machine. */
 bool kvm_wall_clock_write(struct vcpu *v, uint64_t value)
 {
-    struct pvclock_wall_clock *w = guest_map(v->vm, gpa(value), sizeof(*w));
+    struct pvclock_wall_clock *w = guest_map_open(v->vm, gpa(value), sizeof(*w));
     uint64_t gone, now;
 
     if (!w || value & 3)

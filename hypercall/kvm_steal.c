@@ -39,19 +39,13 @@ void kvm_steal_out(struct vcpu *v)
 
 bool kvm_steal_write(struct vcpu *v, uint64_t value)
 {
-    struct kvm_steal_time *at = NULL;
+    void *place;
 
-    if (value & STEAL_RESERVED)
+    if ((value & STEAL_RESERVED) || !kvm_register(v, &v->pv.steal_msr, value, sizeof(*v->pv.steal), &place))
         return false;
-    if (value & MSR_KVM_ENABLE) {
-        at = guest_map(v->vm, gpa(value & ~MSR_KVM_ENABLE), sizeof(*at));
-        if (!at)
-            return false;
-    }
-    v->pv.steal = at;
-    v->pv.steal_msr = value;
-    if (at) {
-        at->preempted = 0;
+    v->pv.steal = place;
+    if (place) {
+        v->pv.steal->preempted = 0;
         write_steal(v);
     }
     return true;

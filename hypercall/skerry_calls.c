@@ -65,9 +65,11 @@ static int64_t nop(struct vcpu *v UNUSED, struct call *call UNUSED)
 
 static int64_t protect(struct vcpu *v, struct call *call)
 {
-    return backend.protect(v->vm, gpa(call_argument(v, call, 0)), call_argument(v, call, 1)) == CALL_DONE
-               ? 0
-               : SKERRY_EINVAL;
+    switch (backend.protect(v->vm, gpa(call_argument(v, call, 0)), call_argument(v, call, 1))) {
+    case CALL_DONE: return 0;
+    case CALL_BUSY: return SKERRY_EBUSY;
+    default: return SKERRY_EINVAL;
+    }
 }
 
 /* As much of the answer as there is room for. */

@@ -10,6 +10,7 @@
 
 #define CR0_DEFINED \
     (CR0_PE | CR0_MP | CR0_EM | CR0_TS | CR0_ET | CR0_NE | CR0_WP | CR0_AM | CR0_NW | CR0_CD | CR0_PG)
+#define TSS_16_BUSY 3 /* type of a segment */
 
 /* With PAE paging outside long mode, a MOV to CR0, CR3 or CR4 loads the PDPTEs ("PDPTE registers"). */
 bool vcpu_load_pdptes(struct vcpu *v, uint64_t cr3)
@@ -46,24 +47,35 @@ static bool change_paging(struct vcpu *v, bool on)
         return true;
     }
     if (efer & EFER_LME) {
-        if (!(cr4 & CR4_PAE) || m.code_l)
+        if (!(cr4 & CR4_PAE) || m.code_l || (backend.get(v, GUEST_TR_RIGHTS) & 15) == TSS_16_BUSY)
             return false;
         backend.set(v, GUEST_EFER, efer | EFER_LMA);
-        return true;
     }
-    return !(cr4 & CR4_PAE) || vcpu_load_pdptes(v, m.cr3);
+    return true;
+}
+
+static bool pae_paging(const struct vcpu *v, uint64_t cr0)
+{
+    return (cr0 & CR0_PG) && (backend.get(v, GUEST_CR4) & CR4_PAE) &&
+           !(backend.get(v, GUEST_EFER) & EFER_LMA);
 }
 
 enum next vcpu_write_cr0(struct vcpu *v, uint64_t value)
 {
-    uint64_t old = backend.get(v, GUEST_CR0);
+    uint64_t changed;
 
     if (!cr0_valid(value))
         return vcpu_protection_fault(v);
     value = (value & CR0_DEFINED) | CR0_ET;
-    if (((old ^ value) & CR0_PG) && !change_paging(v, value & CR0_PG))
+    changed = backend.get(v, GUEST_CR0) ^ value;
+    if ((changed & CR0_PG) && !change_paging(v, value & CR0_PG))
+        return vcpu_protection_fault(v);
+    if ((changed & (CR0_CD | CR0_NW | CR0_PG)) && pae_paging(v, value) &&
+        !vcpu_load_pdptes(v, backend.get(v, GUEST_CR3)))
         return vcpu_protection_fault(v);
     backend.set(v, GUEST_CR0, value);
+    if (changed & CR0_PG) /* SDM volume 3, "Operations that Invalidate TLBs and Paging-Structure Caches" */
+        backend.flush_linear(v);
     return NEXT_SKIP_AND_RESUME;
 }
 

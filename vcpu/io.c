@@ -3,6 +3,7 @@
 #include "vcpu/io.h"
 #include "arch/x86/cpu.h"
 #include "dev/bus.h"
+#include "vcpu/mmio.h"
 #include "vcpu/walk.h"
 
 #define REP_BATCH 64 /* elements per exit: a long REP stays interruptible */
@@ -22,22 +23,30 @@ static inline void port_write(struct vcpu *v, uint16_t port, unsigned size, uint
         v->stats->counts[COUNT_PORT_DENIED]++;
 }
 
-static bool transfer_one(struct vcpu *v, const struct guest_mode *m, const struct string_io *io,
+/* NEXT_SKIP_AND_RESUME: it is done. A port must not be read for a store that faults. */
+static enum next in_one(struct vcpu *v, const struct guest_mode *m, const struct string_io *io,
+                        uint64_t linear)
+{
+    uint32_t value;
+    gpa_t closed;
+
+    if (!guest_linear_writable(v, m, linear, io->size))
+        return NEXT_RESUME;
+    if (guest_linear_closed(v, m, linear, io->size, &closed))
+        return vcpu_protected_write(v, closed);
+    value = port_read(v, io->port, io->size);
+    return guest_linear_write(v, m, linear, &value, io->size) ? NEXT_SKIP_AND_RESUME : NEXT_RESUME;
+}
+
+static enum next out_one(struct vcpu *v, const struct guest_mode *m, const struct string_io *io,
                          uint64_t linear)
 {
     uint32_t value = 0;
 
-    if (io->in) {
-        /* A port must not be read for a store that faults. */
-        if (!guest_linear_writable(v, m, linear, io->size))
-            return false;
-        value = port_read(v, io->port, io->size);
-        return guest_linear_write(v, m, linear, &value, io->size);
-    }
     if (!guest_linear_read(v, m, linear, &value, io->size))
-        return false;
+        return NEXT_RESUME;
     port_write(v, io->port, io->size, value);
-    return true;
+    return NEXT_SKIP_AND_RESUME;
 }
 
 static void step(uint64_t *reg, uint64_t delta, uint64_t mask)
@@ -52,6 +61,7 @@ COLD enum next vcpu_string_io(struct vcpu *v, const struct string_io *io)
     uint64_t *pointer = io->in ? &v->regs.rdi : &v->regs.rsi, mask = io->address_mask,
              base = io->linear - (*pointer & mask), delta;
     struct guest_mode m;
+    enum next next;
 
     backend.get_mode(v, &m);
     delta = m.rflags & RFLAGS_DF ? -(uint64_t)io->size : io->size;
@@ -60,8 +70,9 @@ COLD enum next vcpu_string_io(struct vcpu *v, const struct string_io *io)
 
         if (io->rep && !(v->regs.rcx & mask))
             return NEXT_SKIP_AND_RESUME;
-        if (!transfer_one(v, &m, io, m.bits == 64 ? linear : (uint32_t)linear))
-            return NEXT_RESUME;
+        next = (io->in ? in_one : out_one)(v, &m, io, m.bits == 64 ? linear : (uint32_t)linear);
+        if (next != NEXT_SKIP_AND_RESUME)
+            return next;
         step(pointer, delta, mask);
         if (!io->rep)
             return NEXT_SKIP_AND_RESUME;

@@ -57,6 +57,8 @@ static COLD enum next string_store(struct vcpu *v, const struct mmio_insn *insn,
 
     if (!guest_find(v, m, es + masked(v->regs.rdi, insn->address_size), true, &to))
         return NEXT_RESUME;
+    if (guest_is_closed(v->vm, to, insn->size))
+        return vcpu_protected_write(v, to);
     if (insn->op == MMIO_MOVS) {
         if (!guest_find(v, m, ds + masked(v->regs.rsi, insn->address_size), false, &from))
             return NEXT_RESUME;

@@ -28,12 +28,22 @@ static bool leave_if_asked(struct vcpu *v)
     return !must_leave(v) || vcpu_end_run(v, RUN_LEFT);
 }
 
+static bool flush(struct vcpu *v)
+{
+    vcpu_take(v, ASKED_FLUSH);
+    backend.sync_tables(v);
+    return true;
+}
+
 /* --- waiting --- */
 
+/* Who has changed the tables waits until this CPU has seen it: the kick for that may have come already. */
 static void idle_until_kick(struct vcpu *v)
 {
     bool in_guest;
 
+    if (v->asked & ASKED_FLUSH)
+        flush(v);
     if ((v->asked & ASKED_WAKES) || !vlapic_block(v)) {
         sched_look_around();
         return;
@@ -165,10 +175,13 @@ static bool take_init_and_startup(struct vcpu *v)
     return true;
 }
 
+/* While it waited, tables may have changed: FLUSH has had its turn, and its kick has come. */
 static COLD bool become_active(struct vcpu *v)
 {
     v->due &= ~DUE_INACTIVE;
-    return take_init_and_startup(v) && (v->activity != HALTED || vcpu_halt(v));
+    if (!take_init_and_startup(v) || (v->activity == HALTED && !vcpu_halt(v)))
+        return false;
+    return !(v->asked & ASKED_FLUSH) || flush(v);
 }
 
 /* --- a step for each bit --- */
@@ -177,13 +190,6 @@ static bool leave_step(struct vcpu *v)
 {
     vcpu_take(v, ASKED_LEAVE);
     return leave_if_asked(v);
-}
-
-static bool flush(struct vcpu *v)
-{
-    vcpu_take(v, ASKED_FLUSH);
-    backend.sync_tables(v);
-    return true;
 }
 
 static bool reschedule(struct vcpu *v)

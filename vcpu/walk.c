@@ -100,6 +100,23 @@ bool guest_linear_writable(struct vcpu *v, const struct guest_mode *m, uint64_t 
     return guest_find(v, m, linear, true, &at) && (linear >= second || guest_find(v, m, second, true, &at));
 }
 
+bool guest_linear_closed(const struct vcpu *v, const struct guest_mode *m, uint64_t linear, size_t n,
+                         gpa_t *at)
+{
+    size_t first = MIN(n, PAGE_SIZE - linear % PAGE_SIZE);
+    struct walk w;
+
+    if (likely(!v->vm->is_closed))
+        return false;
+    for (size_t done = 0, step = first; done < n; done += step, step = n - first) {
+        if (!guest_translate(v->vm, m, linear + done, true, &w) || !guest_is_closed(v->vm, w.at, step))
+            continue;
+        *at = w.at;
+        return true;
+    }
+    return false;
+}
+
 static bool copy_linear(struct vcpu *v, const struct guest_mode *m, uint64_t linear, uint8_t *buffer,
                         size_t n, bool write)
 {
@@ -109,7 +126,8 @@ static bool copy_linear(struct vcpu *v, const struct guest_mode *m, uint64_t lin
 
         if (!guest_find(v, m, linear, write, &at))
             return false;
-        /* Memory that is not RAM reads as all ones and ignores writes. */
+        /* Memory that is not RAM reads as all ones and ignores writes; so does what a mate closes meanwhile.
+         */
         if (write)
             guest_write(v->vm, at, buffer, step);
         else if (!guest_read(v->vm, at, buffer, step))

@@ -18,6 +18,10 @@ bool guest_translate(const struct vm *vm, const struct guest_mode *m, uint64_t l
 bool guest_linear_read(struct vcpu *v, const struct guest_mode *m, uint64_t linear, void *to, size_t n);
 bool guest_linear_write(struct vcpu *v, const struct guest_mode *m, uint64_t linear, const void *from,
                         size_t n);
+/* Whether a part of what guest_linear_writable() has said yes to is closed (core/vm/guest.h): *at, which
+ * part. */
+bool guest_linear_closed(const struct vcpu *v, const struct guest_mode *m, uint64_t linear, size_t n,
+                         gpa_t *at);
 /* Where a linear address of an access leads; false: it injects #PF. */
 bool guest_find(struct vcpu *v, const struct guest_mode *m, uint64_t linear, bool write, gpa_t *at);
 /* Whether so many bytes, in two pages at most, may be written: injects #PF and returns false where not. A

@@ -165,6 +165,11 @@ static void exit_on_debug(struct vcpu *v, bool on)
     vmx_write_proc_controls(x);
 }
 
+static void flush_linear(struct vcpu *v UNUSED)
+{
+    vmx_flush_vpid((uint16_t)vmcs_read(vmcs_vpid));
+}
+
 static void sync_tables(struct vcpu *v)
 {
     vmx_ept_sync(v->vm);
@@ -203,6 +208,7 @@ const struct backend vmx_backend = {
     .set = vmx_set,
     .get_mode = vmx_get_mode,
     .set_pdptes = vmx_set_pdptes,
+    .flush_linear = flush_linear,
     .set_tsc_offset = vmx_write_tsc_offset,
     .skip = vmx_skip,
     .guest_may_use = guest_may_use,

@@ -16,15 +16,16 @@
 #include "vmx/msr_bitmap.h"
 #include "vmx/tlb.h"
 
-#define EPT_RWX        UINT64_C(7)
-#define EPT_READ       UINT64_C(1)
-#define EPT_WRITE      UINT64_C(2)
-#define EPT_EXECUTE    UINT64_C(4)
-#define EPT_ATTRIBUTES UINT64_C(0x7f)
-#define EPT_ADDRESS    UINT64_C(0x000ffffffffff000)
-#define EPT_TYPE_SHIFT 3
-#define EPTP_WB        UINT64_C(6)
-#define EPTP_WALK_4    (UINT64_C(3) << 3)
+#define EPT_RWX          UINT64_C(7)
+#define EPT_READ         UINT64_C(1)
+#define EPT_WRITE        UINT64_C(2)
+#define EPT_EXECUTE      UINT64_C(4)
+#define EPT_ATTRIBUTES   UINT64_C(0x7f)
+#define EPT_ADDRESS      UINT64_C(0x000ffffffffff000)
+#define EPT_TYPE_SHIFT   3
+#define EPTP_WB          UINT64_C(6)
+#define EPTP_WALK_4      (UINT64_C(3) << 3)
+#define LEAF_SIZE(level) (UINT64_C(1) << (PAGE_SHIFT + 9 * ((level)-1)))
 
 _Static_assert(EPT_READ == (uint64_t)GUEST_MAY_READ && EPT_WRITE == (uint64_t)GUEST_MAY_WRITE &&
                    EPT_EXECUTE == (uint64_t)GUEST_MAY_EXECUTE,
@@ -172,9 +173,8 @@ static uint64_t set_writable(struct page_table *t, uint64_t at, bool writable)
     unsigned level = 0;
     uint64_t entry = paging_lookup(t, at, &level), flags = entry & EPT_ATTRIBUTES & ~EPT_WRITE;
 
-    paging_map(t, at, entry & EPT_ADDRESS, UINT64_C(1) << (PAGE_SHIFT + 9 * (level - 1)),
-               flags | (writable ? EPT_WRITE : 0));
-    return UINT64_C(1) << (PAGE_SHIFT + 9 * (level - 1));
+    paging_map(t, at, entry & EPT_ADDRESS, LEAF_SIZE(level), flags | (writable ? EPT_WRITE : 0));
+    return LEAF_SIZE(level);
 }
 
 /* Whole pages of the tables only: to split one, memory would have to be allocated. */
@@ -192,17 +192,48 @@ static bool is_whole(const struct vm *vm, const struct page_table *t, uint64_t a
     return true;
 }
 
-enum call_result vmx_protect(struct vm *vm, gpa_t at, uint64_t size)
+/* vm->is_closed. All of it is RAM, which both views map by the same entries. */
+static COLD bool any_closed(const struct vm *vm, gpa_t at, size_t n)
+{
+    const struct vmx_vm *x = vm->backend;
+
+    for (uint64_t place = at.value; place < at.value + n;) {
+        unsigned level = 0;
+        uint64_t entry = paging_lookup(&x->ept, place, &level);
+
+        if (!(entry & EPT_WRITE))
+            return true;
+        place = ALIGN_DOWN(place, LEAF_SIZE(level)) + LEAF_SIZE(level);
+    }
+    return false;
+}
+
+static bool close_range(struct vm *vm, gpa_t at, uint64_t size)
 {
     struct vmx_vm *x = vm->backend;
+    bool free;
+
+    spin_lock(&vm->sharing);
+    free = !kvm_writes_to(vm, at, size);
+    if (free) {
+        __atomic_store_n(&vm->is_closed, any_closed, __ATOMIC_RELEASE);
+        for (uint64_t done = 0; done < size;)
+            done += set_writable(&x->ept, at.value + done, false);
+    }
+    spin_unlock(&vm->sharing);
+    return free;
+}
+
+enum call_result vmx_protect(struct vm *vm, gpa_t at, uint64_t size)
+{
+    const struct vmx_vm *x = vm->backend;
 
     if (!size || size > vm->memory ||
         ((vm->guards & GUARD_SMALL_PAGES) && (at.value | size) & (PAGE_2M - 1)) || /* as with large ones */
         !is_whole(vm, &x->ept, at.value, size))
         return CALL_INVALID;
-    x->ept_protected = true;
-    for (uint64_t done = 0; done < size;)
-        done += set_writable(&x->ept, at.value + done, false);
+    if (!close_range(vm, at, size))
+        return CALL_BUSY;
     vmx_ept_changed(vm);
     return CALL_DONE;
 }
@@ -212,13 +243,13 @@ void vmx_unprotect(struct vm *vm)
     struct guest_range ranges[GUEST_MAX_RANGES];
     struct vmx_vm *x = vm->backend;
 
-    if (!x->ept_protected)
+    if (!vm->is_closed)
         return;
     for (unsigned i = guest_ranges(vm, ranges); i-- > 0;) {
         for (uint64_t into = 0; into < ranges[i].size;)
             into += set_writable(&x->ept, ranges[i].base.value + into, true);
     }
-    x->ept_protected = false;
+    vm->is_closed = NULL;
     vmx_ept_new_generation(x);
 }
 

@@ -8,15 +8,22 @@
 #define CR0_HELD   (CR0_CD | CR0_NW) /* never set for real: the caches belong to all VMs */
 
 static const struct vmcs_field fields[GUEST_REGISTERS] = {
-    [GUEST_RIP] = vmcs_guest_rip,         [GUEST_RSP] = vmcs_guest_rsp,
-    [GUEST_RFLAGS] = vmcs_guest_rflags,   [GUEST_CR0] = vmcs_guest_cr0,
-    [GUEST_CR3] = vmcs_guest_cr3,         [GUEST_CR4] = vmcs_guest_cr4,
-    [GUEST_EFER] = vmcs_guest_efer,       [GUEST_PAT] = vmcs_guest_pat,
-    [GUEST_DR7] = vmcs_guest_dr7,         [GUEST_DEBUGCTL] = vmcs_guest_debugctl,
-    [GUEST_DS_BASE] = vmcs_guest_ds_base, [GUEST_ES_BASE] = vmcs_guest_es_base,
+    [GUEST_RIP] = vmcs_guest_rip,
+    [GUEST_RSP] = vmcs_guest_rsp,
+    [GUEST_RFLAGS] = vmcs_guest_rflags,
+    [GUEST_CR0] = vmcs_guest_cr0,
+    [GUEST_CR3] = vmcs_guest_cr3,
+    [GUEST_CR4] = vmcs_guest_cr4,
+    [GUEST_EFER] = vmcs_guest_efer,
+    [GUEST_PAT] = vmcs_guest_pat,
+    [GUEST_DR7] = vmcs_guest_dr7,
+    [GUEST_DEBUGCTL] = vmcs_guest_debugctl,
+    [GUEST_DS_BASE] = vmcs_guest_ds_base,
+    [GUEST_ES_BASE] = vmcs_guest_es_base,
+    [GUEST_TR_RIGHTS] = vmcs_guest_tr_rights,
 };
 
-_Static_assert(ARRAY_SIZE(fields) == GUEST_ES_BASE + 1, "each has its field");
+_Static_assert(ARRAY_SIZE(fields) == GUEST_TR_RIGHTS + 1, "each has its field");
 
 /* A bit that the mask owns is read from the shadow (SDM volume 3, "Guest/host masks and read shadows"). */
 static uint64_t visible(struct vmcs_field real, struct vmcs_field mask, struct vmcs_field shadow)

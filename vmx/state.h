@@ -17,9 +17,8 @@ struct vmx_vm {
     uint8_t *msr_bitmap, *msr_bitmap_x2apic; /* SDM volume 3, "MSR-bitmap address" */
     unsigned rung;                           /* enum vmx_rung (vmx/apicv.h) */
     uint16_t first_vpid;
-    uint32_t ept_generation;        /* of the tables (tlb.c) */
+    uint64_t ept_generation;        /* of the tables (tlb.c) */
     uint64_t ept_flushes, ept_ipis; /* that it took */
-    bool ept_protected;             /* the guest gave rights up: a reset gives them back */
 };
 
 #define CR3_TARGETS 4 /* as many as there are fields */

@@ -50,7 +50,7 @@ struct cpu {
     uint64_t loaded_xcr0;                  /* so that only what differs is written */
     void *vmxon;                           /* the backend's page for this CPU */
     struct trace_event *trace;             /* the next place in its ring (core/base/trace.h) */
-    uint32_t ept_seen[32];  /* by VM: the generation of its second-level tables that was flushed for */
+    uint64_t ept_seen[32];  /* by VM: the generation of its second-level tables that was flushed for */
     struct cpu_note before; /* as the boot loader, or INIT, left it */
     uint64_t gdt[5] ALIGNED(16);
     struct tss tss ALIGNED(16);

@@ -9,7 +9,7 @@
 #include "core/base/trace.h"
 #include "core/vm/part.h"
 
-enum call_result { CALL_DONE, CALL_INVALID }; /* what became of a guest's hypercall */
+enum call_result { CALL_DONE, CALL_INVALID, CALL_BUSY }; /* what became of a guest's hypercall */
 
 enum run_end {
     RUN_ON,        /* it has not ended */
@@ -36,6 +36,7 @@ enum guest_register {
     GUEST_DR7,
     GUEST_DS_BASE,
     GUEST_ES_BASE,
+    GUEST_TR_RIGHTS, /* its type in bits 3:0, as in a descriptor */
     GUEST_REGISTERS
 };
 
@@ -91,7 +92,11 @@ struct backend {
     /* An exit in the trace: what it was, and its argument in words, "" when there is none. Takes any event.
      */
     const char *(*exit_words)(const struct trace_event *e, char *details, size_t size);
-    /* Write-protects whole pages of the guest's RAM, as its tables have them, until the VM is reset. */
+    /*
+     * Write-protects whole pages of the guest's RAM, as its tables have them, until the VM is reset: when it
+     * is done nothing is written there any more, by no vCPU and for none. CALL_BUSY: something is that was
+     * registered (vm->sharing). Called without a lock.
+     */
     enum call_result (*protect)(struct vm *vm, gpa_t at, uint64_t size);
 
     /* --- for vcpu/, of the vCPU that this CPU has loaded --- */
@@ -101,6 +106,7 @@ struct backend {
     void (*get_mode)(const struct vcpu *v, struct guest_mode *out);
     void (*set_pdptes)(struct vcpu *v,
                        const uint64_t entries[4]); /* of PAE paging, as MOV to CR3 loads them */
+    void (*flush_linear)(struct vcpu *v); /* what the processor keeps of its own tables, global pages, too */
     void (*set_tsc_offset)(struct vcpu *v, uint64_t offset);
     void (*skip)(struct vcpu *v, unsigned length); /* RIP goes behind an instruction */
     bool (*guest_may_use)(enum guest_feature feature);

@@ -80,6 +80,28 @@ void *guest_map(const struct vm *vm, gpa_t at, size_t n)
     return ram_pointer(vm, offset);
 }
 
+/* Of RAM. Nearly no VM has anything closed. */
+static inline bool closed_in_ram(const struct vm *vm, gpa_t at, size_t n)
+{
+    bool (*asked)(const struct vm *, gpa_t, size_t) = __atomic_load_n(&vm->is_closed, __ATOMIC_ACQUIRE);
+
+    return unlikely(asked != NULL) && asked(vm, at, n);
+}
+
+bool guest_is_closed(const struct vm *vm, gpa_t at, size_t n)
+{
+    uint64_t offset;
+
+    return n && ram_offset(vm, at, n, &offset) && closed_in_ram(vm, at, n);
+}
+
+void *guest_map_open(const struct vm *vm, gpa_t at, size_t n)
+{
+    void *there = guest_map(vm, at, n);
+
+    return there && !closed_in_ram(vm, at, n) ? there : NULL;
+}
+
 static NOINLINE bool read_pieces(const struct vm *vm, gpa_t from, void *to, size_t n)
 {
     uint64_t offset;
@@ -108,7 +130,7 @@ bool guest_write(struct vm *vm, gpa_t to, const void *from, size_t n)
 {
     uint64_t offset;
 
-    if (!ram_offset(vm, to, n, &offset))
+    if (!ram_offset(vm, to, n, &offset) || closed_in_ram(vm, to, n))
         return false;
     for (size_t step; n; n -= step, offset += step, from = (const uint8_t *)from + step) {
         step = MIN(n, PAGE_2M - offset % PAGE_2M);

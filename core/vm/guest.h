@@ -13,14 +13,27 @@ struct vm;
 #define GUEST_STATISTICS UINT64_C(0xfef00000)
 #define GUEST_CHANNELS   UINT64_C(0xfef40000)
 
-/* Copy n bytes from or to guest memory. False, with nothing done, unless the whole range is the guest's RAM.
+/*
+ * Copy n bytes from or to guest memory. False, with nothing done, unless the whole range is the guest's RAM,
+ * and for a write none of it closed.
  */
 bool guest_read(const struct vm *vm, gpa_t from, void *to, size_t n);
 bool guest_write(struct vm *vm, gpa_t to, const void *from, size_t n);
 
-/* A pointer to n bytes of guest RAM for as long as the VM lives, or NULL unless all are RAM and contiguous.
+/*
+ * What the guest has protected (SKERRY_CALL_PROTECT) is closed to what is written on its behalf, too: any n
+ * bytes of RAM of which one is. It may become so at any time, but whoever found it open at an exit is waited
+ * for until that exit is done.
+ */
+bool guest_is_closed(const struct vm *vm, gpa_t at, size_t n);
+
+/*
+ * A pointer to n bytes of guest RAM for as long as the VM lives, or NULL unless all are RAM and contiguous.
+ * The first is for reading, and for what is written before the guest starts; the second is also NULL where
+ * any is closed.
  */
 void *guest_map(const struct vm *vm, gpa_t at, size_t n);
+void *guest_map_open(const struct vm *vm, gpa_t at, size_t n);
 
 /* The pieces of a guest's RAM in ascending order of address. */
 struct guest_range {

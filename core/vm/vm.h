@@ -179,6 +179,11 @@ struct vm {
     struct bus *bus;      /* finds its devices (dev/bus.h), */
     struct pc *pc;        /* which are here */
     void (*eoi)(struct vm *vm, unsigned vector); /* a local APIC has ended a level-triggered interrupt */
+    /* Whether any of n bytes of its RAM is write-protected (core/vm/guest.h), as its backend says; NULL: none
+     * is. */
+    bool (*is_closed)(const struct vm *vm, gpa_t at, size_t n);
+    struct spinlock
+        sharing; /* taken to protect RAM, and to register what the hypervisor will write to there */
     struct sched_vcpu *sched;    /* places of its vCPUs in run queues, by number; NULL: they own their CPUs */
     struct pid_table *pid_table; /* the mailboxes of its vCPUs */
     unsigned guards;             /* against what the processor gives away of it (vcpu/guards.h) */

@@ -145,6 +145,26 @@ static void test_xcr0(void)
 
 /* --- paging --- */
 
+/* A large page leads elsewhere when paging comes back, which went by a MOV to CR0 that changes CD, too. */
+static bool forgets(unsigned page)
+{
+    volatile uint32_t *at = (volatile uint32_t *)(page << 21);
+    uint32_t on = read_cr0(), before;
+
+    directory[page] = page << 21 | 0x183;
+    before = *at = page;
+    write_cr0((on & ~CR0_PG) | CR0_CD);
+    directory[page] = (page - 4) << 21 | 0x183;
+    ((volatile uint32_t *)((page - 4) << 21))[0] = ~page;
+    write_cr0(on);
+    before ^= *at;
+    directory[page] = page << 21 | 0x183;
+    write_cr3(read_cr3());
+    write_cr4(read_cr4() ^ CR4_PGE);
+    write_cr4(read_cr4() ^ CR4_PGE);
+    return before == ~0u;
+}
+
 /* 32-bit PAE paging: the four directories are registers, loaded by MOV to CR0, CR3 and CR4. */
 static void test_pae(void)
 {
@@ -159,9 +179,52 @@ static void test_pae(void)
     check(try_cr0(cr0 | CR0_PG) == NO_TRAP && (read_cr0() & CR0_PG), "PAE paging");
     four[1] = 1 << 1 | 1;
     check(try_cr4(read_cr4() ^ CR4_PGE) == GP, "a reserved bit in a PDPTE gives #GP");
+    check(try_cr0(read_cr0() ^ CR0_CD) == GP, "so it does with CR0.CD");
     four[1] = 0;
+    check(forgets(7), "paging off and on with CD: nothing is kept of it");
+    write_cr4(cr4 | CR4_PAE | CR4_PGE);
+    check(forgets(6), "nor global pages");
     write_cr0(cr0);
     write_cr4(cr4);
+}
+
+/* --- task register --- */
+
+struct __attribute__((packed)) table_pointer {
+    uint16_t limit;
+    uint32_t base;
+};
+
+static void load_task(const struct table_pointer *gdtr, uint16_t selector, uint8_t type)
+{
+    ((uint8_t *)gdtr->base)[selector + 5] = 0x80 | type; /* not busy */
+    __asm__ volatile("lgdt %0; ltr %1" : : "m"(*gdtr), "r"(selector) : "memory");
+}
+
+/* Long mode has no 16-bit TSS: paging with LME does not begin with one. */
+static void test_tss(void)
+{
+    static uint64_t ours[8];
+    static uint8_t tss[104];
+    struct table_pointer theirs, gdtr = {sizeof(ours) - 1, (uint32_t)ours};
+    uint64_t base = (uint32_t)tss, efer = rdmsr(EFER);
+    uint32_t cr0 = read_cr0(), cr4 = read_cr4();
+    uint16_t task;
+
+    if (!(cpuid(0x80000001, 0).edx & BIT(29)))
+        return;
+    __asm__ volatile("sgdt %0; str %1" : "=m"(theirs), "=r"(task));
+    memcpy(ours, (const void *)theirs.base, theirs.limit + 1u < 56 ? theirs.limit + 1u : 56);
+    ours[7] = (sizeof(tss) - 1) | (base & 0xffffff) << 16 | base >> 24 << 56;
+    load_task(&gdtr, 7 * 8, 1);
+    write_cr4(cr4 | CR4_PAE);
+    wrmsr(EFER, efer | EFER_LME);
+    check(try_cr0(cr0 | CR0_PG) == GP, "CR0.PG with LME and a 16-bit TSS gives #GP");
+    check(try_cr0(cr0 | CR0_PG | CR0_CD) == GP, "so it does with CR0.CD");
+    check(read_cr0() == cr0 && rdmsr(EFER) == (efer | EFER_LME), "and changes nothing");
+    wrmsr(EFER, efer);
+    write_cr4(cr4);
+    load_task(&theirs, task, 9);
 }
 
 static void test_long_mode(void)
@@ -210,5 +273,6 @@ void guest_main(const struct boot_info *info)
     test_efer();
     test_xcr0();
     test_pae();
+    test_tss();
     test_long_mode();
 }

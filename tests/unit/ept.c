@@ -26,6 +26,7 @@ struct machine machine;
 struct vmx_caps vmx_caps;
 static uint64_t pages_used, pages_allowed;
 static unsigned changes;
+static bool registered;
 static enum vmx_rung rung;
 static hpa_t ram[PIECES];
 static struct vm_config config;
@@ -54,6 +55,13 @@ bool mtrr_range_type(const struct mtrrs *m UNUSED, uint64_t base, uint64_t size,
 uint32_t kvm_features(const struct vm_config *c UNUSED, struct kvm_needless needless UNUSED)
 {
     return 0;
+}
+
+bool kvm_writes_to(const struct vm *of, gpa_t at UNUSED, uint64_t size UNUSED)
+{
+    assert_ptr_equal(of, &vm);
+    assert_false(spin_try(&vm.sharing));
+    return registered;
 }
 
 enum vmx_rung vmx_rung(const struct vm_config *c UNUSED)
@@ -88,8 +96,9 @@ hpa_t vmx_apic_access_page(void)
     return hpa(APIC_PAGE);
 }
 
-void vmx_ept_new_generation(struct vmx_vm *x UNUSED)
+uint64_t vmx_ept_new_generation(struct vmx_vm *x UNUSED)
 {
+    return 0;
 }
 
 void vmx_ept_changed(const struct vm *changed)
@@ -107,6 +116,7 @@ static int set_up_with(void **state, uint64_t pages)
     if (!fake_memory_create(pages_created * PAGE_SIZE))
         return -1;
     pages_used = changes = 0;
+    registered = false;
     pages_allowed = pages;
     rung = RUNG_TPR_SHADOW;
     vmx_caps.ept_vpid = EPT_PAGES_2M | EPT_PAGES_1G;
@@ -278,6 +288,87 @@ static void out_of_memory(void **state)
     assert_true(enough > 1);
 }
 
+/* --- what the guest closes --- */
+
+static bool closed(uint64_t at, size_t n)
+{
+    bool is = guest_is_closed(&vm, gpa(at), n);
+
+    assert_int_equal(guest_map_open(&vm, gpa(at), n) == NULL, is);
+    assert_non_null(guest_map(&vm, gpa(at), n));
+    if (is)
+        assert_false(guest_write(&vm, gpa(at), NULL, n)); /* nothing is read for it either */
+    return is;
+}
+
+static void is_closed_exactly(uint64_t at, uint64_t size)
+{
+    uint64_t end = at + size;
+
+    assert_true(closed(at, 1) && closed(at, 8) && closed(at + size / 2, 1) && closed(end - 1, 1));
+    assert_true(closed(at, size) && closed(end - 8, 8));
+    assert_false(closed(at - 1, 1) || closed(at - 8, 8) || closed(end, 1) || closed(end, PAGE_SIZE));
+    assert_true(closed(at - 1, 2) && closed(at - PAGE_SIZE, PAGE_SIZE + 1) && closed(at - 1, size + 2));
+    for (uint64_t place = at; place < end; place += PAGE_SIZE)
+        assert_true(closed(place, 1));
+}
+
+static void protected_ranges(void **state)
+{
+    static const struct {
+        uint64_t at, size;
+    } ranges[] = {
+        {2 * PAGE_2M, PAGE_2M},
+        {(MIXED - 1) * PAGE_2M, 3 * PAGE_2M}, /* large pages beside small ones */
+        {MIXED * PAGE_2M + PAGE_SIZE, PAGE_SIZE},
+        {MIXED * PAGE_2M + PAGE_SIZE, PAGE_2M - PAGE_SIZE},
+        {4 * GIB + PAGE_2M, 2 * PAGE_2M},
+    };
+
+    (void)state;
+    for (unsigned i = 0; i < ARRAY_SIZE(ranges); i++) {
+        changes = 0;
+        assert_null(vm.is_closed);
+        assert_int_equal(vmx_protect(&vm, gpa(ranges[i].at), ranges[i].size), CALL_DONE);
+        assert_int_equal(changes, 1);
+        is_closed_exactly(ranges[i].at, ranges[i].size);
+        both_lead_to(ranges[i].at,
+                     ram[(ranges[i].at % GIB) / PAGE_2M + (i == 4 ? 3 * GIB / PAGE_2M : 0)].value +
+                         ranges[i].at % PAGE_2M,
+                     FLAGS(EPT_READ | EPT_EXECUTE, ranges[i].at / PAGE_SIZE % 2 ? CACHE_WT : CACHE_WB));
+        /* What is no RAM is not closed: writes there are ignored. */
+        assert_false(guest_is_closed(&vm, gpa(ranges[i].at | BIT(48)), 1));
+        assert_false(guest_is_closed(&vm, gpa(GUEST_STATISTICS), 1));
+        assert_false(guest_is_closed(&vm, gpa(ranges[i].at), 0));
+        vmx_unprotect(&vm);
+        assert_null(vm.is_closed);
+        ram_is_there();
+    }
+}
+
+static void refused(uint64_t at, uint64_t size, enum call_result result)
+{
+    assert_int_equal(vmx_protect(&vm, gpa(at), size), result);
+    assert_int_equal(changes, 0);
+    assert_null(vm.is_closed);
+    ram_is_there();
+}
+
+static void refused_ranges(void **state)
+{
+    (void)state;
+    refused(0, 0, CALL_INVALID);
+    refused(PAGE_SIZE, PAGE_2M, CALL_INVALID);
+    refused(0, PAGE_2M + PAGE_SIZE, CALL_INVALID);
+    refused(GIB, PAGE_2M, CALL_INVALID); /* a part of a page of 1 GiB */
+    refused(3 * GIB, PAGE_2M, CALL_INVALID);
+    refused(MIXED * PAGE_2M + 1, PAGE_SIZE, CALL_INVALID);
+    refused(0, UINT64_MAX - PAGE_2M + 1, CALL_INVALID);
+    registered = true;
+    refused(0, PAGE_2M, CALL_BUSY);
+    assert_true(spin_try(&vm.sharing));
+}
+
 static void asserted(void **state)
 {
     (void)state;
@@ -296,6 +387,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(small_pages, set_up, tear_down),
         cmocka_unit_test_setup_teardown(one_view, set_up, tear_down),
         cmocka_unit_test_setup_teardown(out_of_memory, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(protected_ranges, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(refused_ranges, set_up, tear_down),
         cmocka_unit_test_setup_teardown(asserted, set_up, tear_down),
     };
 

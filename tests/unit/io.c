@@ -63,6 +63,20 @@ static uint64_t get_register(const struct vcpu *v UNUSED, enum guest_register wh
 
 struct backend backend = {.get_mode = get_mode, .get = get_register};
 
+/* Of the guest's RAM these 16 bytes are closed. */
+#define CLOSED 0x20000u
+static bool fake_closed(const struct vm *of UNUSED, gpa_t at, size_t n)
+{
+    return at.value < CLOSED + 16 && at.value + n > CLOSED;
+}
+
+static uint64_t ended_at;
+enum next vcpu_protected_write(struct vcpu *v UNUSED, gpa_t at)
+{
+    ended_at = at.value;
+    return NEXT_LEAVE;
+}
+
 bool vm_request_end(struct vm *of UNUSED, enum vm_end end UNUSED, const char *fmt UNUSED, ...)
 {
     fail_msg("a VM that ends");
@@ -331,6 +345,54 @@ static void faults_within_an_element(void **unused)
     assert_int_equal(*fake_ram_at(&vm, 0x20000), 1);
 }
 
+/* What the guest has closed ends it, before the port is read; what is behind or before it is written. */
+static void closed_to_strings(void **unused)
+{
+    struct string_io io = {CLOSED - 4, UINT32_MAX, PORT, 4, true, true};
+
+    (void)unused;
+    vm.is_closed = fake_closed;
+    vcpu.regs.rdi = CLOSED - 4;
+    vcpu.regs.rcx = 4;
+    assert_int_equal(vcpu_string_io(&vcpu, &io), NEXT_LEAVE);
+    assert_int_equal(ended_at, CLOSED);
+    assert_int_equal(reads, 1);
+    assert_int_equal(vcpu.regs.rcx, 3); /* at the element that it could not write */
+    assert_int_equal(vcpu.regs.rdi, CLOSED);
+    assert_int_equal(load_le(fake_ram_at(&vm, CLOSED - 4), 8), 0x01010101);
+    mode.rflags = BIT(10);
+    vcpu.regs.rdi = io.linear = CLOSED + 16;
+    assert_int_equal(vcpu_string_io(&vcpu, &io), NEXT_LEAVE);
+    assert_int_equal(reads, 2);
+    assert_int_equal(ended_at, CLOSED + 12);
+    /* By paging, with an element across the ends of two pages, of which the second is closed. */
+    set_up(unused);
+    with_paging(CLOSED | P | W);
+    vm.is_closed = fake_closed;
+    store_le(fake_ram_at(&vm, 0x10ffe), 0x3333, 2);
+    vcpu.regs.rdi = io.linear = 0x10ffe;
+    io.rep = false;
+    assert_int_equal(vcpu_string_io(&vcpu, &io), NEXT_LEAVE);
+    assert_int_equal(ended_at, CLOSED);
+    assert_int_equal(load_le(fake_ram_at(&vm, 0x10ffe), 2), 0x3333);
+    vcpu.regs.rdi = io.linear = 0x1100e; /* only its first half */
+    assert_int_equal(vcpu_string_io(&vcpu, &io), NEXT_LEAVE);
+    assert_int_equal(ended_at, CLOSED + 14);
+    assert_int_equal(reads, 0);
+    assert_int_equal(state.event, 0);
+    /* Reading is allowed, and a fault comes first. */
+    io = (struct string_io){CLOSED, UINT32_MAX, PORT, 4, false, false};
+    mode.cr0 = 0;
+    vcpu.regs.rsi = CLOSED;
+    assert_int_equal(vcpu_string_io(&vcpu, &io), NEXT_SKIP_AND_RESUME);
+    assert_int_equal(sent_count, 1);
+    with_paging(0);
+    io.in = true;
+    vcpu.regs.rdi = io.linear = 0x11010;
+    assert_int_equal(vcpu_string_io(&vcpu, &io), NEXT_RESUME);
+    is_page_fault(0x11010, 2);
+}
+
 /* Of nobody's port, element by element. */
 static void denied_strings(void **unused)
 {
@@ -355,6 +417,7 @@ int main(void)
         cmocka_unit_test_setup(addresses_wrap, set_up),
         cmocka_unit_test_setup(faults_in_the_middle, set_up),
         cmocka_unit_test_setup(faults_within_an_element, set_up),
+        cmocka_unit_test_setup(closed_to_strings, set_up),
         cmocka_unit_test_setup(denied_strings, set_up),
     };
 

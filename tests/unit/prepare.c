@@ -444,10 +444,37 @@ static void does_not_sleep(void **unused)
     rflags = RFLAGS_IF;
     vcpu.sched = NULL;
     refused = 1;
-    asked_in_look = ASKED_FLUSH; /* no reason to wake */
+    asked_in_look = ASKED_FLUSH; /* no reason to wake, but somebody waits for it */
     in_sleep = an_interrupt;
     assert_true(vcpu_halt(&vcpu));
-    assert_string_equal(done, "blbhzgud");
+    assert_string_equal(done, "blFbhzgud");
+    assert_int_equal(vcpu.asked, 0);
+}
+
+static void an_interrupt_and_a_change(void)
+{
+    pending_vector = 0x41;
+    vcpu_note(&vcpu, ASKED_FLUSH);
+}
+
+/* One that went on waiting when its run began, as it does behind a pause: FLUSH had its turn before. */
+static void tables_change_in_the_wait(void **unused)
+{
+    (void)unused;
+    rflags = RFLAGS_IF;
+    vcpu.sched = NULL;
+    vcpu.activity = HALTED;
+    vcpu.pending = BOTH(0, DUE_INACTIVE);
+    in_sleep = an_interrupt_and_a_change;
+    prepares(PREPARE_ALL, true, "bhzgudFDd");
+    assert_int_equal(vcpu.pending, 0);
+    set_up(unused);
+    rflags = RFLAGS_IF;
+    vcpu.sched = NULL;
+    in_sleep = an_interrupt_and_a_change;
+    assert_true(vcpu_halt(&vcpu)); /* behind HLT the exit looks at what is pending */
+    assert_string_equal(done, "bhzgud");
+    assert_int_equal(vcpu.asked, ASKED_FLUSH);
 }
 
 /* --- INIT and SIPI --- */
@@ -518,6 +545,7 @@ int main(void)
         cmocka_unit_test_setup(with_interrupts_off, set_up),
         cmocka_unit_test_setup(waits_on_its_own_cpu, set_up),
         cmocka_unit_test_setup(does_not_sleep, set_up),
+        cmocka_unit_test_setup(tables_change_in_the_wait, set_up),
         cmocka_unit_test_setup(init_and_startup, set_up),
         cmocka_unit_test_setup(reset_by_init, set_up),
         cmocka_unit_test_setup(nmi_before_startup, set_up),

@@ -32,6 +32,7 @@ UNIT_load_linux := $(UNIT_LOADERS)
 UNIT_load_multiboot := $(UNIT_LOADERS)
 UNIT_release := core/host/release_map.c $(UNIT_LOADERS)
 UNIT_pv_eoi := apic/vioapic.c apic/pid_table.c
+UNIT_rights := core/base/ticks.c core/base/format.c
 UNIT_ticks := core/base/ticks.c
 UNIT_vioapic := apic/vioapic.c
 UNIT_vlapic := apic/vioapic.c apic/pid_table.c
@@ -44,11 +45,11 @@ FAIR_MUTANTS := weightless hoarder no-credit jerky restless patient silent endle
 SCHED_MUTANTS := deaf no-alarm no-end sleepy no-post lonely no-watch crossed burglar no-balance
 FAIR_VARIANTS := $(patsubst %,$(UNIT)/variant/%.c,counted $(FAIR_MUTANTS))
 # These include the file they test, below a fake CPU (fake_cpu.h) or fake memory (fake_memory.h, fake_ram.h): blackbox,
-# bitmaps, caps, console, cpuid, ept, fair (the scheduling policy, with nothing below it), guards, guest_tsc, io, ipiv, ladder, mailbox, memory, msr, mtrr,
-# paging, place, prepare, pv_eoi, sched_sim (its machine), string, topology, trace, vlapic, vlapic_timer, vm_life, walk.
-UNIT_TESTS := acpi acpi_tables balance bitmaps blackbox budget bus caps config console cpuid decode devices ept fair format guards guest_tsc hv_timer io ipi ipiv \
-    ladder line_edit load_linux load_multiboot mailbox memory msr mtrr multiboot2 paging place prepare pv_eoi release sched_mutants sched_sim shadow string \
-    ticks topology trace vioapic vlapic vlapic_timer vm_life walk words
+# bitmaps, caps, console, cpuid, cr, ept, fair (the scheduling policy, with nothing below it), guards, guest_tsc, io, ipiv, ladder, mailbox, memory, msr, mtrr,
+# paging, place, prepare, pv_eoi, rights, sched_sim (its machine), string, tlb, topology, trace, vlapic, vlapic_timer, vm_life, walk.
+UNIT_TESTS := acpi acpi_tables balance bitmaps blackbox budget bus caps config console cpuid cr decode devices ept fair format guards guest_tsc hv_timer io ipi ipiv \
+    ladder line_edit load_linux load_multiboot mailbox memory msr mtrr multiboot2 paging place prepare pv_eoi release rights sched_mutants sched_sim shadow string \
+    ticks tlb topology trace vioapic vlapic vlapic_timer vm_life walk words
 
 UNIT_CC ?= gcc
 UNIT_CFLAGS := -std=gnu11 -I. -DBUILD='"$(BUILD)"' -g -O1 -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes \
