@@ -83,24 +83,24 @@ static int64_t write_answer(struct vcpu *v, uint64_t at, uint64_t room, const vo
 
 static int64_t write_console(struct vcpu *v, struct call *call)
 {
-    uint8_t bytes[64];
-    uint64_t at = call_argument(v, call, 0), size = call_argument(v, call, 1);
+    char bytes[64];
+    uint64_t at = call_argument(v, call, 0), size = call_argument(v, call, 1), done = 0;
 
     if (!size || size > SKERRY_CONSOLE_MAX)
         return SKERRY_EINVAL;
     if (at + size < at || !guest_read(v->vm, gpa(at), bytes, 1) ||
         !guest_read(v->vm, gpa(at + size - 1), bytes, 1))
         return SKERRY_EFAULT;
-    size = MIN(size, console_room(&v->vm->console));
     v->due |= DUE_TIMER; /* the backend may have another deadline to watch */
-    for (uint64_t done = 0, step; done < size; done += step) {
-        step = MIN(sizeof(bytes), size - done);
+    for (unsigned step, taken; done < size; done += taken) {
+        step = (unsigned)MIN(sizeof(bytes), size - done);
         if (!guest_read(v->vm, gpa(at + done), bytes, step))
             return SKERRY_EFAULT;
-        for (uint64_t i = 0; i < step; i++)
-            console_guest_output(&v->vm->console, bytes[i]);
+        taken = console_guest_write(&v->vm->console, bytes, step);
+        if (taken < step)
+            return (int64_t)(done + taken);
     }
-    return (int64_t)size;
+    return (int64_t)done;
 }
 
 static int64_t vm_info(struct vcpu *v, struct call *call)

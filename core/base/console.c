@@ -250,6 +250,15 @@ static void put_guest(struct console_stream *s, char c)
     ring_put(&s->ring, c, rdtsc(), !ring_used(&s->ring) || last_of(&s->ring) == '\n');
 }
 
+static bool has_room(struct console_stream *s)
+{
+    bool room = ring_room(&s->ring) >= CONSOLE_RESERVE;
+
+    if (!room)
+        __atomic_store_n(&s->starved, true, __ATOMIC_RELEASE);
+    return room;
+}
+
 bool console_guest_output(struct console_stream *s, uint8_t byte)
 {
     bool room;
@@ -259,12 +268,22 @@ bool console_guest_output(struct console_stream *s, uint8_t byte)
         put_guest(s, (char)byte);
     else
         s->lost++;
-    room = ring_room(&s->ring) >= CONSOLE_RESERVE;
-    if (!room)
-        __atomic_store_n(&s->starved, true, __ATOMIC_RELEASE);
+    room = has_room(s);
     spin_unlock(&s->lock);
     send_now();
     return room;
+}
+
+unsigned console_guest_write(struct console_stream *s, const char *bytes, unsigned count)
+{
+    spin_lock(&s->lock);
+    count = has_room(s) ? MIN(count, ring_room(&s->ring) - CONSOLE_RESERVE) : 0;
+    for (unsigned i = 0; i < count; i++)
+        put_guest(s, bytes[i]);
+    has_room(s);
+    spin_unlock(&s->lock);
+    send_now();
+    return count;
 }
 
 void console_guest_end(struct console_stream *s)

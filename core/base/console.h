@@ -82,6 +82,10 @@ void console_remove(struct console_stream *s);
  */
 bool console_guest_output(struct console_stream *s, uint8_t byte);
 
+/* As many of them as there is room for beside CONSOLE_RESERVE, which is the transmitter's: how many. Several
+ * CPUs of a guest may write at once. */
+unsigned console_guest_write(struct console_stream *s, const char *bytes, unsigned count);
+
 /* How many bytes of a guest's output may be queued now. */
 unsigned console_room(const struct console_stream *s);
 

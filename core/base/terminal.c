@@ -75,20 +75,26 @@ static char peek(const struct console_ring *r, unsigned offset)
     return r->bytes[(r->tail + offset) & (r->size - 1)];
 }
 
+static void drop_marks(struct console_ring *r)
+{
+    while (__atomic_load_n(&r->mark_head, __ATOMIC_ACQUIRE) - r->mark_tail > 1 &&
+           (int)(r->tail - r->marks[r->mark_tail & (r->mark_count - 1)].end) >= 0)
+        __atomic_store_n(&r->mark_tail, r->mark_tail + 1, __ATOMIC_RELEASE);
+}
+
 static void drop(struct console_ring *r, unsigned count)
 {
     for (unsigned i = 0; i < count; i++)
         r->ends_taken += peek(r, i) == '\n';
     made_for = r->keeper;
     __atomic_store_n(&r->tail, r->tail + count, __ATOMIC_RELEASE);
+    drop_marks(r);
 }
 
 /* When the next byte was written. */
 static uint64_t written_at(struct console_ring *r)
 {
-    while (__atomic_load_n(&r->mark_head, __ATOMIC_ACQUIRE) - r->mark_tail > 1 &&
-           (int)(r->tail - r->marks[r->mark_tail & (r->mark_count - 1)].end) >= 0)
-        __atomic_store_n(&r->mark_tail, r->mark_tail + 1, __ATOMIC_RELEASE);
+    drop_marks(r);
     return r->marks[r->mark_tail & (r->mark_count - 1)].at;
 }
 

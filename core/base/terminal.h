@@ -46,14 +46,18 @@ static inline unsigned ring_room(const struct console_ring *r)
     return r->size - ring_used(r);
 }
 
-/* There is room for it. begins: it has a time of its own, as long as there are marks. */
+/*
+ * There is room for it. begins: it has a time of its own, as long as there are marks. A line's time is that
+ * of its end: somebody who began one long ago has not said it yet.
+ */
 static inline void ring_put(struct console_ring *r, char c, uint64_t now, bool begins)
 {
     bool new = begins && r->mark_head - r->mark_tail < r->mark_count;
+    struct console_mark *mark = &r->marks[(r->mark_head - !new) & (r->mark_count - 1)];
 
-    if (new)
-        r->marks[r->mark_head & (r->mark_count - 1)].at = now;
-    r->marks[(r->mark_head - !new) & (r->mark_count - 1)].end = r->head + 1;
+    if (new || c == '\n')
+        mark->at = now;
+    mark->end = r->head + 1;
     __atomic_store_n(&r->mark_head, r->mark_head + new, __ATOMIC_RELEASE);
     r->bytes[r->head & (r->size - 1)] = c;
     if (c == '\n')

@@ -358,6 +358,43 @@ static void in_the_order_of_time(void **state)
     assert_shown("a| done\nb| done, too\nskerry: a has powered off\nb| later\nskerry: and again\n");
 }
 
+/* What is begun and not ended is not said yet. */
+static void lines_are_said_at_their_end(void **state)
+{
+    (void)state;
+    room = 0;
+    host("skerry: more than goes to the port at once\n");
+    guest(&b, "\r\r");
+    fake_tsc += 10;
+    host("skerry: b is reset\n");
+    fake_tsc += 10;
+    guest(&b, "hello\n");
+    room = UINT32_MAX;
+    assert_shown("skerry: more than goes to the port at once\nskerry: b is reset\nb| hello\n");
+}
+
+/* Its marks are used up by single bytes that were shown at once; the next line has its own time all the same.
+ */
+static void marks_come_back(void **state)
+{
+    (void)state;
+    for (unsigned i = 0; i < 2 * CONSOLE_MARKS; i++)
+        guest(&a, "x");
+    guest(&a, "\n");
+    settle();
+    console_focus(NULL);
+    wire_used = 0;
+    room = 0;
+    fake_tsc += 10;
+    host("skerry: more than goes to the port at once\n");
+    host("skerry: first\n");
+    fake_tsc += 10;
+    guest(&a, "second\n");
+    assert_int_equal(written_at(&a.ring), fake_tsc);
+    room = UINT32_MAX;
+    assert_shown("skerry: more than goes to the port at once\nskerry: first\na| second\n");
+}
+
 /* But the operator's answer does not wait for what guests have queued. */
 static void answers_come_first(void **state)
 {
@@ -631,6 +668,25 @@ static void back_pressure(void **state)
     assert_int_equal(writable, 1);
 }
 
+/* Whoever writes many bytes at once is told how many were taken. */
+static void write_as_much_as_fits(void **state)
+{
+    static const char text[CONSOLE_RING / 2 + 10];
+
+    (void)state;
+    console_set_waiting(false);
+    room = 0;
+    assert_int_equal(console_guest_write(&b, text, sizeof(text)), sizeof(text));
+    /* One FIFO of it has left the ring. */
+    assert_in_range(console_guest_write(&b, text, sizeof(text)),
+                    CONSOLE_RING - CONSOLE_RESERVE - sizeof(text),
+                    CONSOLE_RING - CONSOLE_RESERVE - sizeof(text) + 16);
+    assert_int_equal(console_guest_write(&b, text, sizeof(text)), 0);
+    assert_int_equal(console_room(&b), CONSOLE_RESERVE);
+    assert_int_equal(b.lost, 0);
+    assert_true(b.starved);
+}
+
 /* While VMs run nothing of ours waits: what finds no room is counted. */
 static void left_out_is_said(void **state)
 {
@@ -764,6 +820,8 @@ int main(void)
         TWO(only_printable_from_behind),
         TWO(no_line_of_others),
         TWO(in_the_order_of_time),
+        TWO(lines_are_said_at_their_end),
+        TWO(marks_come_back),
         TWO(answers_come_first),
         TWO(all_have_their_turn),
         ONE(slow_port),
@@ -772,6 +830,7 @@ int main(void)
         ONE(words_of_others),
         ONE(last_bytes),
         ONE(back_pressure),
+        ONE(write_as_much_as_fits),
         ONE(left_out_is_said),
         ONE(no_port),
         ONE(screen_catches_up),
