@@ -15,6 +15,7 @@ UNIT_config := core/config/config.c core/config/config_keys.c core/base/span.c c
 UNIT_decode := dev/decode.c
 UNIT_LIBS_decode := -lZydis
 UNIT_console := core/base/format.c
+UNIT_terminal := core/base/format.c
 UNIT_devices := dev/uart.c dev/rtc.c dev/power.c
 UNIT_format := core/base/format.c
 UNIT_guest_tsc := apic/vioapic.c apic/pid_table.c
@@ -44,12 +45,12 @@ FAIR_MUTANTS := weightless hoarder no-credit jerky restless patient silent endle
     thief no-yield patron
 SCHED_MUTANTS := deaf no-alarm no-end sleepy no-post lonely no-watch crossed burglar no-balance
 FAIR_VARIANTS := $(patsubst %,$(UNIT)/variant/%.c,counted $(FAIR_MUTANTS))
-# These include the file they test, below a fake CPU (fake_cpu.h) or fake memory (fake_memory.h, fake_ram.h): blackbox,
+# These include the file they test, below a fake CPU (fake_cpu.h) or fake memory (fake_memory.h, fake_ram.h) or a fake wire (fake_wire.h): blackbox,
 # bitmaps, caps, console, cpuid, cr, ept, fair (the scheduling policy, with nothing below it), guards, guest_tsc, io, ipiv, ladder, mailbox, memory, msr, mtrr,
-# paging, place, prepare, pv_eoi, rights, sched_sim (its machine), string, tlb, topology, trace, vlapic, vlapic_timer, vm_life, walk.
+# paging, place, prepare, pv_eoi, rights, sched_sim (its machine), string, terminal, tlb, topology, trace, vlapic, vlapic_timer, vm_life, walk.
 UNIT_TESTS := acpi acpi_tables balance bitmaps blackbox budget bus caps config console cpuid cr decode devices ept fair format guards guest_tsc hv_timer io ipi ipiv \
     ladder line_edit load_linux load_multiboot mailbox memory msr mtrr multiboot2 paging place prepare pv_eoi release rights sched_mutants sched_sim shadow string \
-    ticks tlb topology trace vioapic vlapic vlapic_timer vm_life walk words
+    terminal ticks tlb topology trace vioapic vlapic vlapic_timer vm_life walk words
 
 UNIT_CC ?= gcc
 UNIT_CFLAGS := -std=gnu11 -I. -DBUILD='"$(BUILD)"' -g -O1 -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes \
