@@ -1,5 +1,5 @@
 ; SPDX-License-Identifier: BSD-2-Clause
-; The last code of Skerry: core/host/release.c copies it to a page that nothing will be copied over and enters it
+; The last code of Skerry: boot/host/release.c copies it to a page that nothing will be copied over and enters it
 ; there, at its physical address, with interrupts off and RDI = that address. It runs on page tables of its own,
 ; clears and copies what the list says, and enters the next kernel as struct start_state asks.
 
@@ -9,7 +9,7 @@ CR0_PE_ET    equ 0x11
 CR4_PAE      equ 1 << 5
 MSR_EFER     equ 0xc0000080
 EFER_LMA_LME equ 1 << 10 | 1 << 8
-KERNEL_CODE  equ 0x10                   ; in the next kernel's GDT (core/image/loader.c)
+KERNEL_CODE  equ 0x10                   ; in the next kernel's GDT (boot/guest/loader.c)
 KERNEL_DATA  equ 0x18
 STUB_CODE32  equ 0x08
 STUB_DATA    equ 0x10

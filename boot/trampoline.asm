@@ -1,5 +1,5 @@
 ; SPDX-License-Identifier: BSD-2-Clause
-; Application processors start here in real mode. core/host/smp.c copies the code to a page below 1 MiB, fills in
+; Application processors start here in real mode. boot/host/smp.c copies the code to a page below 1 MiB, fills in
 ; struct trampoline_data at its end and sends INIT-SIPI-SIPI (SDM volume 3, "MP initialization protocol").
 
 %include "offsets.inc"

@@ -100,7 +100,7 @@ static void fill_idt(void)
     idt[VECTOR_MC].ist = IST_MC;
 }
 
-/* The slot of a CPU, upwards: guard, run stack, guard, NMI, guard, #DF, guard, #MC (core/host/smp.c maps it).
+/* The slot of a CPU, upwards: guard, run stack, guard, NMI, guard, #DF, guard, #MC (boot/host/smp.c maps it).
  */
 static uint64_t ist_top(const struct cpu *cpu, enum ist ist)
 {

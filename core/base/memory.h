@@ -10,7 +10,7 @@
 #define MEMORY_FREE     1
 #define MEMORY_HOST     2
 #define MEMORY_FIRST_VM 3
-#define MEMORY_RELEASE  255 /* what survives until another kernel has the machine (core/host/release.c) */
+#define MEMORY_RELEASE  255 /* what survives until another kernel has the machine (boot/host/release.c) */
 
 enum memory_kind {
     MEMORY_RAM,

@@ -5,7 +5,7 @@
 #pragma once
 
 #include "arch/x86/types.h"
-#include "core/image/loader.h"
+#include "boot/guest/loader.h"
 
 #define CONFIG_MAX_VMS      32
 #define CONFIG_MAX_VCPUS    64  /* of a VM */

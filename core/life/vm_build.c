@@ -7,7 +7,7 @@
 #include "core/base/machine.h"
 #include "core/base/panic.h"
 #include "core/base/trace.h"
-#include "core/image/find.h"
+#include "boot/guest/find.h"
 #include "core/life/life.h"
 #include "core/life/place.h"
 #include "core/vm/backend.h"

@@ -2,8 +2,8 @@
 /* Compiled to assembly only: the Makefile turns each "->NAME value" into a %define for NASM. */
 #include "arch/x86/layout.h"
 #include "arch/x86/selectors.h"
-#include "core/host/release_stub.h"
-#include "core/host/smp_trampoline.h"
+#include "boot/host/release_stub.h"
+#include "boot/host/smp_trampoline.h"
 #include "core/vm/vm.h"
 
 #define DEFINE(name, value)   __asm__ volatile("\n->" #name " %0" ::"i"(value))

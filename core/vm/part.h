@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What a VM is made of: a row for each part, in the order in which they are built. core/start/parts.c has the
+ * What a VM is made of: a row for each part, in the order in which they are built. boot/start/parts.c has the
  * rows, so that a new device changes one table. Functions that a part does not need are NULL.
  */
 #pragma once
 
-#include "core/image/loader.h"
+#include "boot/guest/loader.h"
 #include "core/vm/vm.h"
 
 /* The physical CPUs that a VM may use: dedicated, one for each vCPU in order; shared, all that it may run on.

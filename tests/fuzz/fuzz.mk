@@ -6,8 +6,8 @@ BUILD ?= build
 FUZZ := $(BUILD)/fuzz
 FUZZ_SECONDS ?= 20
 
-FUZZ_LOADERS := tests/fuzz/loader.c tests/unit/fake_guest.c core/image/loader.c core/image/load_firmware.c core/image/load_linux.c core/image/load_multiboot.c \
-    core/image/load_multiboot2.c core/image/load_flat.c core/image/elf.c core/base/format.c
+FUZZ_LOADERS := tests/fuzz/loader.c tests/unit/fake_guest.c boot/guest/loader.c boot/guest/load_firmware.c boot/guest/load_linux.c boot/guest/load_multiboot.c \
+    boot/guest/load_multiboot2.c boot/guest/load_flat.c boot/guest/elf.c core/base/format.c
 FUZZ_acpi := arch/x86/acpi.c
 FUZZ_config := core/config/config.c core/config/config_keys.c core/base/span.c core/base/format.c
 FUZZ_decode := dev/decode.c

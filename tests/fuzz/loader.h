@@ -4,6 +4,6 @@
 
 #include "tests/fuzz/fuzz.h"
 
-#include "core/image/loader.h"
+#include "boot/guest/loader.h"
 
 void load_any(const uint8_t *data, size_t size, enum image_format format);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* core/image/load_linux.c: a made-up bzImage, what the guest finds in its memory, and what is refused. */
+/* boot/guest/load_linux.c: a made-up bzImage, what the guest finds in its memory, and what is refused. */
 #include "tests/unit/unit.h"
 
-#include "core/image/loader.h"
+#include "boot/guest/loader.h"
 #include "tests/unit/fake_guest.h"
 
 #include <stdlib.h>

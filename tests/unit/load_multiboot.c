@@ -2,8 +2,8 @@
 /* Multiboot 1 and 2, ELF and flat images: what is loaded where, what the kernel is told, what is refused. */
 #include "tests/unit/unit.h"
 
-#include "core/image/elf.h"
-#include "core/image/loader.h"
+#include "boot/guest/elf.h"
+#include "boot/guest/loader.h"
 #include "tests/unit/fake_guest.h"
 
 #include <stdlib.h>

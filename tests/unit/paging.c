@@ -136,7 +136,7 @@ static void unmapping(void **state)
     assert_maps(3 * PAGE_2M + PAGE_SIZE, (FAR_PA + 3 * PAGE_2M + PAGE_SIZE) | MAP_RW, 1);
 }
 
-/* As core/host/machine_setup.c lays the image out: no page is writable by one name and executable by the
+/* As boot/host/machine_setup.c lays the image out: no page is writable by one name and executable by the
  * other. */
 static void image_alias(void **state)
 {

@@ -2,7 +2,7 @@
 /* The machine as a target of the loaders: which memory may be used, and what its next kernel is told. */
 #include "tests/unit/unit.h"
 
-#include "core/host/release_map.h"
+#include "boot/host/release_map.h"
 #include "tests/unit/fake_guest.h"
 
 #include <stdlib.h>

@@ -27,7 +27,7 @@ REGISTRARS = ("interrupt_install", "trap_set_handler", "console_set_input", "uar
 OPERATIONS = {"backend": "backend", "ops": "device_ops", "hooks": "loop_hooks", "parts": "vm_part"}
 
 # What reports, ends and starts again, which the second figure leaves out: by the name of a file or of a function.
-CUT_FILES = re.compile(r"core/(monitor|report)/.*|core/host/(power|release)\.c|core/vm/statistics\.c|"
+CUT_FILES = re.compile(r"core/(monitor|report)/.*|boot/host/(power|release)\.c|core/vm/statistics\.c|"
                        r"vmx/(dump|check)\.c")
 CUT_NAMES = re.compile(r"log_\w+|panic\w*|blackbox_\w+|trace_show\w*|vm_load|vm_last_out|vmx_explain_failed_entry")
 

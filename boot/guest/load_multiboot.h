@@ -3,8 +3,8 @@
  * information. */
 #pragma once
 
-#include "core/image/elf.h"
-#include "core/image/load.h"
+#include "boot/guest/elf.h"
+#include "boot/guest/load.h"
 
 #define MULTIBOOT_LOADER_NAME "Skerry"
 

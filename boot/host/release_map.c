@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-#include "core/host/release_map.h"
+#include "boot/host/release_map.h"
 /* Where the next thing that is not usable begins at or behind at, and where it ends; both UINT64_MAX:
  * nowhere. */
 static struct piece next_obstacle(const struct boot_info *boot, uint64_t at)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-#include "core/image/find.h"
+#include "boot/guest/find.h"
 
 #include "arch/x86/layout.h"
 #include "arch/x86/string.h"

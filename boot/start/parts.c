@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* What a VM is made of, beside its RAM and its vCPUs: a new device that is a subject of its own is a row
  * here. */
-#include "core/start/parts.h"
+#include "boot/start/parts.h"
 
 #include "apic/vlapic.h"
 #include "core/vm/backend.h"

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-#include "core/host/smp.h"
+#include "boot/host/smp.h"
 
 #include "arch/x86/cpu.h"
 #include "arch/x86/features.h"
@@ -12,7 +12,7 @@
 #include "core/base/machine.h"
 #include "core/base/memory.h"
 #include "core/base/panic.h"
-#include "core/host/smp_trampoline.h"
+#include "boot/host/smp_trampoline.h"
 
 #define TRAMPOLINE_LOWEST 0x1000u
 #define PAGE_END          0x9f000u

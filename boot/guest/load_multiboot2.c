@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Multiboot2 kernels (Multiboot2 Specification 2.0): header tags, and boot information made of tags. */
-#include "core/image/load_firmware.h"
+#include "boot/guest/load_firmware.h"
 
 #define MB2_MAGIC   0xe85250d6
 #define MB2_STARTED 0x36d76289

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* ELF program headers, both classes through one table of field places. */
-#include "core/image/elf.h"
+#include "boot/guest/elf.h"
 
 #include "arch/x86/string.h"
 

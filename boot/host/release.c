@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-#include "core/host/release.h"
+#include "boot/host/release.h"
 #include "arch/x86/cpu.h"
 #include "arch/x86/layout.h"
 #include "arch/x86/string.h"
@@ -8,11 +8,11 @@
 #include "core/base/machine.h"
 #include "core/base/memory.h"
 #include "core/base/panic.h"
-#include "core/host/machine_setup.h"
-#include "core/host/release_map.h"
-#include "core/host/release_stub.h"
-#include "core/host/smp.h"
-#include "core/image/find.h"
+#include "boot/host/machine_setup.h"
+#include "boot/host/release_map.h"
+#include "boot/host/release_stub.h"
+#include "boot/host/smp.h"
+#include "boot/guest/find.h"
 #include "core/vm/vm.h"
 
 #define LIST_PAGES 8

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-#include "core/host/power.h"
+#include "boot/host/power.h"
 
 #include "arch/x86/cpu.h"
 #include "arch/x86/lapic.h"
@@ -10,8 +10,8 @@
 #include "core/base/log.h"
 #include "core/base/machine.h"
 #include "core/base/panic.h"
-#include "core/host/release.h"
-#include "core/host/smp.h"
+#include "boot/host/release.h"
+#include "boot/host/smp.h"
 #include "core/vm/backend.h"
 
 #define SLP_EN        BIT(13)

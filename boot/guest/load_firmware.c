@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-#include "core/image/load_firmware.h"
+#include "boot/guest/load_firmware.h"
 
 #include "arch/x86/string.h"
 

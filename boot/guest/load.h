@@ -6,7 +6,7 @@
 #pragma once
 
 #include "arch/x86/multiboot2.h"
-#include "core/image/loader.h"
+#include "boot/guest/loader.h"
 #include "core/vm/guest.h"
 
 #define LOAD_MAX_PIECES 64

@@ -2,7 +2,7 @@
 /* What boot/release.asm finds at the end of its page. */
 #pragma once
 
-#include "core/image/loader.h"
+#include "boot/guest/loader.h"
 
 /* In order. from 0: cleared. The list ends with size 0. No source is a destination. */
 struct release_copy {

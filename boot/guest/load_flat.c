@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Raw bytes: copied to where the configuration says, entered at their first byte, with a 4 KiB stack. */
-#include "core/image/load.h"
+#include "boot/guest/load.h"
 
 #define STACK_SIZE PAGE_SIZE
 

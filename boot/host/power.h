@@ -7,7 +7,7 @@
 /*
  * Three ends, each from any CPU that has no vCPU loaded; the first to call one decides. Each takes every CPU
  * out of its guest and of VMX operation first. power_off: ACPI S5, or a halt where there is none.
- * power_release: core/host/release.h; powers off, with a reason, when that cannot be.
+ * power_release: boot/host/release.h; powers off, with a reason, when that cannot be.
  */
 NORETURN void power_off(void);
 NORETURN void power_reboot(void);

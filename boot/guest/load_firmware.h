@@ -3,7 +3,7 @@
  * ACPI. */
 #pragma once
 
-#include "core/image/load_multiboot.h"
+#include "boot/guest/load_multiboot.h"
 
 /* Types of Multiboot2's boot information (specification 2.0, section 3.6). */
 enum {

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Guest images: choice of the format, and the plan of guest memory that all formats share. */
-#include "core/image/load.h"
+#include "boot/guest/load.h"
 
 #include "arch/x86/string.h"
 #include "core/base/format.h"
 #include "core/base/panic.h"
-#include "core/image/elf.h"
+#include "boot/guest/elf.h"
 
 #include <stdarg.h>
 

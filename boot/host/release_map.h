@@ -3,7 +3,7 @@
 #pragma once
 
 #include "arch/x86/multiboot2.h"
-#include "core/image/load.h"
+#include "boot/guest/load.h"
 
 #define RELEASE_MAX_RAM (2 * BOOT_MAX_MEMORY)
 

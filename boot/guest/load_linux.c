@@ -4,7 +4,7 @@
  * Linux sources). Offsets below are those of the setup header, which are the same in the file and the zero
  * page.
  */
-#include "core/image/load_firmware.h"
+#include "boot/guest/load_firmware.h"
 
 #include "arch/x86/string.h"
 

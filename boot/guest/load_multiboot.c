@@ -3,7 +3,7 @@
  * Multiboot kernels: what both versions share, and version 1 (Multiboot Specification 0.6.96). ELF or address
  * fields, entered in 32-bit protected mode with the boot information below 640 KiB.
  */
-#include "core/image/load_multiboot.h"
+#include "boot/guest/load_multiboot.h"
 
 #include "arch/x86/string.h"
 #include "core/base/panic.h"

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-#include "core/host/machine_setup.h"
+#include "boot/host/machine_setup.h"
 
 #include "arch/x86/clock.h"
 #include "arch/x86/cpu.h"

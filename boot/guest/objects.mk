@@ -1,0 +1,9 @@
+# SPDX-License-Identifier: BSD-2-Clause
+objects += boot/guest/elf.o
+objects += boot/guest/find.o
+objects += boot/guest/load_firmware.o
+objects += boot/guest/load_flat.o
+objects += boot/guest/load_linux.o
+objects += boot/guest/load_multiboot.o
+objects += boot/guest/load_multiboot2.o
+objects += boot/guest/loader.o

@@ -1,3 +1,0 @@
-# SPDX-License-Identifier: BSD-2-Clause
-objects += core/start/main.o
-objects += core/start/parts.o
