@@ -7,7 +7,6 @@
 #include "arch/x86/layout.h"
 #include "arch/x86/msr.h"
 #include "arch/x86/trap.h"
-#include "core/base/memory.h"
 #include "vmx/caps.h"
 #include "vmx/hv_timer.h"
 #include "vmx/msr_bitmap.h"
@@ -18,20 +17,6 @@
 #define PLE_WINDOW      4096 /* ticks in a loop before it exits */
 #define REG_TPR         0x080u
 #define REG_SELF_IPI    0x3f0u
-
-static void *access_page;
-
-bool vmx_apicv_init(void)
-{
-    access_page = memory_alloc_zeroed(&memory_host, MEMORY_CONTROL, 1);
-    return access_page != NULL;
-}
-
-hpa_t vmx_apic_access_page(void)
-{
-    ASSERT(access_page);
-    return virt_to_phys(access_page);
-}
 
 void vmx_apicv_open_msrs(uint8_t *bitmap, enum vmx_rung rung)
 {
@@ -64,7 +49,7 @@ static void write_pointers(const struct vcpu *v, const struct vmx_vm *vm)
 {
     if (vm->rung >= RUNG_TPR_SHADOW) {
         vmcs_write(vmcs_virtual_apic_page, vlapic_page(v).value);
-        vmcs_write(vmcs_apic_access_page, vmx_apic_access_page().value);
+        vmcs_write(vmcs_apic_access_page, virt_to_phys(vm->apic_access).value);
         vmcs_write(vmcs_tpr_threshold, 0);
         vmx_of(v)->tpr_threshold = 0;
     }

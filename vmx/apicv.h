@@ -24,10 +24,6 @@ struct kvm_needless vmx_needless(const struct vm_config *config);
 
 /* apicv.c */
 
-/* Once, before any VM: the page that stands for local-APIC registers. */
-bool vmx_apicv_init(void);
-hpa_t vmx_apic_access_page(void);
-
 /* Opens in an MSR bitmap what the processor answers in x2APIC mode on this rung. */
 void vmx_apicv_open_msrs(uint8_t *bitmap, enum vmx_rung rung);
 

@@ -55,7 +55,7 @@ static bool probe(const char **missing)
     if (!vmx_caps_read(&vmx_caps, missing))
         return false;
     *missing = "four pages of memory for I/O bitmaps and local APIC";
-    return vmx_io_bitmap_create() && vmx_apicv_init();
+    return vmx_io_bitmap_create();
 }
 
 static void explain(void)

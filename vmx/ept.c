@@ -113,16 +113,20 @@ static bool map_apic_page(struct vm *vm, struct vmx_vm *x)
     uint64_t *top, *next;
 
     *view = x->ept;
+    /* Its own: the processor's walks of a guest's tables do reach this page (SDM volume 3, "Guest-Physical
+     * Accesses to the APIC-Access Page"), and a page of all VMs would be a channel between them.
+     */
+    x->apic_access = memory_alloc_zeroed(&vm->account, MEMORY_CONTROL, 1);
     top = view->root = ept_table_page(&vm->account);
     next = ept_table_page(&vm->account);
-    if (!top || !next)
+    if (!x->apic_access || !top || !next)
         return false;
     ASSERT(x->ept.root[0] & EPT_RWX); /* there is RAM at address 0 */
     memcpy(top, x->ept.root, PAGE_SIZE);
     memcpy(next, phys_to_virt(hpa(top[0] & ~(PAGE_SIZE - 1))), PAGE_SIZE);
     top[0] = virt_to_phys(next).value | EPT_RWX;
     x->ept_pointer_apic = ept_pointer(view);
-    return paging_map(view, VLAPIC_BASE, vmx_apic_access_page().value, PAGE_SIZE,
+    return paging_map(view, VLAPIC_BASE, virt_to_phys(x->apic_access).value, PAGE_SIZE,
                       EPT_RWX | CACHE_WB << EPT_TYPE_SHIFT);
 }
 

@@ -14,6 +14,7 @@ struct vmx_vm {
     struct page_table ept;
     struct page_table ept_apic; /* with the page of the local APIC: for xAPIC mode on upper rungs */
     uint64_t ept_pointer, ept_pointer_apic;
+    void *apic_access; /* the page that stands for local-APIC registers: from upper rungs on */
     uint8_t *msr_bitmap, *msr_bitmap_x2apic; /* SDM volume 3, "MSR-bitmap address" */
     unsigned rung;                           /* enum vmx_rung (vmx/apicv.h) */
     uint16_t first_vpid;

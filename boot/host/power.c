@@ -7,6 +7,7 @@
 #include "core/base/blackbox.h"
 #include "core/base/console.h"
 #include "core/base/format.h"
+#include "core/base/latency.h"
 #include "core/base/log.h"
 #include "core/base/machine.h"
 #include "core/base/panic.h"
@@ -92,7 +93,10 @@ static bool take_back_cpus(void)
             cpu_pause();
         }
     }
+    if (all && cpu_count > 1)
+        latency_note(LATENCY_LEAVE, start);
     give_up_virtualization();
+    latency_report();
     console_flush(); /* the VMs' words, while there are VMs */
     return all;
 }

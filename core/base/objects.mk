@@ -4,6 +4,7 @@ objects += core/base/blackbox.o
 objects += core/base/blobs.o
 hot += core/base/console.o
 objects += core/base/format.o
+objects += core/base/latency.o
 objects += core/base/log.o
 objects += core/base/machine.o
 objects += core/base/memory.o

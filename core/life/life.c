@@ -3,6 +3,7 @@
 #include "core/life/life.h"
 
 #include "arch/x86/cpu.h"
+#include "core/base/latency.h"
 #include "core/base/log.h"
 #include "core/base/machine.h"
 #include "core/base/panic.h"
@@ -117,6 +118,7 @@ const char *vm_start(struct vm *vm)
         if (!vm_load(vm))
             return "cannot be loaded";
     }
+    vm->stop_asked = 0;
     power_off_asked = false; /* an administrator that starts a VM wants the machine on */
     begin_vm_life(vm);
     return NULL;
@@ -142,6 +144,7 @@ const char *vm_stop(struct vm *vm)
 
     if (refused)
         return refused;
+    vm->stop_asked = rdtsc();
     vm_begin_request(vm);
     do {
         told = vm_request_end(vm, VM_END_STOP, "is stopped from outside");
@@ -179,6 +182,9 @@ static void give_focus_away(const struct vm *from)
 
 static void come_to_rest(struct vm *vm)
 {
+    if (vm->stop_asked)
+        latency_note(LATENCY_STOP, vm->stop_asked);
+    vm->stop_asked = 0;
     console_guest_end(&vm->console);
     vm_audit(vm);
     vm->rests_since = rdtsc();
@@ -252,6 +258,7 @@ static const char *wait_until_left(struct vm *vm, bool asked)
         }
         cpu_pause();
     }
+    latency_note(LATENCY_PAUSE, start);
     return NULL;
 }
 

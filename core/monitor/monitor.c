@@ -5,6 +5,7 @@
 #include "arch/x86/string.h"
 #include "core/base/console.h"
 #include "core/base/format.h"
+#include "core/base/latency.h"
 #include "core/base/log.h"
 #include "core/base/panic.h"
 #include "core/life/breakpoint.h"
@@ -26,6 +27,7 @@ static struct console_stream own = {.name = "monitor"};
 static struct console_stream *before; /* the stream that had the focus */
 static uint8_t keys[KEYS];            /* typed and not yet taken; the boot CPU's, interrupts off */
 static unsigned keys_head, keys_tail;
+static uint64_t waits_since; /* the first of them */
 static bool open;
 
 bool monitor_is_open(void)
@@ -91,6 +93,8 @@ static void on_key(uint8_t byte)
             return;
         }
     }
+    if (keys_head == keys_tail)
+        waits_since = rdtsc();
     if (keys_head - keys_tail < KEYS)
         keys[keys_head++ % KEYS] = byte;
     cpu->work = true;
@@ -183,10 +187,13 @@ void monitor_work(void)
     __atomic_store_n(&this_cpu()->work, false, __ATOMIC_SEQ_CST);
     for (struct vm *vm; (vm = vm_next_stop());)
         show_stop(vm);
+    if (keys_head != keys_tail)
+        latency_note(LATENCY_KEY, waits_since);
     while (keys_head != keys_tail && !ran)
         ran = take_key(keys[keys_tail++ % KEYS]);
     if (open)
         draw();
+    waits_since = rdtsc();
     if (keys_head != keys_tail)
         this_cpu()->work = true;
     console_set_waiting(false);

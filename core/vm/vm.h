@@ -199,6 +199,7 @@ struct vm {
     bool traced;          /* as the configuration or the monitor wants it; changed while none of them runs */
     uint64_t budget_told; /* TSC of the last line about it */
     uint64_t rests_since; /* TSC at which it was paused, or stopped */
+    uint64_t stop_asked;  /* TSC at which the operator wanted it stopped; 0: not */
     struct breakpoints breakpoints;
     const char *stop_reason; /* what the vCPU in state met */
     unsigned resets;

@@ -8,6 +8,7 @@ GUESTS := $(BUILD)/tests/guests
 GUEST_MEASURE := lib/arrival.asm lib/samples.c
 GUEST_apic-cost := cr8_cost.asm lib/long_mode.asm $(GUEST_MEASURE)
 GUEST_apic-smp := apic_smp_load.c apic_smp_send.c apic_smp_state.c apic_smp_take.c lib/second_cpu.c lib/trampoline.asm
+GUEST_attack := lib/second_cpu.c lib/trampoline.asm
 GUEST_breakpoints := lib/second_cpu.c lib/trampoline.asm
 GUEST_cr-xcr := long_mode.asm lib/long_mode.asm
 GUEST_inherit := lib/second_cpu.c lib/trampoline.asm
@@ -23,7 +24,7 @@ GUEST_worker := lib/second_cpu.c lib/trampoline.asm
 GUEST_timer-lateness := $(GUEST_MEASURE)
 # Those with the header of Multiboot2 can take Skerry's own place: they see the bare machine, too.
 GUEST_NAMES2 := apic-cost cr3-switch inherit ipi-cost timer-lateness
-GUEST_NAMES := ac-loop apic-basic apic-smp breakpoints budget call-fuzz calls channel cli-loop cr-xcr crasher delay-port ear exits flood gap hello impostor ioapic-uart keeper locks mixed msr-port-fuzz nap neighbour \
+GUEST_NAMES := ac-loop apic-basic apic-smp attack breakpoints budget call-fuzz calls channel cli-loop cr-xcr crasher delay-port ear exits flood gap hello impostor ioapic-uart keeper locks mixed msr-port-fuzz nap neighbour \
     off-memory protect pv random rep-outs reset secret share storm triple-fault vmx-insn words worker xcr0 $(GUEST_NAMES2)
 GUEST_FLAT := flat16 flat32
 GUEST_COMMON := lib/trap_stubs.asm lib/apic.c lib/bootinfo.c lib/console.c lib/traps.c

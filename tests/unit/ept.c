@@ -13,7 +13,6 @@
 #define MEMORY      (3 * GIB + 8 * PAGE_2M)
 #define PIECES      (MEMORY / PAGE_2M)
 #define RAM_AT      UINT64_C(0x100000000) /* on the host, where nobody looks */
-#define APIC_PAGE   UINT64_C(0x7fff000)   /* the same */
 #define DEVICE      UINT64_C(0x380000000000)
 #define MIXED       5                         /* the piece that the MTRRs give two types */
 #define SIZE        (PAGE_2M + 3 * PAGE_SIZE) /* a large page, and some */
@@ -89,11 +88,6 @@ unsigned guards_for(const struct vm_config *c)
 {
     assert_ptr_equal(c, &config);
     return guards;
-}
-
-hpa_t vmx_apic_access_page(void)
-{
-    return hpa(APIC_PAGE);
 }
 
 uint64_t vmx_ept_new_generation(struct vmx_vm *x UNUSED)
@@ -179,7 +173,8 @@ static void ram_and_nothing_else(void **state)
 {
     (void)state;
     ram_is_there();
-    leads_to(&tables()->ept_apic, VLAPIC_BASE, APIC_PAGE, FLAGS(EPT_RWX, CACHE_WB));
+    leads_to(&tables()->ept_apic, VLAPIC_BASE, virt_to_phys(tables()->apic_access).value,
+             FLAGS(EPT_RWX, CACHE_WB));
     leads_to(&tables()->ept, VLAPIC_BASE, 0, 0);
     both_lead_to(3 * GIB, 0, 0);
     both_lead_to(VLAPIC_BASE - PAGE_SIZE, 0, 0);

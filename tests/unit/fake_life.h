@@ -47,6 +47,14 @@ static void leave_guest(unsigned i)
     vm_end_run(vm);
 }
 
+static unsigned noted[LATENCIES];
+
+void latency_note(enum latency kind, uint64_t since)
+{
+    assert_in_range(since, 1, fake_tsc);
+    noted[kind]++;
+}
+
 /* The operator waits: a vCPU leaves. */
 static void cpu_pause(void)
 {
@@ -209,6 +217,7 @@ static int set_up(void **state)
     fake_this_cpu = cpus[0] = &boot_cpu;
     fake_tsc = HZ;
     loads = starts = 0;
+    memset(noted, 0, sizeof(noted));
     shifted = 0;
     ends_while_leaving = step_does = 0;
     stuck = power_off_asked = false;

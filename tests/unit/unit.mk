@@ -22,6 +22,7 @@ UNIT_guest_tsc := apic/vioapic.c apic/pid_table.c
 UNIT_mailbox := apic/vioapic.c apic/pid_table.c
 UNIT_guards := core/base/format.c
 UNIT_place := core/base/format.c
+UNIT_latency := core/base/format.c
 UNIT_io := dev/bus.c
 UNIT_ipi := apic/vioapic.c apic/pid_table.c
 UNIT_ipiv := apic/vioapic.c
@@ -46,10 +47,10 @@ FAIR_MUTANTS := weightless hoarder no-credit jerky restless patient silent endle
 SCHED_MUTANTS := deaf no-alarm no-end sleepy no-post lonely no-watch crossed burglar no-balance
 FAIR_VARIANTS := $(patsubst %,$(UNIT)/variant/%.c,counted $(FAIR_MUTANTS))
 # These include the file they test, below a fake CPU (fake_cpu.h) or fake memory (fake_memory.h, fake_ram.h) or a fake wire (fake_wire.h): blackbox,
-# bitmaps, caps, console, cpuid, cr, ept, fair (the scheduling policy, with nothing below it), guards, guest_tsc, io, ipiv, ladder, mailbox, memory, msr, mtrr,
+# bitmaps, caps, console, cpuid, cr, ept, fair (the scheduling policy, with nothing below it), guards, guest_tsc, io, ipiv, ladder, latency, mailbox, memory, msr, mtrr,
 # paging, place, prepare, pv_eoi, rights, sched_sim (its machine), string, terminal, tlb, topology, trace, vlapic, vlapic_timer, vm_life, walk.
 UNIT_TESTS := acpi acpi_tables balance bitmaps blackbox budget bus caps config console cpuid cr decode devices ept fair format guards guest_tsc hv_timer io ipi ipiv \
-    ladder line_edit load_linux load_multiboot mailbox memory msr mtrr multiboot2 paging place prepare pv_eoi release rights sched_mutants sched_sim shadow string \
+    ladder latency line_edit load_linux load_multiboot mailbox memory msr mtrr multiboot2 paging place prepare pv_eoi release rights sched_mutants sched_sim shadow string \
     terminal ticks tlb topology trace vioapic vlapic vlapic_timer vm_life walk words
 
 UNIT_CC ?= gcc

@@ -610,10 +610,32 @@ static void few_are_told(void **state)
     leave_guest(0);
 }
 
+/* How long a stop took is known; an end that nobody asked for is none. */
+static void stop_is_timed(void **state)
+{
+    (void)state;
+    assert_null(vm_start(vm));
+    assert_true(come(0));
+    assert_null(vm_stop(vm));
+    assert_int_equal(noted[LATENCY_STOP], 0);
+    fake_tsc += 10;
+    leave_guest(0);
+    assert_int_equal(noted[LATENCY_STOP], 1);
+    assert_null(vm_start(vm));
+    assert_true(come(0));
+    vm_request_end(vm, VM_END_OFF, "off");
+    leave_guest(0);
+    assert_int_equal(noted[LATENCY_STOP], 1);
+    assert_null(vm_start(vm));
+    assert_null(vm_pause(vm));
+    assert_int_equal(noted[LATENCY_PAUSE], 1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(stop_wins, set_up),
+        cmocka_unit_test_setup(stop_is_timed, set_up),
         cmocka_unit_test_setup(pause_wins, set_up),
         cmocka_unit_test_setup(look_gives_up, set_up),
         cmocka_unit_test_setup(few_are_told, set_up),
