@@ -23,6 +23,7 @@
 #define EPT_ATTRIBUTES   UINT64_C(0x7f)
 #define EPT_ADDRESS      UINT64_C(0x000ffffffffff000)
 #define EPT_TYPE_SHIFT   3
+#define EPT_IPAT         UINT64_C(0x40)
 #define EPTP_WB          UINT64_C(6)
 #define EPTP_WALK_4      (UINT64_C(3) << 3)
 #define LEAF_SIZE(level) (UINT64_C(1) << (PAGE_SHIFT + 9 * ((level)-1)))
@@ -41,12 +42,21 @@ static void *ept_table_page(void *context)
     return memory_alloc_zeroed(context, MEMORY_TABLES, 1);
 }
 
+/*
+ * A guest's PAT counts only where a device may be behind (SDM volume 3, "EPT Memory Types"): reads past the
+ * caches could find in RAM what its owner before has left there.
+ */
+static uint64_t ept_type(enum cache_type type)
+{
+    return (uint64_t)type << EPT_TYPE_SHIFT | (type == CACHE_UC ? 0 : EPT_IPAT);
+}
+
 static bool map_pages(struct page_table *t, uint64_t guest, uint64_t host, uint64_t size)
 {
     for (uint64_t done = 0; done < size; done += PAGE_SIZE) {
-        uint64_t type = mtrr_page_type(&machine.mtrrs, host + done);
+        enum cache_type type = mtrr_page_type(&machine.mtrrs, host + done);
 
-        if (!paging_map(t, guest + done, host + done, PAGE_SIZE, EPT_RWX | type << EPT_TYPE_SHIFT))
+        if (!paging_map(t, guest + done, host + done, PAGE_SIZE, EPT_RWX | ept_type(type)))
             return false;
     }
     return true;
@@ -60,7 +70,7 @@ static bool map_piece(struct page_table *t, uint64_t guest, uint64_t host, uint6
     ASSERT((size == PAGE_2M || size == PAGE_1G) && ((guest | host) & (size - 1)) == 0);
     if (!mtrr_range_type(&machine.mtrrs, host, size, &type))
         return map_pages(t, guest, host, size);
-    return paging_map(t, guest, host, size, EPT_RWX | (uint64_t)type << EPT_TYPE_SHIFT);
+    return paging_map(t, guest, host, size, EPT_RWX | ept_type(type));
 }
 
 /* True when the RAM at offset has a whole aligned GiB in one piece on both sides. */
@@ -127,7 +137,7 @@ static bool map_apic_page(struct vm *vm, struct vmx_vm *x)
     top[0] = virt_to_phys(next).value | EPT_RWX;
     x->ept_pointer_apic = ept_pointer(view);
     return paging_map(view, VLAPIC_BASE, virt_to_phys(x->apic_access).value, PAGE_SIZE,
-                      EPT_RWX | CACHE_WB << EPT_TYPE_SHIFT);
+                      EPT_RWX | ept_type(CACHE_WB));
 }
 
 /* In both views: where they share the table, it is the same entry twice. */
@@ -144,7 +154,7 @@ bool vmx_map_range(struct vm *vm, gpa_t at, hpa_t to, uint64_t size, unsigned ri
                      (rights & GUEST_MAY_EXECUTE ? EPT_EXECUTE : 0);
 
     ASSERT(rights & GUEST_MAY_READ); /* else it is a misconfiguration, or not there */
-    return set_range(vm->backend, at.value, to.value, size, flags | (uint64_t)type << EPT_TYPE_SHIFT);
+    return set_range(vm->backend, at.value, to.value, size, flags | ept_type(type));
 }
 
 bool vmx_unmap_range(struct vm *vm, gpa_t at, uint64_t size)

@@ -19,7 +19,8 @@
 #define NEAR        UINT64_C(0xe0000000) /* in the GiB of the local APIC, of which each view has its own tables */
 #define BEHIND_RAM  UINT64_C(0x104000000)  /* in the GiB of the RAM above 4 GiB, whose tables they share */
 #define FAR         UINT64_C(0x8000000000) /* below another entry of the top table */
-#define FLAGS(r, t) ((r) | (uint64_t)(t) << EPT_TYPE_SHIFT)
+/* A guest's PAT is ignored but on devices. */
+#define FLAGS(r, t) ((r) | (uint64_t)(t) << EPT_TYPE_SHIFT | ((t) == CACHE_UC ? 0 : EPT_IPAT))
 
 struct machine machine;
 struct vmx_caps vmx_caps;
