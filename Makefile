@@ -100,7 +100,7 @@ clean:
 	$(Q)rm -rf $(BUILD)
 
 # --- running and testing: each says what it installs, if anything is missing ---
-include tools/vmhost/vmhost.mk tests/unit/unit.mk tests/model/model.mk tests/fuzz/fuzz.mk tests/lint.mk tests/guests/guests.mk \
+include tools/vmhost/vmhost.mk tests/unit/unit.mk tests/model/model.mk tests/prove/prove.mk tests/fuzz/fuzz.mk tests/lint.mk tests/guests/guests.mk \
     tests/vmhost/vmhost.mk tests/linux/linux.mk tests/machine/machine.mk
 
 DEMO := $(BUILD)/examples/two-linux/skerry.cfg
@@ -118,7 +118,7 @@ test:
 	@tools/setup test
 	@rm -rf $(BUILD)/totals
 	-@tests/run all
-	@tests/summary $(BUILD) lint unit model reproducible fuzz machine
+	@tests/summary $(BUILD) lint unit model prove reproducible fuzz machine
 
 # What every commit should pass: some of the machine tests (`check = yes`), in less than four minutes.
 check:

@@ -208,7 +208,7 @@ static bool take_modrm(struct cursor *c, struct opcode *o, struct mmio_insn *out
     if (modrm >> 6 == 3)
         return false;
     if (o->flags & GROUP) {
-        const struct opcode *row = &groups[o->op][number];
+        const struct opcode *row = &groups[o->op % ARRAY_SIZE(groups)][number];
 
         if (!(row->flags & VALID))
             return false;
@@ -393,10 +393,12 @@ static uint64_t compute(unsigned op, uint64_t a, uint64_t b, unsigned size, uint
 static uint64_t merge(const struct mmio_insn *i, uint64_t reg, uint64_t value)
 {
     unsigned shift = i->high ? 8 : 0;
-    uint64_t field = mask(i->reg_size) << shift;
+    uint64_t field = (i->reg_size == 2 ? UINT64_C(0xffff) : UINT64_C(0xff)) << shift;
 
-    if (i->reg_size >= 4)
-        return value & mask(i->reg_size);
+    if (i->reg_size == 8)
+        return value;
+    if (i->reg_size == 4)
+        return (uint32_t)value;
     return (reg & ~field) | (value << shift & field);
 }
 

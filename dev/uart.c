@@ -58,7 +58,7 @@ static bool push_byte(struct uart *u, uint8_t byte)
 
 static uint8_t pop(struct uart *u)
 {
-    uint8_t byte = u->fifo[u->head];
+    uint8_t byte = u->fifo[u->head % UART_FIFO_SIZE];
 
     if (u->count == 0)
         return 0;
