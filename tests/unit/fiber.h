@@ -5,10 +5,17 @@
  */
 #pragma once
 
-#include <sanitizer/asan_interface.h>
-#include <sanitizer/common_interface_defs.h>
 #include <stddef.h>
 #include <ucontext.h>
+
+#ifdef __SANITIZE_ADDRESS__
+#include <sanitizer/asan_interface.h>
+#include <sanitizer/common_interface_defs.h>
+#else
+#define __sanitizer_start_switch_fiber(hidden, stack, size)  ((void)0)
+#define __sanitizer_finish_switch_fiber(hidden, stack, size) ((void)(stack))
+#define __asan_unpoison_memory_region(at, size)              ((void)0)
+#endif
 
 #define FIBER_STACK (128 * 1024)
 

@@ -81,22 +81,31 @@ $(FAIR_VARIANTS) $(SCHED_VARIANTS): $(UNIT)/variant/%.c: tests/unit/sched_varian
 	$(UNIT_Q)mkdir -p $(@D)
 	$(UNIT_Q)tests/unit/sched_variant $* > $@
 
-# The machine above such a sched.c.
-$(UNIT)/obj/sched_machine/%.o: tests/unit/sched_machine.c $(UNIT)/variant/%.c
+# Mistakes are found by the simulation's rules, which the sanitizers only slow down.
+PLAIN_CFLAGS = $(filter-out -O1 -fsanitize=% -fno-sanitize-recover=%,$(UNIT_CFLAGS)) -O2
+plain_objects = $(patsubst $(UNIT)/obj/%,$(UNIT)/plain/%,$(1))
+
+$(UNIT)/plain/%.o: %.c
 	$(UNIT_Q)mkdir -p $(@D)
-	$(UNIT_Q)$(UNIT_CC) $(UNIT_CFLAGS) -DSCHED_C='"$(UNIT)/variant/$*.c"' -Wno-unused-function -MMD -MP -c -o $@ $<
+	$(UNIT_Q)$(UNIT_CC) $(PLAIN_CFLAGS) -MMD -MP -c -o $@ $<
+
+# The machine above such a sched.c.
+$(UNIT)/plain/sched_machine/%.o: tests/unit/sched_machine.c $(UNIT)/variant/%.c
+	$(UNIT_Q)mkdir -p $(@D)
+	$(UNIT_Q)$(UNIT_CC) $(PLAIN_CFLAGS) -DSCHED_C='"$(UNIT)/variant/$*.c"' -Wno-unused-function -MMD -MP -c -o $@ $<
 
 # $(call mutant_rule,MUTANT,ITS OBJECT,WHAT THAT REPLACES)
 define mutant_rule
-$(UNIT)/sched_mutant/$(1): $(2) $(filter-out $(3),$(call unit_objects,sched_sim))
+$(UNIT)/sched_mutant/$(1): $(2) $(call plain_objects,$(filter-out $(3),$(call unit_objects,sched_sim)))
 	$(UNIT_Q)mkdir -p $$(@D)
-	$(UNIT_Q)$(UNIT_CC) $(UNIT_CFLAGS) -o $$@ $$^ -lcmocka
+	$(UNIT_Q)$(UNIT_CC) $(PLAIN_CFLAGS) -o $$@ $$^ -lcmocka
 endef
-$(foreach m,$(FAIR_MUTANTS),$(eval $(call mutant_rule,$(m),$(UNIT)/obj/$(UNIT)/variant/$(m).o,%/counted.o)))
-$(foreach m,$(SCHED_MUTANTS),$(eval $(call mutant_rule,$(m),$(UNIT)/obj/sched_machine/$(m).o,%/sched_machine.o)))
+$(foreach m,$(FAIR_MUTANTS),$(eval $(call mutant_rule,$(m),$(UNIT)/plain/$(UNIT)/variant/$(m).o,%/counted.o)))
+$(foreach m,$(SCHED_MUTANTS),$(eval $(call mutant_rule,$(m),$(UNIT)/plain/sched_machine/$(m).o,%/sched_machine.o)))
 $(UNIT)/obj/tests/unit/sched_mutants.o: UNIT_CFLAGS += -DMUTANTS='"$(FAIR_MUTANTS) $(SCHED_MUTANTS)"'
 $(UNIT)/sched_mutants: | $(UNIT)/sched_sim $(FAIR_MUTANTS:%=$(UNIT)/sched_mutant/%) $(SCHED_MUTANTS:%=$(UNIT)/sched_mutant/%)
-UNIT_OBJECTS += $(FAIR_MUTANTS:%=$(UNIT)/obj/$(UNIT)/variant/%.o) $(SCHED_MUTANTS:%=$(UNIT)/obj/sched_machine/%.o)
+UNIT_OBJECTS += $(FAIR_MUTANTS:%=$(UNIT)/plain/$(UNIT)/variant/%.o) $(SCHED_MUTANTS:%=$(UNIT)/plain/sched_machine/%.o) \
+    $(call plain_objects,$(call unit_objects,sched_sim))
 
 .PHONY: unit
 unit: $(UNIT_BINARIES) $(BUILD)/dev/dsdt.aml
