@@ -51,6 +51,8 @@ static void idle_until_kick(struct vcpu *v)
     in_guest = v->cpu->timer_in_guest;
     vlapic_timer_to_host(v);
     vcpu_console_time(v->cpu, false);
+    if (!v->cpu->id)
+        console_idle();
     wait_for_interrupt();
     vcpu_console_time(v->cpu, in_guest);
     vlapic_timer_from_host(v);

@@ -43,6 +43,7 @@ static void nothing_to_run(void)
 {
     if (vm_all_ended() && !monitor_is_open())
         power_when_done();
+    console_idle();
 }
 
 static const struct loop_hooks hooks = {

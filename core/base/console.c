@@ -67,8 +67,18 @@ static void send_all(void)
     while (on) {
         take_lock(&lock);
         on = send_some();
+        if (!on)
+            terminal_draw();
         drop_lock(&lock);
     }
+}
+
+void console_idle(void)
+{
+    if (this_cpu()->id || !spin_try(&lock))
+        return;
+    terminal_draw();
+    spin_unlock(&lock);
 }
 
 /* True: there is more of this CPU's, or somebody else is sending. */
@@ -126,6 +136,8 @@ static bool all_sent(void)
     take_lock(&lock);
     send_some();
     more = terminal_has_more(NULL);
+    if (!more)
+        terminal_draw();
     drop_lock(&lock);
     return !more && uart16550_idle();
 }

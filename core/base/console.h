@@ -57,8 +57,11 @@ struct console_stream {
 /* serial: I/O port of a 16550, 0 for none. Works from the first instructions on. */
 bool console_setup(uint16_t serial);
 
-/* Adds the screen: what was written before is repeated there. */
+/* Adds the screen: what was written before is repeated there. Beside a port it shows the hypervisor's lines,
+ * drawn by the boot CPU alone, when it stands still or has nothing to do: a line more can mean the whole
+ * screen. */
 void console_add_display(void);
+void console_idle(void); /* about to halt */
 
 /*
  * Hypervisor's own text: whole lines; all sinks. While the console may wait, it waits for room; else a text

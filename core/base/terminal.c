@@ -27,6 +27,7 @@ struct console_ring terminal_ours = {
 
 static char made_up[TERMINAL_WIRE];   /* and not sent yet */
 static unsigned made_head, made_tail; /* free-running */
+static unsigned drawn_to;             /* of our ring: what the screen has */
 static const struct cpu *made_for;    /* that keeps the ring of the last of it */
 static bool to_port, to_screen, prefixes, in_panic;
 
@@ -51,21 +52,21 @@ static void show_on_wire(const char *bytes, unsigned count)
     }
 }
 
-/* The screen shows our own lines, and all when there is nothing else. */
-static void show(const char *bytes, unsigned count, bool ours)
+/* A screen that is all there is shows all; else it follows when there is time: terminal_draw(). */
+static void show(const char *bytes, unsigned count)
 {
     if (!count)
         return;
     if (to_port)
         show_on_wire(bytes, count);
-    if (to_screen && (ours || !to_port))
+    else if (to_screen)
         display_write(bytes, count);
     line_open = bytes[count - 1] != '\n';
 }
 
 static void show_byte(char c)
 {
-    show(&c, 1, false);
+    show(&c, 1);
 }
 
 /* --- rings --- */
@@ -107,13 +108,13 @@ static bool has_line(const struct console_ring *r)
  * A guest must not speak in the hypervisor's name: what begins like a line of ours gets "guest: " put before.
  * While it may still become one its bytes stay where they are, and *wait is set.
  */
-static bool forges(const struct console_ring *r, bool *wait)
+static bool forges(const struct console_ring *r, unsigned from, bool *wait)
 {
-    unsigned used = ring_used(r);
+    unsigned used = ring_used(r) - from;
 
     for (unsigned i = 0; i < sizeof(mark) - 1; i++) {
         *wait = i == used;
-        if (*wait || peek(r, i) != mark[i])
+        if (*wait || peek(r, from + i) != mark[i])
             return false;
     }
     return true;
@@ -126,7 +127,7 @@ static bool ready(const struct console_stream *s)
 
     if (s != front)
         return has_line(&s->ring);
-    return ring_used(&s->ring) && ((line_open && !s->starts) || forges(&s->ring, &wait) || !wait);
+    return ring_used(&s->ring) && ((line_open && !s->starts) || forges(&s->ring, 0, &wait) || !wait);
 }
 
 /* --- the prompt --- */
@@ -135,7 +136,7 @@ static void hide_prompt(void)
 {
     if (!drawn_used)
         return;
-    show(CLEAR_LINE, sizeof(CLEAR_LINE) - 1, false);
+    show(CLEAR_LINE, sizeof(CLEAR_LINE) - 1);
     drawn_used = 0;
     line_open = false;
 }
@@ -150,7 +151,7 @@ static bool draw_prompt(void)
         hide_prompt();
     if (line_open && !drawn_used)
         show_byte('\n');
-    show(prompt + drawn_used, prompt_used - drawn_used, false);
+    show(prompt + drawn_used, prompt_used - drawn_used);
     made_for = terminal_ours.keeper;
     memcpy(drawn, prompt, prompt_used);
     drawn_used = prompt_used;
@@ -231,7 +232,7 @@ static bool speak(void)
         text[n] = peek(r, n);
     } while (text[n++] != '\n' && n < used);
     drop(r, n);
-    show(text, n, true);
+    show(text, n);
     we_speak = text[n - 1] != '\n';
     return true;
 }
@@ -242,8 +243,8 @@ static void show_prefix(const struct console_stream *s)
 {
     if (!prefixes)
         return;
-    show(s->name, (unsigned)strlen(s->name), false);
-    show("| ", 2, false);
+    show(s->name, (unsigned)strlen(s->name));
+    show("| ", 2);
 }
 
 static bool printable(char c)
@@ -284,27 +285,29 @@ static void show_in_front(struct console_stream *s, char c)
 static bool speak_in_front(struct console_stream *s)
 {
     struct console_ring *r = &s->ring;
-    unsigned n = 0;
+    unsigned used = MIN(ring_used(r), PIECE), n = 0;
     char c = 0;
 
-    while (n < PIECE && ring_used(r) && c != '\n') {
+    while (n < used && c != '\n') {
         bool wait = false;
 
-        c = peek(r, 0);
-        if ((s->starts || !line_open) && c == mark[0] && forges(r, &wait)) {
+        c = peek(r, n);
+        if ((s->starts || !line_open) && c == mark[0] && forges(r, n, &wait)) {
             if (!line_open || s->returned)
                 show_prefix(s);
             s->returned = false;
-            show("guest: ", 7, false);
+            show("guest: ", 7);
             s->starts = false;
         }
         if (wait)
             break;
-        drop(r, 1);
         hide_prompt();
         show_in_front(s, c);
-        last_shown = rdtsc();
         n++;
+    }
+    if (n) {
+        drop(r, n);
+        last_shown = rdtsc();
     }
     last = s;
     return n > 0;
@@ -316,8 +319,8 @@ static void begin_behind(struct console_stream *s)
 
     make_way();
     show_prefix(s);
-    if (!prefixes && forges(&s->ring, &wait))
-        show("guest: ", 7, false);
+    if (!prefixes && forges(&s->ring, 0, &wait))
+        show("guest: ", 7);
     line_length = 0;
     speaking = s;
 }
@@ -356,7 +359,7 @@ static bool speak_from_behind(struct console_stream *s)
         speaking = NULL;
         s->starts = true;
     }
-    show(text, n, false);
+    show(text, n);
     last = s;
     return true;
 }
@@ -436,12 +439,25 @@ void terminal_use(bool port, bool screen)
     to_screen = screen;
 }
 
+void terminal_draw(void)
+{
+    const struct console_ring *r = &terminal_ours;
+
+    if (!to_screen || !to_port)
+        drawn_to = r->tail;
+    for (; drawn_to != r->tail; drawn_to++) {
+        if (r->head - drawn_to > OURS)
+            drawn_to = r->head - OURS;
+        display_write(&r->bytes[drawn_to % OURS], 1);
+    }
+}
+
 void terminal_repeat(void)
 {
     const struct console_ring *r = &terminal_ours;
 
-    for (unsigned at = r->head > OURS ? r->head - OURS : 0; at != r->tail; at++)
-        display_write(&r->bytes[at % OURS], 1);
+    for (drawn_to = r->head > OURS ? r->head - OURS : 0; drawn_to != r->tail; drawn_to++)
+        display_write(&r->bytes[drawn_to % OURS], 1);
 }
 
 void terminal_add(struct console_stream *s)

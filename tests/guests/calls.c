@@ -74,6 +74,7 @@ static void check_statistics(void)
     cpuid(0, 0);
     check(s->exits[SKERRY_EXIT_CALL] == calls + 10 && s->exits[SKERRY_EXIT_CPUID] == cpuids + 1,
           "10 calls and a CPUID are counted");
+    wait_for_wire();
     for (unsigned i = 0; i < SKERRY_STATISTICS_KINDS; i++)
         before += s->exits[i];
     for (unsigned i = 0; i < SKERRY_STATISTICS_KINDS; i++)

@@ -293,16 +293,6 @@ static void listen(void)
         __asm__ volatile("pause");
 }
 
-/* What was said is on the wire: until then a CPU exits for it, and each exit takes back an EOI that is
- * offered. */
-static void wait_for_wire(void)
-{
-    uint64_t end = rdtsc() + tsc_hz();
-
-    while (rdtsc() < end)
-        ;
-}
-
 static void check_ipis(void)
 {
     unsigned i = 0;

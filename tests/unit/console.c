@@ -205,12 +205,24 @@ static void no_port(void **state)
 /* The screen gets what was said before it was there, and then the hypervisor's lines only. */
 static void screen_catches_up(void **state)
 {
+    static struct cpu other = {.id = 1};
+
     (void)state;
     host("skerry: one\n");
     console_add_display();
     host("skerry: two\n");
     guest(&a, "guest\n");
     assert_int_equal(screen_used, 24);
+    console_set_waiting(false); /* VMs run: only who has time draws */
+    host("skerry: three\n");
+    assert_int_equal(screen_used, 24);
+    fake_this_cpu = &other;
+    console_idle();
+    assert_int_equal(screen_used, 24);
+    fake_this_cpu = &cpu;
+    console_idle();
+    assert_memory_equal(screen, "skerry: one\nskerry: two\nskerry: three\n", 38);
+    console_set_waiting(true);
     assert_memory_equal(screen, "skerry: one\nskerry: two\n", 24);
     for (unsigned i = 0; i < 2000; i++)
         host("skerry: a long text that fills the ring\n");

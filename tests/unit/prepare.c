@@ -88,6 +88,10 @@ void lapic_timer_set(enum timer_user user UNUSED, uint64_t tsc UNUSED)
 
 static unsigned refused; /* by mail that is there */
 static uint32_t asked_in_look;
+void console_idle(void)
+{
+}
+
 void sched_look_around(void)
 {
     note('l');

@@ -55,6 +55,14 @@ void uart_drain(void)
         ;
 }
 
+void wait_for_wire(void)
+{
+    uint64_t end = rdtsc() + tsc_hz();
+
+    while (rdtsc() < end)
+        ;
+}
+
 static void put(char c)
 {
     if (c == '\n')

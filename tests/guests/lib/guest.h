@@ -28,6 +28,8 @@ void say(const char *format, ...) PRINTF(1, 2); /* a line begun with the guest's
 void check(bool ok, const char *format, ...) PRINTF(2, 3);
 void uart_setup(void);
 void uart_drain(void);
+/* A second, until what was said is on the wire: before that a CPU of Skerry's exits for it. */
+void wait_for_wire(void);
 NORETURN void finish(void);    /* says how it went, then powers off */
 NORETURN void power_off(void); /* ACPI S5 */
 NORETURN void stop(void);      /* interrupts off, HLT: nothing more can happen */
