@@ -45,10 +45,12 @@ struct pc {
 
 /* --- UART: its line goes to the console, its interrupt to a pin --- */
 
-static void set_pin(struct pc *pc, unsigned pin, bool level)
+void pc_set_pin(struct vm *vm, unsigned pin, bool level)
 {
+    struct pc *pc = vm->pc;
+
     spin_lock(&pc->devices[IOAPIC].lock);
-    vioapic_set_pin(pc->vm, &pc->ioapic, pin, level);
+    vioapic_set_pin(vm, &pc->ioapic, pin, level);
     spin_unlock(&pc->devices[IOAPIC].lock);
 }
 
@@ -75,7 +77,9 @@ static void console_writable(void *context)
 
 static void uart_irq(void *context, bool level)
 {
-    set_pin(context, UART_PIN, level);
+    const struct pc *pc = context;
+
+    pc_set_pin(pc->vm, UART_PIN, level);
 }
 
 /* Hands over what was typed, as far as the UART takes it. */

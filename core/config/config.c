@@ -255,6 +255,7 @@ static void begin_vm(struct parser *p, struct span name)
         .x2apic = true,
         .pv = PV_KVM,
         .trace = true,
+        .pci = true,
     };
     memcpy(vm->name, name.at, name.size);
 }

@@ -73,6 +73,7 @@ struct vm_config {
     enum smt smt; /* as said, else as [host] says */
     enum mitigations mitigations; /* so, too */
     bool trace;                   /* its exits are recorded; default on */
+    bool pci;                     /* it has a PCI bus; default on */
     struct exit_budget {
         unsigned exits, after_ms; /* a second, from so much time of the guest's life on */
     } exit_budget;

@@ -331,6 +331,7 @@ static const struct key vm_keys[] = {
      &khz_limits},
     {"io-delay", set_choice, "treatment", "exit or pass", VM(pass_io_delay), 0, delays},
     {"x2apic", set_choice, "switch", "on or off", VM(x2apic), 0, switches},
+    {"pci", set_choice, "switch", "on or off", VM(pci), 0, switches},
     {"trace", set_choice, "switch", "on or off", VM(trace), 0, switches},
     {"exit-budget", set_budget, "budget", "as in 0/s or 20/s after 5s, at most 1000000000 and 3600s",
      VM(exit_budget), VM_AT(exit_budget_line), NULL},

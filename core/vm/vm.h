@@ -177,7 +177,8 @@ struct vm {
     hpa_t *ram;           /* host address of each 2 MiB of RAM, in guest order without the hole */
     void *backend;        /* struct vmx_vm */
     struct bus *bus;      /* finds its devices (dev/bus.h), */
-    struct pc *pc;        /* which are here */
+    struct pc *pc;        /* which are here, */
+    struct pci *pci;      /* but for what is on PCI; NULL: the VM has none */
     void (*eoi)(struct vm *vm, unsigned vector); /* a local APIC has ended a level-triggered interrupt */
     /* Whether any of n bytes of its RAM is write-protected (core/vm/guest.h), as its backend says; NULL: none
      * is. */
@@ -186,8 +187,9 @@ struct vm {
         sharing; /* taken to protect RAM, and to register what the hypervisor will write to there */
     struct sched_vcpu *sched;    /* places of its vCPUs in run queues, by number; NULL: they own their CPUs */
     struct pid_table *pid_table; /* the mailboxes of its vCPUs */
-    unsigned guards;             /* against what the processor gives away of it (vcpu/guards.h) */
-    uint32_t kvm_features;       /* that the guest is offered (hypercall/kvm_abi.h) */
+    uint32_t apic_changes; /* counts when its local APICs come to hear other destinations (apic/ipi.h) */
+    unsigned guards;       /* against what the processor gives away of it (vcpu/guards.h) */
+    uint32_t kvm_features; /* that the guest is offered (hypercall/kvm_abi.h) */
     struct vcpu *vcpus[VM_MAX_VCPUS];
     unsigned vcpu_count;
     bool tsc_started;        /* its TSCs count from the first entry of vCPU 0: */

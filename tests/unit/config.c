@@ -56,7 +56,7 @@ static void defaults(void **state)
     (void)state;
     expect("[vm a]\nkernel = vmlinuz\nmemory = 64M\n", "");
     assert_int_equal(config.vm_count, 1);
-    assert_true(vm->valid && vm->x2apic && vm->hlt_exits);
+    assert_true(vm->valid && vm->x2apic && vm->hlt_exits && vm->pci);
     assert_true(vm->trace);
     for (unsigned i = 0; switches[i]; i++)
         assert_false(config_is_off(vm, switches[i]));
@@ -88,7 +88,7 @@ static void every_key(void **state)
            "cmdline = console=ttyS0 a#b x=\"#\" # gone\nformat = flat\nload = 0x8000\nmode=16\n"
            "memory = 1G\nvcpus = 3\ncpus = 0, 2-3,70\nsched = shared\nweight = 250\nslice=2ms\non-exit = "
            "restart\n"
-           "on-crash=poweroff\nmax-restarts = 7\nhlt-exits = off\nx2apic = off\nhv-timer = off\n"
+           "on-crash=poweroff\nmax-restarts = 7\nhlt-exits = off\nx2apic = off\npci = off\nhv-timer = off\n"
            "tsc-khz = 2400000\ntpr-shadow = off\napicv = off\nposted = off\nipiv = off\ntrace = off",
            "");
     assert_string_equal(config.host.focus, "edge");
@@ -115,6 +115,7 @@ static void every_key(void **state)
     assert_int_equal(vm->format, IMAGE_FLAT);
     assert_int_equal(vm->tsc_khz, 2400000);
     assert_false(vm->x2apic);
+    assert_false(vm->pci);
     assert_false(vm->trace);
     for (unsigned i = 0; switches[i]; i++)
         assert_true(config_is_off(vm, switches[i]));
@@ -169,7 +170,8 @@ static void release(void **state)
         "4: unknown key 'release' in [vm a], expected one of load mode module kernel initrd cmdline format "
         "memory vcpus cpus sched smt mitigations weight slice on-exit on-crash max-restarts hlt-exits "
         "cr3-exits channels pv "
-        "pv-off tsc-khz io-delay x2apic trace exit-budget on-budget hv-timer tpr-shadow apicv posted ipiv\n");
+        "pv-off tsc-khz io-delay x2apic pci trace exit-budget on-budget hv-timer tpr-shadow apicv posted "
+        "ipiv\n");
     assert_int_equal(host->when_done, DONE_REBOOT);
     parse("[host]\nrelease = k\nlog = x\n", 28);
     assert_false(host->release.valid);
@@ -267,7 +269,8 @@ static const struct wrong settings[] = {
      "format memory vcpus cpus sched smt mitigations weight slice on-exit on-crash max-restarts hlt-exits "
      "cr3-exits channels "
      "pv "
-     "pv-off tsc-khz io-delay x2apic trace exit-budget on-budget hv-timer tpr-shadow apicv posted ipiv\n"},
+     "pv-off tsc-khz io-delay x2apic pci trace exit-budget on-budget hv-timer tpr-shadow apicv posted "
+     "ipiv\n"},
     {"cpus = 1-", "2: cpus = '1-' is no set of CPUs" CPUS_WANTED},
     {"cpus = -1", "2: cpus = '-1' is no set of CPUs" CPUS_WANTED},
     {"cpus = 3-1", "2: cpus = '3-1' is no set of CPUs" CPUS_WANTED},
