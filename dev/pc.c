@@ -87,6 +87,8 @@ static void feed(struct pc *pc)
 {
     struct vm *vm = pc->vm;
 
+    if (vm->typed && vm->input_tail != vm->input_head && vm->typed(vm))
+        return;
     while (vm->input_tail != vm->input_head && uart_receive(&pc->uart, vm->input[vm->input_tail % VM_INPUT]))
         vm->input_tail++;
 }
@@ -116,6 +118,18 @@ static void serial_reset(void *context)
 
     uart_reset(&pc->uart);
     pc->vm->input_head = pc->vm->input_tail = 0;
+}
+
+unsigned pc_take_input(struct vm *vm, void *bytes, unsigned n)
+{
+    struct spinlock *lock = &vm->pc->devices[SERIAL].lock;
+    unsigned taken = 0;
+
+    spin_lock(lock);
+    for (uint8_t *to = bytes; taken < n && vm->input_tail != vm->input_head; taken++)
+        to[taken] = vm->input[vm->input_tail++ % VM_INPUT];
+    spin_unlock(lock);
+    return taken;
 }
 
 void pc_input(struct vm *vm, uint8_t byte)

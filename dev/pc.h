@@ -13,6 +13,9 @@ bool pc_write_firmware(struct vm *vm, struct image *image);
 void pc_reset(struct vm *vm);
 void pc_destroy(struct vm *vm);
 
+/* Of what was typed for it, when that is not for its UART (vm->typed): at most n bytes; how many. */
+unsigned pc_take_input(struct vm *vm, void *bytes, unsigned n);
+
 /* A key typed on the console for this VM, for its UART. */
 void pc_input(struct vm *vm, uint8_t byte);
 

@@ -9,6 +9,7 @@
 #include "core/vm/shared_pages.h"
 #include "dev/pc.h"
 #include "dev/pci/pci.h"
+#include "dev/virtio/devices.h"
 #include "sched/sched.h"
 
 /* Which backend it is, is known at run time only. */
@@ -51,6 +52,7 @@ const struct vm_part vm_parts[] = {
      .reset = pc_reset,
      .destroy = pc_destroy},
     {.name = "PCI", .create = pci_create},
+    {.name = "virtio", .create = virtio_create},
     {.name = "shared pages",
      .create = shared_pages_create,
      .create_vcpu = shared_pages_create_vcpu,

@@ -170,7 +170,7 @@ static void release(void **state)
         "4: unknown key 'release' in [vm a], expected one of load mode module kernel initrd cmdline format "
         "memory vcpus cpus sched smt mitigations weight slice on-exit on-crash max-restarts hlt-exits "
         "cr3-exits channels pv "
-        "pv-off tsc-khz io-delay x2apic pci trace exit-budget on-budget hv-timer tpr-shadow apicv posted "
+        "pv-off tsc-khz io-delay x2apic pci trace rng disk console exit-budget on-budget hv-timer tpr-shadow apicv posted "
         "ipiv\n");
     assert_int_equal(host->when_done, DONE_REBOOT);
     parse("[host]\nrelease = k\nlog = x\n", 28);
@@ -269,7 +269,7 @@ static const struct wrong settings[] = {
      "format memory vcpus cpus sched smt mitigations weight slice on-exit on-crash max-restarts hlt-exits "
      "cr3-exits channels "
      "pv "
-     "pv-off tsc-khz io-delay x2apic pci trace exit-budget on-budget hv-timer tpr-shadow apicv posted "
+     "pv-off tsc-khz io-delay x2apic pci trace rng disk console exit-budget on-budget hv-timer tpr-shadow apicv posted "
      "ipiv\n"},
     {"cpus = 1-", "2: cpus = '1-' is no set of CPUs" CPUS_WANTED},
     {"cpus = -1", "2: cpus = '-1' is no set of CPUs" CPUS_WANTED},
