@@ -50,7 +50,7 @@ const struct vm_part vm_parts[] = {
      .firmware = pc_write_firmware,
      .reset = pc_reset,
      .destroy = pc_destroy},
-    {.name = "PCI", .create = pci_create},
+    {.name = "PCI", .create = pci_create, .firmware = pci_show_ecam},
     {.name = "shared pages",
      .create = shared_pages_create,
      .create_vcpu = shared_pages_create_vcpu,
