@@ -71,7 +71,7 @@ $(BUILD)/core/vm/offsets.s: core/vm/offsets.c
 	$(Q)$(CC) $(CFLAGS) -fno-lto -MMD -MP -S -o $@ $<
 
 # --- files of others, built into the image ---
-$(BUILD)/dev/dsdt.aml: dev/dsdt.asl
+$(BUILD)/%.aml: %.asl
 	@mkdir -p $(@D)
 	$(call say,IASL,$@)
 	$(Q)iasl -vs -p $(basename $@) $< > $@.log || { cat $@.log; exit 1; }
@@ -81,7 +81,7 @@ $(BUILD)/font.bin: tools/mkfont
 	$(call say,FONT,$@)
 	$(Q)tools/mkfont > $@
 
-$(BUILD)/core/base/blobs.o: $(BUILD)/dev/dsdt.aml $(BUILD)/font.bin
+$(BUILD)/core/base/blobs.o: $(BUILD)/dev/dsdt.aml $(BUILD)/dev/pci/ssdt.aml $(BUILD)/font.bin
 
 # --- one object each ---
 $(BUILD)/%.o: %.c Makefile

@@ -320,8 +320,12 @@ static bool write_reset_vector(struct vm *vm)
 bool pc_write_firmware(struct vm *vm, struct image *image)
 {
     uint32_t ids[VM_MAX_VCPUS];
-    struct acpi_params params = {
-        .vcpu_count = vm->vcpu_count, .apic_ids = ids, .dsdt = dsdt_aml, .dsdt_size = dsdt_aml_size};
+    struct acpi_params params = {.vcpu_count = vm->vcpu_count,
+                                 .apic_ids = ids,
+                                 .dsdt = dsdt_aml,
+                                 .dsdt_size = dsdt_aml_size,
+                                 .pci = vm->pci ? pci_aml : NULL,
+                                 .pci_size = pci_aml_size};
     void *buffer = guest_map(vm, gpa(ACPI_BASE), ACPI_SIZE);
 
     ASSERT(vm->vcpu_count > 0 && vm->vcpu_count <= ARRAY_SIZE(ids));

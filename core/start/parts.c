@@ -51,7 +51,7 @@ const struct vm_part vm_parts[] = {
      .firmware = pc_write_firmware,
      .reset = pc_reset,
      .destroy = pc_destroy},
-    {.name = "PCI", .create = pci_create},
+    {.name = "PCI", .create = pci_create, .firmware = pci_show_ecam},
     {.name = "virtio", .create = virtio_create},
     {.name = "shared pages",
      .create = shared_pages_create,

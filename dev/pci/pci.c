@@ -5,6 +5,7 @@
 #include "core/base/memory.h"
 #include "core/base/panic.h"
 #include "core/vm/part.h"
+#include "dev/acpi_tables.h"
 #include "dev/bus.h"
 #include "dev/pci/pci_state.h"
 
@@ -12,6 +13,8 @@
 #define CONFIG_DATA    0xcfcu
 #define DATA_OFFSET    (CONFIG_DATA - CONFIG_ADDRESS)
 #define ENABLE         BIT(31)
+
+_Static_assert(PCI_ECAM_BASE == ACPI_TABLES_ECAM_BASE, "guests find it where it is");
 
 /* --- configuration space --- */
 
@@ -147,6 +150,14 @@ bool pci_create(struct vm *vm, const struct placement *p UNUSED)
     expect_added(bus_add_ports(vm->bus, &pci->device, &data));
     expect_added(bus_add_memory(vm->bus, &pci->device, &ecam));
     expect_added(pci_add(vm, &pci->bridge, &bridge_ops, 0, &bridge_identity));
+    return true;
+}
+
+/* In the memory map of the guest. */
+bool pci_show_ecam(struct vm *vm, struct image *image)
+{
+    image->reserved_base = gpa(PCI_ECAM_BASE);
+    image->reserved_size = vm->pci ? PCI_ECAM_SIZE : 0;
     return true;
 }
 

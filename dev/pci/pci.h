@@ -20,6 +20,7 @@
 #include "dev/bus.h"
 
 struct vm;
+struct image;
 struct placement;
 
 #define PCI_DEVICES      32 /* on the bus; 0 is the host bridge */
@@ -118,6 +119,7 @@ struct pci_function {
 
 /* A part of a VM (core/vm/part.h): nothing with pci = off. */
 bool pci_create(struct vm *vm, const struct placement *p);
+bool pci_show_ecam(struct vm *vm, struct image *image);
 
 /*
  * While the VM is built: puts a function on the bus. f is zeroed, and stays where it is as long as the VM.

@@ -23,6 +23,9 @@ UNIT_mailbox := apic/vioapic.c apic/pid_table.c
 UNIT_guards := core/base/format.c
 UNIT_place := core/base/format.c
 UNIT_io := dev/bus.c dev/windows.c
+UNIT_windows := dev/bus.c dev/windows.c
+UNIT_LIBS_windows := -lpthread
+UNIT_pci := dev/bus.c dev/windows.c $(patsubst %,dev/pci/%.c,bars function intx msix pci)
 UNIT_ipi := apic/vioapic.c apic/pid_table.c
 UNIT_ipiv := apic/vioapic.c
 UNIT_acpi := arch/x86/acpi.c
@@ -52,8 +55,8 @@ FAIR_VARIANTS := $(patsubst %,$(UNIT)/variant/%.c,counted $(FAIR_MUTANTS))
 # bitmaps, caps, console, cpuid, cr, ept, fair (the scheduling policy, with nothing below it), guards, guest_tsc, io, ipiv, ladder, mailbox, memory, msr, mtrr,
 # paging, place, prepare, pv_eoi, rights, sched_sim (its machine), string, terminal, tlb, topology, trace, vlapic, vlapic_timer, vm_life, walk.
 UNIT_TESTS := acpi acpi_tables balance bitmaps blackbox budget bus caps config console cpuid cr decode devices ept fair format guards guest_tsc hv_timer io ipi ipiv \
-    ladder line_edit load_linux load_multiboot mailbox memory msr mtrr multiboot2 paging place prepare pv_eoi release rights ring sched_mutants sched_sim shadow string \
-    terminal ticks tlb topology trace vioapic virtio vlapic vlapic_timer vm_life walk words
+    ladder line_edit load_linux load_multiboot mailbox memory msr mtrr multiboot2 paging pci place prepare pv_eoi release rights ring sched_mutants sched_sim shadow string \
+    terminal ticks tlb topology trace vioapic virtio vlapic vlapic_timer vm_life walk windows words
 
 UNIT_CC ?= gcc
 UNIT_CFLAGS := -std=gnu11 -I. -DBUILD='"$(BUILD)"' -g -O1 -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes \
@@ -101,7 +104,7 @@ $(UNIT)/sched_mutants: | $(UNIT)/sched_sim $(FAIR_MUTANTS:%=$(UNIT)/sched_mutant
 UNIT_OBJECTS += $(FAIR_MUTANTS:%=$(UNIT)/obj/$(UNIT)/variant/%.o) $(SCHED_MUTANTS:%=$(UNIT)/obj/sched_machine/%.o)
 
 .PHONY: unit
-unit: $(UNIT_BINARIES) $(BUILD)/dev/dsdt.aml
+unit: $(UNIT_BINARIES) $(BUILD)/dev/dsdt.aml $(BUILD)/dev/pci/ssdt.aml
 	$(UNIT_Q)tests/unit/run $(BUILD) $(UNIT_TESTS)
 
 -include $(UNIT_OBJECTS:.o=.d)

@@ -1,0 +1,1043 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* A VM's PCI bus: both ways to configuration space, BARs, MSI-X and INTx, with two functions that a test
+ * makes up. */
+#include "tests/unit/unit.h"
+
+#include "core/base/panic.h"
+#include "core/vm/guest.h"
+#include "dev/acpi_tables.h"
+#include "dev/pc.h"
+#include "dev/pci/pci_state.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define SLOT     3
+#define OTHER    11 /* shares its pin */
+#define VECTORS  5
+#define TABLE    0x100
+#define PBA      0x800
+#define HOME     (PCI_MEMORY_BASE + SLOT * PCI_MEMORY_SIZE)
+#define IO_HOME  (PCI_IO_BASE + SLOT * PCI_IO_SIZE)
+#define ON       (COMMAND_IO | COMMAND_MEMORY | COMMAND_MASTER)
+#define EXT_DEST BIT(15) /* kvm_features */
+
+/* --- below it --- */
+
+void panic(const char *fmt, ...)
+{
+    fprintf(stderr, "panic: %s\n", fmt);
+    abort();
+}
+
+static struct vm_config config;
+static struct vm vm;
+static struct bus bus;
+static struct pci_function f, other;
+static struct pci_msix_entry entries[VECTORS];
+
+static uint8_t pages[4][2 * PAGE_SIZE] ALIGNED(4096);
+static unsigned pages_used;
+
+void *memory_alloc_zeroed(struct account *account, enum memory_kind kind, uint64_t count)
+{
+    assert_ptr_equal(account, &vm.account);
+    assert_int_equal(kind, MEMORY_STATE);
+    assert_in_range(count, 1, 2);
+    memset(pages[pages_used], 0, sizeof(pages[0]));
+    return pages[pages_used++];
+}
+
+unsigned guest_ranges(const struct vm *of, struct guest_range ranges[GUEST_MAX_RANGES])
+{
+    ranges[0] = (struct guest_range){gpa(0), MIN(of->memory, 3 * GIB)};
+    ranges[1] = (struct guest_range){gpa(4 * GIB), of->memory - ranges[0].size};
+    return ranges[1].size ? 2 : 1;
+}
+
+static uint32_t pins;
+static unsigned pin_changes;
+
+void pc_set_pin(struct vm *of, unsigned pin, bool level)
+{
+    assert_ptr_equal(of, &vm);
+    assert_in_range(pin, 16, 23);
+    pins = (pins & ~(1u << pin)) | (uint32_t)level << pin;
+    pin_changes++;
+}
+
+/* By the route, and by looking at each APIC. */
+static unsigned posted, delivered;
+static struct msi delivery;
+static unsigned posted_vector, posted_to;
+static bool routes_are_old;
+
+static uint32_t destination(struct msi m)
+{
+    return (m.address >> 12 & 0xff) | (m.address >> 5 & 0x7f) << 8;
+}
+
+union msi_route vm_find_route(const struct vm *of, struct msi m)
+{
+    union msi_route route = {.direct = !(m.address & MSI_LOGICAL) && !(m.data & 0x700),
+                             .vector = (uint8_t)m.data,
+                             .apic_id = (uint16_t)destination(m)};
+
+    assert_ptr_equal(of, &vm);
+    return route.direct ? route : (union msi_route){.word = 0};
+}
+
+bool vm_post_route(const struct vm *of, union msi_route route)
+{
+    assert_ptr_equal(of, &vm);
+    if (!route.direct || routes_are_old)
+        return false;
+    posted++;
+    posted_vector = route.vector;
+    posted_to = route.apic_id;
+    return true;
+}
+
+bool vm_deliver_msi(struct vm *of, struct msi m)
+{
+    assert_ptr_equal(of, &vm);
+    delivered++;
+    delivery = m;
+    return true;
+}
+
+/* --- the function --- */
+
+static struct {
+    unsigned reads, writes, bar, offset, size, resets, live_reads, live_writes;
+    uint64_t value;
+} seen;
+
+static uint64_t bar_read(struct pci_function *of, unsigned bar, unsigned offset, unsigned size)
+{
+    assert_true(of == &f || of == &other);
+    seen.reads++;
+    seen.bar = bar;
+    seen.offset = offset;
+    seen.size = size;
+    return UINT64_C(0x1122334455667788);
+}
+
+static void bar_write(struct pci_function *of, unsigned bar, unsigned offset, unsigned size, uint64_t value)
+{
+    bar_read(of, bar, offset, size);
+    seen.writes++;
+    seen.value = value;
+}
+
+static uint32_t live_read(struct pci_function *of, unsigned offset, unsigned size)
+{
+    assert_ptr_equal(of, &f);
+    seen.live_reads++;
+    seen.offset = offset;
+    seen.size = size;
+    return 0xcafe0123;
+}
+
+static void live_write(struct pci_function *of, unsigned offset, unsigned size, uint32_t value)
+{
+    live_read(of, offset, size);
+    seen.live_writes++;
+    seen.value = value;
+}
+
+static void was_reset(struct pci_function *of)
+{
+    assert_int_equal(pci_command(of), 0);
+    seen.resets++;
+}
+
+static const struct pci_function_ops test_ops = {"test",    bar_read,   bar_write,
+                                                 live_read, live_write, was_reset};
+static const struct pci_identity identity = {
+    .vendor = 0x1af4,
+    .device = 0x1044,
+    .subsystem_vendor = 0x1234,
+    .subsystem = 0x5678,
+    .class_code = 0x00ff05,
+    .revision = 1,
+    .intx = true,
+    .bars = {{PCI_BAR_MEMORY32, 0x4000},
+             {PCI_BAR_MEMORY32, 0x1000},
+             {PCI_BAR_IO, 32},
+             {PCI_BAR_NONE, 0},
+             {PCI_BAR_MEMORY64, 0x100000},
+             {PCI_BAR_NONE, 0}},
+    .msix = {VECTORS, 1, TABLE, PBA, entries},
+};
+static const uint8_t body[20] = {0, 0, 20, 5},
+                     mask[20] = {0xff, 0xff, 0, 0, 0xff, [8] = 0xff, 0xff, 0xff, 0xff};
+static unsigned msix_at, vendor_at;
+
+static int set_up(void **state)
+{
+    static const struct pci_identity plain = {
+        .vendor = 0x1af4, .device = 0x1041, .intx = true, .bars = {{PCI_BAR_MEMORY32, 0x4000}}};
+
+    (void)state;
+    memset(&vm, 0, sizeof(vm));
+    memset(&bus, 0, sizeof(bus));
+    memset(&f, 0, sizeof(f));
+    memset(&other, 0, sizeof(other));
+    memset(entries, 0, sizeof(entries));
+    memset(&seen, 0, sizeof(seen));
+    config = (struct vm_config){.pci = true};
+    vm = (struct vm){.config = &config, .bus = &bus, .memory = 4 * GIB};
+    pins = pin_changes = posted = delivered = pages_used = 0;
+    routes_are_old = false;
+    assert_true(pci_create(&vm, NULL));
+    assert_null(pci_add(&vm, &f, &test_ops, SLOT, &identity));
+    vendor_at = pci_add_capability(&f, &(struct pci_capability){PCI_CAPABILITY_VENDOR, 20, body, mask, 16});
+    assert_null(pci_add(&vm, &other, &test_ops, OTHER, &plain));
+    msix_at = 0x40;
+    return 0;
+}
+
+/* --- as a guest reaches it --- */
+
+static uint32_t in(unsigned port, unsigned size)
+{
+    uint32_t value;
+
+    bus_port_read(&bus, (uint16_t)port, size, &value);
+    return value;
+}
+
+static void out(unsigned port, unsigned size, uint32_t value)
+{
+    bus_port_write(&bus, (uint16_t)port, size, value);
+}
+
+static uint64_t load(uint64_t at, unsigned size)
+{
+    uint64_t value;
+
+    bus_mmio_read(&bus, gpa(at), size, &value);
+    return value;
+}
+
+static void store(uint64_t at, unsigned size, uint64_t value)
+{
+    bus_mmio_write(&bus, gpa(at), size, value);
+}
+
+static uint64_t ecam(unsigned slot, unsigned offset)
+{
+    return PCI_ECAM_BASE + (slot << 15) + offset;
+}
+
+/* By both ways, which agree. */
+static uint32_t config_read(unsigned slot, unsigned offset, unsigned size)
+{
+    uint32_t value;
+
+    out(0xcf8, 4, 0x80000000 | slot << 11 | (offset & 0xfc));
+    value = in(0xcfc + offset % 4, size);
+    assert_int_equal(load(ecam(slot, offset), size), value);
+    return value;
+}
+
+/* By one or the other. */
+static void config_write(unsigned slot, unsigned offset, unsigned size, uint32_t value)
+{
+    static bool by_ecam;
+
+    by_ecam = !by_ecam;
+    if (by_ecam) {
+        store(ecam(slot, offset), size, value);
+        return;
+    }
+    out(0xcf8, 4, 0x80000000 | slot << 11 | (offset & 0xfc));
+    out(0xcfc + offset % 4, size, value);
+}
+
+static uint32_t get(unsigned offset, unsigned size)
+{
+    return config_read(SLOT, offset, size);
+}
+
+static void set(unsigned offset, unsigned size, uint32_t value)
+{
+    config_write(SLOT, offset, size, value);
+}
+
+/* --- configuration space --- */
+
+static void off_is_off(void **state)
+{
+    static struct pci_function unused;
+
+    (void)state;
+    memset(&bus, 0, sizeof(bus));
+    config.pci = false;
+    vm.pci = NULL;
+    pages_used = 0;
+    assert_true(pci_create(&vm, NULL));
+    assert_null(vm.pci);
+    assert_int_equal(pages_used + bus.device_count + bus.ports.count + bus.memory.count, 0);
+    assert_non_null(pci_add(&vm, &unused, &test_ops, 1, &identity));
+}
+
+/* What Linux looks for (arch/x86/pci/direct.c does so, too): a register that keeps its value, then a host
+ * bridge. */
+static void mechanism_1_is_found(void **state)
+{
+    uint32_t before;
+
+    (void)state;
+    out(0xcfb, 1, 1);
+    before = in(0xcf8, 4);
+    out(0xcf8, 4, 0x80000000);
+    assert_int_equal(in(0xcf8, 4), 0x80000000);
+    out(0xcf8, 4, before);
+    assert_int_equal(before, 0);
+    assert_int_equal(config_read(0, 0, 4), 0x00081b36);
+    assert_int_equal(config_read(0, 0x0a, 2), 0x0600);
+    assert_int_equal(config_read(0, 0x0e, 1), 0);
+    assert_int_equal(config_read(0, 0x34, 1), 0);
+    assert_int_equal(config_read(0, 0x06, 2), 0);
+    for (unsigned bar = 0; bar < 6; bar++) {
+        config_write(0, PCI_BAR(bar), 4, UINT32_MAX);
+        assert_int_equal(config_read(0, PCI_BAR(bar), 4), 0);
+    }
+}
+
+static void nobody_reads_as_ones(void **state)
+{
+    (void)state;
+    for (unsigned slot = 0; slot < PCI_DEVICES; slot++) {
+        if (slot == 0 || slot == SLOT || slot == OTHER)
+            continue;
+        assert_int_equal(config_read(slot, 0, 4), UINT32_MAX);
+        config_write(slot, 4, 2, 7);
+    }
+    out(0xcf8, 4, SLOT << 11); /* not enabled */
+    assert_int_equal(in(0xcfc, 4), UINT32_MAX);
+    out(0xcf8, 4, 0x80010000 | SLOT << 11); /* bus 1 */
+    assert_int_equal(in(0xcfc, 4), UINT32_MAX);
+    out(0xcf8, 4, 0x80000100 | SLOT << 11); /* function 1 */
+    assert_int_equal(in(0xcfc, 4), UINT32_MAX);
+    assert_int_equal(load(ecam(SLOT, 0x1000), 4), UINT32_MAX);
+    assert_int_equal(load(ecam(SLOT, 0x100), 4), UINT32_MAX); /* no extended space */
+    out(0xcf8, 4, 0x8f000003 | SLOT << 11);                   /* bits that are ignored */
+    assert_int_equal(in(0xcfc, 4), 0x10441af4);
+}
+
+static void odd_accesses_do_nothing(void **state)
+{
+    (void)state;
+    out(0xcf8, 4, 0x80000000 | SLOT << 11 | 4);
+    out(0xcfd, 2, 0xffff); /* crosses nothing, but is not aligned */
+    out(0xcf9, 2, UINT16_MAX);
+    out(0xcf8, 2, 0);
+    out(0xcf8, 1, 0);
+    assert_int_equal(in(0xcf8, 4), 0x80000000 | SLOT << 11 | 4);
+    assert_int_equal(in(0xcfd, 2), 0xffff);
+    assert_int_equal(in(0xcfc, 4) & 0xffff, 0);
+    store(ecam(SLOT, 5), 2, 0xffff);
+    store(ecam(SLOT, 6), 4, UINT32_MAX);
+    store(ecam(SLOT, 0), 8, UINT64_MAX);
+    assert_int_equal(load(ecam(SLOT, 0), 8), UINT64_MAX);
+    assert_int_equal(load(ecam(SLOT, 1), 2), 0xffff);
+    assert_int_equal(get(4, 2), 0);
+}
+
+/* Each bit of the header and the capabilities: written as ones, then as zeros. */
+static void what_can_be_written(void **state)
+{
+    static const struct {
+        unsigned offset;
+        uint32_t bits;
+    } rows[] = {{0x04, 0x0547},     {0x10, 0xffffc000}, {0x14, 0xfffff000}, {0x18, 0xffffffe0},
+                {0x20, 0xfff00000}, {0x24, 0xffffffff}, {0x3c, 0xff},       {0x40, 0xc0000000},
+                {0x50, 0xff},       {0x54, 0xffffffff}};
+    uint32_t before;
+
+    (void)state;
+    assert_int_equal(vendor_at, 0x4c);
+    for (unsigned offset = 0, row = 0; offset < 0x100; offset += 4) {
+        uint32_t bits = row < ARRAY_SIZE(rows) && rows[row].offset == offset ? rows[row++].bits : 0;
+
+        if (offset == vendor_at + 16)
+            continue;
+        before = get(offset, 4);
+        set(offset, 4, UINT32_MAX);
+        assert_int_equal(get(offset, 4), before | bits);
+        set(offset, 4, 0);
+        assert_int_equal(get(offset, 4), before & ~bits);
+        for (unsigned i = 0; i < 4; i++) {
+            set(offset + i, 1, 0xff);
+            assert_int_equal(get(offset + i, 1), (before | bits) >> 8 * i & 0xff);
+        }
+        set(offset, 2, 0);
+        set(offset + 2, 2, 0);
+        assert_int_equal(get(offset, 4), before & ~bits);
+    }
+}
+
+static void header(void **state)
+{
+    (void)state;
+    assert_int_equal(get(0x00, 4), 0x10441af4);
+    assert_int_equal(get(0x06, 2), STATUS_CAPABILITIES);
+    assert_int_equal(get(0x08, 4), 0x00ff0501);
+    assert_int_equal(get(0x2c, 4), 0x56781234);
+    assert_int_equal(get(0x30, 4), 0);
+    assert_int_equal(get(0x3d, 1), 1);
+    assert_int_equal(get(0x34, 1), msix_at);
+    assert_int_equal(get(msix_at, 4), (VECTORS - 1) << 16 | vendor_at << 8 | 0x11);
+    assert_int_equal(get(msix_at + 4, 4), TABLE | 1);
+    assert_int_equal(get(msix_at + 8, 4), PBA | 1);
+    assert_int_equal(get(vendor_at, 4), 0x05140009);
+    assert_int_equal(config_read(OTHER, 0x06, 2), 0);
+    assert_int_equal(config_read(OTHER, 0x34, 1), 0);
+}
+
+static void live_bytes_are_the_functions(void **state)
+{
+    (void)state;
+    assert_int_equal(get(vendor_at + 16, 4), 0xcafe0123);
+    assert_int_equal(seen.live_reads, 2);
+    assert_int_equal(seen.offset, vendor_at + 16);
+    set(vendor_at + 18, 2, 0xbeef);
+    assert_int_equal(seen.live_writes, 1);
+    assert_int_equal(seen.offset, vendor_at + 18);
+    assert_int_equal(seen.size, 2);
+    assert_int_equal(seen.value, 0xbeef);
+}
+
+static void capabilities_end_with_the_space(void **state)
+{
+    static const uint8_t large[64];
+    unsigned at, before = vendor_at, count = 0;
+
+    (void)state;
+    while (
+        (at = pci_add_capability(&f, &(struct pci_capability){PCI_CAPABILITY_VENDOR, 64, large, NULL, 0}))) {
+        assert_int_equal(get(before + 1, 1), at);
+        assert_int_equal(at % 4, 0);
+        before = at;
+        count++;
+    }
+    assert_int_equal(count, 2); /* from 60h on */
+    assert_int_equal(get(before + 1, 1), 0);
+}
+
+/* --- BARs --- */
+
+static void bars_are_sized(void **state)
+{
+    static const uint32_t sizes[] = {0xffffc000, 0xfffff000, 0xffffffe1, 0, 0xfff00004, 0xffffffff};
+
+    (void)state;
+    for (unsigned i = 0; i < PCI_BARS; i++) {
+        uint32_t before = get(PCI_BAR(i), 4);
+
+        set(PCI_BAR(i), 4, UINT32_MAX);
+        assert_int_equal(get(PCI_BAR(i), 4), sizes[i]);
+        set(PCI_BAR(i), 4, before);
+        assert_int_equal(get(PCI_BAR(i), 4), before);
+    }
+    assert_int_equal(f.refused_bars, 0);
+}
+
+/* Placed before the guest runs, each aligned, none over another; and silent until it is switched on. */
+static void bars_have_a_home(void **state)
+{
+    (void)state;
+    assert_int_equal(get(PCI_BAR(0), 4), HOME);
+    assert_int_equal(get(PCI_BAR(1), 4), HOME + 0x4000);
+    assert_int_equal(get(PCI_BAR(2), 4), IO_HOME | 1);
+    assert_int_equal(get(PCI_BAR(4), 4), (HOME + 0x100000) | 4);
+    assert_int_equal(get(PCI_BAR(5), 4), 0);
+    load(HOME, 4);
+    in(IO_HOME, 4);
+    assert_int_equal(seen.reads, 0);
+    set(4, 2, COMMAND_MEMORY);
+    load(HOME + 0x3ffc, 4);
+    assert_int_equal(seen.reads, 1);
+    assert_int_equal(seen.bar, 0);
+    assert_int_equal(seen.offset, 0x3ffc);
+    in(IO_HOME, 4);
+    assert_int_equal(seen.reads, 1);
+    set(4, 2, COMMAND_IO);
+    assert_int_equal(in(IO_HOME + 30, 2), 0x7788);
+    assert_int_equal(seen.bar, 2);
+    assert_int_equal(seen.offset, 30);
+    load(HOME, 4);
+    assert_int_equal(seen.reads, 2);
+    set(4, 2, ON);
+    store(HOME + 0x1ffff8, 8, 0x123456789abcdef0);
+    assert_int_equal(seen.bar, 4);
+    assert_int_equal(seen.offset, 0xffff8);
+    assert_int_equal(seen.value, 0x123456789abcdef0);
+    out(IO_HOME + 3, 1, 0x5a);
+    assert_int_equal(seen.value, 0x5a);
+}
+
+static bool answers(uint64_t at)
+{
+    unsigned before = seen.reads;
+
+    load(at, 4);
+    return seen.reads != before;
+}
+
+static void bars_move_at_once(void **state)
+{
+    (void)state;
+    set(4, 2, ON);
+    assert_true(answers(HOME));
+    set(PCI_BAR(0), 4, 0xd0000000);
+    assert_false(answers(HOME));
+    assert_true(answers(0xd0003ffc));
+    assert_false(answers(0xd0004000));
+    set(PCI_BAR(2), 4, 0x1000);
+    in(0x101f, 1);
+    assert_int_equal(seen.offset, 31);
+    set(PCI_BAR(5), 4, 0x20); /* to 128 GiB */
+    set(PCI_BAR(4), 4, 0);
+    assert_true(answers(UINT64_C(0x2000000000)));
+    assert_false(answers(HOME + 0x100000));
+    set(4, 2, 0);
+    assert_false(answers(0xd0000000));
+    assert_false(answers(UINT64_C(0x2000000000)));
+    set(PCI_BAR(0), 4, 0);
+    set(4, 2, ON);
+    assert_false(answers(0)); /* 0 is nowhere */
+    set(PCI_BAR(0), 4, UINT32_MAX);
+    assert_int_equal(f.refused_bars, 0);
+}
+
+static void bars_never_cover_others(void **state)
+{
+    static const uint32_t taken[] = {0x00100000,    0xbffff000 & 0xffffc000,
+                                     PCI_ECAM_BASE, 0xe00fc000,
+                                     0xfec00000,    0xfee00000,
+                                     0xfef00000,    0xfef40000,
+                                     0xffff8000};
+    static const uint16_t ports[] = {0x3f8, 0xce0, 0x600, 0x40};
+
+    (void)state;
+    assert_null(bus_add_ports(&bus, &vm.pci->device, &(struct bus_range){0x3f8, 8, BUS_BYTE, 0}));
+    assert_null(bus_add_ports(&bus, &vm.pci->device, &(struct bus_range){0x600, 2, BUS_BYTE, 0}));
+    assert_null(bus_add_ports(&bus, &vm.pci->device, &(struct bus_range){0x43, 1, BUS_BYTE, 0}));
+    set(4, 2, ON);
+    for (unsigned i = 0; i < ARRAY_SIZE(taken); i++) {
+        set(PCI_BAR(0), 4, taken[i]);
+        assert_int_equal(get(PCI_BAR(0), 4), taken[i]); /* kept, but nobody is there */
+        assert_int_equal(f.refused_bars, i + 1);
+        assert_false(f.places[0].mapped);
+        assert_false(answers(taken[i]));
+    }
+    set(PCI_BAR(0), 4, 0xc0000000); /* behind the RAM */
+    assert_true(answers(0xc0000000));
+    f.refused_bars = 0;
+    for (unsigned i = 0; i < ARRAY_SIZE(ports); i++) {
+        set(PCI_BAR(2), 4, ports[i]);
+        assert_int_equal(f.refused_bars, i + 1);
+        assert_false(f.places[2].mapped);
+    }
+    set(PCI_BAR(2), 4, 0x10000); /* no port */
+    assert_false(f.places[2].mapped);
+    f.refused_bars = 0;
+    set(PCI_BAR(5), 4, 1);
+    set(PCI_BAR(4), 4, 0x3ff00000); /* the last RAM */
+    assert_int_equal(f.refused_bars, 1);
+    set(PCI_BAR(4), 4, 0x40000000);
+    assert_true(answers(UINT64_C(0x140000000)));
+    set(PCI_BAR(5), 4, 0x00100000); /* beyond all addresses */
+    set(PCI_BAR(4), 4, 0);
+    assert_false(f.places[4].mapped);
+}
+
+/* Whoever was there first stays, and the other one gets the place behind it. */
+static void bars_wait_for_a_place(void **state)
+{
+    (void)state;
+    set(4, 2, ON);
+    config_write(OTHER, 4, 2, ON);
+    config_write(OTHER, PCI_BAR(0), 4, HOME);
+    assert_int_equal(other.refused_bars, 1);
+    assert_false(other.places[0].mapped);
+    config_write(OTHER, PCI_BAR(0), 4, HOME); /* again: still the same mistake */
+    assert_int_equal(other.refused_bars, 1);
+    assert_true(answers(HOME));
+    set(PCI_BAR(0), 4, 0xd0000000);
+    assert_true(other.places[0].mapped);
+    assert_true(answers(HOME));
+    assert_true(answers(0xd0000000));
+    set(PCI_BAR(0), 4, HOME);
+    assert_int_equal(f.refused_bars, 1);
+    config_write(OTHER, 4, 2, 0);
+    assert_true(f.places[0].mapped);
+    assert_false(f.places[0].refused);
+    set(PCI_BAR(1), 4, 0xd1000000);
+    set(PCI_BAR(1), 4, HOME + 0x3000); /* one's own, too */
+    assert_int_equal(f.refused_bars, 2);
+}
+
+/* A place is looked for only by those that want one: one that was refused and switched off does not come
+ * back. */
+static void what_is_off_does_not_wait(void **state)
+{
+    (void)state;
+    set(4, 2, ON);
+    config_write(OTHER, PCI_BAR(0), 4, HOME);
+    config_write(OTHER, 4, 2, ON);
+    config_write(OTHER, 4, 2, 0);
+    set(PCI_BAR(0), 4, 0xd0000000);
+    assert_false(other.places[0].mapped);
+    assert_false(answers(HOME));
+}
+
+static void by_configuration_space(void **state)
+{
+    (void)state;
+    assert_int_equal(pci_bar_read(&f, 0, 0x10, 2), UINT64_C(0x1122334455667788));
+    assert_int_equal(seen.size, 2);
+    pci_bar_write(&f, 2, 28, 4, UINT64_MAX);
+    assert_int_equal(seen.value, UINT32_MAX);
+    memset(&seen, 0, sizeof(seen));
+    assert_int_equal(pci_bar_read(&f, 0, 0x3ffd, 4), UINT64_MAX);
+    assert_int_equal(pci_bar_read(&f, 0, UINT32_MAX, 4), UINT64_MAX);
+    assert_int_equal(pci_bar_read(&f, 0, 0, 3), UINT64_MAX);
+    assert_int_equal(pci_bar_read(&f, 2, 0, 8), UINT64_MAX);
+    assert_int_equal(pci_bar_read(&f, 3, 0, 4), UINT64_MAX);
+    assert_int_equal(pci_bar_read(&f, 6, 0, 4), UINT64_MAX);
+    pci_bar_write(&f, 255, 0, 4, 0);
+    assert_int_equal(seen.reads, 0);
+    assert_int_equal(pci_bar_read(&f, 1, TABLE + 12, 4), 1);
+}
+
+/* --- MSI-X --- */
+
+static uint64_t entry(unsigned vector, unsigned word)
+{
+    return HOME + 0x4000 + TABLE + vector * 16 + word * 4;
+}
+
+static void set_entry(unsigned vector, uint32_t address, uint32_t data)
+{
+    store(entry(vector, 0), 8, address);
+    store(entry(vector, 2), 8, data);
+}
+
+static uint64_t pba(void)
+{
+    return load(HOME + 0x4000 + PBA, 8);
+}
+
+static void start_msix(void)
+{
+    set(4, 2, ON);
+    for (unsigned i = 0; i < VECTORS; i++)
+        set_entry(i, (uint32_t)MSI_BASE | i << 12, 0x40 + i);
+    set(msix_at + 2, 2, MSIX_ENABLE);
+}
+
+static void messages_take_their_route(void **state)
+{
+    (void)state;
+    assert_false(pci_msix_enabled(&f));
+    assert_false(pci_bus_master(&f));
+    start_msix();
+    assert_true(pci_msix_enabled(&f));
+    assert_true(pci_bus_master(&f));
+    for (unsigned i = 0; i < VECTORS; i++) {
+        pci_msix_send(&f, i);
+        assert_int_equal(posted, i + 1);
+        assert_int_equal(posted_to, i);
+        assert_int_equal(posted_vector, 0x40 + i);
+    }
+    pci_msix_send(&f, VECTORS);
+    pci_msix_send(&f, 0xffff);
+    pci_msix_send(&other, 0);
+    assert_int_equal(posted + delivered, VECTORS);
+    assert_int_equal(pba(), 0);
+    store(entry(1, 0), 4, 0xfee02000); /* to another CPU, at once */
+    pci_msix_send(&f, 1);
+    assert_int_equal(posted_to, 2);
+    store(entry(1, 2), 4, 0x77);
+    pci_msix_send(&f, 1);
+    assert_int_equal(posted_vector, 0x77);
+}
+
+static void the_table_reads_as_written(void **state)
+{
+    (void)state;
+    set(4, 2, ON);
+    for (unsigned i = 0; i < VECTORS; i++) {
+        assert_int_equal(load(entry(i, 0), 8), 0);
+        assert_int_equal(load(entry(i, 2), 8), UINT64_C(1) << 32); /* masked */
+        store(entry(i, 0), 4, UINT32_MAX - i);
+        store(entry(i, 1), 4, 0x11111111 * i);
+        store(entry(i, 2), 4, 0x22222222 * i);
+        store(entry(i, 3), 4, UINT32_MAX - 1);
+    }
+    for (unsigned i = 0; i < VECTORS; i++) {
+        assert_int_equal(load(entry(i, 0), 4), (UINT32_MAX - i) & ~3u);
+        assert_int_equal(load(entry(i, 1), 4), 0x11111111 * i);
+        assert_int_equal(load(entry(i, 2), 8), 0x22222222 * i);
+    }
+    store(entry(0, 3), 4, UINT32_MAX);
+    assert_int_equal(load(entry(0, 3), 4), 1);
+    assert_int_equal(seen.reads + seen.writes, 0);
+    load(entry(VECTORS, 0), 4); /* behind the table: the function's */
+    assert_int_equal(seen.reads, 1);
+    assert_int_equal(seen.offset, TABLE + VECTORS * 16);
+}
+
+static void odd_accesses_to_the_table(void **state)
+{
+    (void)state;
+    start_msix();
+    store(entry(0, 0), 1, 0);
+    store(entry(0, 0) + 2, 2, 0);
+    store(entry(0, 0) + 1, 4, 0);
+    store(entry(0, 1), 8, 0);
+    assert_int_equal(load(entry(0, 0), 8), MSI_BASE);
+    assert_int_equal(load(entry(0, 0), 2), 0xffff);
+    assert_int_equal(load(entry(1, 1), 8), UINT64_MAX);
+    store(HOME + 0x4000 + PBA, 8, UINT64_MAX);
+    assert_int_equal(pba(), 0);
+    assert_int_equal(load(HOME + 0x4000 + PBA, 1), 0xff);
+    store(entry(VECTORS, 0) - 4, 8, UINT64_MAX); /* half behind the table */
+    assert_int_equal(load(entry(VECTORS - 1, 3), 4), 0);
+    assert_int_equal(seen.reads + seen.writes, 0);
+}
+
+static unsigned sent(void)
+{
+    unsigned n = posted + delivered;
+
+    posted = delivered = 0;
+    return n;
+}
+
+static void masks_keep_messages(void **state)
+{
+    (void)state;
+    start_msix();
+    store(entry(2, 3), 4, 1);
+    pci_msix_send(&f, 2);
+    pci_msix_send(&f, 2);
+    pci_msix_send(&f, 1);
+    assert_int_equal(sent(), 1);
+    assert_int_equal(pba(), 1 << 2);
+    assert_int_equal(load(HOME + 0x4000 + PBA + 4, 4), 0);
+    store(entry(2, 3), 4, 0);
+    assert_int_equal(sent(), 1); /* once */
+    assert_int_equal(delivery.data, 0x42);
+    assert_int_equal(pba(), 0);
+    store(entry(2, 3), 4, 0);
+    assert_int_equal(sent(), 0);
+    pci_msix_send(&f, 2);
+    assert_int_equal(posted, 1);
+}
+
+static void what_keeps_all_back(void **state)
+{
+    static const struct {
+        unsigned offset;
+        uint16_t off, on;
+    } rows[] = {{0x40 + 2, MSIX_ENABLE | MSIX_MASK_ALL, MSIX_ENABLE},
+                {0x40 + 2, 0, MSIX_ENABLE},
+                {4, COMMAND_MEMORY, ON}};
+
+    (void)state;
+    start_msix();
+    for (unsigned i = 0; i < ARRAY_SIZE(rows); i++) {
+        set(rows[i].offset, 2, rows[i].off);
+        pci_msix_send(&f, 0);
+        pci_msix_send(&f, 4);
+        assert_int_equal(sent(), 0);
+        assert_int_equal(pba(), 0x11);
+        store(entry(4, 3), 4, 1);
+        set(rows[i].offset, 2, rows[i].on);
+        assert_int_equal(sent(), 1);
+        assert_int_equal(pba(), 0x10);
+        store(entry(4, 3), 4, 0);
+        assert_int_equal(sent(), 1);
+        pci_msix_send(&f, 3);
+        assert_int_equal(sent(), 1);
+    }
+    set(msix_at + 2, 2, 0);
+    assert_int_equal(load(entry(3, 2), 4), 0x43); /* entries survive */
+}
+
+/* As Linux does: enable with all masked, mask each, then unmask those in use. */
+static void as_linux_sets_it_up(void **state)
+{
+    (void)state;
+    set(4, 2, COMMAND_MEMORY | COMMAND_MASTER);
+    set(msix_at + 2, 2, MSIX_ENABLE | MSIX_MASK_ALL);
+    for (unsigned i = 0; i < VECTORS; i++)
+        store(entry(i, 3), 4, 1);
+    set(4, 2, COMMAND_MEMORY | COMMAND_MASTER | COMMAND_NO_INTX);
+    set(msix_at + 2, 2, MSIX_ENABLE);
+    pci_msix_send(&f, 1);
+    assert_int_equal(sent(), 0);
+    store(entry(1, 0), 4, 0xfee01000);
+    store(entry(1, 1), 4, 0);
+    store(entry(1, 2), 4, 0x22);
+    store(entry(1, 3), 4, 0);
+    assert_int_equal(load(entry(1, 3), 4), 0);
+    assert_int_equal(sent(), 1); /* what was pending */
+    pci_msix_send(&f, 1);
+    assert_int_equal(posted_to, 1);
+    store(entry(1, 3), 4, 1); /* its affinity changes */
+    pci_msix_send(&f, 1);
+    store(entry(1, 0), 4, 0xfee03000);
+    store(entry(1, 3), 4, 0);
+    assert_int_equal(delivery.address, 0xfee03000);
+    pci_msix_send(&f, 1);
+    assert_int_equal(posted_to, 3);
+}
+
+static void what_is_no_interrupt_is_dropped(void **state)
+{
+    static const struct {
+        uint64_t address;
+        uint32_t data;
+        bool dropped;
+    } rows[] = {
+        {MSI_BASE, 0x10, false},
+        {MSI_BASE, 0x0f, true},
+        {MSI_BASE, 0x00, true},
+        {MSI_BASE, LOWEST << 8 | 0x30, false},
+        {MSI_BASE, LOWEST << 8 | 0x03, true},
+        {MSI_BASE, NMI << 8, false},
+        {MSI_BASE, SMI << 8 | 0x30, true},
+        {MSI_BASE, INIT << 8 | 0x30, true},
+        {MSI_BASE, STARTUP << 8 | 0x30, true},
+        {MSI_BASE, RESERVED_MODE << 8 | 0x30, true},
+        {MSI_BASE, EXTINT << 8 | 0x30, true},
+        {0x00100000, 0x30, true},
+        {0xfed00000, 0x30, true},
+        {0xfef00000, 0x30, true},
+        {BIT(32) | MSI_BASE, 0x30, true},
+        {0, 0, true},
+    };
+
+    (void)state;
+    start_msix();
+    for (unsigned i = 0; i < ARRAY_SIZE(rows); i++) {
+        uint64_t before = f.dropped_messages;
+
+        store(entry(0, 0), 8, rows[i].address);
+        store(entry(0, 2), 4, rows[i].data);
+        pci_msix_send(&f, 0);
+        assert_int_equal(sent(), !rows[i].dropped);
+        assert_int_equal(f.dropped_messages - before, rows[i].dropped);
+        assert_int_equal(pba(), 0);
+    }
+}
+
+/* A device's message is an edge, whatever else its data says. */
+static void messages_are_edges(void **state)
+{
+    (void)state;
+    start_msix();
+    set_entry(0, 0xfee00ffc, 0xffffc130); /* several vCPUs: no route */
+    pci_msix_send(&f, 0);
+    assert_int_equal(delivered, 1);
+    assert_int_equal(delivery.data, LOWEST << 8 | 0x30);
+    assert_int_equal(delivery.address, 0xfee0001c); /* the upper bits of the destination were not offered */
+}
+
+static void destinations_of_15_bits(void **state)
+{
+    (void)state;
+    start_msix();
+    set_entry(0, 0xfee12020, 0x50);
+    pci_msix_send(&f, 0);
+    assert_int_equal(posted_to, 0x12);
+    vm.kvm_features = EXT_DEST;
+    set_entry(0, 0xfee12020, 0x50);
+    pci_msix_send(&f, 0);
+    assert_int_equal(posted_to, 0x112);
+}
+
+/* The local APICs have changed since: found out again, by looking at each. */
+static void old_routes_are_found_again(void **state)
+{
+    (void)state;
+    start_msix();
+    routes_are_old = true;
+    pci_msix_send(&f, 2);
+    assert_int_equal(posted, 0);
+    assert_int_equal(delivered, 1);
+    assert_int_equal(delivery.data, 0x42);
+    assert_int_equal(pba(), 0);
+}
+
+/* --- INTx --- */
+
+static void lines_share_a_pin(void **state)
+{
+    (void)state;
+    assert_int_equal(PCI_INTX_GSI(SLOT), 19);
+    pci_set_intx(&f, true);
+    assert_int_equal(pins, 1 << 19);
+    assert_int_equal(get(6, 2), STATUS_CAPABILITIES | STATUS_INTX);
+    pci_set_intx(&other, true);
+    pci_set_intx(&f, false);
+    assert_int_equal(pins, 1 << 19);
+    assert_int_equal(pin_changes, 1);
+    assert_int_equal(get(6, 2), STATUS_CAPABILITIES);
+    assert_int_equal(config_read(OTHER, 6, 2), STATUS_INTX);
+    pci_set_intx(&other, false);
+    assert_int_equal(pins, 0);
+}
+
+static void lines_are_switched_off(void **state)
+{
+    (void)state;
+    pci_set_intx(&f, true);
+    set(4, 2, COMMAND_NO_INTX);
+    assert_int_equal(pins, 0);
+    assert_int_equal(get(6, 2) & STATUS_INTX, STATUS_INTX); /* the line itself shows */
+    set(4, 2, 0);
+    assert_int_equal(pins, 1 << 19);
+    set(msix_at + 2, 2, MSIX_ENABLE);
+    assert_int_equal(pins, 0);
+    pci_set_intx(&f, false);
+    pci_set_intx(&f, true);
+    assert_int_equal(pins, 0);
+    set(msix_at + 3, 1, 0);
+    assert_int_equal(pins, 1 << 19);
+}
+
+/* --- reset --- */
+
+static void reset_is_as_built(void **state)
+{
+    struct pci_function before = f;
+
+    (void)state;
+    vm.pci->address = 0x80001234;
+    start_msix();
+    set(PCI_BAR(0), 4, 0xd0000000);
+    set(PCI_BAR(2), 4, 0x3f8);
+    set(PCI_LINE, 1, 11);
+    set(vendor_at + 4, 4, UINT32_MAX);
+    store(entry(0, 3), 4, 1);
+    pci_msix_send(&f, 0);
+    pci_set_intx(&f, true);
+    bus_reset(&bus);
+    assert_int_equal(seen.resets, 2);
+    assert_int_equal(in(0xcf8, 4), 0);
+    assert_memory_equal(f.config, before.config, sizeof(f.config));
+    assert_int_equal(pins, 0);
+    assert_false(answers(0xd0000000));
+    assert_false(answers(HOME));
+    assert_int_equal(f.msix.pending, 0);
+    pci_msix_send(&f, 0);
+    assert_int_equal(sent(), 0);
+    bus_reset(&bus);
+    set(4, 2, ON);
+    assert_true(answers(HOME));
+    assert_int_equal(load(entry(0, 2), 8), UINT64_C(1) << 32);
+    assert_int_equal(get(PCI_BAR(0), 4), HOME);
+}
+
+/* --- building --- */
+
+static void refused_functions(void **state)
+{
+    static const struct pci_identity rows[] = {
+        {.bars = {{PCI_BAR_MEMORY32, 0x3000}}},
+        {.bars = {{PCI_BAR_MEMORY32, 0x800}}},
+        {.bars = {{PCI_BAR_MEMORY32, 0}}},
+        {.bars = {{PCI_BAR_MEMORY32, 2 * PCI_MEMORY_SIZE}}},
+        {.bars = {{PCI_BAR_MEMORY32, PCI_MEMORY_SIZE}, {PCI_BAR_MEMORY32, 0x1000}}},
+        {.bars = {{PCI_BAR_IO, 2}}},
+        {.bars = {{PCI_BAR_IO, 512}}},
+        {.bars = {{PCI_BAR_IO, 256}, {PCI_BAR_IO, 4}}},
+        {.bars = {{PCI_BAR_MEMORY64, 0x1000}, {PCI_BAR_IO, 4}}},
+        {.bars = {[5] = {PCI_BAR_MEMORY64, 0x1000}}},
+        {.bars = {{PCI_BAR_MEMORY32, 0x1000}}, .msix = {PCI_MSIX_VECTORS + 1, 0, 0, 0x800, entries}},
+        {.bars = {{PCI_BAR_MEMORY32, 0x1000}}, .msix = {1, 0, 0, 0x800, NULL}},
+        {.bars = {{PCI_BAR_MEMORY32, 0x1000}}, .msix = {1, 1, 0, 0x800, entries}},
+        {.bars = {{PCI_BAR_MEMORY32, 0x1000}}, .msix = {1, 6, 0, 0x800, entries}},
+        {.bars = {{PCI_BAR_IO, 256}}, .msix = {1, 0, 0, 0x80, entries}},
+        {.bars = {{PCI_BAR_MEMORY32, 0x1000}}, .msix = {1, 0, 0xff8, 0, entries}},
+        {.bars = {{PCI_BAR_MEMORY32, 0x1000}}, .msix = {1, 0, 0, 0x1000, entries}},
+        {.bars = {{PCI_BAR_MEMORY32, 0x1000}}, .msix = {1, 0, 4, 0x800, entries}},
+        {.bars = {{PCI_BAR_MEMORY32, 0x1000}}, .msix = {2, 0, 0, 0x18, entries}},
+    };
+    static struct pci_function g;
+
+    (void)state;
+    for (unsigned i = 0; i < ARRAY_SIZE(rows); i++) {
+        memset(&g, 0, sizeof(g));
+        assert_non_null(pci_add(&vm, &g, &test_ops, 5, &rows[i]));
+        assert_int_equal(config_read(5, 0, 4), UINT32_MAX);
+    }
+    memset(&g, 0, sizeof(g));
+    assert_non_null(pci_add(&vm, &g, &test_ops, 0, &(struct pci_identity){.vendor = 1}));
+    assert_non_null(pci_add(&vm, &g, &test_ops, SLOT, &(struct pci_identity){.vendor = 1}));
+    assert_non_null(pci_add(&vm, &g, &test_ops, 32, &(struct pci_identity){.vendor = 1}));
+    assert_null(pci_add(&vm, &g, &test_ops, 31, &(struct pci_identity){.vendor = 1}));
+    assert_int_equal(config_read(31, 0, 2), 1);
+}
+
+static void the_map_shows_ecam(void **state)
+{
+    static struct image image;
+
+    (void)state;
+    assert_true(pci_show_ecam(&vm, &image));
+    assert_int_equal(image.reserved_base.value, ACPI_TABLES_ECAM_BASE);
+    assert_int_equal(image.reserved_size, MIB);
+    vm.pci = NULL;
+    assert_true(pci_show_ecam(&vm, &image));
+    assert_int_equal(image.reserved_size, 0);
+}
+
+#define TEST(name) cmocka_unit_test_setup(name, set_up)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(off_is_off),
+        TEST(mechanism_1_is_found),
+        TEST(nobody_reads_as_ones),
+        TEST(odd_accesses_do_nothing),
+        TEST(what_can_be_written),
+        TEST(header),
+        TEST(live_bytes_are_the_functions),
+        TEST(capabilities_end_with_the_space),
+        TEST(bars_are_sized),
+        TEST(bars_have_a_home),
+        TEST(bars_move_at_once),
+        TEST(bars_never_cover_others),
+        TEST(bars_wait_for_a_place),
+        TEST(what_is_off_does_not_wait),
+        TEST(by_configuration_space),
+        TEST(messages_take_their_route),
+        TEST(the_table_reads_as_written),
+        TEST(odd_accesses_to_the_table),
+        TEST(masks_keep_messages),
+        TEST(what_keeps_all_back),
+        TEST(as_linux_sets_it_up),
+        TEST(what_is_no_interrupt_is_dropped),
+        TEST(messages_are_edges),
+        TEST(destinations_of_15_bits),
+        TEST(old_routes_are_found_again),
+        TEST(lines_share_a_pin),
+        TEST(lines_are_switched_off),
+        TEST(reset_is_as_built),
+        TEST(refused_functions),
+        TEST(the_map_shows_ecam),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
