@@ -174,10 +174,11 @@ static uint32_t half_of(uint64_t field, unsigned offset)
 
 static uint32_t read_queue(const struct virtio_device *d, unsigned offset)
 {
-    const struct virtio_queue *q = &d->queues[d->queue_select];
+    const struct virtio_queue *q;
 
     if (d->queue_select >= d->ops->queue_count)
         return offset == QUEUE_VECTOR ? VIRTIO_NO_VECTOR : 0;
+    q = &d->queues[d->queue_select];
     switch (offset) {
     case QUEUE_SIZE: return q->size;
     case QUEUE_VECTOR: return q->vector;

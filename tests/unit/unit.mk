@@ -38,6 +38,7 @@ UNIT_release := core/host/release_map.c $(UNIT_LOADERS)
 UNIT_ring := dev/virtio/ring.c dev/virtio/split.c dev/virtio/packed.c
 UNIT_VIRTIO := dev/virtio/ring.c dev/virtio/split.c dev/virtio/packed.c dev/virtio/virtio.c dev/virtio/common.c
 UNIT_virtio := $(UNIT_VIRTIO)
+UNIT_block := $(UNIT_VIRTIO) dev/virtio/block.c
 UNIT_pv_eoi := apic/vioapic.c apic/pid_table.c
 UNIT_rights := core/base/ticks.c core/base/format.c
 UNIT_ticks := core/base/ticks.c
@@ -54,7 +55,7 @@ FAIR_VARIANTS := $(patsubst %,$(UNIT)/variant/%.c,counted $(FAIR_MUTANTS))
 # These include the file they test, below a fake CPU (fake_cpu.h) or fake memory (fake_memory.h, fake_ram.h) or a fake wire (fake_wire.h): blackbox,
 # bitmaps, caps, console, cpuid, cr, ept, fair (the scheduling policy, with nothing below it), guards, guest_tsc, io, ipiv, ladder, mailbox, memory, msr, mtrr,
 # paging, place, prepare, pv_eoi, rights, sched_sim (its machine), string, terminal, tlb, topology, trace, vlapic, vlapic_timer, vm_life, walk.
-UNIT_TESTS := acpi acpi_tables balance bitmaps blackbox budget bus caps config console cpuid cr decode devices ept fair format guards guest_tsc hv_timer io ipi ipiv \
+UNIT_TESTS := acpi acpi_tables balance bitmaps blackbox block budget bus caps config console cpuid cr decode devices ept fair format guards guest_tsc hv_timer io ipi ipiv \
     ladder line_edit load_linux load_multiboot mailbox memory msr mtrr multiboot2 paging pci place prepare pv_eoi release rights ring sched_mutants sched_sim shadow string \
     terminal ticks tlb topology trace vioapic virtio vlapic vlapic_timer vm_life walk windows words
 
