@@ -14,7 +14,8 @@ FUZZ_decode := dev/decode.c
 FUZZ_linux := $(FUZZ_LOADERS)
 FUZZ_multiboot := $(FUZZ_LOADERS)
 FUZZ_multiboot2 := arch/x86/multiboot2.c
-FUZZ_NAMES := acpi config decode linux multiboot multiboot2 walk
+FUZZ_pci := dev/bus.c dev/windows.c $(patsubst %,dev/pci/%.c,bars function intx msix pci)
+FUZZ_NAMES := acpi config decode linux multiboot multiboot2 pci walk
 
 FUZZ_CC ?= clang
 FUZZ_CFLAGS := -std=gnu11 -I. -g -O1 -Wall -Wextra -Werror -fsanitize=fuzzer,address,undefined \
