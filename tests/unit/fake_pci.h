@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * A VM's PCI bus with two functions that a test makes up, and what is below it: pins, and messages by their
- * route or without one. For tests that define MUST(condition) first, and link with dev/pci/, dev/bus.c and
+ * route or without one. Tests may define MUST(condition) first, and link with dev/pci/, dev/bus.c and
  * dev/windows.c.
  */
 #pragma once
@@ -11,9 +11,14 @@
 #include "dev/pc.h"
 #include "dev/pci/pci_state.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#ifndef MUST
+#define MUST(condition) assert(condition)
+#endif
 
 #define SLOT    3
 #define OTHER   11 /* shares its pin */
@@ -198,4 +203,101 @@ static inline void fake_pci_set_up(void)
         &f, &(struct pci_capability){PCI_CAPABILITY_VENDOR, 20, vendor_body, vendor_mask, 16});
     MUST(!pci_add(&vm, &other, &test_ops, OTHER, &plain));
     msix_at = 0x40;
+}
+
+/* --- as a guest reaches it --- */
+
+static inline uint32_t in(unsigned port, unsigned size)
+{
+    uint32_t value;
+
+    bus_port_read(&bus, (uint16_t)port, size, &value);
+    return value;
+}
+
+static inline void out(unsigned port, unsigned size, uint32_t value)
+{
+    bus_port_write(&bus, (uint16_t)port, size, value);
+}
+
+static inline uint64_t load(uint64_t at, unsigned size)
+{
+    uint64_t value;
+
+    bus_mmio_read(&bus, gpa(at), size, &value);
+    return value;
+}
+
+static inline void store(uint64_t at, unsigned size, uint64_t value)
+{
+    bus_mmio_write(&bus, gpa(at), size, value);
+}
+
+static inline uint64_t ecam(unsigned slot, unsigned offset)
+{
+    return PCI_ECAM_BASE + (slot << 15) + offset;
+}
+
+/* By both ways, which agree. */
+static inline uint32_t config_read(unsigned slot, unsigned offset, unsigned size)
+{
+    uint32_t value;
+
+    out(0xcf8, 4, 0x80000000 | slot << 11 | (offset & 0xfc));
+    value = in(0xcfc + offset % 4, size);
+    MUST(load(ecam(slot, offset), size) == value);
+    return value;
+}
+
+/* By one or the other. */
+static inline void config_write(unsigned slot, unsigned offset, unsigned size, uint32_t value)
+{
+    static bool by_ecam;
+
+    by_ecam = !by_ecam;
+    if (by_ecam) {
+        store(ecam(slot, offset), size, value);
+        return;
+    }
+    out(0xcf8, 4, 0x80000000 | slot << 11 | (offset & 0xfc));
+    out(0xcfc + offset % 4, size, value);
+}
+
+static inline uint32_t get(unsigned offset, unsigned size)
+{
+    return config_read(SLOT, offset, size);
+}
+
+static inline void set(unsigned offset, unsigned size, uint32_t value)
+{
+    config_write(SLOT, offset, size, value);
+}
+
+/* An entry of its MSI-X table, word by word. */
+static inline uint64_t entry(unsigned vector, unsigned word)
+{
+    return HOME + 0x4000 + TABLE + vector * 16 + word * 4;
+}
+
+static inline void set_entry(unsigned vector, uint32_t address, uint32_t data)
+{
+    store(entry(vector, 0), 8, address);
+    store(entry(vector, 2), 8, data);
+}
+
+static inline void start_msix(void)
+{
+    set(4, 2, ON);
+    for (unsigned i = 0; i < VECTORS; i++)
+        set_entry(i, (uint32_t)MSI_BASE | i << 12, 0x40 + i);
+    set(msix_at + 2, 2, MSIX_ENABLE);
+}
+
+/* Messages since this was asked. */
+static inline unsigned sent(void)
+{
+    unsigned n = posted + delivered;
+
+    posted = delivered = 0;
+    return n;
 }
