@@ -240,7 +240,7 @@ static const struct command commands[] = {
     {"stats", "[VM]", "exits and other counts per vCPU", show_statistics},
     {"trace", "[show|last|on|off] [VM] [N]", "the last events of all CPUs, of a VM, of the run before",
      monitor_trace},
-    {"dump", "vmcs|regs|lapic|ept VM [VCPU|ADDRESS]", "what a vCPU is like; how an address is translated",
+    {"dump", "vmcs|regs|lapic|ept|pci VM [VCPU|ADDRESS]", "what a vCPU is like; how an address is translated",
      monitor_dump},
     {"x", "VM ADDRESS [COUNT]", "memory at a linear address, as vCPU 0 sees it", monitor_examine},
     {"xp", "VM ADDRESS [COUNT]", "memory at a guest-physical address", monitor_examine_physical},

@@ -9,12 +9,13 @@
 #include "core/life/life.h"
 #include "core/monitor/monitor_command.h"
 #include "core/vm/backend.h"
+#include "dev/pci/pci.h"
 
 #define ROW      16 /* bytes on a line of memory */
 #define EXAMINED 64 /* bytes, when nobody says how many */
 #define MOST     4096
 
-const char *const monitor_dumps[] = {"vmcs", "regs", "lapic", "ept", NULL};
+const char *const monitor_dumps[] = {"vmcs", "regs", "lapic", "ept", "pci", NULL};
 
 /* --- arguments --- */
 
@@ -73,6 +74,12 @@ static void dump_ept(struct vcpu *v, uint64_t at)
     backend.dump_walk(v, gpa(at));
 }
 
+/* Of its VM. */
+static void dump_pci(struct vcpu *v, uint64_t at UNUSED)
+{
+    pci_dump(v->vm);
+}
+
 /* Has a function look at a vCPU of a VM that stands still, if need be for as long as that takes. */
 static void look_at_vcpu(struct vcpu *v, void (*at_it)(struct vcpu *v, uint64_t at), uint64_t at)
 {
@@ -94,7 +101,7 @@ static void look_at_vcpu(struct vcpu *v, void (*at_it)(struct vcpu *v, uint64_t 
 void monitor_dump(const struct config *config, const char *const words[])
 {
     static void (*const dumps[])(struct vcpu * v, uint64_t at) = {
-        command_dump_control, command_dump_registers, dump_lapic, dump_ept};
+        command_dump_control, command_dump_registers, dump_lapic, dump_ept, dump_pci};
     unsigned i = words_find(words[0], monitor_dumps, ARRAY_SIZE(dumps));
     bool of_address = i < ARRAY_SIZE(dumps) && dumps[i] == dump_ept;
     struct vcpu *v;
@@ -102,7 +109,7 @@ void monitor_dump(const struct config *config, const char *const words[])
 
     _Static_assert(ARRAY_SIZE(dumps) + 1 == ARRAY_SIZE(monitor_dumps), "in the order of their names");
     if (i == ARRAY_SIZE(dumps)) {
-        print("'%s' cannot be dumped, expected vmcs, regs, lapic or ept\n", words[0]);
+        print("'%s' cannot be dumped, expected vmcs, regs, lapic, ept or pci\n", words[0]);
         return;
     }
     v = find_vcpu(config, words[1], of_address ? "" : words[2]);

@@ -142,3 +142,6 @@ bool pci_bus_master(const struct pci_function *f);
  * none. */
 uint64_t pci_bar_read(struct pci_function *f, unsigned bar, unsigned offset, unsigned size);
 void pci_bar_write(struct pci_function *f, unsigned bar, unsigned offset, unsigned size, uint64_t value);
+
+/* Function by function, on the console. No vCPU of the VM runs. */
+void pci_dump(const struct vm *vm);

@@ -25,7 +25,9 @@ UNIT_place := core/base/format.c
 UNIT_io := dev/bus.c dev/windows.c
 UNIT_windows := dev/bus.c dev/windows.c
 UNIT_LIBS_windows := -lpthread
-UNIT_pci := dev/bus.c dev/windows.c $(patsubst %,dev/pci/%.c,bars function intx msix pci)
+UNIT_PCI := dev/bus.c dev/windows.c $(patsubst %,dev/pci/%.c,bars function intx msix pci)
+UNIT_pci := $(UNIT_PCI)
+UNIT_msix := $(UNIT_PCI)
 UNIT_ipi := apic/vioapic.c apic/pid_table.c
 UNIT_ipiv := apic/vioapic.c
 UNIT_acpi := arch/x86/acpi.c
@@ -56,7 +58,7 @@ FAIR_VARIANTS := $(patsubst %,$(UNIT)/variant/%.c,counted $(FAIR_MUTANTS))
 # bitmaps, caps, console, cpuid, cr, ept, fair (the scheduling policy, with nothing below it), guards, guest_tsc, io, ipiv, ladder, mailbox, memory, msr, mtrr,
 # paging, place, prepare, pv_eoi, rights, sched_sim (its machine), string, terminal, tlb, topology, trace, vlapic, vlapic_timer, vm_life, walk.
 UNIT_TESTS := acpi acpi_tables balance bitmaps blackbox block budget bus caps config console cpuid cr decode devices ept fair format guards guest_tsc hv_timer io ipi ipiv \
-    ladder line_edit load_linux load_multiboot mailbox memory msr mtrr multiboot2 paging pci place prepare pv_eoi release rights ring sched_mutants sched_sim shadow string \
+    ladder line_edit load_linux load_multiboot mailbox memory msix msr mtrr multiboot2 paging pci place prepare pv_eoi release rights ring sched_mutants sched_sim shadow string \
     terminal ticks tlb topology trace vioapic virtio vlapic vlapic_timer vm_life walk windows words
 
 UNIT_CC ?= gcc
