@@ -3,7 +3,7 @@
  * virtio devices as a system without Linux's habits uses them: by port and by memory doorbell, polled, by
  * MSI-X and by INTx, in both formats. Devices: rng, a read-only disk of the pattern, the same copy-on-write.
  */
-#include "lib/samples.h"
+#include "lib/measure.h"
 #include "lib/virtio.h"
 
 #define IOAPIC      0xfec00000u
@@ -15,13 +15,13 @@
 #define LEVEL_LOW   0xa000u
 
 enum { RNG = 1, DISK = 10, CHANGES = 11 };
-enum { IN = 0, OUT = 1, FLUSH = 4, GET_ID = 8, DISCARD = 11 };
+enum { IN = 0, OUT = 1, FLUSH = 4, GET_ID = 8, DISCARD = 11, NOTHING = 99 };
 
 const char guest_name[] = "virtio";
 
 static volatile uint32_t interrupts;
 static uint8_t data[2 * PAGE] ALIGNED(4096);
-static struct PACKED_REQUEST {
+static struct request_header {
     uint32_t type, reserved, sector, sector_high;
 } header;
 static volatile uint8_t status;
@@ -50,7 +50,7 @@ static void offer_request(struct virtio *v, unsigned type, uint32_t sector, uint
                                       {data, n, type == OUT || type == DISCARD ? 0 : DESC_WRITE},
                                       {(const void *)&status, 1, DESC_WRITE}};
 
-    header = (struct PACKED_REQUEST){type, 0, sector, 0};
+    header = (struct request_header){type, 0, sector, 0};
     status = 0xff;
     if (n)
         virtio_offer(v, b, 3);
@@ -121,7 +121,8 @@ static void test_reads(struct virtio *v, bool packed)
     check(request(v, IN, sectors, SECTOR, true) == 1, "beyond the end is an I/O error");
     check(request(v, OUT, 0, SECTOR, true) == 1, "so is a write");
     check(request(v, 99, 0, SECTOR, true) == 2, "what is unknown is not supported");
-    check(request(v, GET_ID, 0, 20, true) == 0 && data[0] == 's' && data[7] == '0', "its name is %s", (char *)data);
+    check(request(v, GET_ID, 0, 20, true) == 0 && data[0] == 's' && data[7] == '0', "its name is %s",
+          (char *)data);
     virtio_stop(v);
 }
 
@@ -130,7 +131,8 @@ static void test_access_by_configuration(const struct virtio *v)
     pci_set(v->slot, v->access + 4, 0); /* BAR 0 */
     pci_set(v->slot, v->access + 8, 0x2000);
     pci_set(v->slot, v->access + 12, 4);
-    check(pci_get(v->slot, v->access + 16) == virtio_get(&v->config, 0, 4), "the capacity by configuration space");
+    check(pci_get(v->slot, v->access + 16) == virtio_get(&v->config, 0, 4),
+          "the capacity by configuration space");
     pci_set(v->slot, v->access + 12, 3);
     check(pci_get(v->slot, v->access + 16) == 0xffffffff, "three bytes are no access");
     pci_set(v->slot, v->access + 4, 5);
@@ -249,33 +251,41 @@ static void test_changes(void)
 
 /* --- what it costs --- */
 
-static uint32_t costs[ROUNDS];
+static struct samples samples;
+
+/* The OUT or the store alone, with what it costs to look. */
+static uint32_t ring_once(const struct virtio *v, bool by_port)
+{
+    uint64_t from = rdtsc();
+
+    if (by_port)
+        virtio_ring_port(v);
+    else
+        virtio_ring_memory(v);
+    return (uint32_t)(rdtsc() - from);
+}
 
 static void measure(struct virtio *v, const char *key, unsigned type, uint32_t n, bool by_port)
 {
     uint32_t written;
 
+    samples.count = 0;
     for (unsigned i = 0; i < ROUNDS; i++) {
-        uint64_t from;
+        bool asks = type != NOTHING;
 
-        if (type != 99)
+        if (asks)
             offer_request(v, type, 0, n);
-        from = rdtsc();
-        if (by_port)
-            virtio_ring_port(v);
-        else
-            virtio_ring_memory(v);
-        costs[i] = (uint32_t)(rdtsc() - from);
-        if (type != 99 && !wait_for(v, &written))
+        samples_add(&samples, ring_once(v, by_port));
+        if (asks && !wait_for(v, &written))
             check(false, "%s: lost", key);
     }
-    report_samples(key, costs, ROUNDS);
+    samples_report(&samples, "", key);
 }
 
 static void test_costs(struct virtio *v)
 {
     check(virtio_start(v, VIRTIO_EVENTS, false, 0xffff), "what it costs");
-    measure(v, "kick_nothing", 99, 0, true);
+    measure(v, "kick_nothing", NOTHING, 0, true);
     measure(v, "kick_port", FLUSH, 0, true);
     measure(v, "kick_memory", FLUSH, 0, false);
     measure(v, "read_4k", IN, PAGE, true);

@@ -5,7 +5,7 @@
 MACHINE_CONFIGS := $(patsubst tests/machine/configs/%,$(GUESTS)/%,$(wildcard tests/machine/configs/*.cfg))
 MACHINE_LINKS := $(GUESTS)/vmlinuz $(GUESTS)/initramfs.cpio.gz $(GUESTS)/vmlinuz-trixie $(GUESTS)/cyclictest.cpio.gz \
     $(GUESTS)/tcc.cpio.gz $(GUESTS)/vmlinuz-kvm $(GUESTS)/release.cpio.gz \
-    $(GUESTS)/vmlinuz-virtio $(GUESTS)/virtio.cpio.gz $(GUESTS)/disk.img
+    $(GUESTS)/vmlinuz-virtio $(GUESTS)/virtio.cpio.gz
 
 $(MACHINE_CONFIGS): $(GUESTS)/%.cfg: tests/machine/configs/%.cfg
 	@mkdir -p $(@D)
@@ -23,7 +23,7 @@ $(GUESTS)/cyclictest.cpio.gz $(GUESTS)/tcc.cpio.gz: $(GUESTS)/%.cpio.gz:
 	@mkdir -p $(@D)
 	$(Q)ln -sfn ../../$*/initramfs.cpio.gz $@
 
-$(GUESTS)/vmlinuz-virtio $(GUESTS)/virtio.cpio.gz $(GUESTS)/disk.img: $(GUESTS)/%:
+$(GUESTS)/vmlinuz-virtio $(GUESTS)/virtio.cpio.gz: $(GUESTS)/%:
 	@mkdir -p $(@D)
 	$(Q)ln -sfn ../../virtio/$(patsubst vmlinuz-virtio,vmlinuz,$(patsubst virtio.cpio.gz,initramfs.cpio.gz,$*)) $@
 

@@ -39,7 +39,8 @@ static struct virtio_area area_of(unsigned slot, unsigned cap)
     uint32_t bar = pci_get(slot, BAR0 + 4 * byte_of(slot, cap + 4));
     bool io = bar & 1;
 
-    return (struct virtio_area){io, (bar & (io ? ~3u : ~15u)) + pci_get(slot, cap + 8), pci_get(slot, cap + 12)};
+    return (struct virtio_area){io, (bar & (io ? ~3u : ~15u)) + pci_get(slot, cap + 8),
+                                pci_get(slot, cap + 12)};
 }
 
 static void take_area(struct virtio *v, unsigned cap)

@@ -11,7 +11,13 @@
 #define VIRTIO_PACKED   BIT(2)
 
 enum { DESC_NEXT = 1, DESC_WRITE = 2 };
-enum { COMMON_STATUS = 0x14, COMMON_QUEUE = 0x16, COMMON_SIZE = 0x18, COMMON_ENABLE = 0x1c, COMMON_RESET = 0x3a };
+enum {
+    COMMON_STATUS = 0x14,
+    COMMON_QUEUE = 0x16,
+    COMMON_SIZE = 0x18,
+    COMMON_ENABLE = 0x1c,
+    COMMON_RESET = 0x3a
+};
 
 struct virtio_area {
     bool io;
