@@ -36,7 +36,7 @@ static uint32_t any_address(uint32_t *seed)
                                      0xfec00000, 0xe0000000, 0xfffffff0, 0xffffffff, 0xc1000000};
     uint32_t r = any(seed);
 
-    return r & 3 ? ARENA + (r >> 4) % (ARENA_END - ARENA) / 16 * 16 : edges[(r >> 4) % ARRAY_SIZE(edges)];
+    return r & 15 ? ARENA + (r >> 4) % (ARENA_END - ARENA) / 16 * 16 : edges[(r >> 4) % ARRAY_SIZE(edges)];
 }
 
 static uint32_t any_value(uint32_t *seed)
@@ -61,7 +61,7 @@ static void touch_common(struct virtio *v, uint32_t *seed)
     else if (fields[i][0] == 0x16)
         value = any(seed) % 4 ? 0 : value;
     else if (fields[i][0] == 0x14)
-        value = any(seed) % 8 ? 0xf & value : 0;
+        value = any(seed) % 32 ? 0xf & value : 0;
     virtio_set(&v->common, fields[i][0], fields[i][1], value);
     (void)virtio_get(&v->common, any(seed) % 0x40, 1u << any(seed) % 3);
 }
@@ -118,11 +118,11 @@ static void touch_rings(struct virtio *v, uint32_t *seed)
 
     if (area == v->desc) {
         ((volatile uint32_t *)area)[4 * i] = any_address(seed);
-        ((volatile uint32_t *)area)[4 * i + 1] = r % 16 ? 0 : any_value(seed);
-        ((volatile uint32_t *)area)[4 * i + 2] = r & 1 ? r >> 8 & 0x3ff : any_value(seed);
+        ((volatile uint32_t *)area)[4 * i + 1] = r % 256 ? 0 : any_value(seed);
+        ((volatile uint32_t *)area)[4 * i + 2] = r & 0x38 ? r >> 8 & 0x3ff : any_value(seed);
         ((volatile uint32_t *)area)[4 * i + 3] = any(seed) & (r & 2 ? 0x000f0003 : 0xffff0087);
     } else {
-        ((volatile uint16_t *)area)[i] = (uint16_t)any_value(seed);
+        ((volatile uint16_t *)area)[i == 1 ? 4 : i] = (uint16_t)(r & 8 ? any(seed) % 16 : any_value(seed));
         ((volatile uint16_t *)area)[1]++;
     }
 }
@@ -169,12 +169,13 @@ static void one_step(uint32_t *seed)
     uint32_t r = any(seed);
     struct virtio *v = &devices[(r >> 8) % ARRAY_SIZE(slots)];
 
-    if (r % 64 == 0)
+    if (r % 512 == 0)
         touch_config_space(v, seed);
     else
         operations[(r >> 16) % ARRAY_SIZE(operations)](v, seed);
-    if (r % 4096 == 1 && !__atomic_exchange_n(&repairing, 1, __ATOMIC_ACQUIRE)) {
-        put_back((r >> 20) % ARRAY_SIZE(slots));
+    if (r % 128 == 1 && !__atomic_exchange_n(&repairing, 1, __ATOMIC_ACQUIRE)) {
+        for (unsigned i = 0; i < ARRAY_SIZE(slots); i++)
+            put_back(i);
         virtio_set(&v->common, COMMON_STATUS, 1, 0);
         if (virtio_start(v, VIRTIO_EVENTS | VIRTIO_INDIRECT, r >> 24 & 1, (uint16_t)(r >> 25 & 1)))
             repairs++; /* the other CPU may have been in between */
@@ -228,6 +229,8 @@ void guest_main(const struct boot_info *info)
         ;
     check(done[0] == steps && done[1] == steps, "%u operations of each CPU", (unsigned)steps);
     check(repairs > 0, "%u times a device was brought up meanwhile", (unsigned)repairs);
+    for (unsigned i = 0; i < ARRAY_SIZE(slots); i++)
+        put_back(i); /* one may be where another one belongs */
     for (unsigned i = 0; i < ARRAY_SIZE(slots); i++)
         check(works(i, &seed), "device %u works after a reset", slots[i]);
 }
