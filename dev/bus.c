@@ -314,22 +314,12 @@ static bool is_range(const struct bus_table *t, uint64_t first, uint64_t size)
     return false;
 }
 
-/* Where only windows are, or were: those who look at it meanwhile see the one or the other. */
-static void set_window_hints(struct bus *bus)
+/* They stay: who has seen one may use it at any time. A dword may begin three ports before the window. */
+static void set_window_hints(struct bus *bus, const struct bus_range *r)
 {
-    const struct window_table *t = windows_now(&bus->windows);
-    bool is_there[ARRAY_SIZE(bus->hint)] = {false};
-
-    for (const struct window *w = t->windows; w < t->windows + t->count; w++) {
-        if (!(w->first & WINDOW_PORTS))
-            continue;
-        for (unsigned page = (MAX((uint16_t)w->first, 3) - 3) >> 8;
-             page <= ((uint16_t)w->first + w->size - 1) >> 8; page++)
-            is_there[page] = true;
-    }
-    for (unsigned page = 0; page < ARRAY_SIZE(bus->hint); page++) {
-        if (bus->hint[page] == 0 || bus->hint[page] == HINT_WINDOW)
-            __atomic_store_n(&bus->hint[page], is_there[page] ? HINT_WINDOW : 0, __ATOMIC_RELAXED);
+    for (uint64_t page = (MAX(r->first, 3) - 3) >> 8; page <= (r->first + r->size - 1) >> 8; page++) {
+        if (bus->hint[page] == 0)
+            __atomic_store_n(&bus->hint[page], HINT_WINDOW, __ATOMIC_RELEASE);
     }
 }
 
@@ -354,7 +344,8 @@ const char *bus_open_window(struct bus *bus, struct device *device, bool port, c
         return why;
     spin_lock(&bus->windows.lock);
     why = windows_open(&bus->windows, &w);
-    set_window_hints(bus);
+    if (!why && port)
+        set_window_hints(bus, r);
     spin_unlock(&bus->windows.lock);
     return why;
 }
@@ -363,7 +354,6 @@ void bus_close_window(struct bus *bus, bool port, uint64_t first)
 {
     spin_lock(&bus->windows.lock);
     windows_close(&bus->windows, window_place(port, first));
-    set_window_hints(bus);
     spin_unlock(&bus->windows.lock);
 }
 

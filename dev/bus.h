@@ -74,7 +74,7 @@ struct bus_table {
 
 struct bus {
     /* By the first port of an access: 0 when nobody is among these 256, else 1 and a slot to look at first:
-     * the last one if only windows are there. */
+     * the last one if only windows are there, or were. */
     uint8_t hint[BUS_PORTS >> 8];
     struct bus_table ports, memory;
     struct windows windows;

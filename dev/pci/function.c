@@ -23,12 +23,14 @@ uint32_t pci_config_read(struct pci_function *f, unsigned offset, unsigned size)
     return (uint32_t)load_le(f->config + offset, size);
 }
 
+/* A byte that is read-only is not touched: others change the status under their own lock. */
 static void store_writable(struct pci_function *f, unsigned offset, unsigned size, uint32_t value)
 {
     for (unsigned i = 0; i < size; i++) {
         uint8_t mask = f->writable[offset + i], *to = &f->config[offset + i];
 
-        *to = (uint8_t)((*to & ~mask) | (value >> 8 * i & mask));
+        if (mask)
+            *to = (uint8_t)((*to & ~mask) | (value >> 8 * i & mask));
     }
 }
 

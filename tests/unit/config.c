@@ -58,6 +58,7 @@ static void defaults(void **state)
     assert_int_equal(config.vm_count, 1);
     assert_true(vm->valid && vm->x2apic && vm->hlt_exits && vm->pci);
     assert_true(vm->trace);
+    assert_true(!vm->rng && !vm->disk_count && vm->console == CONSOLE_UART);
     for (unsigned i = 0; switches[i]; i++)
         assert_false(config_is_off(vm, switches[i]));
     assert_int_equal(vm->exit_budget_line, 0);
@@ -119,6 +120,25 @@ static void every_key(void **state)
     assert_false(vm->trace);
     for (unsigned i = 0; switches[i]; i++)
         assert_true(config_is_off(vm, switches[i]));
+}
+
+static void virtio_devices(void **state)
+{
+    const struct vm_config *vm = &config.vms[0];
+
+    (void)state;
+    expect("[vm a]\n" GOOD "disk = a.img ro\nrng = on\ndisk = b.img   cow\t4M\nconsole = virtio\n", "");
+    assert_true(vm->rng && vm->console == CONSOLE_VIRTIO);
+    assert_int_equal(vm->disk_count, 2);
+    assert_string_equal(vm->disks[0].file, "a.img");
+    assert_string_equal(vm->disks[1].file, "b.img");
+    assert_int_equal(vm->disks[0].budget, 0);
+    assert_int_equal(vm->disks[1].budget, 4 * MIB);
+    assert_int_equal(vm->disks[1].line - vm->disks[0].line, 2);
+    assert_int_equal(vm->module_count, 0);
+    expect("[vm a]\n" GOOD "disk = a ro\nrng = on\nmodule = m\npci = off\n",
+           "5: a virtio device without PCI, expected pci = on with rng, disk and console = virtio\n");
+    assert_int_equal(vm->module_lines[0], 6);
 }
 
 static void budget_is(const char *setting, unsigned exits, unsigned after_ms)
@@ -260,6 +280,7 @@ static void reports_outside(void **state)
     "commas between\n"
 #define CHANNELS_WANTED ", expected up to 8 names as VMs have them, commas between, none twice\n"
 #define CPUS_WANTED     ", expected numbers from 0 to 255 as in 1-2 or 0,2-3, none twice\n"
+#define DISK_WANTED   "at most 2 of FILE ro or FILE cow SIZE, a multiple of 2M up to 64G\n"
 #define BUDGET_WANTED   "as in 0/s or 20/s after 5s, at most 1000000000 and 3600s\n"
 
 /* Each stands as line 2 of an otherwise good VM. */
@@ -325,6 +346,19 @@ static const struct wrong settings[] = {
     {"on-budget = stop", "2: on-budget without a budget, expected exit-budget = N/s with it\n"},
     {"on-budget = halt", "2: on-budget = 'halt' is no action, expected report or stop\n"
                          "2: on-budget without a budget, expected exit-budget = N/s with it\n"},
+    {"rng = yes", "2: rng = 'yes' is no switch, expected on or off\n"},
+    {"console = hvc0", "2: console = 'hvc0' is no console, expected uart or virtio\n"},
+    {"disk =", "2: disk has no value, expected " DISK_WANTED},
+    {"disk = a", "2: disk = 'a' is no disk, expected " DISK_WANTED},
+    {"disk = a rw", "2: disk = 'a rw' is no disk, expected " DISK_WANTED},
+    {"disk = a ro 2M", "2: disk = 'a ro 2M' is no disk, expected " DISK_WANTED},
+    {"disk = a cow", "2: disk = 'a cow' is no disk, expected " DISK_WANTED},
+    {"disk = a cow 1M", "2: disk = 'a cow 1M' is no disk, expected " DISK_WANTED},
+    {"disk = a cow 0", "2: disk = 'a cow 0' is no disk, expected " DISK_WANTED},
+    {"disk = a cow 66G", "2: disk = 'a cow 66G' is no disk, expected " DISK_WANTED},
+    {"disk = a ro\ndisk = b ro\ndisk = c ro", "4: disk = 'c ro' is no disk, expected " DISK_WANTED},
+    {"rng = on\npci = off",
+     "2: a virtio device without PCI, expected pci = on with rng, disk and console = virtio\n"},
     {"trace = yes", "2: trace = 'yes' is no switch, expected on or off\n"},
     {"vcpus = 2\ncpus = 1", "3: cpus names 1 for 2 vCPUs, expected one CPU each with sched = dedicated\n"},
 };
@@ -497,7 +531,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(defaults),
         cmocka_unit_test(every_key),
-        cmocka_unit_test(budgets),
+        cmocka_unit_test(budgets), cmocka_unit_test(virtio_devices),
         cmocka_unit_test(release),
         cmocka_unit_test(mode_16_loads_at_7c00),
         cmocka_unit_test(reports_outside),

@@ -26,7 +26,7 @@ static uint64_t rflags;
 /* What was done, a letter each, and what comes while it is. */
 static char done[64];
 static unsigned done_count;
-static bool gives_way;
+static bool gives_way, mail_in_work;
 static int pending_vector;
 static uint32_t asked_in_sleep, due_in_timer, due_in_settle, due_in_delivery;
 static void (*in_sleep)(void);
@@ -73,6 +73,15 @@ static void backend_startup(struct vcpu *v UNUSED, unsigned vector)
 {
     note('U');
     assert_int_equal(vector, 0x9a);
+}
+
+/* A device may have something for the guest. */
+static void device_work(struct vm *of)
+{
+    assert_ptr_equal(of, &vm);
+    note('V');
+    if (mail_in_work)
+        vcpu_note(&vcpu, ASKED_MAIL);
 }
 
 struct backend backend = {.get = get,
@@ -199,6 +208,7 @@ static const struct step_of_one {
 } plain[] = {
     {BOTH(ASKED_LEAVE, 0), "", false},   {BOTH(ASKED_FLUSH, 0), "F", false},
     {BOTH(ASKED_RESCHED, 0), "R", true}, {BOTH(ASKED_UNHALT, 0), "", false},
+    {BOTH(ASKED_DEVICES, 0), "V", false},
     {BOTH(ASKED_MAIL, 0), "M", false},   {BOTH(0, DUE_RUN), "", true},
     {BOTH(0, DUE_EOI), "E", false},      {BOTH(0, DUE_TIMER), "T", true},
     {BOTH(0, DUE_IRQ), "D", false},      {BOTH(0, DUE_EVENT), "D", false},
