@@ -127,7 +127,7 @@ static void virtio_devices(void **state)
     const struct vm_config *vm = &config.vms[0];
 
     (void)state;
-    expect("[vm a]\n" GOOD "disk = a.img ro\nrng = on\ndisk = b.img   cow\t4M\nconsole = virtio\n", "");
+    expect("[vm a]\n" GOOD "disk = a.img ro\nrng = on\ndisk = b.img   cow 4M\nconsole = virtio\n", "");
     assert_true(vm->rng && vm->console == CONSOLE_VIRTIO);
     assert_int_equal(vm->disk_count, 2);
     assert_string_equal(vm->disks[0].file, "a.img");
@@ -190,7 +190,8 @@ static void release(void **state)
         "4: unknown key 'release' in [vm a], expected one of load mode module kernel initrd cmdline format "
         "memory vcpus cpus sched smt mitigations weight slice on-exit on-crash max-restarts hlt-exits "
         "cr3-exits channels pv "
-        "pv-off tsc-khz io-delay x2apic pci trace rng disk console exit-budget on-budget hv-timer tpr-shadow apicv posted "
+        "pv-off tsc-khz io-delay x2apic pci trace rng disk console exit-budget on-budget hv-timer tpr-shadow "
+        "apicv posted "
         "ipiv\n");
     assert_int_equal(host->when_done, DONE_REBOOT);
     parse("[host]\nrelease = k\nlog = x\n", 28);
@@ -280,7 +281,7 @@ static void reports_outside(void **state)
     "commas between\n"
 #define CHANNELS_WANTED ", expected up to 8 names as VMs have them, commas between, none twice\n"
 #define CPUS_WANTED     ", expected numbers from 0 to 255 as in 1-2 or 0,2-3, none twice\n"
-#define DISK_WANTED   "at most 2 of FILE ro or FILE cow SIZE, a multiple of 2M up to 64G\n"
+#define DISK_WANTED     "at most 2 of FILE ro or FILE cow SIZE, a multiple of 2M up to 64G\n"
 #define BUDGET_WANTED   "as in 0/s or 20/s after 5s, at most 1000000000 and 3600s\n"
 
 /* Each stands as line 2 of an otherwise good VM. */
@@ -290,7 +291,8 @@ static const struct wrong settings[] = {
      "format memory vcpus cpus sched smt mitigations weight slice on-exit on-crash max-restarts hlt-exits "
      "cr3-exits channels "
      "pv "
-     "pv-off tsc-khz io-delay x2apic pci trace rng disk console exit-budget on-budget hv-timer tpr-shadow apicv posted "
+     "pv-off tsc-khz io-delay x2apic pci trace rng disk console exit-budget on-budget hv-timer tpr-shadow "
+     "apicv posted "
      "ipiv\n"},
     {"cpus = 1-", "2: cpus = '1-' is no set of CPUs" CPUS_WANTED},
     {"cpus = -1", "2: cpus = '-1' is no set of CPUs" CPUS_WANTED},
@@ -529,23 +531,15 @@ static void kvm_features(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(defaults),
-        cmocka_unit_test(every_key),
-        cmocka_unit_test(budgets), cmocka_unit_test(virtio_devices),
-        cmocka_unit_test(release),
-        cmocka_unit_test(mode_16_loads_at_7c00),
-        cmocka_unit_test(reports_outside),
-        cmocka_unit_test(reports_in_vm),
-        cmocka_unit_test(paravirtual),
-        cmocka_unit_test(duplicate_vm),
-        cmocka_unit_test(sizes),
-        cmocka_unit_test(duplicate_vm),
-        cmocka_unit_test(too_many),
-        cmocka_unit_test(long_values),
-        cmocka_unit_test(byte_order_mark),
-        cmocka_unit_test(empty),
-        cmocka_unit_test(garbage),
-        cmocka_unit_test(kvm_features),
+        cmocka_unit_test(defaults),        cmocka_unit_test(every_key),
+        cmocka_unit_test(budgets),         cmocka_unit_test(virtio_devices),
+        cmocka_unit_test(release),         cmocka_unit_test(mode_16_loads_at_7c00),
+        cmocka_unit_test(reports_outside), cmocka_unit_test(reports_in_vm),
+        cmocka_unit_test(paravirtual),     cmocka_unit_test(duplicate_vm),
+        cmocka_unit_test(sizes),           cmocka_unit_test(duplicate_vm),
+        cmocka_unit_test(too_many),        cmocka_unit_test(long_values),
+        cmocka_unit_test(byte_order_mark), cmocka_unit_test(empty),
+        cmocka_unit_test(garbage),         cmocka_unit_test(kvm_features),
         cmocka_unit_test(inherited),
     };
 
