@@ -14,8 +14,16 @@ static bool takes(const struct window *w, uint64_t first, unsigned size)
     return first - w->first < w->size && w->size - (first - w->first) >= size && (w->widths & size);
 }
 
+static inline bool is_it(const struct window *w, uint64_t first, unsigned size, struct window *found)
+{
+    *found =
+        (struct window){ONCE(w->first), ONCE(w->size), ONCE(w->device), ONCE(w->widths), ONCE(w->offset)};
+    return takes(found, first, size);
+}
+
 /* Whatever the table is while it is read, no place behind its end is looked at. */
-static bool find_in(const struct window_table *t, uint64_t first, unsigned size, struct window *found)
+static NOINLINE bool find_in(const struct window_table *t, uint64_t first, unsigned size,
+                             struct window *found, uint32_t *recent)
 {
     unsigned count = MIN(ONCE(t->count), WINDOWS_MAX);
     const struct window *w = t->windows;
@@ -24,9 +32,8 @@ static bool find_in(const struct window_table *t, uint64_t first, unsigned size,
         return false;
     for (unsigned n = count; n > 1; n -= n / 2)
         w += ONCE(w[n / 2].first) <= first ? n / 2 : 0;
-    *found =
-        (struct window){ONCE(w->first), ONCE(w->size), ONCE(w->device), ONCE(w->widths), ONCE(w->offset)};
-    return takes(found, first, size);
+    __atomic_store_n(recent, (uint32_t)(w - t->windows), __ATOMIC_RELAXED);
+    return is_it(w, first, size, found);
 }
 
 static COLD bool find_locked(struct windows *w, uint64_t first, unsigned size, struct window *found)
@@ -34,24 +41,38 @@ static COLD bool find_locked(struct windows *w, uint64_t first, unsigned size, s
     bool there;
 
     spin_lock(&w->lock);
-    there = find_in(windows_now(w), first, size, found);
+    there = find_in(windows_now(w), first, size, found, &w->recent);
     spin_unlock(&w->lock);
     return there;
 }
 
-bool windows_find(struct windows *w, uint64_t first, unsigned size, struct window *found)
+static NOINLINE bool find_anew(struct windows *w, uint64_t first, unsigned size, struct window *found)
 {
-    if (!w->tables[0])
-        return false;
     for (unsigned i = 0; i < TRIES; i++) {
         uint32_t generation = __atomic_load_n(&w->generation, __ATOMIC_ACQUIRE);
-        bool there = find_in(w->tables[generation & 1], first, size, found);
+        bool there = find_in(w->tables[generation & 1], first, size, found, &w->recent);
 
         __atomic_thread_fence(__ATOMIC_ACQUIRE);
         if (likely(ONCE(w->generation) == generation))
             return there;
     }
     return find_locked(w, first, size, found);
+}
+
+/* Mostly it is the one that the last access was for. */
+bool windows_find(struct windows *w, uint64_t first, unsigned size, struct window *found)
+{
+    uint32_t generation = __atomic_load_n(&w->generation, __ATOMIC_ACQUIRE), i = ONCE(w->recent);
+    const struct window_table *t = w->tables[generation & 1];
+
+    if (!t)
+        return false;
+    if (likely(i < ONCE(t->count) && is_it(&t->windows[i], first, size, found))) {
+        __atomic_thread_fence(__ATOMIC_ACQUIRE);
+        if (likely(ONCE(w->generation) == generation))
+            return true;
+    }
+    return find_anew(w, first, size, found);
 }
 
 /* The table that nobody should look at, as the valid one is. */

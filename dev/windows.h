@@ -36,6 +36,7 @@ _Static_assert(sizeof(struct window_table) <= PAGE_SIZE, "one page");
 struct windows {
     struct window_table *tables[2]; /* NULL: no windows are used here */
     uint32_t generation;            /* its last bit says which table is valid */
+    uint32_t recent;                /* a place where something was found: looked at first */
     struct spinlock lock;           /* of those who change them */
 };
 
