@@ -18,7 +18,7 @@ CC      := gcc
 NASM    := nasm
 
 # A folder is one room; its objects.mk lists what is in it, and as `hot` what runs on exits: built for speed, the rest for size.
-ROOMS := boot $(patsubst %,boot/%,start host guest) $(patsubst %,core/%,monitor life report config vm base) vmx vcpu hypercall dev apic sched arch/x86
+ROOMS := boot $(patsubst %,boot/%,start host guest) $(patsubst %,core/%,monitor life report config vm base) vmx vcpu hypercall dev/virtio dev/pci dev apic sched arch/x86
 include $(addsuffix /objects.mk,$(ROOMS))
 OBJECTS := $(addprefix $(BUILD)/,$(objects) $(hot))
 
@@ -71,7 +71,7 @@ $(BUILD)/core/vm/offsets.s: core/vm/offsets.c
 	$(Q)$(CC) $(CFLAGS) -fno-lto -MMD -MP -S -o $@ $<
 
 # --- files of others, built into the image ---
-$(BUILD)/dev/dsdt.aml: dev/dsdt.asl
+$(BUILD)/%.aml: %.asl
 	@mkdir -p $(@D)
 	$(call say,IASL,$@)
 	$(Q)iasl -vs -p $(basename $@) $< > $@.log || { cat $@.log; exit 1; }
@@ -81,7 +81,7 @@ $(BUILD)/font.bin: tools/mkfont
 	$(call say,FONT,$@)
 	$(Q)tools/mkfont > $@
 
-$(BUILD)/core/base/blobs.o: $(BUILD)/dev/dsdt.aml $(BUILD)/font.bin
+$(BUILD)/core/base/blobs.o: $(BUILD)/dev/dsdt.aml $(BUILD)/dev/pci/ssdt.aml $(BUILD)/font.bin
 
 # --- one object each ---
 $(BUILD)/%.o: %.c Makefile

@@ -136,17 +136,54 @@ static bool deliver_to_set(struct vm *vm, const struct message *m)
     return taken;
 }
 
-bool vm_deliver_msi(struct vm *vm, struct msi msi)
+static struct message read_msi(struct msi msi)
 {
-    const struct message m = {
+    return (struct message){
         .destination = (msi.address >> 12 & 0xff) | (msi.address >> 5 & 0x7f) << 8,
         .logical = msi.address & MSI_LOGICAL,
         .mode = ICR_MODE(msi.data),
         .vector = ICR_VECTOR(msi.data),
         .level = msi.data & MSI_LEVEL,
     };
+}
+
+bool vm_deliver_msi(struct vm *vm, struct msi msi)
+{
+    const struct message m = read_msi(msi);
 
     return deliver_to_set(vm, &m);
+}
+
+COLD union msi_route vm_find_route(const struct vm *vm, struct msi msi)
+{
+    const struct message m = read_msi(msi);
+    union msi_route none = {.word = 0},
+                    route = {.vector = (uint8_t)m.vector,
+                             .made = __atomic_load_n(&vm->apic_changes, __ATOMIC_ACQUIRE)};
+
+    if ((m.mode != FIXED && m.mode != LOWEST) || m.vector < FIRST_VECTOR || m.level)
+        return none;
+    for (unsigned i = 0; i < vm->vcpu_count; i++) {
+        if (!hears(vm->vcpus[i], &m))
+            continue;
+        if (route.direct)
+            return none;
+        route.direct = true;
+        route.apic_id = (uint16_t)vm->vcpus[i]->apic_id;
+    }
+    return route.direct ? route : none;
+}
+
+bool vm_post_route(const struct vm *vm, union msi_route route)
+{
+    struct pid *pid;
+
+    if (!route.direct || route.made != __atomic_load_n(&vm->apic_changes, __ATOMIC_RELAXED))
+        return false;
+    pid = pid_table_find(vm->pid_table, route.apic_id);
+    if (pid)
+        vlapic_post_edge(pid, route.vector);
+    return pid;
 }
 
 /* Of the addressed ones those that took it. */

@@ -26,6 +26,26 @@ struct msi {
 /* Delivers it to one or several vCPUs, from any CPU. True when at least one took it. */
 bool vm_deliver_msi(struct vm *vm, struct msi msi);
 
+/* Where a message goes, found out before it is sent: to one vCPU. Zero: not known. */
+union msi_route {
+    struct {
+        bool direct;
+        uint8_t vector;
+        uint16_t apic_id;
+        uint32_t made; /* when vm->apic_changes was this */
+    };
+    uint64_t word;
+};
+
+_Static_assert(sizeof(union msi_route) == 8, "is read and written at once");
+
+/* Of a fixed, edge-triggered message that exactly one vCPU hears; else zero. From any CPU. */
+union msi_route vm_find_route(const struct vm *vm, struct msi msi);
+
+/* One post into its mailbox. False, with nothing sent: zero or no longer true; vm_deliver_msi() knows better.
+ */
+bool vm_post_route(const struct vm *vm, union msi_route route);
+
 /* A fixed interrupt or NMI, as the ICR says, to the APIC IDs first + n for each bit n that is set: how many
  * took it. */
 unsigned vlapic_send_to_set(struct vcpu *sender, const uint64_t set[2], uint32_t first, uint32_t icr);

@@ -91,9 +91,16 @@ bool vlapic_create(struct vcpu *v, const struct placement *p UNUSED)
     return v->lapic != NULL;
 }
 
+/* It may hear other destinations from now on: routes that were found before are not true any more. */
+static void note_change(const struct vcpu *v)
+{
+    __atomic_fetch_add(&v->vm->apic_changes, 1, __ATOMIC_SEQ_CST);
+}
+
 /* IPIs go straight into the mailbox as long as the local APIC takes them. */
 static void publish(const struct vcpu *v)
 {
+    note_change(v);
     if (software_enabled(v->lapic))
         pid_table_set(v->vm->pid_table, v->apic_id, &v->lapic->pid);
     else
@@ -358,8 +365,14 @@ static void write_register(struct vcpu *v, unsigned reg, uint32_t value)
         v->due |= DUE_IRQ;
         break;
     case LAPIC_EOI: end_of_interrupt(v); break;
-    case REG_LDR: set(a, reg, value & 0xff000000); break;
-    case REG_DFR: set(a, reg, value | 0x0fffffff); break;
+    case REG_LDR:
+        set(a, reg, value & 0xff000000);
+        note_change(v);
+        break;
+    case REG_DFR:
+        set(a, reg, value | 0x0fffffff);
+        note_change(v);
+        break;
     case LAPIC_SVR:
         write_svr(v, value);
         v->due |= DUE_IRQ;

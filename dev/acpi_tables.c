@@ -9,7 +9,9 @@
 #define HEADER_SIZE 36
 #define RSDP_SIZE   36
 #define FADT_SIZE   276
+#define MCFG_SIZE   60
 #define XSDT_TABLES 2 /* FADT and MADT; the DSDT hangs on the FADT */
+#define PCI_TABLES  2 /* MCFG and SSDT */
 
 enum { FADT_WBINVD = 1 << 0, FADT_RESET_REGISTER = 1 << 10, FADT_HW_REDUCED = 1 << 20 };
 enum { BOOT_NO_VGA = 1 << 2 }; /* of the FADT's boot flags; "no CMOS RTC" and "8042" stay clear */
@@ -200,29 +202,83 @@ static void put_rsdp(struct writer *w, uint64_t xsdt)
     seal_table(w->data + start, RSDP_SIZE, w->data + start + 32);
 }
 
+/* One segment of one bus. */
+static void put_mcfg(struct writer *w)
+{
+    size_t start = begin_table(w, "MCFG", 1);
+
+    put_value(w, 0, 8);
+    put_value(w, ACPI_TABLES_ECAM_BASE, 8);
+    put_value(w, 0, 2); /* segment */
+    put_value(w, 0, 1); /* first and last bus */
+    put_value(w, 0, 1);
+    put_value(w, 0, 4);
+    ASSERT(w->overflow || w->used - start == MCFG_SIZE);
+    end_table(w, start);
+}
+
+/* Where each table goes: one behind the other. */
+struct plan {
+    unsigned tables;
+    uint64_t xsdt, fadt, madt, mcfg, dsdt, ssdt; /* addresses */
+};
+
+static struct plan plan_tables(uint64_t base, const struct acpi_params *p)
+{
+    struct plan t = {.tables = XSDT_TABLES + (p->pci ? PCI_TABLES : 0)};
+
+    t.xsdt = base + ALIGN_UP(RSDP_SIZE, 16);
+    t.fadt = ALIGN_UP(t.xsdt + HEADER_SIZE + 8 * t.tables, 16);
+    t.madt = ALIGN_UP(t.fadt + FADT_SIZE, 16);
+    t.mcfg =
+        ALIGN_UP(t.madt + 44 + 12 + p->vcpu_count * (size_t)16, 16); /* room for the larger kind of entry */
+    t.dsdt = p->pci ? ALIGN_UP(t.mcfg + MCFG_SIZE, 16) : t.mcfg;
+    t.ssdt = ALIGN_UP(t.dsdt + p->dsdt_size, 16);
+    return t;
+}
+
+static void put_xsdt(struct writer *w, const struct plan *t)
+{
+    const uint64_t tables[XSDT_TABLES + PCI_TABLES] = {t->fadt, t->madt, t->mcfg, t->ssdt};
+    size_t start = begin_table(w, "XSDT", 1);
+
+    for (unsigned i = 0; i < t->tables; i++)
+        put_value(w, tables[i], 8);
+    end_table(w, start);
+}
+
+/* Up to where the plan has the next one. */
+static void pad_to(struct writer *w, uint64_t base, uint64_t at)
+{
+    if (w->overflow)
+        return;
+    ASSERT(base + w->used <= at);
+    put_zeros(w, at - base - w->used);
+}
+
 /* The root pointer comes first: some look for it only at the start of an area. */
 size_t acpi_tables_build(uint8_t *buffer, size_t size, gpa_t base, const struct acpi_params *p, gpa_t *rsdp)
 {
     struct writer w = {.data = buffer, .size = size};
-    uint64_t xsdt = base.value + ALIGN_UP(RSDP_SIZE, 16),
-             fadt = ALIGN_UP(xsdt + HEADER_SIZE + 8 * XSDT_TABLES, 16);
-    uint64_t madt = ALIGN_UP(fadt + FADT_SIZE, 16), dsdt;
-    size_t start;
+    const struct plan t = plan_tables(base.value, p);
 
     ASSERT(base.value % 16 == 0 && base.value + size <= 4 * GIB);
-    put_rsdp(&w, xsdt);
-    start = begin_table(&w, "XSDT", 1);
-    ASSERT(w.overflow || start == xsdt - base.value);
-    put_value(&w, fadt, 8);
-    put_value(&w, madt, 8);
-    end_table(&w, start);
-    dsdt = ALIGN_UP(madt + 44 + 12 + p->vcpu_count * (size_t)16, 16); /* room for the larger kind of entry */
-    put_fadt(&w, dsdt);
+    put_rsdp(&w, t.xsdt);
+    pad_to(&w, base.value, t.xsdt);
+    put_xsdt(&w, &t);
+    pad_to(&w, base.value, t.fadt);
+    put_fadt(&w, t.dsdt);
+    pad_to(&w, base.value, t.madt);
     put_madt(&w, p);
-    ASSERT(w.overflow || w.used <= dsdt - base.value);
-    if (!w.overflow)
-        put_zeros(&w, dsdt - base.value - w.used);
+    pad_to(&w, base.value, t.mcfg);
+    if (p->pci)
+        put_mcfg(&w);
+    pad_to(&w, base.value, t.dsdt);
     put_block(&w, p->dsdt, p->dsdt_size);
+    if (p->pci) {
+        pad_to(&w, base.value, t.ssdt);
+        put_block(&w, p->pci, p->pci_size);
+    }
     *rsdp = base;
     return w.overflow ? 0 : w.used;
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The ACPI tables of a guest (ACPI Specification 6.5): root pointer, XSDT, hardware-reduced FADT, MADT, and
- * the DSDT compiled from dev/dsdt.asl.
+ * the DSDT compiled from dev/dsdt.asl; with PCI, the SSDT compiled from dev/pci/ssdt.asl, and MCFG (PCI
+ * Firmware Specification 3.3).
  */
 #pragma once
 
@@ -9,12 +10,15 @@
 
 #define ACPI_TABLES_LAPIC_BASE  0xfee00000u
 #define ACPI_TABLES_IOAPIC_BASE 0xfec00000u
+#define ACPI_TABLES_ECAM_BASE   0xe0000000u
 
 struct acpi_params {
     unsigned vcpu_count;
     const uint32_t *apic_ids; /* one per vCPU; 255 and above as x2APIC entries */
     const void *dsdt;         /* a whole table, header included */
     size_t dsdt_size;
+    const void *pci; /* the same of PCI; NULL: the guest has none */
+    size_t pci_size;
 };
 
 /*

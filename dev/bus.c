@@ -8,7 +8,9 @@
 #define ONES(size)     (UINT64_MAX >> (64 - 8 * (size)))
 
 _Static_assert(BUS_QWORD < 16 && ADDRESS_BITS <= 60, "a key holds width and address");
-_Static_assert(BUS_MAX_RANGES <= UINT8_MAX, "a hint holds any place + 1");
+#define HINT_WINDOW (BUS_MAX_RANGES + 1)
+_Static_assert(HINT_WINDOW <= UINT8_MAX, "a hint holds any place + 1");
+_Static_assert(KEY(BUS_BYTE, 0) == WINDOW_PORTS, "behind any address");
 
 /* --- lookup --- */
 
@@ -29,7 +31,9 @@ static const struct bus_slot *find_port(const struct bus *bus, unsigned port, un
     const struct bus_slot *s = &bus->ports.slots[bus->hint[port >> 8] - 1];
     uint64_t key = KEY(size, port);
 
-    return likely(key - s->key <= s->last) ? s : find_slot(&bus->ports, key);
+    if (likely(key - s->key <= s->last))
+        return s;
+    return s == &bus->ports.slots[BUS_MAX_RANGES] ? NULL : find_slot(&bus->ports, key);
 }
 
 static uint32_t read_port(const struct bus_slot *s, unsigned port, unsigned size)
@@ -52,6 +56,36 @@ static void write_port(const struct bus_slot *s, unsigned port, unsigned size, u
     spin_unlock(&d->lock);
 }
 
+/* --- windows --- */
+
+/* Addresses and ports of windows are in one table. */
+static uint64_t window_place(bool port, uint64_t at)
+{
+    return port ? WINDOW_PORTS | at : at;
+}
+
+static bool window_port_read(struct bus *bus, unsigned port, unsigned size, uint32_t *value)
+{
+    struct window_access w;
+
+    if (!windows_find(&bus->windows, WINDOW_PORTS | port, size, &w))
+        return false;
+    *value &= w.device->ops->port_read(w.device->context, w.offset, size);
+    return true;
+}
+
+static bool window_port_write(struct bus *bus, unsigned port, unsigned size, uint32_t value)
+{
+    struct window_access w;
+
+    if (!windows_find(&bus->windows, WINDOW_PORTS | port, size, &w))
+        return false;
+    w.device->ops->port_write(w.device->context, w.offset, size, value);
+    return true;
+}
+
+/* --- ports --- */
+
 /* The bytes of an access that nobody takes whole. A byte behind the last port is nobody's. */
 static COLD bool read_split(struct bus *bus, unsigned port, unsigned size, uint32_t *value)
 {
@@ -59,11 +93,12 @@ static COLD bool read_split(struct bus *bus, unsigned port, unsigned size, uint3
 
     for (unsigned i = 0; i < size; i++) {
         const struct bus_slot *s = find_slot(&bus->ports, KEY(BUS_BYTE, port + i));
+        uint32_t byte = 0xff;
 
-        if (!s)
-            continue;
-        *value &= ~(0xffu << 8 * i) | (read_port(s, port + i, 1) & 0xff) << 8 * i;
-        answered = true;
+        if (s)
+            byte = read_port(s, port + i, 1) & 0xff;
+        answered |= s || window_port_read(bus, port + i, 1, &byte);
+        *value &= ~(0xffu << 8 * i) | byte << 8 * i;
     }
     return answered;
 }
@@ -75,10 +110,9 @@ static COLD bool write_split(struct bus *bus, unsigned port, unsigned size, uint
     for (unsigned i = 0; i < size; i++) {
         const struct bus_slot *s = find_slot(&bus->ports, KEY(BUS_BYTE, port + i));
 
-        if (!s)
-            continue;
-        write_port(s, port + i, 1, value >> 8 * i & 0xff);
-        answered = true;
+        if (s)
+            write_port(s, port + i, 1, value >> 8 * i & 0xff);
+        answered |= s || window_port_write(bus, port + i, 1, value >> 8 * i & 0xff);
     }
     return answered;
 }
@@ -88,7 +122,7 @@ bool bus_find_port_read(struct bus *bus, uint16_t port, unsigned size, uint32_t 
     const struct bus_slot *s = find_port(bus, port, size);
 
     if (!s)
-        return size > 1 && read_split(bus, port, size, value);
+        return window_port_read(bus, port, size, value) || (size > 1 && read_split(bus, port, size, value));
     *value &= read_port(s, port, size);
     return true;
 }
@@ -98,8 +132,30 @@ bool bus_find_port_write(struct bus *bus, uint16_t port, unsigned size, uint32_t
     const struct bus_slot *s = find_port(bus, port, size);
 
     if (!s)
-        return size > 1 && write_split(bus, port, size, value);
+        return window_port_write(bus, port, size, value) || (size > 1 && write_split(bus, port, size, value));
     write_port(s, port, size, value);
+    return true;
+}
+
+/* --- memory --- */
+
+static bool window_mmio_read(struct bus *bus, uint64_t at, unsigned size, uint64_t *value)
+{
+    struct window_access w;
+
+    if (at >> ADDRESS_BITS || !windows_find(&bus->windows, at, size, &w))
+        return false;
+    *value &= w.device->ops->mmio_read(w.device->context, w.offset, size);
+    return true;
+}
+
+static bool window_mmio_write(struct bus *bus, uint64_t at, unsigned size, uint64_t value)
+{
+    struct window_access w;
+
+    if (at >> ADDRESS_BITS || !windows_find(&bus->windows, at, size, &w))
+        return false;
+    w.device->ops->mmio_write(w.device->context, w.offset, size, value & ONES(size));
     return true;
 }
 
@@ -115,7 +171,7 @@ bool bus_mmio_read(struct bus *bus, gpa_t at, unsigned size, uint64_t *value)
 
     *value = ONES(size);
     if (!s)
-        return false;
+        return window_mmio_read(bus, at.value, size, value);
     d = s->device;
     spin_lock(&d->lock);
     *value &= d->ops->mmio_read(d->context, (unsigned)at.value + s->delta, size);
@@ -129,7 +185,7 @@ bool bus_mmio_write(struct bus *bus, gpa_t at, unsigned size, uint64_t value)
     struct device *d;
 
     if (!s)
-        return false;
+        return window_mmio_write(bus, at.value, size, value);
     d = s->device;
     spin_lock(&d->lock);
     d->ops->mmio_write(d->context, (unsigned)at.value + s->delta, size, value & ONES(size));
@@ -236,6 +292,70 @@ const char *bus_add_memory(struct bus *bus, struct device *device, const struct 
     if (!why)
         add_slots(&bus->memory, device, r);
     return why;
+}
+
+/* --- windows come and go --- */
+
+void bus_use_windows(struct bus *bus, void *pages)
+{
+    bus->windows.tables[0] = pages;
+    bus->windows.tables[1] = (void *)((uint8_t *)pages + PAGE_SIZE);
+}
+
+/* A range of any width has bytes of it. */
+static bool is_range(const struct bus_table *t, uint64_t first, uint64_t size)
+{
+    for (const struct bus_slot *s = t->slots; s < t->slots + t->count; s++) {
+        unsigned width = (unsigned)(s->key >> 60);
+        uint64_t begins = s->key - KEY(width, 0);
+
+        if (begins - first < size || first - begins < s->last + width)
+            return true;
+    }
+    return false;
+}
+
+/* They stay: who has seen one may use it at any time. A dword may begin three ports before the window. */
+static void set_window_hints(struct bus *bus, const struct bus_range *r)
+{
+    for (uint64_t page = (MAX(r->first, 3) - 3) >> 8; page <= (r->first + r->size - 1) >> 8; page++) {
+        if (bus->hint[page] == 0)
+            __atomic_store_n(&bus->hint[page], HINT_WINDOW, __ATOMIC_RELEASE);
+    }
+}
+
+static const char *refuse_window(const struct bus *bus, bool port, const struct bus_range *r)
+{
+    uint64_t limit = port ? BUS_PORTS : BIT(ADDRESS_BITS);
+
+    if (!r->size || r->first >= limit || r->size > limit - r->first)
+        return "is empty or goes beyond the end";
+    return is_range(port ? &bus->ports : &bus->memory, r->first, r->size) ? "overlaps a range" : NULL;
+}
+
+const char *bus_open_window(struct bus *bus, struct device *device, bool port, const struct bus_range *r)
+{
+    const struct window w = {window_place(port, r->first), r->size, device, r->widths, r->offset};
+    const char *why = refuse_window(bus, port, r);
+
+    ASSERT(bus->windows.tables[0]);
+    ASSERT(port ? device->ops->port_read && device->ops->port_write
+                : device->ops->mmio_read && device->ops->mmio_write);
+    if (why)
+        return why;
+    spin_lock(&bus->windows.lock);
+    why = windows_open(&bus->windows, &w);
+    if (!why && port)
+        set_window_hints(bus, r);
+    spin_unlock(&bus->windows.lock);
+    return why;
+}
+
+void bus_close_window(struct bus *bus, bool port, uint64_t first)
+{
+    spin_lock(&bus->windows.lock);
+    windows_close(&bus->windows, window_place(port, first));
+    spin_unlock(&bus->windows.lock);
 }
 
 const char *bus_attach(struct bus *bus, struct device *device)

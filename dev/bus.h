@@ -15,15 +15,15 @@
  *
  * What is nobody's reads as ones, and writes to it are ignored.
  *
- * Ranges that come, go and move while the guest runs (BARs of PCI) are not there yet, and belong here: the
- * writer fills a second pair of tables under a lock of the bus and publishes it by its address, so that a
- * lookup on another CPU sees the old ranges or the new ones and pays nothing for it. The old pair may be
- * filled again when each vCPU has been out of its handler once.
+ * Ranges that come, go and move while the guest runs are windows (dev/windows.h). They take bytes whatever
+ * the width of an access is: none overlaps another window or a range. No lock is taken for their accesses:
+ * what is behind them locks what it must.
  */
 #pragma once
 
 #include "arch/x86/spinlock.h"
 #include "arch/x86/types.h"
+#include "dev/windows.h"
 
 #define BUS_MAX_RANGES  32 /* in ports and in memory each; one of two widths counts twice */
 #define BUS_MAX_DEVICES 16
@@ -33,9 +33,9 @@
 enum bus_width { BUS_BYTE = 1, BUS_WORD = 2, BUS_DWORD = 4, BUS_QWORD = 8 };
 
 /*
- * What a device does; all under its lock. offset is from the start of the range, on top of the range's own.
- * Accesses are as wide as the range takes; what is read beyond that is cut off. NULL: it has no such ranges,
- * or nothing to do.
+ * What a device does; all under its lock, but for accesses by a window. offset is from the start of the
+ * range, on top of the range's own. Accesses are as wide as the range takes; what is read beyond that is cut
+ * off. NULL: it has no such ranges, or nothing to do.
  */
 struct device_ops {
     const char *name;
@@ -69,14 +69,15 @@ struct bus_slot {
 
 struct bus_table {
     unsigned count;
-    struct bus_slot slots[BUS_MAX_RANGES];
+    struct bus_slot slots[BUS_MAX_RANGES + 1]; /* the last one takes nothing */
 };
 
 struct bus {
-    /* By the first port of an access: 0 when nobody is among these 256, else 1 and a slot to look at first.
-     */
+    /* By the first port of an access: 0 when nobody is among these 256, else 1 and a slot to look at first:
+     * the last one if only windows are there, or were. */
     uint8_t hint[BUS_PORTS >> 8];
     struct bus_table ports, memory;
+    struct windows windows;
     unsigned device_count;
     struct device *devices[BUS_MAX_DEVICES];
 };
@@ -89,6 +90,16 @@ struct bus {
 const char *bus_attach(struct bus *bus, struct device *device);
 const char *bus_add_ports(struct bus *bus, struct device *device, const struct bus_range *range);
 const char *bus_add_memory(struct bus *bus, struct device *device, const struct bus_range *range);
+
+/* Two zeroed pages, while the VM is built: from then on there may be windows. */
+void bus_use_windows(struct bus *bus, void *pages);
+
+/*
+ * From any CPU, while the guest runs: a window at a port (else an address); once it is open, all CPUs find it
+ * there. NULL, or why it is refused, as above. Closing one that is not there does nothing.
+ */
+const char *bus_open_window(struct bus *bus, struct device *device, bool port, const struct bus_range *range);
+void bus_close_window(struct bus *bus, bool port, uint64_t first);
 
 /* Each device once, in the order in which they were attached. */
 void bus_reset(struct bus *bus);

@@ -6,3 +6,4 @@ hot += dev/pc.o
 objects += dev/power.o
 objects += dev/rtc.o
 hot += dev/uart.o
+hot += dev/windows.o

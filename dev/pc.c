@@ -45,10 +45,12 @@ struct pc {
 
 /* --- UART: its line goes to the console, its interrupt to a pin --- */
 
-static void set_pin(struct pc *pc, unsigned pin, bool level)
+void pc_set_pin(struct vm *vm, unsigned pin, bool level)
 {
+    struct pc *pc = vm->pc;
+
     spin_lock(&pc->devices[IOAPIC].lock);
-    vioapic_set_pin(pc->vm, &pc->ioapic, pin, level);
+    vioapic_set_pin(vm, &pc->ioapic, pin, level);
     spin_unlock(&pc->devices[IOAPIC].lock);
 }
 
@@ -75,7 +77,9 @@ static void console_writable(void *context)
 
 static void uart_irq(void *context, bool level)
 {
-    set_pin(context, UART_PIN, level);
+    const struct pc *pc = context;
+
+    pc_set_pin(pc->vm, UART_PIN, level);
 }
 
 /* Hands over what was typed, as far as the UART takes it. */
@@ -83,6 +87,8 @@ static void feed(struct pc *pc)
 {
     struct vm *vm = pc->vm;
 
+    if (vm->typed && vm->input_tail != vm->input_head && vm->typed(vm))
+        return;
     while (vm->input_tail != vm->input_head && uart_receive(&pc->uart, vm->input[vm->input_tail % VM_INPUT]))
         vm->input_tail++;
 }
@@ -112,6 +118,18 @@ static void serial_reset(void *context)
 
     uart_reset(&pc->uart);
     pc->vm->input_head = pc->vm->input_tail = 0;
+}
+
+unsigned pc_take_input(struct vm *vm, void *bytes, unsigned n)
+{
+    struct spinlock *lock = &vm->pc->devices[SERIAL].lock;
+    unsigned taken = 0;
+
+    spin_lock(lock);
+    for (uint8_t *to = bytes; taken < n && vm->input_tail != vm->input_head; taken++)
+        to[taken] = vm->input[vm->input_tail++ % VM_INPUT];
+    spin_unlock(lock);
+    return taken;
 }
 
 void pc_input(struct vm *vm, uint8_t byte)
@@ -302,8 +320,12 @@ static bool write_reset_vector(struct vm *vm)
 bool pc_write_firmware(struct vm *vm, struct image *image)
 {
     uint32_t ids[VM_MAX_VCPUS];
-    struct acpi_params params = {
-        .vcpu_count = vm->vcpu_count, .apic_ids = ids, .dsdt = dsdt_aml, .dsdt_size = dsdt_aml_size};
+    struct acpi_params params = {.vcpu_count = vm->vcpu_count,
+                                 .apic_ids = ids,
+                                 .dsdt = dsdt_aml,
+                                 .dsdt_size = dsdt_aml_size,
+                                 .pci = vm->pci ? pci_aml : NULL,
+                                 .pci_size = pci_aml_size};
     void *buffer = guest_map(vm, gpa(ACPI_BASE), ACPI_SIZE);
 
     ASSERT(vm->vcpu_count > 0 && vm->vcpu_count <= ARRAY_SIZE(ids));

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The machine a guest sees: a legacy-free PC with one UART, RTC, I/O APIC and ACPI power control, and nothing
- * else. vm->bus finds them.
+ * The machine a guest sees: a legacy-free PC with one UART, RTC, I/O APIC and ACPI power control. vm->bus
+ * finds them, and what dev/pci/ adds.
  */
 #pragma once
 
@@ -13,5 +13,11 @@ bool pc_write_firmware(struct vm *vm, struct image *image);
 void pc_reset(struct vm *vm);
 void pc_destroy(struct vm *vm);
 
+/* Of what was typed for it, when that is not for its UART (vm->typed): at most n bytes; how many. */
+unsigned pc_take_input(struct vm *vm, void *bytes, unsigned n);
+
 /* A key typed on the console for this VM, for its UART. */
 void pc_input(struct vm *vm, uint8_t byte);
+
+/* A pin of its I/O APIC, for devices that are not here; from any CPU. */
+void pc_set_pin(struct vm *vm, unsigned pin, bool level);

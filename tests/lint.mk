@@ -19,7 +19,7 @@ $(CALLS)/%.o: %.asm $(BUILD)/offsets.inc
 	$(call say,CALLS,$<)
 	$(Q)$(NASM) $(NASMFLAGS) -MD $(@:.o=.d) -MP -o $@ $<
 
-$(CALLS)/core/base/blobs.o: $(BUILD)/dev/dsdt.aml $(BUILD)/font.bin
+$(CALLS)/core/base/blobs.o: $(BUILD)/dev/dsdt.aml $(BUILD)/dev/pci/ssdt.aml $(BUILD)/font.bin
 
 -include $(CALL_OBJECTS:.o=.d)
 

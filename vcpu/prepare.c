@@ -35,6 +35,13 @@ static bool flush(struct vcpu *v)
     return true;
 }
 
+static bool work_for_devices(struct vcpu *v)
+{
+    vcpu_take(v, ASKED_DEVICES);
+    v->vm->device_work(v->vm);
+    return true;
+}
+
 /* --- waiting --- */
 
 /* Who has changed the tables waits until this CPU has seen it: the kick for that may have come already. */
@@ -83,6 +90,8 @@ static bool wait_for_event(struct vcpu *v, bool interrupts)
             vcpu_take(v, ASKED_LEAVE | ASKED_MAIL); /* both are looked at from here on */
         if (must_leave(v))
             return vcpu_end_run(v, RUN_LEFT);
+        if (v->asked & ASKED_DEVICES)
+            work_for_devices(v);
         vlapic_update(v);
         if ((interrupts && vlapic_pending(v) >= 0) || (v->asked & (ASKED_NMI | ASKED_INIT)) ||
             state_of(v)->nmi || take_unhalt(v))
@@ -159,6 +168,8 @@ static bool take_init_and_startup(struct vcpu *v)
             return vcpu_end_run(v, RUN_LEFT);
         if (v->activity != WAIT_FOR_SIPI)
             break; /* to a CPU that runs SIPI means nothing */
+        if (v->asked & ASKED_DEVICES)
+            work_for_devices(v);
         vcpu_take(v, ASKED_MAIL | ASKED_UNHALT |
                          ASKED_NMI); /* it hears nothing else, but for an NMI behind SIPI */
         if (asked & ASKED_NMI) {
@@ -254,17 +265,27 @@ static bool deliver_step(struct vcpu *v)
 
 /* False: the run ends. In the order of the bits; a step may make a later one due. */
 static bool (*const steps[])(struct vcpu *v) = {
-    ASKED(LEAVE) = leave_step,     ASKED(FLUSH) = flush,           ASKED(RESCHED) = reschedule,
-    ASKED(INIT) = become_active,   ASKED(STARTUP) = become_active, ASKED(UNHALT) = keep_unhalt,
-    ASKED(MAIL) = collect_mail,    ASKED(NMI) = take_nmi,          DUE(RUN) = first_entry,
-    DUE(INACTIVE) = become_active, DUE(EOI) = settle_eoi_step,     DUE(TIMER) = look_at_timer,
-    DUE(IRQ) = deliver_step,       DUE(EVENT) = deliver_step,
+    ASKED(LEAVE) = leave_step,
+    ASKED(FLUSH) = flush,
+    ASKED(RESCHED) = reschedule,
+    ASKED(INIT) = become_active,
+    ASKED(STARTUP) = become_active,
+    ASKED(UNHALT) = keep_unhalt,
+    ASKED(DEVICES) = work_for_devices,
+    ASKED(MAIL) = collect_mail,
+    ASKED(NMI) = take_nmi,
+    DUE(RUN) = first_entry,
+    DUE(INACTIVE) = become_active,
+    DUE(EOI) = settle_eoi_step,
+    DUE(TIMER) = look_at_timer,
+    DUE(IRQ) = deliver_step,
+    DUE(EVENT) = deliver_step,
 };
 
 _Static_assert(ARRAY_SIZE(steps) == 32 + __builtin_ctz(DUE_EVENT) + 1 && DUE_ALL < 2 * DUE_EVENT,
                "the last bit has the last one");
 _Static_assert((ASKED_LEAVE | ASKED_FLUSH | ASKED_RESCHED | ASKED_INIT | ASKED_STARTUP | ASKED_UNHALT |
-                ASKED_MAIL | ASKED_NMI) == 0xff,
+                ASKED_DEVICES | ASKED_MAIL | ASKED_NMI) == 0x1ff,
                "each has its own");
 
 /* Each bit once at most: what becomes due behind its step is for the exit after this entry (an EOI that is

@@ -11,6 +11,7 @@ objects += arch/x86/multiboot2.o
 objects += arch/x86/paging.o
 objects += arch/x86/percpu.o
 objects += arch/x86/put_back.o
+objects += arch/x86/random.o
 objects += arch/x86/string.o
 objects += arch/x86/topology.o
 hot += arch/x86/trap.o

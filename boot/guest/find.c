@@ -7,6 +7,8 @@
 #include "core/base/machine.h"
 #include "core/base/panic.h"
 
+#define DISK_SECTOR 512u
+
 /* What needs the file: a VM, or the machine when it is released. */
 static const char *vm_title(const struct vm_config *c)
 {
@@ -66,4 +68,19 @@ bool image_find(const struct vm_config *c, struct image *image)
             return false;
     }
     return true;
+}
+
+/* Sectors are whole: behind the last one is somebody else's memory. */
+bool image_find_disk(const struct vm_config *c, unsigned i)
+{
+    const struct disk_config *disk = &c->disks[i];
+    struct blob blob;
+
+    if (!find_blob(c, disk->line, disk->file, &blob))
+        return false;
+    if (blob.size > 0 && blob.size % DISK_SECTOR == 0)
+        return true;
+    config_refuse(disk->line, "%s disk '%s' has %llu bytes, expected a multiple of %u", vm_title(c),
+                  disk->file, (unsigned long long)blob.size, DISK_SECTOR);
+    return false;
 }

@@ -207,32 +207,43 @@ static unsigned add_entry(struct map_entry *map, unsigned count, uint64_t base, 
     return count;
 }
 
-/* The memory map of a VM: without the hole for video and firmware, and with the ACPI tables as what they are.
- */
-static unsigned guest_memory_map(const struct image *img, const struct piece *ranges, unsigned range_count,
-                                 struct map_entry map[GUEST_MAX_MAP])
+/* The memory map of a VM's RAM: without the hole for video and firmware, and with the ACPI tables as what
+ * they are. */
+static unsigned add_ram(const struct image *img, const struct piece *range,
+                        struct map_entry map[GUEST_MAX_MAP], unsigned count)
 {
     struct piece cuts[2] = {{LOW_END, HOLE_END - LOW_END}, {img->acpi_base.value, img->acpi_size}};
-    unsigned acpi = 1, count = 0;
+    uint64_t at = range->base, end = at + range->size;
+    unsigned acpi = 1;
 
     if (cuts[1].base < cuts[0].base) {
         cuts[1] = cuts[0];
         cuts[0] = (struct piece){img->acpi_base.value, img->acpi_size};
         acpi = 0;
     }
-    for (unsigned i = 0; i < range_count; i++) {
-        uint64_t at = ranges[i].base, end = at + ranges[i].size;
-
-        for (unsigned c = 0; c < ARRAY_SIZE(cuts); c++) {
-            if (!piece_overlaps(&cuts[c], ranges[i].base, ranges[i].size))
-                continue;
-            count = add_entry(map, count, at, cuts[c].base, MEMORY_USABLE);
-            if (c == acpi)
-                count = add_entry(map, count, cuts[c].base, cuts[c].base + cuts[c].size, MEMORY_ACPI);
-            at = MAX(at, cuts[c].base + cuts[c].size);
-        }
-        count = add_entry(map, count, at, end, MEMORY_USABLE);
+    for (unsigned c = 0; c < ARRAY_SIZE(cuts); c++) {
+        if (!piece_overlaps(&cuts[c], range->base, range->size))
+            continue;
+        count = add_entry(map, count, at, cuts[c].base, MEMORY_USABLE);
+        if (c == acpi)
+            count = add_entry(map, count, cuts[c].base, cuts[c].base + cuts[c].size, MEMORY_ACPI);
+        at = MAX(at, cuts[c].base + cuts[c].size);
     }
+    return add_entry(map, count, at, end, MEMORY_USABLE);
+}
+
+/* Of a VM: its RAM, and what is reserved beside it. */
+static unsigned guest_memory_map(const struct image *img, const struct piece *ranges, unsigned range_count,
+                                 struct map_entry map[GUEST_MAX_MAP])
+{
+    uint64_t reserved = img->reserved_base.value, end = reserved + img->reserved_size;
+    unsigned count = 0, i = 0;
+
+    while (i < range_count && ranges[i].base < reserved)
+        count = add_ram(img, &ranges[i++], map, count);
+    count = add_entry(map, count, reserved, end, MEMORY_RESERVED);
+    while (i < range_count)
+        count = add_ram(img, &ranges[i++], map, count);
     return count;
 }
 

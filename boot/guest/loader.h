@@ -38,6 +38,8 @@ struct image {
     gpa_t acpi_rsdp; /* the guest's ACPI root pointer, already in guest memory */
     gpa_t acpi_base; /* pages that hold the ACPI tables: shown to the guest as type 3 (ACPI) */
     uint64_t acpi_size;
+    gpa_t reserved_base; /* addresses of devices, beside the RAM: shown as type 2 (reserved) */
+    uint64_t reserved_size;
 };
 
 /* What the first instruction finds; registers not named here are zero, interrupts are off. */

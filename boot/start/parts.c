@@ -8,6 +8,8 @@
 #include "core/vm/channel.h"
 #include "core/vm/shared_pages.h"
 #include "dev/pc.h"
+#include "dev/pci/pci.h"
+#include "dev/virtio/devices.h"
 #include "sched/sched.h"
 
 /* Which backend it is, is known at run time only. */
@@ -49,6 +51,8 @@ const struct vm_part vm_parts[] = {
      .firmware = pc_write_firmware,
      .reset = pc_reset,
      .destroy = pc_destroy},
+    {.name = "PCI", .create = pci_create, .firmware = pci_show_ecam},
+    {.name = "virtio", .create = virtio_create},
     {.name = "shared pages",
      .create = shared_pages_create,
      .create_vcpu = shared_pages_create_vcpu,

@@ -115,7 +115,7 @@ static void set_key(struct parser *p, const struct key *key, unsigned *given, st
         fail(p, "%s has no value, expected %s", key->name, key->expected);
         return;
     }
-    if (again && vm->module_count < IMAGE_MAX_MODULES)
+    if (again && key->line == 0 && vm->module_count < IMAGE_MAX_MODULES)
         vm->module_lines[vm->module_count] = p->line;
     if (key->line != 0)
         store_le(base + key->line, p->line, sizeof(unsigned));
@@ -187,6 +187,17 @@ static void check_flat(struct parser *p, struct vm_config *vm)
     }
 }
 
+/* All of them are on PCI. */
+static void check_devices(struct parser *p, const struct vm_config *vm)
+{
+    unsigned line = vm->console == CONSOLE_VIRTIO ? vm->console_line : 0;
+
+    line = vm->rng ? vm->rng_line : vm->disk_count ? vm->disks[0].line : line;
+    if (line != 0 && !vm->pci)
+        fail_at(p, line,
+                "a virtio device without PCI, expected pci = on with rng, disk and console = virtio");
+}
+
 static void check_budget(struct parser *p, const struct vm_config *vm)
 {
     if (vm->exit_budget_line != 0 && vm->sched != SCHED_DEDICATED)
@@ -210,6 +221,7 @@ static void end_section(struct parser *p)
         fail_at(p, vm->cpus_line, "cpus names %u for %u vCPUs, expected one CPU each with sched = dedicated",
                 cpu_count(&vm->cpus), vm->vcpus);
     check_flat(p, vm);
+    check_devices(p, vm);
     check_budget(p, vm);
     p->vm = NULL;
 }
@@ -255,6 +267,7 @@ static void begin_vm(struct parser *p, struct span name)
         .x2apic = true,
         .pv = PV_KVM,
         .trace = true,
+        .pci = true,
     };
     memcpy(vm->name, name.at, name.size);
 }

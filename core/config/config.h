@@ -13,6 +13,7 @@
 #define CONFIG_NAME_SIZE    32
 #define CONFIG_MAX_CHANNELS 32
 #define VM_MAX_CHANNELS     8
+#define VM_MAX_DISKS        2
 #define CONFIG_FILE_SIZE    128
 #define CONFIG_LINE_SIZE    1024
 #define CONFIG_MAX_SWITCHES 16
@@ -30,6 +31,8 @@ enum pv { PV_NONE, PV_SKERRY, PV_KVM };
 enum smt { SMT_UNSAID, SMT_OWN, SMT_SHARED };
 /* Against what processors give away: what this one needs, nothing, all that it can do. */
 enum mitigations { MITIGATIONS_UNSAID, MITIGATIONS_AUTO, MITIGATIONS_OFF, MITIGATIONS_FULL };
+/* Where a VM's keys go, and what it has beside the UART. */
+enum vm_console { CONSOLE_UART, CONSOLE_VIRTIO };
 enum sched_class { SCHED_DEDICATED, SCHED_SHARED };
 
 struct choice {
@@ -39,6 +42,12 @@ struct choice {
 
 /* What pv-off may name, and the bits of KVM's leaf that it stands for; the last one has no name. */
 extern const struct choice config_kvm_features[];
+
+struct disk_config {
+    char file[CONFIG_FILE_SIZE];
+    uint64_t budget; /* bytes of it that may be changed; 0: it is read-only */
+    unsigned line;
+};
 
 struct vm_config {
     char name[CONFIG_NAME_SIZE];
@@ -73,6 +82,12 @@ struct vm_config {
     enum smt smt; /* as said, else as [host] says */
     enum mitigations mitigations; /* so, too */
     bool trace;                   /* its exits are recorded; default on */
+    bool pci;                     /* it has a PCI bus; default on */
+    bool rng;                     /* it has a source of random bytes; default off */
+    enum vm_console console;
+    struct disk_config disks[VM_MAX_DISKS];
+    unsigned disk_count;
+    unsigned rng_line, console_line, disk_line; /* the last of disks */
     struct exit_budget {
         unsigned exits, after_ms; /* a second, from so much time of the guest's life on */
     } exit_budget;

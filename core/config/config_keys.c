@@ -13,6 +13,7 @@
 #define MAX_BUDGET    1000000000
 #define MAX_AFTER_MS  3600000
 #define ADDRESS_LIMIT (4 * GIB)
+#define MAX_COW       (64 * GIB)
 
 /* What is refused names these in words: `expected` of the keys, and core/config/config.c. */
 _Static_assert(CONFIG_MAX_VCPUS == 64 && CONFIG_MAX_CPUS == 256 && MAX_WEIGHT == 10000,
@@ -23,6 +24,7 @@ _Static_assert(CONFIG_NAME_SIZE == 31 + 1 && IMAGE_MAX_MODULES == 8 && VM_MAX_CH
 _Static_assert(MIN_TSC_KHZ == 1000 && MAX_TSC_KHZ == 20000000 && MIN_SLICE_US == 100 &&
                    MAX_SLICE_US == 1000 * 1000,
                "as tsc-khz and slice");
+_Static_assert(VM_MAX_DISKS == 2 && MAX_COW == 64 * GIB, "as disk");
 _Static_assert(MAX_BUDGET == 1000000000 && MAX_AFTER_MS == 3600 * 1000, "as exit-budget");
 
 static bool set_memory(const struct key *key, struct span value, void *field)
@@ -155,6 +157,26 @@ static bool set_module(const struct key *key, struct span value, void *field)
     return set_text(key, value, vm->modules[vm->module_count++]);
 }
 
+/* "FILE ro", or "FILE cow 64M": what may be changed of it. */
+static bool set_disk(const struct key *key UNUSED, struct span value, void *field)
+{
+    struct vm_config *vm = field;
+    struct disk_config *disk = &vm->disks[vm->disk_count];
+    struct span file = span_cut(&value, ' '), how = span_cut(&value, ' ');
+    uint64_t budget = 0;
+
+    if (vm->disk_count == VM_MAX_DISKS || file.size == 0 || file.size >= sizeof(disk->file))
+        return false;
+    if (span_equals(how, "cow") ? !set_memory(key, value, &budget) || budget > MAX_COW
+                                : !span_equals(how, "ro") || value.size != 0)
+        return false;
+    memcpy(disk->file, file.at, file.size);
+    disk->budget = budget;
+    disk->line = vm->disk_line;
+    vm->disk_count++;
+    return true;
+}
+
 static bool take_cpu_number(struct span s, uint64_t *cpu)
 {
     return span_take_number(&s, cpu) && s.size == 0 && *cpu < CONFIG_MAX_CPUS;
@@ -253,6 +275,7 @@ const struct choice config_kvm_features[] = {{"clock", 1 << 0 | 1 << 3},
                                              {"sched-yield", 1 << 13},
                                              {"msi-dest", 1 << 15},
                                              {NULL, 0}};
+static const struct choice consoles[] = {{"uart", CONSOLE_UART}, {"virtio", CONSOLE_VIRTIO}, {NULL, 0}};
 static const struct choice delays[] = {{"exit", false}, {"pass", true}, {NULL, 0}};
 static const struct choice reactions[] = {{"report", false}, {"stop", true}, {NULL, 0}};
 static const struct choice smts[] = {{"own", SMT_OWN}, {"shared", SMT_SHARED}, {NULL, 0}};
@@ -331,7 +354,12 @@ static const struct key vm_keys[] = {
      &khz_limits},
     {"io-delay", set_choice, "treatment", "exit or pass", VM(pass_io_delay), 0, delays},
     {"x2apic", set_choice, "switch", "on or off", VM(x2apic), 0, switches},
+    {"pci", set_choice, "switch", "on or off", VM(pci), 0, switches},
     {"trace", set_choice, "switch", "on or off", VM(trace), 0, switches},
+    {"rng", set_choice, "switch", "on or off", VM(rng), VM_AT(rng_line), switches},
+    {"disk", set_disk, "disk", "at most 2 of FILE ro or FILE cow SIZE, a multiple of 2M up to 64G", 0,
+     CONFIG_FILE_SIZE, VM_AT(disk_line), NULL},
+    {"console", set_choice, "console", "uart or virtio", VM(console), VM_AT(console_line), consoles},
     {"exit-budget", set_budget, "budget", "as in 0/s or 20/s after 5s, at most 1000000000 and 3600s",
      VM(exit_budget), VM_AT(exit_budget_line), NULL},
     {"on-budget", set_choice, "action", "report or stop", VM(stop_on_budget), VM_AT(on_budget_line),
@@ -372,7 +400,7 @@ const struct key_table config_vm_keys = {vm_keys, ARRAY_SIZE(vm_keys)};
 
 bool config_key_repeats(const struct key *key)
 {
-    return key->set == set_module;
+    return key->set == set_module || key->set == set_disk;
 }
 
 bool config_key_may_be_empty(const struct key *key)

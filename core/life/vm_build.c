@@ -2,6 +2,7 @@
 /* How a VM comes into being: what its configuration asks for against what is there, then its parts, then its
  * images. */
 #include "arch/x86/layout.h"
+#include "arch/x86/random.h"
 #include "arch/x86/string.h"
 #include "core/base/log.h"
 #include "core/base/machine.h"
@@ -33,13 +34,30 @@ static bool check_memory(const struct vm_config *c)
 {
     uint64_t pages = c->memory / PAGE_SIZE;
 
+    for (unsigned i = 0; i < c->disk_count; i++)
+        pages += c->disks[i].budget / PAGE_SIZE;
+
     if (pages + pages / 256 + 64 <= memory_free_pages())
         return true;
     config_refuse(c->memory_line,
                   "[vm %s] wants %llu MiB of memory, expected at most the %llu MiB that are free", c->name,
-                  (unsigned long long)(c->memory / MIB),
+                  (unsigned long long)(pages * PAGE_SIZE / MIB),
                   (unsigned long long)(memory_free_pages() * PAGE_SIZE / MIB));
     return false;
+}
+
+static bool check_devices(const struct vm_config *c)
+{
+    if (c->rng && !random_present()) {
+        config_refuse(c->rng_line, "[vm %s] has rng = on, expected a processor with RDRAND or RDSEED",
+                      c->name);
+        return false;
+    }
+    for (unsigned i = 0; i < c->disk_count; i++) {
+        if (!image_find_disk(c, i))
+            return false;
+    }
+    return true;
 }
 
 /* --- building --- */
@@ -203,8 +221,8 @@ struct vm *vm_build(const struct vm_config *c, unsigned id)
     struct vm *vm;
 
     ASSERT(id < CONFIG_MAX_VMS && !vms[id]);
-    if (!image_find(c, &image) || !check_processor(c) || !place_vm(c, picked, &place.count) ||
-        !check_memory(c))
+    if (!image_find(c, &image) || !check_processor(c) || !check_devices(c) ||
+        !place_vm(c, picked, &place.count) || !check_memory(c))
         return NULL;
     vm = memory_alloc_zeroed(&account, MEMORY_STATE, ALIGN_UP(sizeof(*vm), PAGE_SIZE) / PAGE_SIZE);
     if (!vm) {

@@ -9,12 +9,14 @@
 #include "core/life/life.h"
 #include "core/monitor/monitor_command.h"
 #include "core/vm/backend.h"
+#include "dev/pci/pci.h"
+#include "dev/virtio/devices.h"
 
 #define ROW      16 /* bytes on a line of memory */
 #define EXAMINED 64 /* bytes, when nobody says how many */
 #define MOST     4096
 
-const char *const monitor_dumps[] = {"vmcs", "regs", "lapic", "ept", NULL};
+const char *const monitor_dumps[] = {"vmcs", "regs", "lapic", "ept", "pci", "virtio", NULL};
 
 /* --- arguments --- */
 
@@ -73,6 +75,19 @@ static void dump_ept(struct vcpu *v, uint64_t at)
     backend.dump_walk(v, gpa(at));
 }
 
+/* Of its VM. */
+static void dump_pci(struct vcpu *v, uint64_t at UNUSED)
+{
+    pci_dump(v->vm);
+}
+
+/* The device at this place of its VM's bus. */
+static void dump_virtio(struct vcpu *v, uint64_t slot)
+{
+    if (slot >= PCI_DEVICES || !virtio_dump(v->vm, (unsigned)slot))
+        print("[vm %s] has no virtio device at 00:%02llx.0\n", v->vm->config->name, (unsigned long long)slot);
+}
+
 /* Has a function look at a vCPU of a VM that stands still, if need be for as long as that takes. */
 static void look_at_vcpu(struct vcpu *v, void (*at_it)(struct vcpu *v, uint64_t at), uint64_t at)
 {
@@ -94,15 +109,15 @@ static void look_at_vcpu(struct vcpu *v, void (*at_it)(struct vcpu *v, uint64_t 
 void monitor_dump(const struct config *config, const char *const words[])
 {
     static void (*const dumps[])(struct vcpu * v, uint64_t at) = {
-        command_dump_control, command_dump_registers, dump_lapic, dump_ept};
+        command_dump_control, command_dump_registers, dump_lapic, dump_ept, dump_pci, dump_virtio};
     unsigned i = words_find(words[0], monitor_dumps, ARRAY_SIZE(dumps));
-    bool of_address = i < ARRAY_SIZE(dumps) && dumps[i] == dump_ept;
+    bool of_address = i < ARRAY_SIZE(dumps) && (dumps[i] == dump_ept || dumps[i] == dump_virtio);
     struct vcpu *v;
     uint64_t at = 0;
 
     _Static_assert(ARRAY_SIZE(dumps) + 1 == ARRAY_SIZE(monitor_dumps), "in the order of their names");
     if (i == ARRAY_SIZE(dumps)) {
-        print("'%s' cannot be dumped, expected vmcs, regs, lapic or ept\n", words[0]);
+        print("'%s' cannot be dumped, expected vmcs, regs, lapic, ept, pci or virtio\n", words[0]);
         return;
     }
     v = find_vcpu(config, words[1], of_address ? "" : words[2]);

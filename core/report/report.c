@@ -91,6 +91,8 @@ void report_statistics(const struct vm *vm)
     for (unsigned i = 0; i < vm->vcpu_count; i++)
         report_vcpu(vm->vcpus[i]);
     report_budgets(vm);
+    if (vm->print_devices)
+        vm->print_devices(vm);
     backend.flush_counts(vm, &flushes, &ipis);
     print("[vm %s] second-level tables: %llu flushes, %llu IPIs for them; %llu typed bytes lost\n",
           vm->config->name, (number)flushes, (number)ipis, (number)vm->input_lost);
@@ -155,6 +157,8 @@ void report_end(const struct vm *vm)
     backend.flush_counts(vm, &flushes, &ipis);
     log_info("[vm %s] second-level tables: %llu flushes, %llu IPIs for them", vm->config->name,
              (number)flushes, (number)ipis);
+    if (vm->print_devices)
+        vm->print_devices(vm);
     if (vm->console.lost)
         log_error("[vm %s] %llu bytes of its output lost: the guest did not wait for its transmitter",
                   vm->config->name, (number)vm->console.lost);

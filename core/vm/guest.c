@@ -63,6 +63,13 @@ static INLINED uint8_t *one_piece(const struct vm *vm, gpa_t at, size_t n)
     return offset % PAGE_2M + n <= PAGE_2M ? ram_pointer(vm, offset) : NULL;
 }
 
+bool guest_is_ram(const struct vm *vm, gpa_t at, uint64_t n)
+{
+    uint64_t offset;
+
+    return n && (one_piece(vm, at, n) || ram_offset(vm, at, n, &offset));
+}
+
 void *guest_map(const struct vm *vm, gpa_t at, size_t n)
 {
     uint64_t offset;
@@ -128,10 +135,15 @@ bool guest_read(const struct vm *vm, gpa_t from, void *to, size_t n)
 
 bool guest_write(struct vm *vm, gpa_t to, const void *from, size_t n)
 {
+    uint8_t *piece = n ? one_piece(vm, to, n) : NULL;
     uint64_t offset;
 
-    if (!ram_offset(vm, to, n, &offset) || closed_in_ram(vm, to, n))
+    if ((!piece && !ram_offset(vm, to, n, &offset)) || closed_in_ram(vm, to, n))
         return false;
+    if (likely(piece != NULL)) {
+        memcpy(piece, from, n);
+        return true;
+    }
     for (size_t step; n; n -= step, offset += step, from = (const uint8_t *)from + step) {
         step = MIN(n, PAGE_2M - offset % PAGE_2M);
         memcpy(ram_pointer(vm, offset), from, step);

@@ -13,6 +13,9 @@ struct vm;
 #define GUEST_STATISTICS UINT64_C(0xfef00000)
 #define GUEST_CHANNELS   UINT64_C(0xfef40000)
 
+/* Whether n bytes from there are all the guest's RAM; any values. */
+bool guest_is_ram(const struct vm *vm, gpa_t at, uint64_t n);
+
 /*
  * Copy n bytes from or to guest memory. False, with nothing done, unless the whole range is the guest's RAM,
  * and for a write none of it closed.

@@ -105,8 +105,9 @@ _Static_assert(MAX_CPUS == CONFIG_MAX_CPUS && MAX_CPUS == ACPI_MAX_CPUS, "any ma
     0x10u                     /* SIPI, with its vector in bits 31:24; an INIT takes back what came before it \
                                */
 #define ASKED_UNHALT    0x20u /* KVM's kick: HLT ends, or does not begin, whatever IF says */
-#define ASKED_MAIL      0x40u /* the mailbox has something that software collects */
-#define ASKED_NMI       0x80u
+#define ASKED_DEVICES   0x40u /* vm->device_work */
+#define ASKED_MAIL      0x80u /* the mailbox has something that software collects */
+#define ASKED_NMI       0x100u
 #define ASKED_VECTOR(a) ((a) >> 24)
 
 #define ASKED_STARTUP_BITS (ASKED_STARTUP | 0xff000000u)
@@ -172,12 +173,18 @@ struct vm {
     const struct vm_config *config;
     unsigned id; /* place in vms[] and in the configuration, from 0; VPIDs derive from it */
     struct account account;
-    struct account built; /* what it held when it was ready: it never changes again */
-    uint64_t memory;      /* bytes of RAM */
-    hpa_t *ram;           /* host address of each 2 MiB of RAM, in guest order without the hole */
-    void *backend;        /* struct vmx_vm */
-    struct bus *bus;      /* finds its devices (dev/bus.h), */
-    struct pc *pc;        /* which are here */
+    struct account built;      /* what it held when it was ready: it never changes again */
+    uint64_t memory;           /* bytes of RAM */
+    hpa_t *ram;                /* host address of each 2 MiB of RAM, in guest order without the hole */
+    void *backend;             /* struct vmx_vm */
+    struct bus *bus;           /* finds its devices (dev/bus.h), */
+    struct pc *pc;             /* which are here, */
+    struct virtio_pci *virtio; /* those of virtio (dev/virtio/devices.h) */
+    /* What a device has left to do, or heard of elsewhere, on one of its vCPUs (ASKED_DEVICES). */
+    void (*device_work)(struct vm *vm);
+    bool (*typed)(struct vm *vm); /* under the UART's lock. NULL, or false: it is for the UART */
+    void (*print_devices)(const struct vm *vm);  /* what they have done so far; NULL: there are none */
+    struct pci *pci;                             /* but for what is on PCI; NULL: the VM has none */
     void (*eoi)(struct vm *vm, unsigned vector); /* a local APIC has ended a level-triggered interrupt */
     /* Whether any of n bytes of its RAM is write-protected (core/vm/guest.h), as its backend says; NULL: none
      * is. */
@@ -186,8 +193,9 @@ struct vm {
         sharing; /* taken to protect RAM, and to register what the hypervisor will write to there */
     struct sched_vcpu *sched;    /* places of its vCPUs in run queues, by number; NULL: they own their CPUs */
     struct pid_table *pid_table; /* the mailboxes of its vCPUs */
-    unsigned guards;             /* against what the processor gives away of it (vcpu/guards.h) */
-    uint32_t kvm_features;       /* that the guest is offered (hypercall/kvm_abi.h) */
+    uint32_t apic_changes; /* counts when its local APICs come to hear other destinations (apic/ipi.h) */
+    unsigned guards;       /* against what the processor gives away of it (vcpu/guards.h) */
+    uint32_t kvm_features; /* that the guest is offered (hypercall/kvm_abi.h) */
     struct vcpu *vcpus[VM_MAX_VCPUS];
     unsigned vcpu_count;
     bool tsc_started;        /* its TSCs count from the first entry of vCPU 0: */

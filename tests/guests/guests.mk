@@ -20,12 +20,14 @@ GUEST_cr3-switch := $(GUEST_MEASURE)
 GUEST_random := lib/second_cpu.c lib/trampoline.asm
 GUEST_pv := lib/second_cpu.c lib/trampoline.asm
 GUEST_protect := lib/second_cpu.c lib/trampoline.asm
+GUEST_virtio := lib/virtio.c $(GUEST_MEASURE)
+GUEST_virtio-hostile := lib/virtio.c lib/second_cpu.c lib/trampoline.asm
 GUEST_worker := lib/second_cpu.c lib/trampoline.asm
 GUEST_timer-lateness := $(GUEST_MEASURE)
 # Those with the header of Multiboot2 can take Skerry's own place: they see the bare machine, too.
 GUEST_NAMES2 := apic-cost cr3-switch inherit ipi-cost timer-lateness
 GUEST_NAMES := ac-loop apic-basic apic-smp attack breakpoints budget call-fuzz calls channel cli-loop cr-xcr crasher delay-port ear exits flood gap hello impostor ioapic-uart keeper locks mixed msr-port-fuzz nap neighbour \
-    off-memory protect pv random rep-outs reset secret share storm triple-fault vmx-insn words worker xcr0 $(GUEST_NAMES2)
+    off-memory pci-walk protect pv random rep-outs reset secret share storm triple-fault virtio virtio-hostile vmx-insn words worker xcr0 $(GUEST_NAMES2)
 GUEST_FLAT := flat16 flat32
 GUEST_COMMON := lib/trap_stubs.asm lib/apic.c lib/bootinfo.c lib/console.c lib/traps.c
 
@@ -43,7 +45,11 @@ guest_objects = $(patsubst %,$(GUESTS)/obj/%.o,$(basename $(1)))
 GUEST_ALL_OBJECTS := $(sort $(call guest_objects,$(GUEST_COMMON) lib/start.asm lib/start2 \
     $(foreach g,$(GUEST_NAMES),$(g).c $(GUEST_$(g)))))
 GUEST_FILES := $(GUEST_NAMES:%=$(GUESTS)/%.elf) $(GUEST_FLAT:%=$(GUESTS)/%.bin) $(GUESTS)/hello2.elf \
-    $(GUESTS)/hello2-64.elf
+    $(GUESTS)/hello2-64.elf $(GUESTS)/disk.img
+
+$(GUESTS)/disk.img: tests/guests/make-disk
+	@mkdir -p $(@D)
+	$(Q)tests/guests/make-disk $@
 
 .PHONY: guests
 guests: $(GUEST_FILES)

@@ -4,7 +4,8 @@
 # The configurations stand beside the files that they name.
 MACHINE_CONFIGS := $(patsubst tests/machine/configs/%,$(GUESTS)/%,$(wildcard tests/machine/configs/*.cfg))
 MACHINE_LINKS := $(GUESTS)/vmlinuz $(GUESTS)/initramfs.cpio.gz $(GUESTS)/vmlinuz-trixie $(GUESTS)/cyclictest.cpio.gz \
-    $(GUESTS)/tcc.cpio.gz $(GUESTS)/vmlinuz-kvm $(GUESTS)/release.cpio.gz
+    $(GUESTS)/tcc.cpio.gz $(GUESTS)/lspci.cpio.gz $(GUESTS)/vmlinuz-kvm $(GUESTS)/release.cpio.gz \
+    $(GUESTS)/vmlinuz-virtio $(GUESTS)/virtio.cpio.gz
 
 $(MACHINE_CONFIGS): $(GUESTS)/%.cfg: tests/machine/configs/%.cfg
 	@mkdir -p $(@D)
@@ -18,9 +19,13 @@ $(GUESTS)/vmlinuz-trixie:
 	@mkdir -p $(@D)
 	$(Q)ln -sfn ../../guests/trixie/vmlinuz $@
 
-$(GUESTS)/cyclictest.cpio.gz $(GUESTS)/tcc.cpio.gz: $(GUESTS)/%.cpio.gz:
+$(GUESTS)/cyclictest.cpio.gz $(GUESTS)/tcc.cpio.gz $(GUESTS)/lspci.cpio.gz: $(GUESTS)/%.cpio.gz:
 	@mkdir -p $(@D)
 	$(Q)ln -sfn ../../$*/initramfs.cpio.gz $@
+
+$(GUESTS)/vmlinuz-virtio $(GUESTS)/virtio.cpio.gz: $(GUESTS)/%:
+	@mkdir -p $(@D)
+	$(Q)ln -sfn ../../virtio/$(patsubst vmlinuz-virtio,vmlinuz,$(patsubst virtio.cpio.gz,initramfs.cpio.gz,$*)) $@
 
 $(GUESTS)/vmlinuz-kvm:
 	@mkdir -p $(@D)
@@ -37,6 +42,8 @@ machine-linux:
 	$(Q)tools/fetch-kernel --suite trixie || echo 'machine: no kernel of Debian trixie: its test is skipped'
 	$(Q)tests/linux/cyclictest/fetch || echo 'machine: no cyclictest: its test is skipped'
 	$(Q)tests/linux/tcc/fetch || echo 'machine: no tcc: its test is skipped'
+	$(Q)tests/linux/lspci/fetch || echo 'machine: no lspci: its test is skipped'
+	$(Q)tests/linux/virtio/fetch || echo 'machine: no virtio modules: their tests are skipped'
 
 machine-files: $(GUEST_FILES) $(MACHINE_CONFIGS) $(MACHINE_LINKS) $(GUESTS)/linux-pv.cpio.gz
 

@@ -56,8 +56,9 @@ static void defaults(void **state)
     (void)state;
     expect("[vm a]\nkernel = vmlinuz\nmemory = 64M\n", "");
     assert_int_equal(config.vm_count, 1);
-    assert_true(vm->valid && vm->x2apic && vm->hlt_exits);
+    assert_true(vm->valid && vm->x2apic && vm->hlt_exits && vm->pci);
     assert_true(vm->trace);
+    assert_true(!vm->rng && !vm->disk_count && vm->console == CONSOLE_UART);
     for (unsigned i = 0; switches[i]; i++)
         assert_false(config_is_off(vm, switches[i]));
     assert_int_equal(vm->exit_budget_line, 0);
@@ -88,7 +89,7 @@ static void every_key(void **state)
            "cmdline = console=ttyS0 a#b x=\"#\" # gone\nformat = flat\nload = 0x8000\nmode=16\n"
            "memory = 1G\nvcpus = 3\ncpus = 0, 2-3,70\nsched = shared\nweight = 250\nslice=2ms\non-exit = "
            "restart\n"
-           "on-crash=poweroff\nmax-restarts = 7\nhlt-exits = off\nx2apic = off\nhv-timer = off\n"
+           "on-crash=poweroff\nmax-restarts = 7\nhlt-exits = off\nx2apic = off\npci = off\nhv-timer = off\n"
            "tsc-khz = 2400000\ntpr-shadow = off\napicv = off\nposted = off\nipiv = off\ntrace = off",
            "");
     assert_string_equal(config.host.focus, "edge");
@@ -115,9 +116,29 @@ static void every_key(void **state)
     assert_int_equal(vm->format, IMAGE_FLAT);
     assert_int_equal(vm->tsc_khz, 2400000);
     assert_false(vm->x2apic);
+    assert_false(vm->pci);
     assert_false(vm->trace);
     for (unsigned i = 0; switches[i]; i++)
         assert_true(config_is_off(vm, switches[i]));
+}
+
+static void virtio_devices(void **state)
+{
+    const struct vm_config *vm = &config.vms[0];
+
+    (void)state;
+    expect("[vm a]\n" GOOD "disk = a.img ro\nrng = on\ndisk = b.img   cow 4M\nconsole = virtio\n", "");
+    assert_true(vm->rng && vm->console == CONSOLE_VIRTIO);
+    assert_int_equal(vm->disk_count, 2);
+    assert_string_equal(vm->disks[0].file, "a.img");
+    assert_string_equal(vm->disks[1].file, "b.img");
+    assert_int_equal(vm->disks[0].budget, 0);
+    assert_int_equal(vm->disks[1].budget, 4 * MIB);
+    assert_int_equal(vm->disks[1].line - vm->disks[0].line, 2);
+    assert_int_equal(vm->module_count, 0);
+    expect("[vm a]\n" GOOD "disk = a ro\nrng = on\nmodule = m\npci = off\n",
+           "5: a virtio device without PCI, expected pci = on with rng, disk and console = virtio\n");
+    assert_int_equal(vm->module_lines[0], 6);
 }
 
 static void budget_is(const char *setting, unsigned exits, unsigned after_ms)
@@ -169,7 +190,9 @@ static void release(void **state)
         "4: unknown key 'release' in [vm a], expected one of load mode module kernel initrd cmdline format "
         "memory vcpus cpus sched smt mitigations weight slice on-exit on-crash max-restarts hlt-exits "
         "cr3-exits channels pv "
-        "pv-off tsc-khz io-delay x2apic trace exit-budget on-budget hv-timer tpr-shadow apicv posted ipiv\n");
+        "pv-off tsc-khz io-delay x2apic pci trace rng disk console exit-budget on-budget hv-timer tpr-shadow "
+        "apicv posted "
+        "ipiv\n");
     assert_int_equal(host->when_done, DONE_REBOOT);
     parse("[host]\nrelease = k\nlog = x\n", 28);
     assert_false(host->release.valid);
@@ -258,6 +281,7 @@ static void reports_outside(void **state)
     "commas between\n"
 #define CHANNELS_WANTED ", expected up to 8 names as VMs have them, commas between, none twice\n"
 #define CPUS_WANTED     ", expected numbers from 0 to 255 as in 1-2 or 0,2-3, none twice\n"
+#define DISK_WANTED     "at most 2 of FILE ro or FILE cow SIZE, a multiple of 2M up to 64G\n"
 #define BUDGET_WANTED   "as in 0/s or 20/s after 5s, at most 1000000000 and 3600s\n"
 
 /* Each stands as line 2 of an otherwise good VM. */
@@ -267,7 +291,9 @@ static const struct wrong settings[] = {
      "format memory vcpus cpus sched smt mitigations weight slice on-exit on-crash max-restarts hlt-exits "
      "cr3-exits channels "
      "pv "
-     "pv-off tsc-khz io-delay x2apic trace exit-budget on-budget hv-timer tpr-shadow apicv posted ipiv\n"},
+     "pv-off tsc-khz io-delay x2apic pci trace rng disk console exit-budget on-budget hv-timer tpr-shadow "
+     "apicv posted "
+     "ipiv\n"},
     {"cpus = 1-", "2: cpus = '1-' is no set of CPUs" CPUS_WANTED},
     {"cpus = -1", "2: cpus = '-1' is no set of CPUs" CPUS_WANTED},
     {"cpus = 3-1", "2: cpus = '3-1' is no set of CPUs" CPUS_WANTED},
@@ -322,6 +348,19 @@ static const struct wrong settings[] = {
     {"on-budget = stop", "2: on-budget without a budget, expected exit-budget = N/s with it\n"},
     {"on-budget = halt", "2: on-budget = 'halt' is no action, expected report or stop\n"
                          "2: on-budget without a budget, expected exit-budget = N/s with it\n"},
+    {"rng = yes", "2: rng = 'yes' is no switch, expected on or off\n"},
+    {"console = hvc0", "2: console = 'hvc0' is no console, expected uart or virtio\n"},
+    {"disk =", "2: disk has no value, expected " DISK_WANTED},
+    {"disk = a", "2: disk = 'a' is no disk, expected " DISK_WANTED},
+    {"disk = a rw", "2: disk = 'a rw' is no disk, expected " DISK_WANTED},
+    {"disk = a ro 2M", "2: disk = 'a ro 2M' is no disk, expected " DISK_WANTED},
+    {"disk = a cow", "2: disk = 'a cow' is no disk, expected " DISK_WANTED},
+    {"disk = a cow 1M", "2: disk = 'a cow 1M' is no disk, expected " DISK_WANTED},
+    {"disk = a cow 0", "2: disk = 'a cow 0' is no disk, expected " DISK_WANTED},
+    {"disk = a cow 66G", "2: disk = 'a cow 66G' is no disk, expected " DISK_WANTED},
+    {"disk = a ro\ndisk = b ro\ndisk = c ro", "4: disk = 'c ro' is no disk, expected " DISK_WANTED},
+    {"rng = on\npci = off",
+     "2: a virtio device without PCI, expected pci = on with rng, disk and console = virtio\n"},
     {"trace = yes", "2: trace = 'yes' is no switch, expected on or off\n"},
     {"vcpus = 2\ncpus = 1", "3: cpus names 1 for 2 vCPUs, expected one CPU each with sched = dedicated\n"},
 };
@@ -492,23 +531,15 @@ static void kvm_features(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(defaults),
-        cmocka_unit_test(every_key),
-        cmocka_unit_test(budgets),
-        cmocka_unit_test(release),
-        cmocka_unit_test(mode_16_loads_at_7c00),
-        cmocka_unit_test(reports_outside),
-        cmocka_unit_test(reports_in_vm),
-        cmocka_unit_test(paravirtual),
-        cmocka_unit_test(duplicate_vm),
-        cmocka_unit_test(sizes),
-        cmocka_unit_test(duplicate_vm),
-        cmocka_unit_test(too_many),
-        cmocka_unit_test(long_values),
-        cmocka_unit_test(byte_order_mark),
-        cmocka_unit_test(empty),
-        cmocka_unit_test(garbage),
-        cmocka_unit_test(kvm_features),
+        cmocka_unit_test(defaults),        cmocka_unit_test(every_key),
+        cmocka_unit_test(budgets),         cmocka_unit_test(virtio_devices),
+        cmocka_unit_test(release),         cmocka_unit_test(mode_16_loads_at_7c00),
+        cmocka_unit_test(reports_outside), cmocka_unit_test(reports_in_vm),
+        cmocka_unit_test(paravirtual),     cmocka_unit_test(duplicate_vm),
+        cmocka_unit_test(sizes),           cmocka_unit_test(duplicate_vm),
+        cmocka_unit_test(too_many),        cmocka_unit_test(long_values),
+        cmocka_unit_test(byte_order_mark), cmocka_unit_test(empty),
+        cmocka_unit_test(garbage),         cmocka_unit_test(kvm_features),
         cmocka_unit_test(inherited),
     };
 

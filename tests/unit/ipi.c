@@ -110,6 +110,73 @@ static void mixed_modes(void **state)
     }
 }
 
+/* --- routes: a message whose way is found before it is sent --- */
+
+static struct msi message_to(uint32_t destination, uint32_t how, uint32_t data)
+{
+    return (struct msi){(uint32_t)(MSI_BASE | (destination & 0xff) << 12 | (destination >> 8) << 5 | how),
+                        data};
+}
+
+/* Who gets it by its route alone: 0 if that is not known. */
+static unsigned by_route(struct msi m)
+{
+    union msi_route route = vm_find_route(&vm, m);
+    bool posted = vm_post_route(&vm, route);
+
+    assert_int_equal(posted, route.direct);
+    return who_gets((int)(m.data & 0xff));
+}
+
+static void routes_to_one(void **state)
+{
+    (void)state;
+    for (unsigned i = 0; i < CPUS; i++) {
+        assert_int_equal(by_route(message_to(i, 0, 0x51)), 1u << i);
+        assert_int_equal(by_route(message_to(i, 0, LOWEST << 8 | 0x51)), 1u << i);
+    }
+    assert_int_equal(by_route(message_to(CPUS, 0, 0x51)), 0);
+    assert_int_equal(by_route(message_to(0x102, 0, 0x51)), 0);
+    assert_int_equal(by_route(message_to(1, 0, NMI << 8 | 0x51)), 0);
+    assert_int_equal(by_route(message_to(1, 0, 15)), 0);
+    assert_int_equal(by_route(message_to(1, 0, (uint32_t)MSI_LEVEL | 0x51)), 0);
+    assert_int_equal(who_got_nmi(), 0);
+}
+
+static void routes_by_logical_destination(void **state)
+{
+    union msi_route route;
+
+    (void)state;
+    for (unsigned i = 0; i < CPUS; i++)
+        write_reg(i, REG_LDR, 1u << (24 + i));
+    assert_int_equal(by_route(message_to(1 << 2, MSI_LOGICAL, 0x51)), 1 << 2);
+    assert_int_equal(by_route(message_to(3, MSI_LOGICAL, 0x51)), 0); /* two of them */
+    assert_int_equal(by_route(message_to(0xff, 0, 0x51)), 0);
+    route = vm_find_route(&vm, message_to(1 << 2, MSI_LOGICAL, 0x51));
+    write_reg(3, REG_LDR, 1u << (24 + 2)); /* now they are two */
+    assert_false(vm_post_route(&vm, route));
+    assert_int_equal(who_gets(0x51), 0);
+    write_reg(3, REG_LDR, 1u << (24 + 3));
+    route = vm_find_route(&vm, message_to(1 << 2, MSI_LOGICAL, 0x51));
+    write_reg(0, REG_DFR, 0x0fffffff);
+    assert_false(vm_post_route(&vm, route));
+}
+
+/* A local APIC that is off takes nothing, also by a route found while it was on. */
+static void routes_end_at_an_apic_that_is_off(void **state)
+{
+    union msi_route route = vm_find_route(&vm, message_to(1, 0, 0x51));
+
+    (void)state;
+    assert_true(vm_post_route(&vm, route));
+    assert_int_equal(who_gets(0x51), 1 << 1);
+    assert_true(write_msr(1, IA32_APIC_BASE, VLAPIC_BASE));
+    assert_false(vm_post_route(&vm, route));
+    assert_false(vm_post_route(&vm, vm_find_route(&vm, message_to(1, 0, 0x51))));
+    assert_false(vm_post_route(&vm, (union msi_route){.word = 0}));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -119,6 +186,10 @@ int main(void)
         XAPIC(lowest_priority_by_the_shadow),
         XAPIC(broadcast_to_clusters),
         XAPIC(mixed_modes),
+        XAPIC(routes_to_one),
+        X2APIC(routes_to_one),
+        XAPIC(routes_by_logical_destination),
+        XAPIC(routes_end_at_an_apic_that_is_off),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -162,6 +162,13 @@ static void memory_map(void **state)
         {0, 0x9c000, 1}, {0x9c000, 0x4000, 3}, {MIB, 3 * GIB - MIB, 1}, {4 * GIB, GIB, 1}};
     static const struct e820 inside[] = {
         {0, 0xa0000, 1}, {MIB, 7 * MIB, 1}, {8 * MIB, 0x4000, 3}, {8 * MIB + 0x4000, 8 * MIB - 0x4000, 1}};
+    static const struct e820 reserved[] = {{0, 0x9c000, 1},
+                                           {0x9c000, 0x4000, 3},
+                                           {MIB, 3 * GIB - MIB, 1},
+                                           {0xe0000000, MIB, 2},
+                                           {4 * GIB, GIB, 1}};
+    static const struct e820 reserved_last[] = {
+        {0, 0x9c000, 1}, {0x9c000, 0x4000, 3}, {MIB, 15 * MIB, 1}, {0xe0000000, MIB, 2}};
 
     (void)state;
     assert_null(load());
@@ -174,6 +181,14 @@ static void memory_map(void **state)
     img.acpi_base = gpa(0x9c000);
     assert_null(load());
     expect_map(low, 4);
+    img.reserved_base = gpa(0xe0000000);
+    img.reserved_size = MIB;
+    assert_null(load());
+    expect_map(reserved, 5);
+    fake_guest_free(vm);
+    vm = fake_guest(16 * MIB);
+    assert_null(load());
+    expect_map(reserved_last, 4);
 }
 
 static void other_places(void **state)

@@ -26,7 +26,7 @@ static uint64_t rflags;
 /* What was done, a letter each, and what comes while it is. */
 static char done[64];
 static unsigned done_count;
-static bool gives_way;
+static bool gives_way, interrupt_in_work;
 static int pending_vector;
 static uint32_t asked_in_sleep, due_in_timer, due_in_settle, due_in_delivery;
 static void (*in_sleep)(void);
@@ -73,6 +73,15 @@ static void backend_startup(struct vcpu *v UNUSED, unsigned vector)
 {
     note('U');
     assert_int_equal(vector, 0x9a);
+}
+
+/* A device may have something for the guest. */
+static void device_work(struct vm *of)
+{
+    assert_ptr_equal(of, &vm);
+    note('V');
+    if (interrupt_in_work)
+        pending_vector = 0x41;
 }
 
 struct backend backend = {.get = get,
@@ -167,7 +176,7 @@ static int set_up(void **unused)
 {
     (void)unused;
     config = (struct vm_config){.vcpus = 2};
-    vm = (struct vm){.config = &config, .vcpu_count = 2, .tsc_offset = 77};
+    vm = (struct vm){.config = &config, .vcpu_count = 2, .tsc_offset = 77, .device_work = device_work};
     vm.state.phase = VM_RUNS;
     memset(&state, 0, sizeof(state));
     memset(&cpu, 0, sizeof(cpu));
@@ -177,7 +186,7 @@ static int set_up(void **unused)
     rflags = BIT(1);
     done_count = 0;
     done[0] = 0;
-    gives_way = false;
+    gives_way = interrupt_in_work = false;
     pending_vector = -1;
     asked_in_sleep = due_in_timer = due_in_settle = due_in_delivery = 0;
     in_sleep = NULL;
@@ -201,11 +210,12 @@ static const struct step_of_one {
     const char *does;
     bool moves;
 } plain[] = {
-    {BOTH(ASKED_LEAVE, 0), "", false},   {BOTH(ASKED_FLUSH, 0), "F", false},
-    {BOTH(ASKED_RESCHED, 0), "R", true}, {BOTH(ASKED_UNHALT, 0), "", false},
-    {BOTH(ASKED_MAIL, 0), "M", false},   {BOTH(0, DUE_RUN), "", true},
-    {BOTH(0, DUE_EOI), "E", false},      {BOTH(0, DUE_TIMER), "T", true},
-    {BOTH(0, DUE_IRQ), "D", false},      {BOTH(0, DUE_EVENT), "D", false},
+    {BOTH(ASKED_LEAVE, 0), "", false},    {BOTH(ASKED_FLUSH, 0), "F", false},
+    {BOTH(ASKED_RESCHED, 0), "R", true},  {BOTH(ASKED_UNHALT, 0), "", false},
+    {BOTH(ASKED_DEVICES, 0), "V", false}, {BOTH(ASKED_MAIL, 0), "M", false},
+    {BOTH(0, DUE_RUN), "", true},         {BOTH(0, DUE_EOI), "E", false},
+    {BOTH(0, DUE_TIMER), "T", true},      {BOTH(0, DUE_IRQ), "D", false},
+    {BOTH(0, DUE_EVENT), "D", false},
 };
 
 static void each_alone(void **unused)
@@ -537,6 +547,27 @@ static void nmi_before_startup(void **unused)
     assert_int_equal(vcpu.pending, 0);
 }
 
+/* A device that has something is worked on in HLT and in the wait for SIPI, and may end the first. */
+static void devices_in_the_wait(void **unused)
+{
+    set_up(unused);
+    rflags = RFLAGS_IF;
+    vcpu.sched = NULL;
+    asked_in_sleep = ASKED_DEVICES;
+    interrupt_in_work = true;
+    assert_true(vcpu_halt(&vcpu));
+    assert_string_equal(done, "bhzguVd");
+    woken();
+    assert_int_equal(vcpu.asked, 0);
+    set_up(unused);
+    vcpu.activity = WAIT_FOR_SIPI;
+    vcpu.pending = BOTH(ASKED_DEVICES, DUE_INACTIVE);
+    assert_false(vcpu_prepare(&vcpu, PREPARE_ALL));
+    assert_int_equal(state.end, RUN_BLOCKED);
+    assert_int_equal(vcpu.asked, 0);
+    assert_true(strchr(done, 'V') && strchr(done, 'V') == strrchr(done, 'V'));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -553,6 +584,7 @@ int main(void)
         cmocka_unit_test_setup(init_and_startup, set_up),
         cmocka_unit_test_setup(reset_by_init, set_up),
         cmocka_unit_test_setup(nmi_before_startup, set_up),
+        cmocka_unit_test_setup(devices_in_the_wait, set_up),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -8,7 +8,7 @@ UNIT := $(BUILD)/unit
 UNIT_balance := sched/balance.c sched/fair.c
 UNIT_words := core/base/words.c core/base/bit_names.c core/base/format.c
 UNIT_acpi_tables := dev/acpi_tables.c arch/x86/acpi.c
-UNIT_bus := dev/bus.c
+UNIT_bus := dev/bus.c dev/windows.c
 UNIT_blackbox := core/base/format.c
 UNIT_caps := core/base/format.c
 UNIT_config := core/config/config.c core/config/config_keys.c core/base/span.c core/base/format.c
@@ -23,7 +23,12 @@ UNIT_mailbox := apic/vioapic.c apic/pid_table.c
 UNIT_guards := core/base/format.c
 UNIT_place := core/base/format.c
 UNIT_latency := core/base/format.c
-UNIT_io := dev/bus.c
+UNIT_io := dev/bus.c dev/windows.c
+UNIT_windows := dev/bus.c dev/windows.c
+UNIT_LIBS_windows := -lpthread
+UNIT_PCI := dev/bus.c dev/windows.c $(patsubst %,dev/pci/%.c,bars function intx msix pci)
+UNIT_pci := $(UNIT_PCI)
+UNIT_msix := $(UNIT_PCI)
 UNIT_ipi := apic/vioapic.c apic/pid_table.c
 UNIT_ipiv := apic/vioapic.c
 UNIT_acpi := arch/x86/acpi.c
@@ -33,6 +38,11 @@ UNIT_LOADERS := boot/guest/loader.c boot/guest/load_firmware.c boot/guest/load_l
 UNIT_load_linux := $(UNIT_LOADERS)
 UNIT_load_multiboot := $(UNIT_LOADERS)
 UNIT_release := boot/host/release_map.c $(UNIT_LOADERS)
+UNIT_ring := dev/virtio/ring.c dev/virtio/split.c dev/virtio/packed.c
+UNIT_VIRTIO := dev/virtio/ring.c dev/virtio/split.c dev/virtio/packed.c dev/virtio/virtio.c dev/virtio/common.c
+UNIT_virtio := $(UNIT_VIRTIO)
+UNIT_virtio_models := $(UNIT_VIRTIO)
+UNIT_block := $(UNIT_VIRTIO) dev/virtio/block.c
 UNIT_pv_eoi := apic/vioapic.c apic/pid_table.c
 UNIT_rights := core/base/ticks.c core/base/format.c
 UNIT_ticks := core/base/ticks.c
@@ -49,9 +59,9 @@ FAIR_VARIANTS := $(patsubst %,$(UNIT)/variant/%.c,counted $(FAIR_MUTANTS))
 # These include the file they test, below a fake CPU (fake_cpu.h) or fake memory (fake_memory.h, fake_ram.h) or a fake wire (fake_wire.h): blackbox,
 # bitmaps, caps, console, cpuid, cr, ept, fair (the scheduling policy, with nothing below it), guards, guest_tsc, io, ipiv, ladder, latency, mailbox, memory, msr, mtrr,
 # paging, place, prepare, pv_eoi, rights, sched_sim (its machine), string, terminal, tlb, topology, trace, vlapic, vlapic_timer, vm_life, walk.
-UNIT_TESTS := acpi acpi_tables balance bitmaps blackbox budget bus caps config console cpuid cr decode devices ept fair format guards guest_tsc hv_timer io ipi ipiv \
-    ladder latency line_edit load_linux load_multiboot mailbox memory msr mtrr multiboot2 paging place prepare pv_eoi release rights sched_mutants sched_sim shadow string \
-    terminal ticks tlb topology trace vioapic vlapic vlapic_timer vm_life walk words
+UNIT_TESTS := acpi acpi_tables balance bitmaps blackbox block budget bus caps config console cpuid cr decode devices ept fair format guards guest_tsc hv_timer io ipi ipiv \
+    ladder latency line_edit load_linux load_multiboot mailbox memory msix msr mtrr multiboot2 paging pci place prepare pv_eoi release rights ring sched_mutants sched_sim shadow string \
+    terminal ticks tlb topology trace vioapic virtio virtio_models vlapic vlapic_timer vm_life walk windows words
 
 UNIT_CC ?= gcc
 UNIT_CFLAGS := -std=gnu11 -I. -DBUILD='"$(BUILD)"' -g -O1 -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes \
@@ -108,7 +118,7 @@ UNIT_OBJECTS += $(FAIR_MUTANTS:%=$(UNIT)/plain/$(UNIT)/variant/%.o) $(SCHED_MUTA
     $(call plain_objects,$(call unit_objects,sched_sim))
 
 .PHONY: unit
-unit: $(UNIT_BINARIES) $(BUILD)/dev/dsdt.aml
+unit: $(UNIT_BINARIES) $(BUILD)/dev/dsdt.aml $(BUILD)/dev/pci/ssdt.aml
 	$(UNIT_Q)tests/unit/run $(BUILD) $(UNIT_TESTS)
 
 -include $(UNIT_OBJECTS:.o=.d)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from .common import ToolError
 
-FILE_KEYS = {"vm": ("kernel", "initrd", "module"), "host": ("release", "release-initrd", "release-module")}
+FILE_KEYS = {"vm": ("kernel", "initrd", "module", "disk"), "host": ("release", "release-initrd", "release-module")}
 
 
 @dataclass(frozen=True)
@@ -41,8 +41,8 @@ def file_names(text):
         key, equals, value = (part.strip() for part in line.partition("="))
         if not (equals and value and key in keys):
             continue
-        # `module = FILE words of its command line`; the other keys take the whole value.
-        names.append((value.split()[0] if key.endswith("module") else value, number))
+        # `module = FILE words of its command line`, `disk = FILE how`; the other keys take the whole value.
+        names.append((value.split()[0] if key.endswith("module") or key == "disk" else value, number))
     return names
 
 

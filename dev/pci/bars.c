@@ -1,0 +1,271 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * BARs: their size and place, and accesses behind them. A BAR is mapped while its kind is switched on and
+ * nothing else is where it is: RAM, the APICs and what lies with them, ECAM, or a BAR that was there before.
+ * Then it is refused, which is counted, and its register keeps what was written; it gets the place as soon as
+ * that is free.
+ */
+#include "dev/pci/pci_state.h"
+
+#include "core/base/panic.h"
+#include "core/vm/guest.h"
+
+#define ADDRESS_LIMIT BIT(52)
+#define APICS_BASE                                                                           \
+    UINT64_C(0xfec00000) /* up to 4 GiB: both kinds of APIC, and the pages of GUEST_CHANNELS \
+                          */
+#define TYPE_IO       1u
+#define TYPE_64       4u
+#define OFFSET_BITS   29 /* a window's offset has the number of the BAR above them */
+#define OFFSET(o)     ((o) & (unsigned)(BIT(OFFSET_BITS) - 1))
+#define BAR_OF(o)     ((o) >> OFFSET_BITS)
+#define MEMORY_WIDTHS (BUS_BYTE | BUS_WORD | BUS_DWORD | BUS_QWORD)
+#define PORT_WIDTHS   (BUS_BYTE | BUS_WORD | BUS_DWORD)
+
+_Static_assert(PCI_MEMORY_SIZE <= BIT(OFFSET_BITS) && PCI_BARS <= BIT(32 - OFFSET_BITS), "both fit");
+_Static_assert(PCI_MEMORY_BASE + PCI_DEVICES * PCI_MEMORY_SIZE <= PCI_MEMORY_END, "each has its own");
+_Static_assert(PCI_IO_BASE + PCI_DEVICES * PCI_IO_SIZE <= BUS_PORTS, "so, too");
+_Static_assert(GUEST_STATISTICS >= APICS_BASE && GUEST_CHANNELS >= APICS_BASE, "in that hole");
+
+/* --- what is behind them --- */
+
+static uint64_t ones(unsigned size)
+{
+    return UINT64_MAX >> (64 - 8 * size);
+}
+
+static bool is_inside(const struct pci_function *f, unsigned bar, unsigned offset, unsigned size)
+{
+    const struct pci_bar *is = &f->places[bar].is;
+
+    return is->kind != PCI_BAR_NONE && offset < is->size && size <= is->size - offset &&
+           (size == 1 || size == 2 || size == 4 || (size == 8 && is->kind != PCI_BAR_IO));
+}
+
+static inline uint64_t read_inside(struct pci_function *f, unsigned bar, unsigned offset, unsigned size)
+{
+    uint64_t value;
+
+    if (bar == f->msix.bar && pci_msix_read(f, offset, size, &value))
+        return value;
+    return f->ops->bar_read ? f->ops->bar_read(f, bar, offset, size) : ones(size);
+}
+
+static inline void write_inside(struct pci_function *f, unsigned bar, unsigned offset, unsigned size,
+                                uint64_t value)
+{
+    if (bar == f->msix.bar && pci_msix_write(f, offset, size, value))
+        return;
+    if (f->ops->bar_write)
+        f->ops->bar_write(f, bar, offset, size, value);
+}
+
+uint64_t pci_bar_read(struct pci_function *f, unsigned bar, unsigned offset, unsigned size)
+{
+    return bar < PCI_BARS && is_inside(f, bar, offset, size) ? read_inside(f, bar, offset, size) : UINT64_MAX;
+}
+
+void pci_bar_write(struct pci_function *f, unsigned bar, unsigned offset, unsigned size, uint64_t value)
+{
+    if (bar < PCI_BARS && is_inside(f, bar, offset, size))
+        write_inside(f, bar, offset, size, value & ones(size));
+}
+
+/* By a window, which lets nothing through that is not inside. */
+static uint64_t memory_read(void *context, unsigned offset, unsigned size)
+{
+    return read_inside(context, BAR_OF(offset), OFFSET(offset), size);
+}
+
+static void memory_write(void *context, unsigned offset, unsigned size, uint64_t value)
+{
+    write_inside(context, BAR_OF(offset), OFFSET(offset), size, value);
+}
+
+static uint32_t io_read(void *context, unsigned offset, unsigned size)
+{
+    return (uint32_t)read_inside(context, BAR_OF(offset), OFFSET(offset), size);
+}
+
+static void io_write(void *context, unsigned offset, unsigned size, uint32_t value)
+{
+    write_inside(context, BAR_OF(offset), OFFSET(offset), size, value);
+}
+
+static const struct device_ops behind_bars = {.name = "PCI function",
+                                              .port_read = io_read,
+                                              .port_write = io_write,
+                                              .mmio_read = memory_read,
+                                              .mmio_write = memory_write};
+
+/* --- where they are --- */
+
+static bool is_ram(const struct vm *vm, uint64_t first, uint64_t size)
+{
+    struct guest_range ranges[GUEST_MAX_RANGES];
+    unsigned count = guest_ranges(vm, ranges);
+
+    for (unsigned i = 0; i < count; i++) {
+        if (first < ranges[i].base.value + ranges[i].size && ranges[i].base.value < first + size)
+            return true;
+    }
+    return false;
+}
+
+static bool is_taken_memory(const struct vm *vm, uint64_t first, uint64_t size)
+{
+    if (first >= ADDRESS_LIMIT - size)
+        return true;
+    return is_ram(vm, first, size) || (first < 4 * GIB && APICS_BASE < first + size);
+}
+
+static uint64_t address_mask(const struct pci_bar *is)
+{
+    uint64_t limit = is->kind == PCI_BAR_MEMORY64 ? UINT64_MAX : UINT32_MAX;
+
+    return limit & ~(uint64_t)(is->size - 1);
+}
+
+static uint64_t read_address(const struct pci_function *f, unsigned bar)
+{
+    const struct pci_bar *is = &f->places[bar].is;
+    unsigned bytes = is->kind == PCI_BAR_MEMORY64 ? 8 : 4;
+
+    return load_le(f->config + PCI_BAR(bar), bytes) & address_mask(is);
+}
+
+/* 0 and all ones are no address, and nobody's mistake. */
+static bool is_switched_on(const struct pci_function *f, unsigned bar, uint64_t at)
+{
+    const struct pci_bar *is = &f->places[bar].is;
+    unsigned needs = is->kind == PCI_BAR_IO ? COMMAND_IO : COMMAND_MEMORY;
+
+    return is->kind != PCI_BAR_NONE && (pci_command(f) & needs) && at != 0 && at != address_mask(is);
+}
+
+/* Where it is no more, others may be. */
+static bool close_place(struct pci_function *f, unsigned bar)
+{
+    struct pci_place *p = &f->places[bar];
+
+    if (p->mapped)
+        bus_close_window(f->vm->bus, p->is.kind == PCI_BAR_IO, p->at);
+    p->refused = false;
+    if (!p->mapped)
+        return false;
+    p->mapped = false;
+    return true;
+}
+
+static bool open_place(struct pci_function *f, unsigned bar)
+{
+    struct pci_place *p = &f->places[bar];
+    bool port = p->is.kind == PCI_BAR_IO;
+    const struct bus_range range = {p->at, p->is.size, port ? PORT_WIDTHS : MEMORY_WIDTHS,
+                                    bar << OFFSET_BITS};
+
+    p->mapped = (port || !is_taken_memory(f->vm, p->at, p->is.size)) &&
+                !bus_open_window(f->vm->bus, &f->device, port, &range);
+    return p->mapped;
+}
+
+/* True: a place has become free. */
+static bool update_place(struct pci_function *f, unsigned bar)
+{
+    struct pci_place *p = &f->places[bar];
+    uint64_t at = read_address(f, bar);
+    bool on = is_switched_on(f, bar, at), freed = false;
+
+    if (p->at != at || !on)
+        freed = close_place(f, bar);
+    p->at = at;
+    if (!on || p->mapped || p->refused || open_place(f, bar))
+        return freed;
+    p->refused = true;
+    f->refused_bars++;
+    return freed;
+}
+
+/* Those that wait for a place. */
+static void retry_refused(struct pci *pci)
+{
+    for (unsigned i = 0; i < PCI_DEVICES * PCI_BARS; i++) {
+        struct pci_function *f = pci->functions[i / PCI_BARS];
+
+        if (f && f->places[i % PCI_BARS].refused)
+            f->places[i % PCI_BARS].refused = !open_place(f, i % PCI_BARS);
+    }
+}
+
+void pci_bars_update(struct pci_function *f)
+{
+    bool freed = false;
+
+    for (unsigned i = 0; i < PCI_BARS; i++)
+        freed |= update_place(f, i);
+    if (freed)
+        retry_refused(f->vm->pci);
+}
+
+/* --- as they are at a reset --- */
+
+static void write_home(struct pci_function *f, unsigned bar)
+{
+    const struct pci_place *p = &f->places[bar];
+    uint32_t type = p->is.kind == PCI_BAR_IO ? TYPE_IO : p->is.kind == PCI_BAR_MEMORY64 ? TYPE_64 : 0;
+
+    if (p->is.kind != PCI_BAR_NONE)
+        store_le(f->config + PCI_BAR(bar), p->home | type, p->is.kind == PCI_BAR_MEMORY64 ? 8 : 4);
+}
+
+void pci_bars_reset(struct pci_function *f)
+{
+    for (unsigned i = 0; i < PCI_BARS; i++)
+        write_home(f, i);
+    pci_bars_update(f);
+}
+
+static const char *refuse_bar(const struct pci_bar *bars, unsigned i)
+{
+    uint32_t size = bars[i].size;
+
+    if (bars[i].kind == PCI_BAR_NONE)
+        return NULL;
+    if (size & (size - 1))
+        return "has a BAR of a size that is no power of two";
+    if (bars[i].kind == PCI_BAR_IO ? size < 4 || size > PCI_IO_SIZE
+                                   : size < PAGE_SIZE || size > PCI_MEMORY_SIZE)
+        return "has a BAR that is too small or too large";
+    if (bars[i].kind == PCI_BAR_MEMORY64 && (i + 1 == PCI_BARS || bars[i + 1].kind != PCI_BAR_NONE))
+        return "has a 64-bit BAR without its second half";
+    return NULL;
+}
+
+static void place_at_home(struct pci_function *f, unsigned bar, uint64_t *next)
+{
+    struct pci_place *p = &f->places[bar];
+
+    *next = ALIGN_UP(*next, p->is.size);
+    p->home = *next;
+    *next += p->is.size;
+    store_le(f->writable + PCI_BAR(bar), address_mask(&p->is), p->is.kind == PCI_BAR_MEMORY64 ? 8 : 4);
+    write_home(f, bar);
+}
+
+const char *pci_bars_init(struct pci_function *f, const struct pci_identity *id)
+{
+    uint64_t memory = PCI_MEMORY_BASE + f->slot * PCI_MEMORY_SIZE, io = PCI_IO_BASE + f->slot * PCI_IO_SIZE,
+             memory_end = memory + PCI_MEMORY_SIZE, io_end = io + PCI_IO_SIZE;
+
+    f->device = (struct device){.ops = &behind_bars, .context = f};
+    for (unsigned i = 0; i < PCI_BARS; i++) {
+        const char *why = refuse_bar(id->bars, i);
+
+        if (why)
+            return why;
+        f->places[i].is = id->bars[i];
+        if (id->bars[i].kind != PCI_BAR_NONE)
+            place_at_home(f, i, id->bars[i].kind == PCI_BAR_IO ? &io : &memory);
+    }
+    return memory > memory_end || io > io_end ? "has more behind its BARs than there is room for" : NULL;
+}

@@ -1,0 +1,13 @@
+# SPDX-License-Identifier: BSD-2-Clause
+hot += dev/virtio/block.o
+objects += dev/virtio/common.o
+objects += dev/virtio/devices.o
+objects += dev/virtio/disk.o
+hot += dev/virtio/packed.o
+hot += dev/virtio/ring.o
+objects += dev/virtio/rng.o
+hot += dev/virtio/split.o
+objects += dev/virtio/vconsole.o
+hot += dev/virtio/virtio.o
+hot += dev/virtio/virtio_pci.o
+hot += dev/virtio/vm_memory.o

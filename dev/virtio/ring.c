@@ -1,0 +1,338 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What both formats of a ring have: where it lies, chains of buffers, and the bytes in them. */
+#include "dev/virtio/ring.h"
+
+#include "arch/x86/string.h"
+#include "core/base/panic.h"
+#include "dev/virtio/ring_inside.h"
+
+/* --- where it lies --- */
+
+struct area {
+    uint64_t at;
+    uint64_t size;
+    unsigned alignment;
+};
+
+static void find_areas(const struct ring_layout *l, struct area areas[3])
+{
+    uint64_t n = l->size;
+
+    areas[0] = (struct area){l->desc, n * DESC_SIZE, 16};
+    areas[1] = l->packed ? (struct area){l->driver, 4, 4} : (struct area){l->driver, 6 + 2 * n, 2};
+    areas[2] = (struct area){l->device, l->packed ? 4 : 6 + 8 * n, 4};
+}
+
+/* NULL, or what is wrong with one of them. */
+static const char *map_areas(struct ring *r)
+{
+    void **const maps[] = {&r->desc, &r->driver, &r->device};
+    struct area areas[3];
+
+    find_areas(&r->layout, areas);
+    for (unsigned i = 0; i < ARRAY_SIZE(areas); i++) {
+        bool to_write = i == 2 || (i == 0 && r->layout.packed);
+
+        if (areas[i].at % areas[i].alignment)
+            return "ring that is not aligned";
+        *maps[i] = r->memory->map(r->memory->context, areas[i].at, areas[i].size, to_write);
+        if (!*maps[i])
+            return "ring outside of RAM";
+    }
+    return NULL;
+}
+
+const char *ring_enable(struct ring *r, const struct ring_memory *memory, const struct ring_layout *l)
+{
+    const char *why;
+
+    if (!l->size || l->size > RING_MAX_SIZE || (l->size & (l->size - 1)))
+        return "ring of a size that is no power of two";
+    *r = (struct ring){.memory = memory, .layout = *l, .next_wrap = true, .used_wrap = true};
+    why = map_areas(r);
+    if (why)
+        *r = (struct ring){0};
+    r->works = !why;
+    return why;
+}
+
+void ring_disable(struct ring *r)
+{
+    *r = (struct ring){0};
+}
+
+bool ring_break(struct ring *r, const char *why)
+{
+    if (!r->fault)
+        r->fault = why;
+    r->works = false;
+    return false;
+}
+
+/* Rings are mapped while they are enabled, and what they are mapped to may be closed meanwhile. */
+static COLD bool check_open(struct ring *r)
+{
+    const char *why = map_areas(r);
+
+    return !why || ring_break(r, why);
+}
+
+bool ring_begin(struct ring *r)
+{
+    return !is_closing(r->memory) || !r->works || check_open(r);
+}
+
+/* --- chains --- */
+
+static bool read_entry(struct ring *r, const uint8_t *table, uint64_t at, struct ring_desc *d)
+{
+    uint64_t words[2];
+
+    if (table) {
+        words[0] = foreign_read64(table);
+        words[1] = foreign_read64(table + 8);
+    } else if (!r->memory->read(r->memory->context, at, words, sizeof(words))) {
+        return ring_break(r, "table outside of RAM");
+    }
+    /* The packed format has an id, which means nothing here, and flags. */
+    *d = (struct ring_desc){words[0], (uint32_t)words[1],
+                            (uint16_t)(words[1] >> (r->layout.packed ? 48 : 32)), (uint16_t)(words[1] >> 48)};
+    return true;
+}
+
+/* The packed format takes its entries in their order. */
+static bool add_entries(struct ring *r, struct ring_chain *c, uint64_t at, unsigned count)
+{
+    const uint8_t *table = r->memory->map(r->memory->context, at, (size_t)count * DESC_SIZE, false);
+    struct ring_desc d = {.flags = DESC_NEXT};
+
+    for (unsigned i = 0; r->layout.packed ? i < count : d.flags & DESC_NEXT;
+         i = r->layout.packed ? i + 1 : d.next) {
+        if (i >= count)
+            return ring_break(r, "next entry outside of its table");
+        if (!read_entry(r, table ? table + i * DESC_SIZE : NULL, at + i * DESC_SIZE, &d))
+            return false;
+        if (d.flags & DESC_INDIRECT)
+            return ring_break(r, "table in a table");
+        if (!ring_add_buffer(r, c, &d))
+            return false;
+    }
+    return true;
+}
+
+bool ring_add_table(struct ring *r, struct ring_chain *c, const struct ring_desc *d)
+{
+    if (!r->layout.indirect)
+        return ring_break(r, "table that was not negotiated");
+    if (d->flags & DESC_NEXT)
+        return ring_break(r, "table that has a next descriptor");
+    if (!d->size || d->size % DESC_SIZE || d->size / DESC_SIZE > r->layout.size)
+        return ring_break(r, "table of a size that cannot be");
+    if (!r->memory->is_ram(r->memory->context, d->at, d->size))
+        return ring_break(r, "table outside of RAM");
+    return add_entries(r, c, d->at, d->size / DESC_SIZE);
+}
+
+/* The writable part stands behind the readable one. More than 32 bits can say is nothing that a device can
+ * take. */
+static void end_chain(struct ring_chain *c)
+{
+    c->writable.segment = c->readable.end;
+    c->writable.end = c->count;
+    if (unlikely(c->readable.left + c->writable.left >= UINT32_MAX))
+        c->readable = c->writable = (struct ring_part){0};
+}
+
+enum ring_pop ring_pop(struct ring *r, struct ring_chain *c)
+{
+    enum ring_pop got;
+
+    if (unlikely(!r->works))
+        return r->fault ? RING_BROKEN : RING_EMPTY;
+    got = r->layout.packed ? packed_pop(r, c) : split_pop(r, c);
+    if (got == RING_CHAIN)
+        end_chain(c);
+    return got;
+}
+
+/* --- bytes --- */
+
+/* The next piece of at most n bytes, which is done then. */
+static inline uint32_t take_piece(struct ring_chain *c, struct ring_part *part, uint32_t n, uint64_t *at)
+{
+    const struct ring_segment *s = &c->segments[part->segment];
+    uint32_t step = MIN(n, s->size - part->done);
+
+    ASSERT(part->segment < part->end && step > 0);
+    *at = s->at + part->done;
+    part->done += step;
+    part->left -= step;
+    if (part->done == s->size) {
+        part->segment++;
+        part->done = 0;
+    }
+    return step;
+}
+
+static inline bool read_bytes(const struct ring_memory *m, uint64_t at, void *to, uint32_t n)
+{
+    if (!is_flat(m, at, n))
+        return m->read(m->context, at, to, n);
+    memcpy(to, m->flat + at, n);
+    return true;
+}
+
+static inline bool write_bytes(const struct ring_memory *m, uint64_t at, const void *from, uint32_t n)
+{
+    if (!is_flat(m, at, n) || is_closing(m))
+        return m->write(m->context, at, from, n);
+    memcpy(m->flat + at, from, n);
+    return true;
+}
+
+static NOINLINE bool get_pieces(struct ring *r, struct ring_chain *c, void *to, uint32_t n)
+{
+    uint64_t at;
+
+    if (n > c->readable.left)
+        return false;
+    for (uint32_t step; n; n -= step, to = (uint8_t *)to + step) {
+        step = take_piece(c, &c->readable, n, &at);
+        if (!read_bytes(r->memory, at, to, step))
+            return false;
+    }
+    return true;
+}
+
+/* The next n bytes, when they are in one piece that needs no function, and done then. Else NULL. */
+static inline uint8_t *flat_piece(const struct ring *r, struct ring_chain *c, struct ring_part *part,
+                                  uint32_t n)
+{
+    const struct ring_segment *s = &c->segments[part->segment];
+    uint64_t at;
+
+    if ((uint64_t)n - 1 >= part->left || n > s->size - part->done)
+        return NULL;
+    at = s->at + part->done;
+    if (!is_flat(r->memory, at, n))
+        return NULL;
+    part->left -= n;
+    part->done += n;
+    if (part->done == s->size) {
+        part->segment++;
+        part->done = 0;
+    }
+    return r->memory->flat + at;
+}
+
+bool ring_get(struct ring *r, struct ring_chain *c, void *to, uint32_t n)
+{
+    const uint8_t *from = flat_piece(r, c, &c->readable, n);
+
+    if (unlikely(!from))
+        return get_pieces(r, c, to, n);
+    memcpy(to, from, n);
+    return true;
+}
+
+bool ring_skip(struct ring_chain *c, uint32_t n)
+{
+    uint64_t at;
+
+    if (n > c->readable.left)
+        return false;
+    while (n)
+        n -= take_piece(c, &c->readable, n, &at);
+    return true;
+}
+
+static NOINLINE bool put_pieces(struct ring *r, struct ring_chain *c, const void *from, uint32_t n)
+{
+    uint64_t at;
+
+    if (n > c->writable.left)
+        return false;
+    for (uint32_t step; n; n -= step, from = (const uint8_t *)from + step) {
+        step = take_piece(c, &c->writable, n, &at);
+        if (!write_bytes(r->memory, at, from, step))
+            return false;
+        c->written += step;
+    }
+    return true;
+}
+
+bool ring_put(struct ring *r, struct ring_chain *c, const void *from, uint32_t n)
+{
+    uint8_t *to = is_closing(r->memory) ? NULL : flat_piece(r, c, &c->writable, n);
+
+    if (unlikely(!to))
+        return put_pieces(r, c, from, n);
+    memcpy(to, from, n);
+    c->written += n;
+    return true;
+}
+
+bool ring_reserve_last(struct ring_chain *c, uint64_t *at)
+{
+    struct ring_segment *s;
+
+    if (!c->writable.left)
+        return false;
+    s = &c->segments[c->writable.end - 1];
+    c->writable.left--;
+    *at = s->at + --s->size;
+    if (!s->size)
+        c->writable.end--;
+    return true;
+}
+
+bool ring_put_last(struct ring *r, struct ring_chain *c, uint64_t at, uint8_t value)
+{
+    if (!write_bytes(r->memory, at, &value, 1))
+        return false;
+    c->written += !c->writable.left; /* nothing is missing before it */
+    return true;
+}
+
+/* --- the two formats --- */
+
+bool ring_has_more(const struct ring *r)
+{
+    if (unlikely(!r->works))
+        return false;
+    return r->layout.packed ? packed_has_more(r) : split_has_more(r);
+}
+
+void ring_push(struct ring *r, const struct ring_chain *c)
+{
+    if (unlikely(!r->works))
+        return;
+    if (r->layout.packed)
+        packed_push(r, c);
+    else
+        split_push(r, c);
+}
+
+bool ring_publish(struct ring *r)
+{
+    if (unlikely(!r->works) || !r->fresh)
+        return false;
+    return r->layout.packed ? packed_publish(r) : split_publish(r);
+}
+
+bool ring_listen(struct ring *r)
+{
+    if (unlikely(!r->works))
+        return false;
+    return r->layout.packed ? packed_listen(r) : split_listen(r);
+}
+
+void ring_deafen(struct ring *r)
+{
+    if (unlikely(!r->works))
+        return;
+    if (r->layout.packed)
+        packed_deafen(r);
+    else
+        split_deafen(r);
+}

@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The device's side of a virtqueue (virtio 1.2, "Split Virtqueues" and "Packed Virtqueues"), apart from any
+ * device and any VM: guest memory is reached through a table of functions.
+ *
+ * What a driver writes is read once, into a copy that is checked and used. What the driver's bookkeeping says
+ * wrong breaks the ring: nothing of it is looked at again until it is enabled anew. The caller has the lock,
+ * and is bounded by itself: each call looks at no more descriptors than the ring has.
+ */
+#pragma once
+
+#include "arch/x86/types.h"
+
+#define RING_MAX_SIZE 256 /* descriptors; so many fit into a chain, too */
+
+/* Guest memory; at is a guest-physical address, any value, and n > 0. */
+struct ring_memory {
+    void *context;
+    /* The first bytes of it, in one piece, for those that need no function; and what is not 0 while any of it
+     * may be closed to writing. */
+    uint8_t *flat;
+    uint64_t flat_size;
+    const uintptr_t *closing;
+    bool (*is_ram)(void *context, uint64_t at, uint64_t n);
+    /* A pointer to them. NULL: they are not RAM, not in one piece, or, to be written, closed. */
+    void *(*map)(void *context, uint64_t at, size_t n, bool to_write);
+    /* False, with nothing done: not RAM, or closed. */
+    bool (*read)(void *context, uint64_t at, void *to, size_t n);
+    bool (*write)(void *context, uint64_t at, const void *from, size_t n);
+};
+
+struct ring_layout {
+    uint64_t desc, driver, device; /* guest-physical: descriptors, and what each side writes for the other */
+    uint16_t size;
+    bool packed, indirect, event_idx; /* as negotiated */
+};
+
+struct ring {
+    const struct ring_memory *memory; /* NULL: not enabled */
+    bool works;                       /* it is enabled and not broken */
+    const char *fault;                /* why it is broken; NULL: it is not */
+    struct ring_layout layout;
+    void *desc, *driver, *device; /* the same, mapped */
+    uint16_t next;                /* split: of the driver's ring, running freely; packed: a slot */
+    uint16_t used;                /* the same of what the device writes */
+    uint16_t taken;               /* chains or slots that are with the device */
+    uint16_t fresh;               /* of them, those written and not published */
+    uint16_t first, first_flags;  /* packed: of the first of them, which is published last */
+    bool next_wrap, used_wrap;    /* packed */
+};
+
+struct ring_segment {
+    uint64_t at; /* guest-physical: RAM, when the chain was taken */
+    uint32_t size;
+};
+
+/* One direction of a chain, as a stream. */
+struct ring_part {
+    unsigned segment, end; /* the one that is at, and behind the last */
+    uint32_t done;         /* bytes of the one that is at */
+    uint64_t left;         /* bytes of all: 32 bits, when ring_pop() returns it */
+};
+
+/* Buffers that the driver has made available as one. */
+struct ring_chain {
+    struct ring_segment *segments; /* as many as the ring has descriptors; the caller's */
+    struct ring_part readable, writable;
+    uint32_t written;     /* bytes at the start of the writable part */
+    uint16_t id, slots;   /* for ring_push() */
+    uint16_t descriptors; /* looked at; */
+    uint16_t count;       /* segments of both parts */
+};
+
+enum ring_pop { RING_EMPTY, RING_CHAIN, RING_BROKEN };
+
+/* NULL, or why the driver cannot have it so. */
+const char *ring_enable(struct ring *r, const struct ring_memory *memory, const struct ring_layout *layout);
+void ring_disable(struct ring *r);
+
+/* Before an enabled one is worked on: its memory may have been closed. False: it is broken. */
+bool ring_begin(struct ring *r);
+
+/*
+ * The next chain, to be given back by ring_push(). What is wrong in a way that concerns this chain only
+ * leaves it without a byte in either part.
+ */
+enum ring_pop ring_pop(struct ring *r, struct ring_chain *c);
+
+/* Whether ring_pop() would find something, or something wrong. */
+bool ring_has_more(const struct ring *r);
+
+/* The next n bytes of the readable part; of the writable part. False, with part of them done or none: it has
+ * not so many left, or the guest has closed its memory. */
+bool ring_get(struct ring *r, struct ring_chain *c, void *to, uint32_t n);
+bool ring_put(struct ring *r, struct ring_chain *c, const void *from, uint32_t n);
+bool ring_skip(struct ring_chain *c, uint32_t n); /* of the readable part */
+
+/* A byte at the end of the writable part, which is as much shorter from then on: what is put comes before it.
+ * False: there is no such byte. ring_put_last() writes it. */
+bool ring_reserve_last(struct ring_chain *c, uint64_t *at);
+bool ring_put_last(struct ring *r, struct ring_chain *c, uint64_t at, uint8_t value);
+
+/* Gives a chain back. The driver sees all that were, in this order, at the next ring_publish(). */
+void ring_push(struct ring *r, const struct ring_chain *c);
+/* Whether the driver wants an interrupt for it. */
+bool ring_publish(struct ring *r);
+
+/* Kicks are wanted from the next chain on. True: there is one already, which may come without. */
+bool ring_listen(struct ring *r);
+/* Kicks are not wanted; there may be some. */
+void ring_deafen(struct ring *r);
