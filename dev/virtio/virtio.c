@@ -11,7 +11,7 @@
 
 _Static_assert(VIRTIO_MAX_QUEUES < VIRTIO_NO_VECTOR, "vectors are more than queues");
 
-static bool is_live(const struct virtio_device *d)
+bool virtio_is_live(const struct virtio_device *d)
 {
     uint8_t status = __atomic_load_n(&d->status, __ATOMIC_ACQUIRE);
 
@@ -114,7 +114,7 @@ void virtio_kick(struct virtio_device *d, unsigned i)
     }
     q = &d->queues[i];
     spin_lock(&q->lock);
-    if (likely(is_live(d) && q->ring.memory)) {
+    if (likely(virtio_is_live(d) && q->ring.memory)) {
         q->kicks++;
         work_on(d, i);
     } else {
@@ -131,7 +131,7 @@ void virtio_work(struct virtio_device *d)
         if (!__atomic_exchange_n(&q->later, false, __ATOMIC_ACQ_REL))
             continue;
         spin_lock(&q->lock);
-        if (is_live(d) && q->ring.memory)
+        if (virtio_is_live(d) && q->ring.memory)
             work_on(d, i);
         spin_unlock(&q->lock);
     }

@@ -105,6 +105,9 @@ void virtio_init(struct virtio_device *d, uint64_t features, struct ring_segment
 /* As it was when it was switched on, and at rest. */
 void virtio_reset(struct virtio_device *d);
 
+/* Its driver is there, and has not broken it. */
+bool virtio_is_live(const struct virtio_device *d);
+
 /* The common configuration. An access that is no field reads as 0, and does nothing. */
 uint32_t virtio_common_read(const struct virtio_device *d, unsigned offset, unsigned size);
 void virtio_common_write(struct virtio_device *d, unsigned offset, unsigned size, uint32_t value);
