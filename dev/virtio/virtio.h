@@ -47,7 +47,7 @@ struct virtio_queue {
     struct spinlock lock;
     bool later;      /* it is to be worked on without a kick (atomic) */
     uint16_t vector; /* (atomic) */
-    uint16_t size, max_size;
+    uint16_t index, size, max_size;
     uint64_t desc, driver, device;
     struct ring ring;        /* enabled: as the driver sees it */
     struct ring_chain chain; /* the one that is worked on */
