@@ -24,7 +24,10 @@ ROOTS = ("vmx/entry.asm", "arch/x86/trap_stubs.asm", "vmx_exited", "vmx_observer
 # Functions that are passed to one of these are called later, from an exit or an interrupt.
 REGISTRARS = ("interrupt_install", "trap_set_handler", "console_set_input", "uart_init", "vm_set_ended", "panic_set_last_words")
 # An object with operations, and its type: `backend.run(...)` calls what a `struct backend` has as .run, and no other.
-OPERATIONS = {"backend": "backend", "ops": "device_ops", "hooks": "loop_hooks", "parts": "vm_part"}
+OPERATIONS = {"backend": ("backend",), "ops": ("device_ops", "pci_function_ops", "virtio_ops"), "hooks": ("loop_hooks",), "loop": ("loop_hooks",),
+              "parts": ("vm_part",), "memory": ("ring_memory",)}
+# Members that are set to a function which others call.
+MEMBERS = ("device_work", "eoi", "is_closed")
 
 # What reports, ends and starts again, which the second figure leaves out: by the name of a file or of a function.
 CUT_FILES = re.compile(r"core/(monitor|report)/.*|boot/host/(power|release)\.c|core/vm/statistics\.c|"
@@ -33,7 +36,8 @@ CUT_NAMES = re.compile(r"log_\w+|panic\w*|blackbox_\w+|trace_show\w*|vm_load|vm_
 
 FUNCTION = re.compile(r"^(\w[^;{}#]*?)\n\{\n(.*?)^\}", re.MULTILINE | re.DOTALL)
 ATTRIBUTE = re.compile(r"__attribute__\s*\(\(\w+(\(.*?\))?\)\)|\b[A-Z_]+\([^()]*\)")
-TABLE = re.compile(r"\bstruct (\w+) \w+(?:\[\w*\])? = \{(.*?)\n\};", re.DOTALL)
+TABLE = re.compile(r"\bstruct (\w+)(?: \w+(?:\[\w*\])? = |\))\{(.*?)\};", re.DOTALL)
+SETTING = re.compile(rf"->(?:{'|'.join(MEMBERS)}) = (\w+);")
 HANDING = re.compile(rf"\b(?:{'|'.join(REGISTRARS)})\(([^;{{]*)\);")
 OPERATION = re.compile(rf"\b({'|'.join(OPERATIONS)})(?:\[\w+\])?(?:\.|->)(\w+)\(")
 
@@ -58,6 +62,7 @@ class Source:
         for kind, rows in TABLE.findall(text):
             for member, value in re.findall(r"\.(\w+) = &?(\w+)", rows):
                 self.operations.setdefault((kind, member), set()).add(Part(file, value))
+        self.handed.update(Part(file, name) for name in SETTING.findall(text))
         for arguments in HANDING.findall(text):
             self.handed.update(Part(file, word) for word in re.findall(r"\w+", arguments))
 
@@ -89,7 +94,7 @@ def roots(calls, source):
     """The parts where it begins. Names that are gone would make the figures too good."""
     found = {part for part in calls.functions if part.name in ROOTS}
     known = {part.name for part in calls.functions | set(calls.uses)} | {kind for kind, _ in source.operations}
-    missing = {*ROOTS, *REGISTRARS, *OPERATIONS.values()} - known
+    missing = {*ROOTS, *REGISTRARS, *(kind for kinds in OPERATIONS.values() for kind in kinds)} - known
     if missing:
         raise ToolError(f"there is no {min(missing)}, expected what tools/skerrylib/reach.py begins with")
     return found | source.handed & calls.functions
@@ -99,7 +104,7 @@ def called(calls, source, part):
     """What a part calls: by name, and through an object with operations."""
     direct = {other for other in calls.uses.get(part, ()) if other.name not in OPERATIONS}
     text = source.functions.get(source.place(part), "")
-    values = [source.operations.get((OPERATIONS[name], member), ()) for name, member in OPERATION.findall(text)]
+    values = [source.operations.get((kind, member), ()) for name, member in OPERATION.findall(text) for kind in OPERATIONS[name]]
     return direct | {calls.named.get(value.name, value) for found in values for value in found}
 
 
