@@ -31,7 +31,9 @@ static const struct bus_slot *find_port(const struct bus *bus, unsigned port, un
     const struct bus_slot *s = &bus->ports.slots[bus->hint[port >> 8] - 1];
     uint64_t key = KEY(size, port);
 
-    return likely(key - s->key <= s->last) ? s : find_slot(&bus->ports, key);
+    if (likely(key - s->key <= s->last))
+        return s;
+    return bus->hint[port >> 8] == HINT_WINDOW ? NULL : find_slot(&bus->ports, key);
 }
 
 static uint32_t read_port(const struct bus_slot *s, unsigned port, unsigned size)

@@ -67,6 +67,7 @@ enum ring_pop packed_pop(struct ring *r, struct ring_chain *c)
 {
     struct ring_desc d = {0};
 
+    ring_begin_chain(c);
     if (!read_slot(r, &d, &c->id))
         return RING_EMPTY;
     return add_slots(r, c, &d) ? RING_CHAIN : RING_BROKEN;

@@ -2,6 +2,7 @@
 /* What both formats of a ring have: where it lies, chains of buffers, and the bytes in them. */
 #include "dev/virtio/ring.h"
 
+#include "arch/x86/string.h"
 #include "core/base/panic.h"
 #include "dev/virtio/ring_inside.h"
 
@@ -51,6 +52,7 @@ const char *ring_enable(struct ring *r, const struct ring_memory *memory, const 
     why = map_areas(r);
     if (why)
         *r = (struct ring){0};
+    r->works = !why;
     return why;
 }
 
@@ -63,40 +65,24 @@ bool ring_break(struct ring *r, const char *why)
 {
     if (!r->fault)
         r->fault = why;
+    r->works = false;
     return false;
 }
 
-bool ring_check_open(struct ring *r)
+/* Rings are mapped while they are enabled, and what they are mapped to may be closed meanwhile. */
+static COLD bool check_open(struct ring *r)
 {
-    const char *why = r->memory && !r->fault ? map_areas(r) : NULL;
+    const char *why = map_areas(r);
 
     return !why || ring_break(r, why);
 }
 
+bool ring_begin(struct ring *r)
+{
+    return !is_closing(r->memory) || !r->works || check_open(r);
+}
+
 /* --- chains --- */
-
-static bool add_segment(struct ring *r, struct ring_chain *c, const struct ring_desc *d)
-{
-    struct ring_part *part = d->flags & DESC_WRITE ? &c->writable : &c->readable;
-
-    if (part == &c->readable && c->writable.end > c->readable.end)
-        return ring_break(r, "readable buffer behind a writable one");
-    if (!r->memory->is_ram(r->memory->context, d->at, d->size))
-        return ring_break(r, "buffer outside of RAM");
-    c->segments[c->writable.end++] = (struct ring_segment){d->at, d->size};
-    if (part == &c->readable)
-        c->writable.segment = c->readable.end = c->writable.end;
-    /* More than 32 bits can say is nothing that a device can take. */
-    part->left = part->left + d->size >= d->size ? part->left + d->size : UINT32_MAX;
-    return true;
-}
-
-bool ring_add_buffer(struct ring *r, struct ring_chain *c, const struct ring_desc *d)
-{
-    if (c->descriptors++ == r->layout.size)
-        return ring_break(r, "chain that is longer than its ring");
-    return !d->size || add_segment(r, c, d);
-}
 
 static bool read_entry(struct ring *r, const uint8_t *table, uint64_t at, struct ring_desc *d)
 {
@@ -147,27 +133,32 @@ bool ring_add_table(struct ring *r, struct ring_chain *c, const struct ring_desc
     return add_entries(r, c, d->at, d->size / DESC_SIZE);
 }
 
+/* The writable part stands behind the readable one. More than 32 bits can say is nothing that a device can
+ * take. */
+static void end_chain(struct ring_chain *c)
+{
+    c->writable.segment = c->readable.end;
+    c->writable.end = c->count;
+    if (unlikely(c->readable.left + c->writable.left >= UINT32_MAX))
+        c->readable = c->writable = (struct ring_part){0};
+}
+
 enum ring_pop ring_pop(struct ring *r, struct ring_chain *c)
 {
     enum ring_pop got;
 
-    ASSERT(c->segments);
-    if (!r->memory)
-        return RING_EMPTY;
-    if (r->fault)
-        return RING_BROKEN;
-    *c = (struct ring_chain){.segments = c->segments};
+    if (unlikely(!r->works))
+        return r->fault ? RING_BROKEN : RING_EMPTY;
     got = r->layout.packed ? packed_pop(r, c) : split_pop(r, c);
-    if (unlikely(c->readable.left >= UINT32_MAX - c->writable.left))
-        c->readable = c->writable = (struct ring_part){0};
-    ASSERT(got != RING_BROKEN || r->fault);
+    if (got == RING_CHAIN)
+        end_chain(c);
     return got;
 }
 
 /* --- bytes --- */
 
 /* The next piece of at most n bytes, which is done then. */
-static uint32_t take_piece(struct ring_chain *c, struct ring_part *part, uint32_t n, uint64_t *at)
+static inline uint32_t take_piece(struct ring_chain *c, struct ring_part *part, uint32_t n, uint64_t *at)
 {
     const struct ring_segment *s = &c->segments[part->segment];
     uint32_t step = MIN(n, s->size - part->done);
@@ -183,6 +174,22 @@ static uint32_t take_piece(struct ring_chain *c, struct ring_part *part, uint32_
     return step;
 }
 
+static inline bool read_bytes(const struct ring_memory *m, uint64_t at, void *to, uint32_t n)
+{
+    if (!is_flat(m, at, n))
+        return m->read(m->context, at, to, n);
+    memcpy(to, m->flat + at, n);
+    return true;
+}
+
+static inline bool write_bytes(const struct ring_memory *m, uint64_t at, const void *from, uint32_t n)
+{
+    if (!is_flat(m, at, n) || is_closing(m))
+        return m->write(m->context, at, from, n);
+    memcpy(m->flat + at, from, n);
+    return true;
+}
+
 bool ring_get(struct ring *r, struct ring_chain *c, void *to, uint32_t n)
 {
     uint64_t at;
@@ -191,7 +198,7 @@ bool ring_get(struct ring *r, struct ring_chain *c, void *to, uint32_t n)
         return false;
     for (uint32_t step; n; n -= step, to = (uint8_t *)to + step) {
         step = take_piece(c, &c->readable, n, &at);
-        if (!r->memory->read(r->memory->context, at, to, step))
+        if (!read_bytes(r->memory, at, to, step))
             return false;
     }
     return true;
@@ -216,7 +223,7 @@ bool ring_put(struct ring *r, struct ring_chain *c, const void *from, uint32_t n
         return false;
     for (uint32_t step; n; n -= step, from = (const uint8_t *)from + step) {
         step = take_piece(c, &c->writable, n, &at);
-        if (!r->memory->write(r->memory->context, at, from, step))
+        if (!write_bytes(r->memory, at, from, step))
             return false;
         c->written += step;
     }
@@ -239,7 +246,7 @@ bool ring_reserve_last(struct ring_chain *c, uint64_t *at)
 
 bool ring_put_last(struct ring *r, struct ring_chain *c, uint64_t at, uint8_t value)
 {
-    if (!r->memory->write(r->memory->context, at, &value, 1))
+    if (!write_bytes(r->memory, at, &value, 1))
         return false;
     c->written += !c->writable.left; /* nothing is missing before it */
     return true;
@@ -249,15 +256,14 @@ bool ring_put_last(struct ring *r, struct ring_chain *c, uint64_t at, uint8_t va
 
 bool ring_has_more(const struct ring *r)
 {
-    if (!r->memory || r->fault)
+    if (unlikely(!r->works))
         return false;
     return r->layout.packed ? packed_has_more(r) : split_has_more(r);
 }
 
 void ring_push(struct ring *r, const struct ring_chain *c)
 {
-    ASSERT(r->memory);
-    if (r->fault)
+    if (unlikely(!r->works))
         return;
     if (r->layout.packed)
         packed_push(r, c);
@@ -267,21 +273,21 @@ void ring_push(struct ring *r, const struct ring_chain *c)
 
 bool ring_publish(struct ring *r)
 {
-    if (r->fault || !r->fresh)
+    if (unlikely(!r->works) || !r->fresh)
         return false;
     return r->layout.packed ? packed_publish(r) : split_publish(r);
 }
 
 bool ring_listen(struct ring *r)
 {
-    if (!r->memory || r->fault)
+    if (unlikely(!r->works))
         return false;
     return r->layout.packed ? packed_listen(r) : split_listen(r);
 }
 
 void ring_deafen(struct ring *r)
 {
-    if (!r->memory || r->fault)
+    if (unlikely(!r->works))
         return;
     if (r->layout.packed)
         packed_deafen(r);

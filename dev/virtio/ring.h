@@ -16,6 +16,11 @@
 /* Guest memory; at is a guest-physical address, any value, and n > 0. */
 struct ring_memory {
     void *context;
+    /* The first bytes of it, in one piece, for those that need no function; and what is not 0 while any of it
+     * may be closed to writing. */
+    uint8_t *flat;
+    uint64_t flat_size;
+    const uintptr_t *closing;
     bool (*is_ram)(void *context, uint64_t at, uint64_t n);
     /* A pointer to them. NULL: they are not RAM, not in one piece, or, to be written, closed. */
     void *(*map)(void *context, uint64_t at, size_t n, bool to_write);
@@ -32,6 +37,7 @@ struct ring_layout {
 
 struct ring {
     const struct ring_memory *memory; /* NULL: not enabled */
+    bool works;                       /* it is enabled and not broken */
     const char *fault;                /* why it is broken; NULL: it is not */
     struct ring_layout layout;
     void *desc, *driver, *device; /* the same, mapped */
@@ -52,7 +58,7 @@ struct ring_segment {
 struct ring_part {
     unsigned segment, end; /* the one that is at, and behind the last */
     uint32_t done;         /* bytes of the one that is at */
-    uint32_t left;         /* bytes of all */
+    uint64_t left;         /* bytes of all: 32 bits, when ring_pop() returns it */
 };
 
 /* Buffers that the driver has made available as one. */
@@ -61,7 +67,8 @@ struct ring_chain {
     struct ring_part readable, writable;
     uint32_t written;     /* bytes at the start of the writable part */
     uint16_t id, slots;   /* for ring_push() */
-    uint16_t descriptors; /* looked at */
+    uint16_t descriptors; /* looked at; */
+    uint16_t count;       /* segments of both parts */
 };
 
 enum ring_pop { RING_EMPTY, RING_CHAIN, RING_BROKEN };
@@ -70,8 +77,8 @@ enum ring_pop { RING_EMPTY, RING_CHAIN, RING_BROKEN };
 const char *ring_enable(struct ring *r, const struct ring_memory *memory, const struct ring_layout *layout);
 void ring_disable(struct ring *r);
 
-/* What the driver's memory is may have changed since it was enabled. False: it is broken. */
-bool ring_check_open(struct ring *r);
+/* Before an enabled one is worked on: its memory may have been closed. False: it is broken. */
+bool ring_begin(struct ring *r);
 
 /*
  * The next chain, to be given back by ring_push(). What is wrong in a way that concerns this chain only

@@ -73,10 +73,48 @@ static inline bool ring_event_due(uint16_t event, uint16_t now, uint16_t count)
     return (uint16_t)(now - event - 1) < count;
 }
 
-bool ring_break(struct ring *r, const char *why); /* false */
+static inline bool is_flat(const struct ring_memory *m, uint64_t at, uint64_t n)
+{
+    return likely(at < m->flat_size && n <= m->flat_size - at);
+}
+
+static inline bool is_closing(const struct ring_memory *m)
+{
+    return unlikely(__atomic_load_n(m->closing, __ATOMIC_ACQUIRE));
+}
+
+COLD bool ring_break(struct ring *r, const char *why); /* false */
+
+/* Before its first descriptor. */
+static inline void ring_begin_chain(struct ring_chain *c)
+{
+    c->readable = c->writable = (struct ring_part){0};
+    c->written = 0;
+    c->slots = c->descriptors = c->count = 0;
+}
+
+static inline bool ring_add_segment(struct ring *r, struct ring_chain *c, const struct ring_desc *d)
+{
+    if (!is_flat(r->memory, d->at, d->size) && !r->memory->is_ram(r->memory->context, d->at, d->size))
+        return ring_break(r, "buffer outside of RAM");
+    c->segments[c->count++] = (struct ring_segment){d->at, d->size};
+    if (d->flags & DESC_WRITE) {
+        c->writable.left += d->size;
+        return true;
+    }
+    c->readable.left += d->size;
+    c->readable.end = c->count;
+    return !c->writable.left || ring_break(r, "readable buffer behind a writable one");
+}
 
 /* A descriptor that is a buffer; a table of them. False: the ring is broken. */
-bool ring_add_buffer(struct ring *r, struct ring_chain *c, const struct ring_desc *d);
+static inline bool ring_add_buffer(struct ring *r, struct ring_chain *c, const struct ring_desc *d)
+{
+    if (unlikely(c->descriptors++ == r->layout.size))
+        return ring_break(r, "chain that is longer than its ring");
+    return unlikely(!d->size) || ring_add_segment(r, c, d);
+}
+
 bool ring_add_table(struct ring *r, struct ring_chain *c, const struct ring_desc *d);
 
 enum ring_pop split_pop(struct ring *r, struct ring_chain *c);

@@ -57,6 +57,7 @@ enum ring_pop split_pop(struct ring *r, struct ring_chain *c)
         return RING_BROKEN;
     }
     barrier_loads();
+    ring_begin_chain(c);
     c->id = foreign_read16(avail(r, RING_ENTRIES + (r->next & (size - 1u)) * AVAIL_ENTRY));
     c->slots = 1;
     r->next++;

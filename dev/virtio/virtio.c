@@ -56,7 +56,7 @@ static bool serve_chains(struct virtio_device *d, unsigned i)
     uint64_t bytes = 0;
 
     for (unsigned n = 0; n < MOST_CHAINS && bytes < MOST_BYTES; n++) {
-        if (!has_work(d, i) || ring_pop(&q->ring, &q->chain) != RING_CHAIN)
+        if (!ring_has_more(&q->ring) || !has_work(d, i) || ring_pop(&q->ring, &q->chain) != RING_CHAIN)
             return true;
         bytes += q->chain.readable.left;
         d->ops->serve(d, i, &q->ring, &q->chain);
@@ -87,8 +87,7 @@ static void work_on(struct virtio_device *d, unsigned i)
     struct virtio_queue *q = &d->queues[i];
     bool all;
 
-    if (unlikely(d->host.closes(d->host.context)))
-        ring_check_open(&q->ring);
+    ring_begin(&q->ring);
     all = serve_chains(d, i);
     if (ring_publish(&q->ring)) {
         q->interrupts++;

@@ -74,8 +74,6 @@ struct virtio_ops {
 struct virtio_host {
     void *context;
     const struct ring_memory *memory;
-    /* Whether a guest may close parts of its memory while rings are there. */
-    bool (*closes)(void *context);
     void (*interrupt)(void *context, uint16_t vector, unsigned isr);
     void (*later)(void *context); /* calls virtio_work() on a vCPU of its VM, not at once */
 };

@@ -65,13 +65,6 @@ static void raise_interrupt(void *context, uint16_t vector, unsigned isr)
 
 /* --- the VM around it --- */
 
-static bool memory_closes(void *context)
-{
-    const struct virtio_pci *p = context;
-
-    return __atomic_load_n(&p->function.vm->is_closed, __ATOMIC_ACQUIRE);
-}
-
 /* The vCPU that asks goes on with its guest in between. */
 static void work_later(void *context)
 {
@@ -277,7 +270,7 @@ struct virtio_pci *virtio_pci_create(struct vm *vm, const struct virtio_identity
     if (id->config_size)
         memcpy(p->device.config, id->config, id->config_size);
     p->memory = vm_memory(vm);
-    p->device.host = (struct virtio_host){p, &p->memory, memory_closes, raise_interrupt, work_later};
+    p->device.host = (struct virtio_host){p, &p->memory, raise_interrupt, work_later};
     why = add_to_bus(vm, p, id);
     if (why)
         panic("%s: %s", id->ops->name, why); /* its place and its size are ours */

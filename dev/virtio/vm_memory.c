@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "dev/virtio/vm_memory.h"
 
+#include "arch/x86/layout.h"
 #include "core/vm/vm.h"
+
+#define FLAT_END (3 * GIB) /* RAM that begins at 0 ends there, or before */
 
 static bool vm_is_ram(void *context, uint64_t at, uint64_t n)
 {
@@ -25,5 +28,17 @@ static bool vm_write(void *context, uint64_t at, const void *from, size_t n)
 
 struct ring_memory vm_memory(struct vm *vm)
 {
-    return (struct ring_memory){vm, vm_is_ram, vm_map, vm_read, vm_write};
+    uint64_t pieces = MIN(vm->memory, FLAT_END) / PAGE_2M, n = 1;
+
+    _Static_assert(sizeof(vm->is_closed) == sizeof(uintptr_t), "NULL is 0");
+    while (n < pieces && vm->ram[n].value == vm->ram[n - 1].value + PAGE_2M)
+        n++;
+    return (struct ring_memory){.context = vm,
+                                .flat = phys_to_virt(vm->ram[0]),
+                                .flat_size = n * PAGE_2M,
+                                .closing = (const uintptr_t *)&vm->is_closed,
+                                .is_ram = vm_is_ram,
+                                .map = vm_map,
+                                .read = vm_read,
+                                .write = vm_write};
 }

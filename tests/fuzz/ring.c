@@ -99,6 +99,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
     l.indirect = s.flags & IS_INDIRECT;
     l.event_idx = s.flags & HAS_EVENTS;
     closed_from = s.flags & IS_CLOSED ? DEVICE_NEAR : 0;
+    guest_closes = closed_from;
     closed_to = closed_from + (s.flags & IS_CLOSED ? 64 : 0);
     if (ring_enable(&ring, &fake_ring_memory, &l))
         return 0;

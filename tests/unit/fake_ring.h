@@ -58,7 +58,16 @@ static bool fake_write(void *context, uint64_t at, const void *from, size_t n)
     return true;
 }
 
-static const struct ring_memory fake_ring_memory = {NULL, fake_is_ram, fake_map, fake_read, fake_write};
+static uintptr_t guest_closes; /* not 0: some memory may be closed */
+
+/* Of the first piece a part is reached without a function. */
+static const struct ring_memory fake_ring_memory = {.flat = ram_low,
+                                                    .flat_size = RAM_SIZE - 0x1000,
+                                                    .closing = &guest_closes,
+                                                    .is_ram = fake_is_ram,
+                                                    .map = fake_map,
+                                                    .read = fake_read,
+                                                    .write = fake_write};
 
 /* Where the tests' rings lie. */
 #define DESC_AT   UINT64_C(0x1000)

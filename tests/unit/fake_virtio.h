@@ -11,13 +11,6 @@
 static struct virtio_device device;
 static struct ring_segment device_segments[VIRTIO_MAX_QUEUES * RING_MAX_SIZE];
 static unsigned interrupts[VECTORS + 1], laters; /* the last one: without a vector */
-static bool guest_closes;
-
-static bool fake_closes(void *context UNUSED)
-{
-    return guest_closes;
-}
-
 static void fake_interrupt(void *context UNUSED, uint16_t vector, unsigned isr)
 {
     interrupts[MIN(vector, VECTORS)]++;
@@ -35,7 +28,7 @@ static inline void fake_device(const struct virtio_ops *ops, void *model, uint64
     device.ops = ops;
     device.model = model;
     device.vectors = VECTORS;
-    device.host = (struct virtio_host){NULL, &fake_ring_memory, fake_closes, fake_interrupt, fake_later};
+    device.host = (struct virtio_host){NULL, &fake_ring_memory, fake_interrupt, fake_later};
     memset(interrupts, 0, sizeof(interrupts));
     laters = 0;
     virtio_init(&device, features, device_segments);

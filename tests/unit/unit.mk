@@ -40,6 +40,7 @@ UNIT_release := core/host/release_map.c $(UNIT_LOADERS)
 UNIT_ring := dev/virtio/ring.c dev/virtio/split.c dev/virtio/packed.c
 UNIT_VIRTIO := dev/virtio/ring.c dev/virtio/split.c dev/virtio/packed.c dev/virtio/virtio.c dev/virtio/common.c
 UNIT_virtio := $(UNIT_VIRTIO)
+UNIT_virtio_models := $(UNIT_VIRTIO)
 UNIT_block := $(UNIT_VIRTIO) dev/virtio/block.c
 UNIT_pv_eoi := apic/vioapic.c apic/pid_table.c
 UNIT_rights := core/base/ticks.c core/base/format.c
@@ -59,7 +60,7 @@ FAIR_VARIANTS := $(patsubst %,$(UNIT)/variant/%.c,counted $(FAIR_MUTANTS))
 # paging, place, prepare, pv_eoi, rights, sched_sim (its machine), string, terminal, tlb, topology, trace, vlapic, vlapic_timer, vm_life, walk.
 UNIT_TESTS := acpi acpi_tables balance bitmaps blackbox block budget bus caps config console cpuid cr decode devices ept fair format guards guest_tsc hv_timer io ipi ipiv \
     ladder line_edit load_linux load_multiboot mailbox memory msix msr mtrr multiboot2 paging pci place prepare pv_eoi release rights ring sched_mutants sched_sim shadow string \
-    terminal ticks tlb topology trace vioapic virtio vlapic vlapic_timer vm_life walk windows words
+    terminal ticks tlb topology trace vioapic virtio virtio_models vlapic vlapic_timer vm_life walk windows words
 
 UNIT_CC ?= gcc
 UNIT_CFLAGS := -std=gnu11 -I. -DBUILD='"$(BUILD)"' -g -O1 -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes \
