@@ -33,7 +33,7 @@ static const struct bus_slot *find_port(const struct bus *bus, unsigned port, un
 
     if (likely(key - s->key <= s->last))
         return s;
-    return bus->hint[port >> 8] == HINT_WINDOW ? NULL : find_slot(&bus->ports, key);
+    return s == &bus->ports.slots[BUS_MAX_RANGES] ? NULL : find_slot(&bus->ports, key);
 }
 
 static uint32_t read_port(const struct bus_slot *s, unsigned port, unsigned size)
@@ -66,21 +66,21 @@ static uint64_t window_place(bool port, uint64_t at)
 
 static bool window_port_read(struct bus *bus, unsigned port, unsigned size, uint32_t *value)
 {
-    struct window w;
+    struct window_access w;
 
     if (!windows_find(&bus->windows, WINDOW_PORTS | port, size, &w))
         return false;
-    *value &= w.device->ops->port_read(w.device->context, w.offset + (port - (uint16_t)w.first), size);
+    *value &= w.device->ops->port_read(w.device->context, w.offset, size);
     return true;
 }
 
 static bool window_port_write(struct bus *bus, unsigned port, unsigned size, uint32_t value)
 {
-    struct window w;
+    struct window_access w;
 
     if (!windows_find(&bus->windows, WINDOW_PORTS | port, size, &w))
         return false;
-    w.device->ops->port_write(w.device->context, w.offset + (port - (uint16_t)w.first), size, value);
+    w.device->ops->port_write(w.device->context, w.offset, size, value);
     return true;
 }
 
@@ -141,22 +141,21 @@ bool bus_find_port_write(struct bus *bus, uint16_t port, unsigned size, uint32_t
 
 static bool window_mmio_read(struct bus *bus, uint64_t at, unsigned size, uint64_t *value)
 {
-    struct window w;
+    struct window_access w;
 
     if (at >> ADDRESS_BITS || !windows_find(&bus->windows, at, size, &w))
         return false;
-    *value &= w.device->ops->mmio_read(w.device->context, w.offset + (unsigned)(at - w.first), size);
+    *value &= w.device->ops->mmio_read(w.device->context, w.offset, size);
     return true;
 }
 
 static bool window_mmio_write(struct bus *bus, uint64_t at, unsigned size, uint64_t value)
 {
-    struct window w;
+    struct window_access w;
 
     if (at >> ADDRESS_BITS || !windows_find(&bus->windows, at, size, &w))
         return false;
-    w.device->ops->mmio_write(w.device->context, w.offset + (unsigned)(at - w.first), size,
-                              value & ONES(size));
+    w.device->ops->mmio_write(w.device->context, w.offset, size, value & ONES(size));
     return true;
 }
 

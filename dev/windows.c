@@ -4,32 +4,44 @@
 #include "arch/x86/string.h"
 #include "core/base/panic.h"
 
-#define TRIES 8 /* without the lock: whoever is overtaken so often waits its turn */
-
 /* Words of a table that may be filled again meanwhile: each is whole, and none is read twice. */
 #define ONCE(word) __atomic_load_n(&(word), __ATOMIC_RELAXED)
 
-static bool takes(const struct window *w, uint64_t first, unsigned size)
+/* A place that is not in use takes nothing: its size is 0. */
+static INLINED bool takes(const struct window *w, uint64_t first, unsigned size, struct window_access *found)
 {
-    return first - w->first < w->size && w->size - (first - w->first) >= size && (w->widths & size);
+    uint64_t into = first - ONCE(w->first), length = ONCE(w->size);
+
+    if (into >= length || length - into < size || !(ONCE(w->widths) & size))
+        return false;
+    *found = (struct window_access){ONCE(w->device), ONCE(w->offset) + (unsigned)into};
+    return true;
+}
+
+/* The last one that does not begin behind an access. */
+static const struct window *search(const struct window_table *t, uint64_t first)
+{
+    const struct window *w = t->windows;
+    unsigned count = ONCE(t->count);
+
+    for (unsigned n = MIN(count, WINDOWS_MAX); n > 1; n -= n / 2)
+        w += ONCE(w[n / 2].first) <= first ? n / 2 : 0;
+    return w;
 }
 
 /* Whatever the table is while it is read, no place behind its end is looked at. */
-static bool find_in(const struct window_table *t, uint64_t first, unsigned size, struct window *found)
+static INLINED bool find_in(const struct window_table *t, uint64_t first, unsigned size,
+                            struct window_access *found)
 {
-    unsigned count = MIN(ONCE(t->count), WINDOWS_MAX);
-    const struct window *w = t->windows;
+    unsigned hint = first & WINDOW_PORTS ? ONCE(t->hint[(uint16_t)first >> 8]) : WINDOWS_MAX;
 
-    if (count == 0)
-        return false;
-    for (unsigned n = count; n > 1; n -= n / 2)
-        w += ONCE(w[n / 2].first) <= first ? n / 2 : 0;
-    *found =
-        (struct window){ONCE(w->first), ONCE(w->size), ONCE(w->device), ONCE(w->widths), ONCE(w->offset)};
-    return takes(found, first, size);
+    if (hint < WINDOWS_MAX && likely(takes(&t->windows[hint], first, size, found)))
+        return true;
+    return takes(search(t, first), first, size, found);
 }
 
-static COLD bool find_locked(struct windows *w, uint64_t first, unsigned size, struct window *found)
+/* The table was changed under its hands. */
+static COLD bool find_again(struct windows *w, uint64_t first, unsigned size, struct window_access *found)
 {
     bool there;
 
@@ -39,19 +51,14 @@ static COLD bool find_locked(struct windows *w, uint64_t first, unsigned size, s
     return there;
 }
 
-bool windows_find(struct windows *w, uint64_t first, unsigned size, struct window *found)
+bool windows_find(struct windows *w, uint64_t first, unsigned size, struct window_access *found)
 {
-    if (!w->tables[0])
-        return false;
-    for (unsigned i = 0; i < TRIES; i++) {
-        uint32_t generation = __atomic_load_n(&w->generation, __ATOMIC_ACQUIRE);
-        bool there = find_in(w->tables[generation & 1], first, size, found);
+    uint32_t generation = __atomic_load_n(&w->generation, __ATOMIC_ACQUIRE);
+    const struct window_table *t = w->tables[generation & 1];
+    bool there = t && find_in(t, first, size, found);
 
-        __atomic_thread_fence(__ATOMIC_ACQUIRE);
-        if (likely(ONCE(w->generation) == generation))
-            return there;
-    }
-    return find_locked(w, first, size, found);
+    __atomic_thread_fence(__ATOMIC_ACQUIRE);
+    return likely(ONCE(w->generation) == generation) ? there : find_again(w, first, size, found);
 }
 
 /* The table that nobody should look at, as the valid one is. */
@@ -64,8 +71,18 @@ static struct window_table *begin_change(struct windows *w)
     return next;
 }
 
+/* With hints; a page of ports has as many windows as fit, and the hint is one of them. */
 static void publish_windows(struct windows *w)
 {
+    struct window_table *next = w->tables[~w->generation & 1];
+
+    for (unsigned i = 0; i < next->count; i++) {
+        const struct window *port = &next->windows[i];
+
+        for (uint64_t page = (uint16_t)port->first >> 8;
+             (port->first & WINDOW_PORTS) && page <= ((uint16_t)port->first + port->size - 1) >> 8; page++)
+            next->hint[page] = (uint8_t)i;
+    }
     __atomic_store_n(&w->generation, w->generation + 1, __ATOMIC_SEQ_CST);
 }
 
@@ -109,5 +126,6 @@ void windows_close(struct windows *w, uint64_t first)
     next = begin_change(w);
     next->count--;
     memmove(&next->windows[i], &next->windows[i + 1], (next->count - i) * sizeof(next->windows[0]));
+    next->windows[next->count] = (struct window){.size = 0};
     publish_windows(w);
 }

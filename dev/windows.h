@@ -2,9 +2,9 @@
 /*
  * Ranges of a bus (dev/bus.h) that come, go and move while the guest runs: BARs of PCI. They are in two
  * tables, of which one is valid. A change fills the other one under the lock, and then counts the generation
- * up, which makes that one valid. A lookup takes no lock: it copies what it finds, and looks again if the
- * generation has changed meanwhile, as the table may then have been filled again under its hands. So nobody
- * waits for a lookup, and a lookup only for those who change the tables faster than it looks at one.
+ * up, which makes that one valid. A lookup takes no lock: it copies what it finds. Only if the generation has
+ * changed meanwhile, as the table may then have been filled again under its hands, it looks again, under the
+ * lock. So no change waits for a lookup.
  *
  * What was found may be gone when it is used: an access that was on its way when the range went still gets
  * there.
@@ -16,7 +16,7 @@
 
 struct device;
 
-#define WINDOWS_MAX  127
+#define WINDOWS_MAX  119
 #define WINDOW_PORTS BIT(60) /* in `first`: it is a port. Else an address in memory */
 
 struct window {
@@ -28,6 +28,7 @@ struct window {
 
 struct window_table {
     uint32_t count;
+    uint8_t hint[256]; /* by the upper half of a port: where to look first */
     struct window windows[WINDOWS_MAX];
 };
 
@@ -39,9 +40,14 @@ struct windows {
     struct spinlock lock;           /* of those who change them */
 };
 
-/* The one that takes this width and holds all of an access, copied to *found. From any CPU, without a lock.
- */
-bool windows_find(struct windows *w, uint64_t first, unsigned size, struct window *found);
+/* Who gets an access, and what the device calls its first byte. */
+struct window_access {
+    struct device *device;
+    unsigned offset;
+};
+
+/* By the window that takes this width and holds all of an access. From any CPU, without a lock. */
+bool windows_find(struct windows *w, uint64_t first, unsigned size, struct window_access *found);
 
 /* All under the lock. NULL, or why it is refused: it overlaps another one, or there is no place left. */
 const char *windows_open(struct windows *w, const struct window *window);

@@ -42,47 +42,54 @@ static bool is_inside(const struct pci_function *f, unsigned bar, unsigned offse
            (size == 1 || size == 2 || size == 4 || (size == 8 && is->kind != PCI_BAR_IO));
 }
 
-uint64_t pci_bar_read(struct pci_function *f, unsigned bar, unsigned offset, unsigned size)
+static inline uint64_t read_inside(struct pci_function *f, unsigned bar, unsigned offset, unsigned size)
 {
     uint64_t value;
 
-    if (bar >= PCI_BARS || !is_inside(f, bar, offset, size))
-        return UINT64_MAX;
-    if (pci_msix_read(f, bar, offset, size, &value))
+    if (bar == f->msix.bar && pci_msix_read(f, offset, size, &value))
         return value;
     return f->ops->bar_read ? f->ops->bar_read(f, bar, offset, size) : ones(size);
 }
 
-void pci_bar_write(struct pci_function *f, unsigned bar, unsigned offset, unsigned size, uint64_t value)
+static inline void write_inside(struct pci_function *f, unsigned bar, unsigned offset, unsigned size,
+                                uint64_t value)
 {
-    if (bar >= PCI_BARS || !is_inside(f, bar, offset, size))
+    if (bar == f->msix.bar && pci_msix_write(f, offset, size, value))
         return;
-    if (!pci_msix_write(f, bar, offset, size, value) && f->ops->bar_write)
-        f->ops->bar_write(f, bar, offset, size, value & ones(size));
+    if (f->ops->bar_write)
+        f->ops->bar_write(f, bar, offset, size, value);
 }
 
+uint64_t pci_bar_read(struct pci_function *f, unsigned bar, unsigned offset, unsigned size)
+{
+    return bar < PCI_BARS && is_inside(f, bar, offset, size) ? read_inside(f, bar, offset, size) : UINT64_MAX;
+}
+
+void pci_bar_write(struct pci_function *f, unsigned bar, unsigned offset, unsigned size, uint64_t value)
+{
+    if (bar < PCI_BARS && is_inside(f, bar, offset, size))
+        write_inside(f, bar, offset, size, value & ones(size));
+}
+
+/* By a window, which lets nothing through that is not inside. */
 static uint64_t memory_read(void *context, unsigned offset, unsigned size)
 {
-    return pci_bar_read(context, BAR_OF(offset), OFFSET(offset), size);
+    return read_inside(context, BAR_OF(offset), OFFSET(offset), size);
 }
 
 static void memory_write(void *context, unsigned offset, unsigned size, uint64_t value)
 {
-    pci_bar_write(context, BAR_OF(offset), OFFSET(offset), size, value);
+    write_inside(context, BAR_OF(offset), OFFSET(offset), size, value);
 }
 
 static uint32_t io_read(void *context, unsigned offset, unsigned size)
 {
-    return (uint32_t)pci_bar_read(context, BAR_OF(offset), OFFSET(offset), size);
+    return (uint32_t)read_inside(context, BAR_OF(offset), OFFSET(offset), size);
 }
 
-/* A doorbell, mostly: the window has looked at the place and the width, and no vectors are behind ports. */
 static void io_write(void *context, unsigned offset, unsigned size, uint32_t value)
 {
-    struct pci_function *f = context;
-
-    if (f->ops->bar_write)
-        f->ops->bar_write(f, BAR_OF(offset), OFFSET(offset), size, value & ones(size));
+    write_inside(context, BAR_OF(offset), OFFSET(offset), size, value);
 }
 
 static const struct device_ops behind_bars = {.name = "PCI function",

@@ -115,34 +115,34 @@ static bool is_aligned(unsigned offset, unsigned size)
     return (size == 4 || size == 8) && offset % size == 0;
 }
 
-static bool in_table(const struct pci_function *f, unsigned bar, unsigned offset)
+static bool in_table(const struct pci_function *f, unsigned offset)
 {
-    return bar == f->msix.bar && offset - f->msix.table < f->msix.count * ENTRY_SIZE;
+    return offset - f->msix.table < f->msix.count * ENTRY_SIZE;
 }
 
-static bool in_pba(const struct pci_function *f, unsigned bar, unsigned offset)
+static bool in_pba(const struct pci_function *f, unsigned offset)
 {
-    return bar == f->msix.bar && f->msix.count && offset - f->msix.pba < sizeof(f->msix.pending);
+    return f->msix.count && offset - f->msix.pba < sizeof(f->msix.pending);
 }
 
-static const uint8_t *bytes_at(const struct pci_function *f, unsigned bar, unsigned offset)
+static const uint8_t *bytes_at(const struct pci_function *f, unsigned offset)
 {
     unsigned at = offset - f->msix.table;
 
-    if (!in_table(f, bar, offset))
+    if (!in_table(f, offset))
         return (const uint8_t *)&f->msix.pending + (offset - f->msix.pba);
     return (const uint8_t *)&f->msix.entries[at / ENTRY_SIZE] + at % ENTRY_SIZE;
 }
 
-bool pci_msix_read(struct pci_function *f, unsigned bar, unsigned offset, unsigned size, uint64_t *value)
+bool pci_msix_read(struct pci_function *f, unsigned offset, unsigned size, uint64_t *value)
 {
-    if (!in_table(f, bar, offset) && !in_pba(f, bar, offset))
+    if (!in_table(f, offset) && !in_pba(f, offset))
         return false;
     *value = UINT64_MAX;
     if (!is_aligned(offset, size))
         return true;
     spin_lock(&f->msix.lock);
-    *value = load_le(bytes_at(f, bar, offset), size);
+    *value = load_le(bytes_at(f, offset), size);
     spin_unlock(&f->msix.lock);
     return true;
 }
@@ -157,12 +157,12 @@ static void write_entry_word(struct pci_msix_entry *e, unsigned word, uint32_t v
     }
 }
 
-bool pci_msix_write(struct pci_function *f, unsigned bar, unsigned offset, unsigned size, uint64_t value)
+bool pci_msix_write(struct pci_function *f, unsigned offset, unsigned size, uint64_t value)
 {
     unsigned at = offset - f->msix.table, i = at / ENTRY_SIZE, word = at % ENTRY_SIZE / 4;
 
-    if (!in_table(f, bar, offset))
-        return in_pba(f, bar, offset);
+    if (!in_table(f, offset))
+        return in_pba(f, offset);
     if (!is_aligned(offset, size))
         return true;
     spin_lock(&f->msix.lock);

@@ -64,9 +64,9 @@ const char *pci_msix_init(struct pci_function *f, const struct pci_identity *id)
 void pci_msix_reset(struct pci_function *f);
 /* Enable, function mask or bus master may have changed. */
 void pci_msix_update(struct pci_function *f);
-/* False: this is not the table's or the PBA's. */
-bool pci_msix_read(struct pci_function *f, unsigned bar, unsigned offset, unsigned size, uint64_t *value);
-bool pci_msix_write(struct pci_function *f, unsigned bar, unsigned offset, unsigned size, uint64_t value);
+/* In the BAR that has them. False: this is not the table's or the PBA's. */
+bool pci_msix_read(struct pci_function *f, unsigned offset, unsigned size, uint64_t *value);
+bool pci_msix_write(struct pci_function *f, unsigned offset, unsigned size, uint64_t value);
 
 /* intx.c: interrupt disable or MSI-X may have changed. */
 void pci_intx_update(struct pci_function *f);
