@@ -29,11 +29,18 @@ static const struct window *search(const struct window_table *t, uint64_t first)
     return w;
 }
 
+/* Where BARs are at the start (dev/pci/pci.h), 16 MiB for each device, each has its own; elsewhere two may
+ * share one. */
+static INLINED uint8_t hint_place(uint64_t first)
+{
+    return (uint8_t)(first & WINDOW_PORTS ? first >> 8 : (first >> PAGE_SHIFT) + (first >> 24) * 8);
+}
+
 /* Whatever the table is while it is read, no place behind its end is looked at. */
 static INLINED bool find_in(const struct window_table *t, uint64_t first, unsigned size,
                             struct window_access *found)
 {
-    unsigned hint = first & WINDOW_PORTS ? ONCE(t->hint[(uint16_t)first >> 8]) : WINDOWS_MAX;
+    unsigned hint = ONCE(t->hint[hint_place(first)]);
 
     if (hint < WINDOWS_MAX && likely(takes(&t->windows[hint], first, size, found)))
         return true;
@@ -71,18 +78,20 @@ static struct window_table *begin_change(struct windows *w)
     return next;
 }
 
-/* With hints; a page of ports has as many windows as fit, and the hint is one of them. */
+static void set_hints(struct window_table *t)
+{
+    for (unsigned i = 0; i < t->count; i++) {
+        const struct window *at = &t->windows[i];
+        uint64_t step = at->first & WINDOW_PORTS ? 256 : PAGE_SIZE, end = at->first + at->size;
+
+        for (unsigned n = 0; n < ARRAY_SIZE(t->hint) && ALIGN_DOWN(at->first, step) + n * step < end; n++)
+            t->hint[hint_place(at->first + n * step)] = (uint8_t)i;
+    }
+}
+
 static void publish_windows(struct windows *w)
 {
-    struct window_table *next = w->tables[~w->generation & 1];
-
-    for (unsigned i = 0; i < next->count; i++) {
-        const struct window *port = &next->windows[i];
-
-        for (uint64_t page = (uint16_t)port->first >> 8;
-             (port->first & WINDOW_PORTS) && page <= ((uint16_t)port->first + port->size - 1) >> 8; page++)
-            next->hint[page] = (uint8_t)i;
-    }
+    set_hints(w->tables[~w->generation & 1]);
     __atomic_store_n(&w->generation, w->generation + 1, __ATOMIC_SEQ_CST);
 }
 

@@ -28,7 +28,7 @@ struct window {
 
 struct window_table {
     uint32_t count;
-    uint8_t hint[256]; /* by the upper half of a port: where to look first */
+    uint8_t hint[256]; /* by 256 ports, or a page: where to look first */
     struct window windows[WINDOWS_MAX];
 };
 
