@@ -73,6 +73,23 @@ static void explain_placement(const struct vm_config *c)
     }
 }
 
+static void explain_devices(const struct vm_config *c)
+{
+    if (c->rng)
+        print("    rng: the processor's random bytes\n");
+    for (unsigned i = 0; i < c->disk_count; i++) {
+        const struct disk_config *disk = &c->disks[i];
+
+        print("    disk %u: %s, ", i, disk->file);
+        if (disk->budget)
+            print("of which %llu MiB may be changed\n", (unsigned long long)(disk->budget / MIB));
+        else
+            print("read-only\n");
+    }
+    if (c->console == CONSOLE_VIRTIO)
+        print("    console: virtio, and the UART\n");
+}
+
 static void explain_one_vm(const struct vm_config *c, bool can_run)
 {
     print("  [vm %s] %s, %llu MiB, %u vcpu(s), %s%s%s\n", c->name,
@@ -81,6 +98,7 @@ static void explain_one_vm(const struct vm_config *c, bool can_run)
     if (!c->valid)
         return;
     explain_placement(c);
+    explain_devices(c);
     if (can_run)
         backend.explain_vm(c);
 }

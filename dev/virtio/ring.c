@@ -190,7 +190,7 @@ static inline bool write_bytes(const struct ring_memory *m, uint64_t at, const v
     return true;
 }
 
-bool ring_get(struct ring *r, struct ring_chain *c, void *to, uint32_t n)
+static NOINLINE bool get_pieces(struct ring *r, struct ring_chain *c, void *to, uint32_t n)
 {
     uint64_t at;
 
@@ -201,6 +201,37 @@ bool ring_get(struct ring *r, struct ring_chain *c, void *to, uint32_t n)
         if (!read_bytes(r->memory, at, to, step))
             return false;
     }
+    return true;
+}
+
+/* The next n bytes, when they are in one piece that needs no function, and done then. Else NULL. */
+static inline uint8_t *flat_piece(const struct ring *r, struct ring_chain *c, struct ring_part *part,
+                                  uint32_t n)
+{
+    const struct ring_segment *s = &c->segments[part->segment];
+    uint64_t at;
+
+    if ((uint64_t)n - 1 >= part->left || n > s->size - part->done)
+        return NULL;
+    at = s->at + part->done;
+    if (!is_flat(r->memory, at, n))
+        return NULL;
+    part->left -= n;
+    part->done += n;
+    if (part->done == s->size) {
+        part->segment++;
+        part->done = 0;
+    }
+    return r->memory->flat + at;
+}
+
+bool ring_get(struct ring *r, struct ring_chain *c, void *to, uint32_t n)
+{
+    const uint8_t *from = flat_piece(r, c, &c->readable, n);
+
+    if (unlikely(!from))
+        return get_pieces(r, c, to, n);
+    memcpy(to, from, n);
     return true;
 }
 
@@ -215,7 +246,7 @@ bool ring_skip(struct ring_chain *c, uint32_t n)
     return true;
 }
 
-bool ring_put(struct ring *r, struct ring_chain *c, const void *from, uint32_t n)
+static NOINLINE bool put_pieces(struct ring *r, struct ring_chain *c, const void *from, uint32_t n)
 {
     uint64_t at;
 
@@ -227,6 +258,17 @@ bool ring_put(struct ring *r, struct ring_chain *c, const void *from, uint32_t n
             return false;
         c->written += step;
     }
+    return true;
+}
+
+bool ring_put(struct ring *r, struct ring_chain *c, const void *from, uint32_t n)
+{
+    uint8_t *to = is_closing(r->memory) ? NULL : flat_piece(r, c, &c->writable, n);
+
+    if (unlikely(!to))
+        return put_pieces(r, c, from, n);
+    memcpy(to, from, n);
+    c->written += n;
     return true;
 }
 
