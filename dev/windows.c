@@ -58,7 +58,7 @@ static COLD bool find_again(struct windows *w, uint64_t first, unsigned size, st
     return there;
 }
 
-bool windows_find(struct windows *w, uint64_t first, unsigned size, struct window_access *found)
+INLINED bool windows_find(struct windows *w, uint64_t first, unsigned size, struct window_access *found)
 {
     uint32_t generation = __atomic_load_n(&w->generation, __ATOMIC_ACQUIRE);
     const struct window_table *t = w->tables[generation & 1];
