@@ -5,25 +5,22 @@
 #include "arch/x86/string.h"
 #include "core/vm/vm.h"
 
-#define HOLE_START (3 * GIB)
-#define HOLE_END   (4 * GIB)
-
-_Static_assert(HOLE_START % PAGE_2M == 0, "no piece of RAM lies on both sides");
-_Static_assert(GUEST_STATISTICS >= HOLE_START && GUEST_CHANNELS < HOLE_END, "beside the RAM");
+_Static_assert(GUEST_HOLE % PAGE_2M == 0, "no piece of RAM lies on both sides");
+_Static_assert(GUEST_STATISTICS >= GUEST_HOLE && GUEST_CHANNELS < GUEST_HOLE_END, "beside the RAM");
 
 unsigned guest_ranges(const struct vm *vm, struct guest_range ranges[GUEST_MAX_RANGES])
 {
-    ranges[0] = (struct guest_range){gpa(0), MIN(vm->memory, HOLE_START)};
-    if (vm->memory <= HOLE_START)
+    ranges[0] = (struct guest_range){gpa(0), MIN(vm->memory, GUEST_HOLE)};
+    if (vm->memory <= GUEST_HOLE)
         return 1;
-    ranges[1] = (struct guest_range){gpa(HOLE_END), vm->memory - HOLE_START};
+    ranges[1] = (struct guest_range){gpa(GUEST_HOLE_END), vm->memory - GUEST_HOLE};
     return 2;
 }
 
 /* Device registers: what most accesses outside of RAM are for. */
 static bool in_hole(gpa_t at)
 {
-    return at.value >= HOLE_START && at.value < HOLE_END;
+    return at.value >= GUEST_HOLE && at.value < GUEST_HOLE_END;
 }
 
 /* Offset of a guest address into its RAM, when n bytes from there are RAM without a hole. */
@@ -58,7 +55,7 @@ static INLINED uint8_t *one_piece(const struct vm *vm, gpa_t at, size_t n)
 {
     uint64_t offset = at.value;
 
-    if (unlikely(n > PAGE_2M) || offset >= HOLE_START || offset + n > vm->memory || offset + n > HOLE_START)
+    if (unlikely(n > PAGE_2M) || offset >= GUEST_HOLE || offset + n > vm->memory || offset + n > GUEST_HOLE)
         return NULL;
     return offset % PAGE_2M + n <= PAGE_2M ? ram_pointer(vm, offset) : NULL;
 }

@@ -45,6 +45,8 @@ struct guest_range {
 };
 
 #define GUEST_MAX_RANGES 2
+#define GUEST_HOLE       (3 * GIB) /* between the two: registers of devices */
+#define GUEST_HOLE_END   (4 * GIB)
 
 /* Guest RAM is 0..min(size, 3 GiB) and, beyond that, from 4 GiB up. Returns the number of ranges filled in.
  */

@@ -25,6 +25,9 @@
 _Static_assert(PCI_MEMORY_SIZE <= BIT(OFFSET_BITS) && PCI_BARS <= BIT(32 - OFFSET_BITS), "both fit");
 _Static_assert(PCI_MEMORY_BASE + PCI_DEVICES * PCI_MEMORY_SIZE <= PCI_MEMORY_END, "each has its own");
 _Static_assert(PCI_IO_BASE + PCI_DEVICES * PCI_IO_SIZE <= BUS_PORTS, "so, too");
+_Static_assert(PCI_MEMORY_BASE >= GUEST_HOLE && PCI_ECAM_BASE + PCI_ECAM_SIZE <= APICS_BASE &&
+                   APICS_BASE < GUEST_HOLE_END,
+               "however much RAM there is");
 _Static_assert(GUEST_STATISTICS >= APICS_BASE && GUEST_CHANNELS >= APICS_BASE, "in that hole");
 
 /* --- what is behind them --- */
