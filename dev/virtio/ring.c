@@ -182,15 +182,7 @@ static inline bool read_bytes(const struct ring_memory *m, uint64_t at, void *to
     return true;
 }
 
-static inline bool write_bytes(const struct ring_memory *m, uint64_t at, const void *from, uint32_t n)
-{
-    if (!is_flat(m, at, n) || is_closing(m))
-        return m->write(m->context, at, from, n);
-    memcpy(m->flat + at, from, n);
-    return true;
-}
-
-static NOINLINE bool get_pieces(struct ring *r, struct ring_chain *c, void *to, uint32_t n)
+bool ring_get_pieces(struct ring *r, struct ring_chain *c, void *to, uint32_t n)
 {
     uint64_t at;
 
@@ -201,37 +193,6 @@ static NOINLINE bool get_pieces(struct ring *r, struct ring_chain *c, void *to, 
         if (!read_bytes(r->memory, at, to, step))
             return false;
     }
-    return true;
-}
-
-/* The next n bytes, when they are in one piece that needs no function, and done then. Else NULL. */
-static inline uint8_t *flat_piece(const struct ring *r, struct ring_chain *c, struct ring_part *part,
-                                  uint32_t n)
-{
-    const struct ring_segment *s = &c->segments[part->segment];
-    uint64_t at;
-
-    if ((uint64_t)n - 1 >= part->left || n > s->size - part->done)
-        return NULL;
-    at = s->at + part->done;
-    if (!is_flat(r->memory, at, n))
-        return NULL;
-    part->left -= n;
-    part->done += n;
-    if (part->done == s->size) {
-        part->segment++;
-        part->done = 0;
-    }
-    return r->memory->flat + at;
-}
-
-bool ring_get(struct ring *r, struct ring_chain *c, void *to, uint32_t n)
-{
-    const uint8_t *from = flat_piece(r, c, &c->readable, n);
-
-    if (unlikely(!from))
-        return get_pieces(r, c, to, n);
-    memcpy(to, from, n);
     return true;
 }
 
@@ -246,7 +207,7 @@ bool ring_skip(struct ring_chain *c, uint32_t n)
     return true;
 }
 
-static NOINLINE bool put_pieces(struct ring *r, struct ring_chain *c, const void *from, uint32_t n)
+bool ring_put_pieces(struct ring *r, struct ring_chain *c, const void *from, uint32_t n)
 {
     uint64_t at;
 
@@ -254,21 +215,10 @@ static NOINLINE bool put_pieces(struct ring *r, struct ring_chain *c, const void
         return false;
     for (uint32_t step; n; n -= step, from = (const uint8_t *)from + step) {
         step = take_piece(c, &c->writable, n, &at);
-        if (!write_bytes(r->memory, at, from, step))
+        if (!ring_write_bytes(r->memory, at, from, step))
             return false;
         c->written += step;
     }
-    return true;
-}
-
-bool ring_put(struct ring *r, struct ring_chain *c, const void *from, uint32_t n)
-{
-    uint8_t *to = is_closing(r->memory) ? NULL : flat_piece(r, c, &c->writable, n);
-
-    if (unlikely(!to))
-        return put_pieces(r, c, from, n);
-    memcpy(to, from, n);
-    c->written += n;
     return true;
 }
 
@@ -283,14 +233,6 @@ bool ring_reserve_last(struct ring_chain *c, uint64_t *at)
     *at = s->at + --s->size;
     if (!s->size)
         c->writable.end--;
-    return true;
-}
-
-bool ring_put_last(struct ring *r, struct ring_chain *c, uint64_t at, uint8_t value)
-{
-    if (!write_bytes(r->memory, at, &value, 1))
-        return false;
-    c->written += !c->writable.left; /* nothing is missing before it */
     return true;
 }
 

@@ -9,6 +9,7 @@
  */
 #pragma once
 
+#include "arch/x86/string.h"
 #include "arch/x86/types.h"
 
 #define RING_MAX_SIZE 256 /* descriptors; so many fit into a chain, too */
@@ -89,16 +90,85 @@ enum ring_pop ring_pop(struct ring *r, struct ring_chain *c);
 /* Whether ring_pop() would find something, or something wrong. */
 bool ring_has_more(const struct ring *r);
 
+/* As ring_get() and ring_put(), wherever the bytes are. */
+bool ring_get_pieces(struct ring *r, struct ring_chain *c, void *to, uint32_t n);
+bool ring_put_pieces(struct ring *r, struct ring_chain *c, const void *from, uint32_t n);
+
+static inline bool is_flat(const struct ring_memory *m, uint64_t at, uint64_t n)
+{
+    return likely(at < m->flat_size && n <= m->flat_size - at);
+}
+
+static inline bool is_closing(const struct ring_memory *m)
+{
+    return unlikely(__atomic_load_n(m->closing, __ATOMIC_ACQUIRE));
+}
+
+/* The next n bytes, when they are in one piece that needs no function, and done then. Else NULL. */
+static inline uint8_t *ring_flat_piece(const struct ring *r, struct ring_chain *c, struct ring_part *part,
+                                       uint32_t n)
+{
+    const struct ring_segment *s = &c->segments[part->segment];
+    uint64_t at;
+
+    if ((uint64_t)n - 1 >= part->left || n > s->size - part->done)
+        return NULL;
+    at = s->at + part->done;
+    if (!is_flat(r->memory, at, n))
+        return NULL;
+    part->left -= n;
+    part->done += n;
+    if (part->done == s->size) {
+        part->segment++;
+        part->done = 0;
+    }
+    return r->memory->flat + at;
+}
+
 /* The next n bytes of the readable part; of the writable part. False, with part of them done or none: it has
  * not so many left, or the guest has closed its memory. */
-bool ring_get(struct ring *r, struct ring_chain *c, void *to, uint32_t n);
-bool ring_put(struct ring *r, struct ring_chain *c, const void *from, uint32_t n);
+static inline bool ring_get(struct ring *r, struct ring_chain *c, void *to, uint32_t n)
+{
+    const uint8_t *from = ring_flat_piece(r, c, &c->readable, n);
+
+    if (unlikely(!from))
+        return ring_get_pieces(r, c, to, n);
+    memcpy(to, from, n);
+    return true;
+}
+
+static inline bool ring_put(struct ring *r, struct ring_chain *c, const void *from, uint32_t n)
+{
+    uint8_t *to = is_closing(r->memory) ? NULL : ring_flat_piece(r, c, &c->writable, n);
+
+    if (unlikely(!to))
+        return ring_put_pieces(r, c, from, n);
+    memcpy(to, from, n);
+    c->written += n;
+    return true;
+}
+
 bool ring_skip(struct ring_chain *c, uint32_t n); /* of the readable part */
 
 /* A byte at the end of the writable part, which is as much shorter from then on: what is put comes before it.
  * False: there is no such byte. ring_put_last() writes it. */
 bool ring_reserve_last(struct ring_chain *c, uint64_t *at);
-bool ring_put_last(struct ring *r, struct ring_chain *c, uint64_t at, uint8_t value);
+
+static inline bool ring_write_bytes(const struct ring_memory *m, uint64_t at, const void *from, uint32_t n)
+{
+    if (!is_flat(m, at, n) || is_closing(m))
+        return m->write(m->context, at, from, n);
+    memcpy(m->flat + at, from, n);
+    return true;
+}
+
+static inline bool ring_put_last(struct ring *r, struct ring_chain *c, uint64_t at, uint8_t value)
+{
+    if (!ring_write_bytes(r->memory, at, &value, 1))
+        return false;
+    c->written += !c->writable.left; /* nothing is missing before it */
+    return true;
+}
 
 /* Gives a chain back. The driver sees all that were, in this order, at the next ring_publish(). */
 void ring_push(struct ring *r, const struct ring_chain *c);

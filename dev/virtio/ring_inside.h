@@ -73,16 +73,6 @@ static inline bool ring_event_due(uint16_t event, uint16_t now, uint16_t count)
     return (uint16_t)(now - event - 1) < count;
 }
 
-static inline bool is_flat(const struct ring_memory *m, uint64_t at, uint64_t n)
-{
-    return likely(at < m->flat_size && n <= m->flat_size - at);
-}
-
-static inline bool is_closing(const struct ring_memory *m)
-{
-    return unlikely(__atomic_load_n(m->closing, __ATOMIC_ACQUIRE));
-}
-
 COLD bool ring_break(struct ring *r, const char *why); /* false */
 
 /* Before its first descriptor. */

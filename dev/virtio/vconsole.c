@@ -115,7 +115,7 @@ static bool take_typed(struct vm *vm)
 {
     struct virtio_pci *p = console_of(vm);
 
-    if (!p || !(__atomic_load_n(&p->device.status, __ATOMIC_ACQUIRE) & VIRTIO_DRIVER_OK))
+    if (!p || !virtio_is_live(&p->device))
         return false;
     virtio_poke(&p->device, QUEUE_TYPED);
     return true;

@@ -11,7 +11,7 @@
 
 _Static_assert(VIRTIO_MAX_QUEUES < VIRTIO_NO_VECTOR, "vectors are more than queues");
 
-static bool is_live(const struct virtio_device *d)
+bool virtio_is_live(const struct virtio_device *d)
 {
     uint8_t status = __atomic_load_n(&d->status, __ATOMIC_ACQUIRE);
 
@@ -44,22 +44,21 @@ uint8_t virtio_take_isr(struct virtio_device *d)
 
 /* --- queues --- */
 
-static bool has_work(struct virtio_device *d, unsigned i)
+static inline bool has_work(struct virtio_device *d, const struct virtio_queue *q)
 {
-    return !d->ops->ready || d->ops->ready(d, i);
+    return !d->ops->ready || d->ops->ready(d, q->index);
 }
 
 /* What is there, up to a bound. True: that was all. */
-static bool serve_chains(struct virtio_device *d, unsigned i)
+static bool serve_chains(struct virtio_device *d, struct virtio_queue *q)
 {
-    struct virtio_queue *q = &d->queues[i];
     uint64_t bytes = 0;
 
     for (unsigned n = 0; n < MOST_CHAINS && bytes < MOST_BYTES; n++) {
-        if (!ring_has_more(&q->ring) || !has_work(d, i) || ring_pop(&q->ring, &q->chain) != RING_CHAIN)
+        if (!ring_has_more(&q->ring) || !has_work(d, q) || ring_pop(&q->ring, &q->chain) != RING_CHAIN)
             return true;
         bytes += q->chain.readable.left;
-        d->ops->serve(d, i, &q->ring, &q->chain);
+        d->ops->serve(d, q->index, &q->ring, &q->chain);
         bytes += q->chain.written;
         ring_push(&q->ring, &q->chain);
         q->chains++;
@@ -68,11 +67,11 @@ static bool serve_chains(struct virtio_device *d, unsigned i)
 }
 
 /* Whether there is more, for which no kick may come. */
-static bool look_again(struct virtio_device *d, unsigned i)
+static bool look_again(struct virtio_device *d, struct virtio_queue *q)
 {
-    if (has_work(d, i))
-        return ring_listen(&d->queues[i].ring);
-    ring_deafen(&d->queues[i].ring);
+    if (has_work(d, q))
+        return ring_listen(&q->ring);
+    ring_deafen(&q->ring);
     return false;
 }
 
@@ -82,20 +81,19 @@ static void come_back(struct virtio_device *d, struct virtio_queue *q)
     d->host.later(d->host.context);
 }
 
-static void work_on(struct virtio_device *d, unsigned i)
+static void work_on(struct virtio_device *d, struct virtio_queue *q)
 {
-    struct virtio_queue *q = &d->queues[i];
     bool all;
 
     ring_begin(&q->ring);
-    all = serve_chains(d, i);
+    all = serve_chains(d, q);
     if (ring_publish(&q->ring)) {
         q->interrupts++;
         interrupt(d, &q->vector, VIRTIO_ISR_QUEUE);
     }
     if (unlikely(q->ring.fault))
         virtio_break(d, q->ring.fault);
-    else if (!all || look_again(d, i))
+    else if (!all || look_again(d, q))
         come_back(d, q);
 }
 
@@ -114,9 +112,9 @@ void virtio_kick(struct virtio_device *d, unsigned i)
     }
     q = &d->queues[i];
     spin_lock(&q->lock);
-    if (likely(is_live(d) && q->ring.memory)) {
+    if (likely(virtio_is_live(d) && q->ring.memory)) {
         q->kicks++;
-        work_on(d, i);
+        work_on(d, q);
     } else {
         ignore(d);
     }
@@ -131,8 +129,8 @@ void virtio_work(struct virtio_device *d)
         if (!__atomic_exchange_n(&q->later, false, __ATOMIC_ACQ_REL))
             continue;
         spin_lock(&q->lock);
-        if (is_live(d) && q->ring.memory)
-            work_on(d, i);
+        if (virtio_is_live(d) && q->ring.memory)
+            work_on(d, q);
         spin_unlock(&q->lock);
     }
 }
@@ -186,6 +184,7 @@ void virtio_init(struct virtio_device *d, uint64_t features, struct ring_segment
     ASSERT(d->config_size <= VIRTIO_CONFIG_BYTES && d->vectors <= VIRTIO_NO_VECTOR);
     d->offered = features | VIRTIO_F_TRANSPORT;
     for (unsigned i = 0; i < n; i++) {
+        d->queues[i].index = (uint16_t)i;
         d->queues[i].max_size = d->ops->queue_size;
         d->queues[i].chain.segments = segments + i * d->ops->queue_size;
     }

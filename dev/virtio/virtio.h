@@ -47,7 +47,7 @@ struct virtio_queue {
     struct spinlock lock;
     bool later;      /* it is to be worked on without a kick (atomic) */
     uint16_t vector; /* (atomic) */
-    uint16_t size, max_size;
+    uint16_t index, size, max_size;
     uint64_t desc, driver, device;
     struct ring ring;        /* enabled: as the driver sees it */
     struct ring_chain chain; /* the one that is worked on */
@@ -104,6 +104,9 @@ void virtio_init(struct virtio_device *d, uint64_t features, struct ring_segment
 
 /* As it was when it was switched on, and at rest. */
 void virtio_reset(struct virtio_device *d);
+
+/* Its driver is there, and has not broken it. */
+bool virtio_is_live(const struct virtio_device *d);
 
 /* The common configuration. An access that is no field reads as 0, and does nothing. */
 uint32_t virtio_common_read(const struct virtio_device *d, unsigned offset, unsigned size);

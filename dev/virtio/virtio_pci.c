@@ -39,6 +39,14 @@ static void set_status(struct virtio_pci *p, unsigned isr)
     spin_unlock(&p->line);
 }
 
+/* A reset has cleared it. */
+static void settle_line(struct virtio_pci *p)
+{
+    spin_lock(&p->line);
+    pci_set_intx(&p->function, p->device.isr);
+    spin_unlock(&p->line);
+}
+
 static uint8_t take_status(struct virtio_pci *p)
 {
     uint8_t isr;
@@ -97,8 +105,8 @@ static void write_register(struct virtio_pci *p, unsigned offset, unsigned size,
         virtio_config_write(&p->device, offset - CONFIG_AT, size, value);
     else
         virtio_common_write(&p->device, offset, size, value);
-    if (!p->device.isr)
-        take_status(p); /* a reset has lowered it */
+    if (p->function.intx && !p->device.isr)
+        settle_line(p);
 }
 
 static uint64_t read_bar(struct pci_function *f, unsigned bar, unsigned offset, unsigned size)
