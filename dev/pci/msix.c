@@ -161,7 +161,7 @@ bool pci_msix_write(struct pci_function *f, unsigned offset, unsigned size, uint
 {
     unsigned at = offset - f->msix.table, i = at / ENTRY_SIZE, word = at % ENTRY_SIZE / 4;
 
-    if (!in_table(f, offset))
+    if (i >= f->msix.count)
         return in_pba(f, offset);
     if (!is_aligned(offset, size))
         return true;
