@@ -67,7 +67,7 @@ static void send_all(void)
     while (on) {
         take_lock(&lock);
         on = send_some();
-        if (!on)
+        if (!on && starting)
             terminal_draw();
         drop_lock(&lock);
     }
@@ -137,7 +137,7 @@ static bool all_sent(void)
     send_some();
     more = terminal_has_more(NULL);
     if (!more)
-        terminal_draw();
+        more = terminal_draw();
     drop_lock(&lock);
     return !more && uart16550_idle();
 }

@@ -8,6 +8,7 @@
 
 #define OURS        (16 * 1024)
 #define OUR_MARKS   256
+#define LINES_DRAWN 2  /* at a time: each may move the whole screen. More than one, to catch up */
 #define PIECE       16 /* bytes of a speaker at a time */
 #define PROMPT_SIZE (CONSOLE_PROMPT + 8)
 #define CLEAR_LINE  "\r\033[K\r"
@@ -439,17 +440,19 @@ void terminal_use(bool port, bool screen)
     to_screen = screen;
 }
 
-void terminal_draw(void)
+bool terminal_draw(void)
 {
     const struct console_ring *r = &terminal_ours;
 
     if (!to_screen || !to_port)
         drawn_to = r->tail;
-    for (; drawn_to != r->tail; drawn_to++) {
+    for (unsigned ends = 0; drawn_to != r->tail && ends < LINES_DRAWN; drawn_to++) {
         if (r->head - drawn_to > OURS)
             drawn_to = r->head - OURS;
         display_write(&r->bytes[drawn_to % OURS], 1);
+        ends += r->bytes[drawn_to % OURS] == '\n';
     }
+    return drawn_to != r->tail;
 }
 
 void terminal_repeat(void)

@@ -14,7 +14,8 @@ extern struct console_ring terminal_ours; /* the hypervisor's */
 /* The sinks that there are. */
 void terminal_use(bool serial, bool display);
 void terminal_repeat(void); /* what is left of the hypervisor's text, to the screen */
-void terminal_draw(void);   /* what it has said since, to a screen beside the port */
+bool terminal_draw(
+    void); /* some of what it has said since, to a screen beside the port; true: there is more */
 
 void terminal_add(struct console_stream *s);
 void terminal_remove(struct console_stream *s);

@@ -222,6 +222,13 @@ static void screen_catches_up(void **state)
     fake_this_cpu = &cpu;
     console_idle();
     assert_memory_equal(screen, "skerry: one\nskerry: two\nskerry: three\n", 38);
+    for (unsigned i = 0; i < 10; i++)
+        host("line\n");
+    console_idle();
+    assert_int_equal(screen_used, 38 + 2 * 5); /* two at a time */
+    for (unsigned i = 0; i < 10; i++)
+        console_idle();
+    assert_int_equal(screen_used, 38 + 10 * 5);
     console_set_waiting(true);
     assert_memory_equal(screen, "skerry: one\nskerry: two\n", 24);
     for (unsigned i = 0; i < 2000; i++)
