@@ -39,15 +39,26 @@ static struct config *config;
 static volatile bool released; /* the VMs are built: the CPUs may schedule */
 
 /* All VMs have ended: then so does the machine, but not under the operator's hands. */
-static void nothing_to_run(void)
+static void end_if_over(void)
 {
     if (vm_all_ended() && !monitor_is_open())
         power_when_done();
+}
+
+static void nothing_to_run(void)
+{
+    end_if_over();
     console_idle();
 }
 
+static void work(void)
+{
+    monitor_work();
+    end_if_over();
+}
+
 static const struct loop_hooks hooks = {
-    .work = monitor_work,
+    .work = work,
     .leave = power_leave,
     .idle = nothing_to_run,
 };

@@ -3,6 +3,7 @@
 #include "core/life/life.h"
 
 #include "arch/x86/cpu.h"
+#include "arch/x86/lapic.h"
 #include "core/base/latency.h"
 #include "core/base/log.h"
 #include "core/base/machine.h"
@@ -233,8 +234,11 @@ static void life_ended(struct vm *vm)
         return;
     end = (enum vm_end)vm_state(vm).end; /* the operator may have stopped it meanwhile */
     come_to_rest(vm);
-    if (what_follows(vm, end) == ENDING_POWEROFF)
-        power_off_asked = true;
+    if (what_follows(vm, end) != ENDING_POWEROFF)
+        return;
+    power_off_asked = true;
+    cpus[0]->work = true; /* the others may run on and on, and nobody have nothing to run */
+    cpu_kick(cpus[0]);
 }
 
 /* --- pause --- */
