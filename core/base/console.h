@@ -58,7 +58,7 @@ struct console_stream {
 bool console_setup(uint16_t serial);
 
 /* Adds the screen: what was written before is repeated there. Beside a port it shows the hypervisor's lines,
- * drawn by the boot CPU alone, when it stands still or has nothing to do: a line more can mean the whole
+ * drawn by the boot CPU alone, while it starts, has nothing to do, or ends: a line more can mean the whole
  * screen. */
 void console_add_display(void);
 void console_idle(void); /* about to halt */

@@ -20,11 +20,10 @@ void latency_note(enum latency kind, uint64_t since)
     }
 }
 
-uint64_t latency_worst(enum latency kind)
+static uint64_t worst_us(enum latency kind)
 {
     uint64_t per_us = machine.tsc_hz / 1000000;
 
-    ASSERT(kind < LATENCIES);
     return per_us ? (worst[kind] + per_us - 1) / per_us : 0;
 }
 
@@ -37,7 +36,7 @@ void latency_report(void)
     for (enum latency k = 0; k < LATENCIES; k++) {
         if (worst[k])
             n += format(text + n, sizeof(text) - (size_t)n, "%s %s %llu us", n ? "," : "", names[k],
-                        (unsigned long long)latency_worst(k));
+                        (unsigned long long)worst_us(k));
     }
     if (n)
         log_info("obeyed at the latest after:%s", text);

@@ -18,7 +18,4 @@ enum latency {
 /* One that began at this TSC is over. */
 void latency_note(enum latency kind, uint64_t since);
 
-/* The worst so far, in microseconds; 0: none. */
-uint64_t latency_worst(enum latency kind);
-
-void latency_report(void);
+void latency_report(void); /* a line, if there were any: the worst of each in microseconds, rounded up */

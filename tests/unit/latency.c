@@ -37,7 +37,7 @@ static void nothing_to_say(void **state)
     (void)state;
     latency_report();
     assert_string_equal(said, "");
-    assert_int_equal(latency_worst(LATENCY_STOP), 0);
+    assert_int_equal(worst_us(LATENCY_STOP), 0);
 }
 
 static void the_worst_of_each(void **state)
@@ -47,7 +47,7 @@ static void the_worst_of_each(void **state)
     latency_note(LATENCY_STOP, fake_tsc - 1001);
     latency_note(LATENCY_STOP, fake_tsc - 200);
     latency_note(LATENCY_KEY, fake_tsc - 1);
-    assert_int_equal(latency_worst(LATENCY_STOP), 11);
+    assert_int_equal(worst_us(LATENCY_STOP), 11);
     latency_report();
     assert_string_equal(said, "obeyed at the latest after: keys 1 us, stop 11 us");
 }
