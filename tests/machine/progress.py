@@ -7,6 +7,10 @@ import time
 
 from skerrylib.common import cache_dir
 
+# Of what a failed test printed, this many lines are said again at the end.
+SHOWN = 12
+
+
 def kept():
     """The file of these times."""
     return cache_dir() / "test-seconds"
@@ -63,6 +67,7 @@ class Progress:
 
     def __init__(self, history, jobs=1):
         self.passed = self.failed = self.skipped = 0
+        self.failures = []  # what was printed of each that is not well
         self._history, self._jobs = history, jobs
         self._lock = threading.Lock()
         self._start = time.monotonic()
@@ -106,6 +111,8 @@ class Progress:
                 verdict += f" {took:.1f}s"
                 self._history.note(name, took)
                 self._expected, self._took = self._expected + expected, self._took + took
+            elif verdict.startswith("FAIL "):
+                self.failures += [*lines[-SHOWN:], verdict]
             spent = int(now - self._start)
             head = f"[{self._ended}/{self._total} {spent // 60}:{spent % 60:02}, about {words(self.left())} left]"
             # Not by way of sys.stdout, which a test of the tools turns elsewhere for a moment.

@@ -14,6 +14,7 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE))
 import case as cases  # noqa: E402
+from progress import SHOWN  # noqa: E402
 from skerrylib import bochs, vmhost  # noqa: E402
 from skerrylib import run as skerry_run  # noqa: E402
 from skerrylib.common import ToolError  # noqa: E402
@@ -82,7 +83,8 @@ class Runner:
         if why and status == 2 and words:
             why = words  # wrong use or a missing file: there never was a machine
         if why:
-            self._progress.end(case.name, f"FAIL {case.name}: {why}, see {log.relative_to(REPO)}", failed=1)
+            self._progress.end(case.name, f"FAIL {case.name}: {why}, see {log.relative_to(REPO)}", failed=1,
+                               lines=text.splitlines()[-SHOWN:])
         else:
             self._progress.end(case.name, f"ok {case.name}", passed=1)
 
