@@ -23,7 +23,8 @@ struct fdb {
     uint32_t counts[FDB_PORTS]; /* entries of each port (atomic) */
     uint32_t limit;             /* that a port may have by learning */
     uint32_t clock;             /* units, since the start (atomic) */
-    uint32_t swept;             /* the bucket that is swept next (atomic) */
+    uint32_t swept;             /* the bucket that is swept next; of whoever has set this: */
+    bool sweeping;              /* (atomic) */
 };
 
 /* All zero before. */
@@ -42,5 +43,11 @@ bool fdb_fix(struct fdb *t, uint64_t mac, unsigned vlan, unsigned port);
 /* All that a port has learned; what is fixed stays. */
 void fdb_forget(struct fdb *t, unsigned port);
 
-/* The time, in units: looks at a part of the table for what is to be forgotten, when it has changed. */
-void fdb_tick(struct fdb *t, uint32_t clock);
+/* The time, in units, has changed: a part of the table is looked through for what is to be forgotten. */
+void fdb_tick_now(struct fdb *t, uint32_t clock);
+
+static inline void fdb_tick(struct fdb *t, uint32_t clock)
+{
+    if (unlikely(clock != __atomic_load_n(&t->clock, __ATOMIC_RELAXED)))
+        fdb_tick_now(t, clock);
+}

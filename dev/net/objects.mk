@@ -1,1 +1,9 @@
 # SPDX-License-Identifier: BSD-2-Clause
+hot += dev/net/batch.o
+hot += dev/net/fdb.o
+hot += dev/net/frame.o
+objects += dev/net/net.o
+hot += dev/net/offload.o
+hot += dev/net/parse.o
+hot += dev/net/path.o
+hot += dev/net/rate.o

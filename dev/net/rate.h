@@ -10,7 +10,7 @@
 #define NET_RATE_MOST UINT64_C(1000000000000) /* units a second */
 
 struct net_rate {
-    uint64_t cost;  /* ticks of one unit, in 2^-NET_RATE_SHIFT; 0: there is no limit (atomic) */
+    uint64_t cost;  /* ticks of one unit, in 2^-20; 0: there is no limit (atomic) */
     uint64_t used;  /* the tick up to which it is used (atomic) */
     uint64_t burst; /* ticks (atomic) */
 };

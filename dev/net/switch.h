@@ -89,10 +89,12 @@ struct net {
     enum net_kind kind;
     unsigned count;
     struct net_port *ports;
-    struct fdb *fdb; /* of a switch */
-    bool tagged;     /* some port has a VLAN */
-    uint32_t mirror; /* the port that sees a copy of everything; NET_MAX_PORTS: none (atomic) */
-    uint64_t hz;     /* ticks of a second, in which now is told */
+    struct fdb *fdb;     /* of a switch */
+    bool tagged;         /* some port has a VLAN */
+    bool locked;         /* some port's address is locked to it */
+    uint32_t mirror;     /* the port that sees a copy of everything; NET_MAX_PORTS: none (atomic) */
+    uint64_t hz;         /* ticks of a second, in which now is told */
+    unsigned unit_shift; /* a unit of an address's age, as a power of two of ticks */
 };
 
 /* count zeroed ports, and a zeroed table for a switch. secret: of no meaning to a guest. */
@@ -134,6 +136,7 @@ struct net_batch {
     uint64_t work;         /* done so far, in bytes: the caller ends its turn when it is enough */
     struct net_port *open; /* the port whose receive queue is claimed; NULL: none */
     unsigned pair;
+    uint64_t taken; /* copies */
     struct net_sink sink;
     bool has_last; /* the path of the frame before, and what it was decided by */
     uint64_t last[2];

@@ -5,6 +5,7 @@ objects += dev/virtio/devices.o
 objects += dev/virtio/disk.o
 hot += dev/virtio/packed.o
 hot += dev/virtio/ring.o
+hot += dev/virtio/ring_copy.o
 objects += dev/virtio/rng.o
 hot += dev/virtio/split.o
 objects += dev/virtio/vconsole.o
