@@ -60,7 +60,8 @@ static void write_features(struct virtio_device *d, uint32_t value)
 
 static bool features_are_good(const struct virtio_device *d)
 {
-    return !d->wrong_features && !(d->features & ~d->offered) && (d->features & VIRTIO_F_VERSION_1);
+    return !d->wrong_features && !(d->features & ~d->offered) && (d->features & VIRTIO_F_VERSION_1) &&
+           (!d->ops->accepts || d->ops->accepts(d->features));
 }
 
 /* Which of these bits it can have now, after those that it has. */
@@ -93,7 +94,7 @@ static void write_status(struct virtio_device *d, unsigned value)
 
 static struct virtio_queue *selected(struct virtio_device *d)
 {
-    return d->queue_select < d->ops->queue_count ? &d->queues[d->queue_select] : NULL;
+    return d->queue_select < d->queue_count ? &d->queues[d->queue_select] : NULL;
 }
 
 /* It may be set up: after the features are settled, and before it is enabled. */
@@ -176,7 +177,7 @@ static uint32_t read_queue(const struct virtio_device *d, unsigned offset)
 {
     const struct virtio_queue *q;
 
-    if (d->queue_select >= d->ops->queue_count)
+    if (d->queue_select >= d->queue_count)
         return offset == QUEUE_VECTOR ? VIRTIO_NO_VECTOR : 0;
     q = &d->queues[d->queue_select];
     switch (offset) {
@@ -206,9 +207,9 @@ uint32_t virtio_common_read(const struct virtio_device *d, unsigned offset, unsi
     case FEATURES_SELECT: return d->features_select;
     case FEATURES: return word_of(d->features, d->features_select);
     case CONFIG_VECTOR: return d->config_vector;
-    case NUM_QUEUES: return d->ops->queue_count;
+    case NUM_QUEUES: return d->queue_count;
     case STATUS: return __atomic_load_n(&d->status, __ATOMIC_ACQUIRE);
-    case GENERATION: return 0; /* no configuration changes by itself */
+    case GENERATION: return __atomic_load_n(&d->generation, __ATOMIC_ACQUIRE);
     case QUEUE_SELECT: return d->queue_select;
     default: return read_queue(d, offset);
     }
@@ -234,11 +235,12 @@ void virtio_common_write(struct virtio_device *d, unsigned offset, unsigned size
     }
 }
 
-uint32_t virtio_config_read(const struct virtio_device *d, unsigned offset, unsigned size)
+uint32_t virtio_config_read(struct virtio_device *d, unsigned offset, unsigned size)
 {
     uint32_t value = 0;
 
     ASSERT(size <= sizeof(value));
+    __atomic_store_n(&d->config_seen, true, __ATOMIC_RELEASE);
     for (unsigned i = 0; i < size; i++) {
         if (offset < d->config_size && offset + i < d->config_size)
             value |= (uint32_t)d->config[offset + i] << 8 * i;
@@ -252,4 +254,13 @@ void virtio_config_write(struct virtio_device *d, unsigned offset, unsigned size
         if (offset < d->config_size && offset + i < d->config_size)
             d->ops->config_write(d, offset + i, (uint8_t)(value >> 8 * i));
     }
+}
+
+void virtio_config_change(struct virtio_device *d, unsigned offset, uint16_t value)
+{
+    ASSERT(offset % 2 == 0 && offset + 1 < d->config_size);
+    __atomic_store_n((uint16_t *)(void *)(d->config + offset), value, __ATOMIC_RELEASE);
+    if (__atomic_exchange_n(&d->config_seen, false, __ATOMIC_ACQ_REL))
+        __atomic_fetch_add(&d->generation, 1, __ATOMIC_RELEASE);
+    virtio_tell_config(d);
 }

@@ -20,7 +20,7 @@ static void print_device(const struct vm *vm, const struct virtio_pci *p)
     const struct virtio_device *d = &p->device;
     number kicks = 0, chains = 0, interrupts = 0;
 
-    for (unsigned i = 0; i < d->ops->queue_count; i++) {
+    for (unsigned i = 0; i < d->queue_count; i++) {
         kicks += d->queues[i].kicks;
         chains += d->queues[i].chains;
         interrupts += d->queues[i].interrupts;
@@ -40,14 +40,22 @@ static void print_devices(const struct vm *vm)
 
 /* --- how they come into being --- */
 
-/* False: out of memory. */
-static bool add_device(struct vm *vm, struct virtio_pci *p)
+void virtio_add(struct vm *vm, struct virtio_pci *p)
 {
     struct virtio_pci **last = &vm->virtio;
 
     while (*last)
         last = &(*last)->next;
     *last = p;
+    vm->device_work = work_on_devices;
+    vm->print_devices = print_devices;
+}
+
+/* False: out of memory. */
+static bool add_device(struct vm *vm, struct virtio_pci *p)
+{
+    if (p)
+        virtio_add(vm, p);
     return p;
 }
 
@@ -56,17 +64,13 @@ bool virtio_create(struct vm *vm, const struct placement *p UNUSED)
     const struct vm_config *c = vm->config;
 
     ASSERT(!vm->virtio && c->disk_count <= VM_MAX_DISKS);
-    vm->device_work = work_on_devices;
     if (c->rng && !add_device(vm, virtio_pci_create(vm, &rng_identity)))
         return false;
     for (unsigned i = 0; i < c->disk_count; i++) {
         if (!add_device(vm, disk_create(vm, i)))
             return false;
     }
-    if (c->console == CONSOLE_VIRTIO && !add_device(vm, vconsole_create(vm)))
-        return false;
-    vm->print_devices = vm->virtio ? print_devices : NULL;
-    return true;
+    return c->console != CONSOLE_VIRTIO || add_device(vm, vconsole_create(vm));
 }
 
 /* --- for the monitor --- */
@@ -97,7 +101,7 @@ bool virtio_dump(const struct vm *vm, unsigned slot)
     print_device(vm, p);
     print("  status %x, features %llx of %llx, ISR %x, %s\n", p->device.status, (number)p->device.features,
           (number)p->device.offered, p->device.isr, pci_msix_enabled(&p->function) ? "MSI-X" : "INTx");
-    for (unsigned i = 0; i < p->device.ops->queue_count; i++)
+    for (unsigned i = 0; i < p->device.queue_count; i++)
         dump_queue(&p->device.queues[i], i);
     return true;
 }

@@ -19,5 +19,8 @@ struct virtio_pci *vconsole_create(struct vm *vm);
 /* A part of a VM (core/vm/part.h), behind PCI. */
 bool virtio_create(struct vm *vm, const struct placement *p);
 
+/* One that another part has made, while the VM is built. */
+void virtio_add(struct vm *vm, struct virtio_pci *p);
+
 /* For the monitor: what the device at this place is like. False: there is none. */
 bool virtio_dump(const struct vm *vm, unsigned slot);

@@ -78,6 +78,9 @@ enum ring_pop { RING_EMPTY, RING_CHAIN, RING_BROKEN };
 const char *ring_enable(struct ring *r, const struct ring_memory *memory, const struct ring_layout *layout);
 void ring_disable(struct ring *r);
 
+/* A mistake of its driver, of which whoever has the lock found out. False. */
+COLD bool ring_break(struct ring *r, const char *why);
+
 /* Before an enabled one is worked on: its memory may have been closed. False: it is broken. */
 bool ring_begin(struct ring *r);
 
@@ -89,6 +92,25 @@ enum ring_pop ring_pop(struct ring *r, struct ring_chain *c);
 
 /* Whether ring_pop() would find something, or something wrong. */
 bool ring_has_more(const struct ring *r);
+
+/* Where it is before a chain is taken, to which it returns when the chains taken since are not used after
+ * all: none of them was given back. */
+struct ring_mark {
+    uint16_t next, taken;
+    bool next_wrap;
+};
+
+static inline struct ring_mark ring_mark(const struct ring *r)
+{
+    return (struct ring_mark){r->next, r->taken, r->next_wrap};
+}
+
+static inline void ring_return(struct ring *r, struct ring_mark m)
+{
+    r->next = m.next;
+    r->taken = m.taken;
+    r->next_wrap = m.next_wrap;
+}
 
 /* As ring_get() and ring_put(), wherever the bytes are. */
 bool ring_get_pieces(struct ring *r, struct ring_chain *c, void *to, uint32_t n);

@@ -39,8 +39,6 @@ static inline bool ring_event_due(uint16_t event, uint16_t now, uint16_t count)
     return (uint16_t)(now - event - 1) < count;
 }
 
-COLD bool ring_break(struct ring *r, const char *why); /* false */
-
 /* Before its first descriptor. */
 static inline void ring_begin_chain(struct ring_chain *c)
 {

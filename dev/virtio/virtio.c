@@ -37,6 +37,12 @@ COLD void virtio_break(struct virtio_device *d, const char *why)
         interrupt(d, &d->config_vector, VIRTIO_ISR_CONFIG);
 }
 
+void virtio_tell_config(struct virtio_device *d)
+{
+    if (virtio_is_live(d))
+        interrupt(d, &d->config_vector, VIRTIO_ISR_CONFIG);
+}
+
 uint8_t virtio_take_isr(struct virtio_device *d)
 {
     return __atomic_exchange_n(&d->isr, 0, __ATOMIC_ACQ_REL);
@@ -52,14 +58,13 @@ static inline bool has_work(struct virtio_device *d, const struct virtio_queue *
 /* What is there, up to a bound. True: that was all. */
 static bool serve_chains(struct virtio_device *d, struct virtio_queue *q)
 {
-    uint64_t bytes = 0;
-
-    for (unsigned n = 0; n < MOST_CHAINS && bytes < MOST_BYTES; n++) {
+    q->work = 0;
+    for (unsigned n = 0; n < MOST_CHAINS && q->work < MOST_BYTES; n++) {
         if (!ring_has_more(&q->ring) || !has_work(d, q) || ring_pop(&q->ring, &q->chain) != RING_CHAIN)
             return true;
-        bytes += q->chain.readable.left;
+        q->work += q->chain.readable.left;
         d->ops->serve(d, q->index, &q->ring, &q->chain);
-        bytes += q->chain.written;
+        q->work += q->chain.written;
         ring_push(&q->ring, &q->chain);
         q->chains++;
     }
@@ -81,20 +86,62 @@ static void come_back(struct virtio_device *d, struct virtio_queue *q)
     d->host.later(d->host.context);
 }
 
-static void work_on(struct virtio_device *d, struct virtio_queue *q)
+static bool serve_turn(struct virtio_device *d, struct virtio_queue *q)
 {
     bool all;
 
-    ring_begin(&q->ring);
+    if (!d->ops->begin)
+        return serve_chains(d, q);
+    d->ops->begin(d, q->index);
     all = serve_chains(d, q);
+    d->ops->end(d, q->index);
+    return all;
+}
+
+/* False: its ring is broken. */
+static bool show_chains(struct virtio_device *d, struct virtio_queue *q)
+{
     if (ring_publish(&q->ring)) {
         q->interrupts++;
         interrupt(d, &q->vector, VIRTIO_ISR_QUEUE);
     }
     if (unlikely(q->ring.fault))
         virtio_break(d, q->ring.fault);
-    else if (!all || look_again(d, q))
+    return !q->ring.fault;
+}
+
+static void work_on(struct virtio_device *d, struct virtio_queue *q)
+{
+    bool all;
+
+    ring_begin(&q->ring);
+    all = serve_turn(d, q);
+    if (show_chains(d, q) && (!all || look_again(d, q)))
         come_back(d, q);
+}
+
+static bool is_ready(const struct virtio_device *d, const struct virtio_queue *q)
+{
+    return virtio_is_live(d) && q->ring.memory;
+}
+
+struct virtio_queue *virtio_enter(struct virtio_device *d, unsigned i)
+{
+    struct virtio_queue *q;
+
+    ASSERT(i < d->queue_count);
+    q = &d->queues[i];
+    spin_lock(&q->lock);
+    if (is_ready(d, q) && ring_begin(&q->ring))
+        return q;
+    spin_unlock(&q->lock);
+    return NULL;
+}
+
+void virtio_leave(struct virtio_device *d, struct virtio_queue *q)
+{
+    show_chains(d, q);
+    spin_unlock(&q->lock);
 }
 
 static COLD void ignore(struct virtio_device *d)
@@ -106,13 +153,13 @@ void virtio_kick(struct virtio_device *d, unsigned i)
 {
     struct virtio_queue *q;
 
-    if (unlikely(i >= d->ops->queue_count)) {
+    if (unlikely(i >= d->queue_count)) {
         ignore(d);
         return;
     }
     q = &d->queues[i];
     spin_lock(&q->lock);
-    if (likely(virtio_is_live(d) && q->ring.memory)) {
+    if (likely(is_ready(d, q))) {
         q->kicks++;
         work_on(d, q);
     } else {
@@ -123,13 +170,13 @@ void virtio_kick(struct virtio_device *d, unsigned i)
 
 void virtio_work(struct virtio_device *d)
 {
-    for (unsigned i = 0; i < d->ops->queue_count; i++) {
+    for (unsigned i = 0; i < d->queue_count; i++) {
         struct virtio_queue *q = &d->queues[i];
 
         if (!__atomic_exchange_n(&q->later, false, __ATOMIC_ACQ_REL))
             continue;
         spin_lock(&q->lock);
-        if (virtio_is_live(d) && q->ring.memory)
+        if (is_ready(d, q))
             work_on(d, q);
         spin_unlock(&q->lock);
     }
@@ -137,7 +184,7 @@ void virtio_work(struct virtio_device *d)
 
 void virtio_poke(struct virtio_device *d, unsigned i)
 {
-    ASSERT(i < d->ops->queue_count);
+    ASSERT(i < d->queue_count);
     come_back(d, &d->queues[i]);
 }
 
@@ -145,7 +192,9 @@ void virtio_poke(struct virtio_device *d, unsigned i)
 
 void virtio_start(struct virtio_device *d)
 {
-    for (unsigned i = 0; i < d->ops->queue_count; i++)
+    if (d->ops->start)
+        d->ops->start(d);
+    for (unsigned i = 0; i < d->queue_count; i++)
         virtio_poke(d, i); /* there may be buffers already */
 }
 
@@ -162,7 +211,7 @@ void virtio_stop_queue(struct virtio_queue *q)
 /* The status is last: whoever reads 0 finds all at rest. */
 void virtio_reset(struct virtio_device *d)
 {
-    for (unsigned i = 0; i < d->ops->queue_count; i++)
+    for (unsigned i = 0; i < d->queue_count; i++)
         virtio_stop_queue(&d->queues[i]);
     if (d->ops->reset)
         d->ops->reset(d);
@@ -178,11 +227,12 @@ void virtio_reset(struct virtio_device *d)
 
 void virtio_init(struct virtio_device *d, uint64_t features, struct ring_segment *segments)
 {
-    unsigned n = d->ops->queue_count;
+    unsigned n = d->queue_count;
 
     ASSERT(n > 0 && n <= VIRTIO_MAX_QUEUES && d->ops->queue_size <= RING_MAX_SIZE);
     ASSERT(d->config_size <= VIRTIO_CONFIG_BYTES && d->vectors <= VIRTIO_NO_VECTOR);
-    d->offered = features | VIRTIO_F_TRANSPORT;
+    ASSERT(features & VIRTIO_F_VERSION_1);
+    d->offered = features;
     for (unsigned i = 0; i < n; i++) {
         d->queues[i].index = (uint16_t)i;
         d->queues[i].max_size = d->ops->queue_size;

@@ -14,7 +14,7 @@
 #include "arch/x86/spinlock.h"
 #include "dev/virtio/ring.h"
 
-#define VIRTIO_MAX_QUEUES   8
+#define VIRTIO_MAX_QUEUES   17 /* a network card's: 8 pairs and one for control */
 #define VIRTIO_NO_VECTOR    0xffffu
 #define VIRTIO_COMMON_SIZE  0x40 /* bytes of the common configuration */
 #define VIRTIO_ISR_QUEUE    1
@@ -51,6 +51,7 @@ struct virtio_queue {
     uint64_t desc, driver, device;
     struct ring ring;        /* enabled: as the driver sees it */
     struct ring_chain chain; /* the one that is worked on */
+    uint64_t work;           /* bytes that a turn has moved, as serve() counts what it moves elsewhere */
     uint64_t kicks, chains, interrupts;
 };
 
@@ -59,14 +60,21 @@ struct virtio_device;
 /* What a device is. serve and ready are called under the lock of the queue. */
 struct virtio_ops {
     const char *name;
-    uint16_t type; /* "Device Types" */
-    uint16_t queue_count, queue_size;
+    uint16_t type;                    /* "Device Types" */
+    uint16_t queue_count, queue_size; /* the device may have another count (struct virtio_identity) */
+    /* Before the first chain of a turn, and behind the last, under the lock of the queue; NULL: nothing. */
+    void (*begin)(struct virtio_device *d, unsigned queue);
+    void (*end)(struct virtio_device *d, unsigned queue);
     /* Whether it has something for a chain of this queue; NULL: always. */
     bool (*ready)(struct virtio_device *d, unsigned queue);
     /* One chain, which is the driver's again when it returns. */
     void (*serve)(struct virtio_device *d, unsigned queue, struct ring *r, struct ring_chain *c);
+    /* Whether features that it offers go together; NULL: all do. */
+    bool (*accepts)(uint64_t features);
     /* A byte of the configuration that the driver writes; NULL: it may write none. */
     void (*config_write)(struct virtio_device *d, unsigned offset, uint8_t value);
+    void (*start)(
+        struct virtio_device *d); /* its driver is there, and its features are settled; NULL: nothing */
     void (*reset)(struct virtio_device *d); /* what the driver has made of it; NULL: nothing */
 };
 
@@ -82,6 +90,7 @@ struct virtio_device {
     const struct virtio_ops *ops;
     void *model;
     struct virtio_host host;
+    unsigned queue_count;
     unsigned vectors; /* that there are to choose from */
     uint64_t offered, features;
     uint8_t status; /* (atomic) */
@@ -90,16 +99,19 @@ struct virtio_device {
     uint16_t config_vector; /* (atomic) */
     uint16_t queue_select;
     uint32_t offered_select, features_select;
-    uint8_t config[VIRTIO_CONFIG_BYTES]; /* the device's own; fixed but for config_write */
+    uint8_t config[VIRTIO_CONFIG_BYTES] ALIGNED(
+        8); /* the device's own; fixed but for config_write and _change */
     unsigned config_size;
+    uint8_t generation;      /* of it (atomic); */
+    bool config_seen;        /* it was read since that changed (atomic) */
     const char *fault;       /* why it needs a reset */
     uint64_t faults, errors; /* times that it did; requests that failed by themselves */
     uint64_t ignored;        /* kicks that could mean nothing */
-    struct virtio_queue queues[VIRTIO_MAX_QUEUES];
+    struct virtio_queue *queues;
 };
 
-/* ops, model, host, vectors, config and the features of its own are set; segments: as many as all queues have
- * entries. */
+/* ops, model, host, queues and their count, vectors and config are set; features: all that it offers;
+ * segments: as many as all queues have entries. */
 void virtio_init(struct virtio_device *d, uint64_t features, struct ring_segment *segments);
 
 /* As it was when it was switched on, and at rest. */
@@ -113,8 +125,11 @@ uint32_t virtio_common_read(const struct virtio_device *d, unsigned offset, unsi
 void virtio_common_write(struct virtio_device *d, unsigned offset, unsigned size, uint32_t value);
 
 /* The device's own configuration: 1, 2 or 4 bytes. */
-uint32_t virtio_config_read(const struct virtio_device *d, unsigned offset, unsigned size);
+uint32_t virtio_config_read(struct virtio_device *d, unsigned offset, unsigned size);
 void virtio_config_write(struct virtio_device *d, unsigned offset, unsigned size, uint32_t value);
+
+/* The device itself changes a 16-bit field of it, at an even offset: its driver hears of it. From any CPU. */
+void virtio_config_change(struct virtio_device *d, unsigned offset, uint16_t value);
 
 /* The interrupt status, which is then 0. */
 uint8_t virtio_take_isr(struct virtio_device *d);
@@ -127,3 +142,9 @@ void virtio_poke(struct virtio_device *d, unsigned queue);
 
 /* What is to be done without a kick; on a vCPU of the VM. */
 void virtio_work(struct virtio_device *d);
+
+/* A queue on which the device works without being asked, from any CPU: it is locked then, until it is left,
+ * when the driver hears of the chains that were given back. NULL: there is no driver, or it has no such
+ * queue. */
+struct virtio_queue *virtio_enter(struct virtio_device *d, unsigned queue);
+void virtio_leave(struct virtio_device *d, struct virtio_queue *q);

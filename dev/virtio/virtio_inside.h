@@ -12,3 +12,6 @@ void virtio_start(struct virtio_device *d);
 
 /* It is at rest, and as it was before it was set up. */
 void virtio_stop_queue(struct virtio_queue *q);
+
+/* Its configuration has changed by itself. */
+void virtio_tell_config(struct virtio_device *d);

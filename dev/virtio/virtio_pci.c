@@ -17,6 +17,7 @@
 #define DOORBELL_AT   (3 * PAGE)
 #define DOORBELL_STEP 4u
 #define PBA_AT        0x800u
+#define NO_QUEUE      UINT32_MAX
 
 enum { REGISTERS, VECTORS, PORTS, BARS };
 enum { CAP_COMMON = 1, CAP_NOTIFY, CAP_ISR, CAP_DEVICE, CAP_ACCESS };
@@ -128,11 +129,10 @@ static void write_bar(struct pci_function *f, unsigned bar, unsigned offset, uns
     struct virtio_pci *p = of_function(f);
 
     if (likely(bar == PORTS)) {
-        virtio_kick(&p->device, offset == 0 && size == 2 ? (unsigned)value : VIRTIO_MAX_QUEUES);
+        virtio_kick(&p->device, offset == 0 && size == 2 ? (unsigned)value : NO_QUEUE);
     } else if (bar == REGISTERS && offset >= DOORBELL_AT) {
         offset -= DOORBELL_AT;
-        virtio_kick(&p->device,
-                    offset % DOORBELL_STEP == 0 && size == 2 ? offset / DOORBELL_STEP : VIRTIO_MAX_QUEUES);
+        virtio_kick(&p->device, offset % DOORBELL_STEP == 0 && size == 2 ? offset / DOORBELL_STEP : NO_QUEUE);
     } else if (bar == REGISTERS) {
         spin_lock(&p->lock);
         write_register(p, offset, size, (uint32_t)value);
@@ -181,7 +181,7 @@ static void reset_function(struct pci_function *f)
     struct virtio_pci *p = of_function(f);
 
     virtio_reset(&p->device);
-    for (unsigned i = 0; i < p->device.ops->queue_count; i++)
+    for (unsigned i = 0; i < p->device.queue_count; i++)
         p->device.queues[i].later = false; /* nobody is asked to any more */
 }
 
@@ -214,7 +214,7 @@ static unsigned add_capability(struct virtio_pci *p, unsigned type, unsigned bar
 
 static void add_capabilities(struct virtio_pci *p)
 {
-    unsigned queues = p->device.ops->queue_count;
+    unsigned queues = p->device.queue_count;
 
     add_capability(p, CAP_COMMON, REGISTERS, 0, VIRTIO_COMMON_SIZE, 0);
     add_capability(p, CAP_NOTIFY, PORTS, 0, 4, 0);
@@ -246,43 +246,59 @@ static const char *add_to_bus(struct vm *vm, struct virtio_pci *p, const struct 
     return pci_add(vm, &p->function, &function_ops, id->slot, &identity);
 }
 
-/* The segments of its queues' chains stand behind it, and the model behind them. */
-static struct virtio_pci *allocate(struct vm *vm, const struct virtio_identity *id,
-                                   struct ring_segment **segments)
-{
-    size_t n = (size_t)id->ops->queue_count * id->ops->queue_size;
-    size_t first = ALIGN_UP(sizeof(struct virtio_pci), 16), second = first + n * sizeof(struct ring_segment);
-    char *all = memory_alloc_zeroed(&vm->account, MEMORY_STATE,
-                                    ALIGN_UP(second + id->model_size, PAGE_SIZE) / PAGE_SIZE);
-    struct virtio_pci *p = (struct virtio_pci *)all;
+/* Where the parts of a device lie that have no fixed size, from its beginning on. */
+struct places {
+    size_t queues, entries, segments, model, end;
+};
 
-    if (!p)
-        return NULL;
-    *segments = (struct ring_segment *)(all + first);
-    p->device.model = all + second;
-    return p;
+static size_t place_part(size_t *end, size_t count, size_t size)
+{
+    size_t at = ALIGN_UP(*end, 16);
+
+    *end = at + count * size;
+    return at;
+}
+
+static struct places find_places(const struct virtio_identity *id, unsigned queues)
+{
+    struct places at = {.end = sizeof(struct virtio_pci)};
+
+    at.queues = place_part(&at.end, queues, sizeof(struct virtio_queue));
+    at.entries = place_part(&at.end, queues + 1, sizeof(struct pci_msix_entry));
+    at.segments = place_part(&at.end, (size_t)queues * id->ops->queue_size, sizeof(struct ring_segment));
+    at.model = place_part(&at.end, 1, id->model_size);
+    return at;
 }
 
 struct virtio_pci *virtio_pci_create(struct vm *vm, const struct virtio_identity *id)
 {
-    struct ring_segment *segments;
-    struct virtio_pci *p = allocate(vm, id, &segments);
+    unsigned queues = id->queue_count ? id->queue_count : id->ops->queue_count;
+    struct places at = find_places(id, queues);
+    char *all = memory_alloc_zeroed(&vm->account, MEMORY_STATE, ALIGN_UP(at.end, PAGE_SIZE) / PAGE_SIZE);
+    struct virtio_pci *p = (struct virtio_pci *)all;
     const char *why;
 
     if (!p)
         return NULL;
     ASSERT(id->config_size <= VIRTIO_CONFIG_BYTES);
-    p->device.ops = id->ops;
-    p->device.vectors = id->ops->queue_count + 1u;
-    p->device.config_size = id->config_size;
+    p->entries = (struct pci_msix_entry *)(all + at.entries);
+    p->device = (struct virtio_device){.ops = id->ops,
+                                       .model = all + at.model,
+                                       .host = {p, &p->memory, raise_interrupt, work_later},
+                                       .queues = (struct virtio_queue *)(all + at.queues),
+                                       .queue_count = queues,
+                                       .vectors = queues + 1,
+                                       .config_size = id->config_size};
     if (id->config_size)
         memcpy(p->device.config, id->config, id->config_size);
+    if (id->model)
+        memcpy(p->device.model, id->model, id->model_given);
     p->memory = vm_memory(vm);
-    p->device.host = (struct virtio_host){p, &p->memory, raise_interrupt, work_later};
     why = add_to_bus(vm, p, id);
     if (why)
         panic("%s: %s", id->ops->name, why); /* its place and its size are ours */
     add_capabilities(p);
-    virtio_init(&p->device, id->features, segments);
+    virtio_init(&p->device, id->features | (VIRTIO_F_TRANSPORT & ~id->without),
+                (struct ring_segment *)(all + at.segments));
     return p;
 }

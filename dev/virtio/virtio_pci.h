@@ -19,22 +19,25 @@ struct virtio_pci {
     struct pci_function function;
     struct ring_memory memory;
     struct virtio_device device;
-    struct virtio_pci *next; /* of its VM */
-    struct spinlock lock;    /* of registers; taken above those of queues */
-    struct spinlock line;    /* of the interrupt status while there is no MSI-X */
-    unsigned access;         /* offset in configuration space of the capability that gives access to BARs */
-    struct pci_msix_entry entries[VIRTIO_MAX_QUEUES + 1]; /* for each queue, and the configuration */
+    struct virtio_pci *next;        /* of its VM */
+    struct spinlock lock;           /* of registers; taken above those of queues */
+    struct spinlock line;           /* of the interrupt status while there is no MSI-X */
+    struct pci_msix_entry *entries; /* for each queue, and the configuration */
+    unsigned access; /* offset in configuration space of the capability that gives access to BARs */
 };
 
-/* What a device is, when it is made; the features beside those that every device has. */
+/* What a device is, when it is made. */
 struct virtio_identity {
     const struct virtio_ops *ops;
     unsigned slot;
     uint32_t class_code;
-    uint64_t features;
-    const void *config; /* the device's own, as a driver reads it */
+    uint64_t features, without; /* beside VIRTIO_F_TRANSPORT, and what is not offered of that */
+    const void *config;         /* the device's own, as a driver reads it */
     unsigned config_size;
-    size_t model_size; /* bytes for the model, zeroed; device.model is there */
+    unsigned queue_count; /* 0: as ops says */
+    size_t model_size;    /* bytes for device.model, */
+    size_t model_given;   /* of which so many are at first */
+    const void *model;    /* what stands here; the rest is zeroed */
 };
 
 /* While the VM is built, from its account. NULL: out of memory. */

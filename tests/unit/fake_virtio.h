@@ -9,6 +9,7 @@
 #define VECTORS 3
 
 static struct virtio_device device;
+static struct virtio_queue device_queues[VIRTIO_MAX_QUEUES];
 static struct ring_segment device_segments[VIRTIO_MAX_QUEUES * RING_MAX_SIZE];
 static unsigned interrupts[VECTORS + 1], laters; /* the last one: without a vector */
 static void fake_interrupt(void *context UNUSED, uint16_t vector, unsigned isr)
@@ -25,13 +26,16 @@ static void fake_later(void *context UNUSED)
 static inline void fake_device(const struct virtio_ops *ops, void *model, uint64_t features)
 {
     memset(&device, 0, sizeof(device));
+    memset(device_queues, 0, sizeof(device_queues));
+    device.queues = device_queues;
+    device.queue_count = ops->queue_count;
     device.ops = ops;
     device.model = model;
     device.vectors = VECTORS;
     device.host = (struct virtio_host){NULL, &fake_ring_memory, fake_interrupt, fake_later};
     memset(interrupts, 0, sizeof(interrupts));
     laters = 0;
-    virtio_init(&device, features, device_segments);
+    virtio_init(&device, features | VIRTIO_F_TRANSPORT, device_segments);
 }
 
 static inline uint32_t rd(unsigned offset, unsigned size)
