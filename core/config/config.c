@@ -7,7 +7,7 @@
 
 #define MAX_REPORTS 20
 #define EXCERPT_MAX 40
-enum section { SECTION_NONE, SECTION_HOST, SECTION_VM, SECTION_SKIPPED };
+enum section { SECTION_NONE, SECTION_HOST, SECTION_VM, SECTION_NET, SECTION_SKIPPED };
 
 struct parser {
     struct config *config;
@@ -15,8 +15,9 @@ struct parser {
     void *context;
     unsigned line;
     enum section section;
-    unsigned host_line;   /* of [host]; 0: not seen */
-    struct vm_config *vm; /* SECTION_VM only */
+    unsigned host_line;     /* of [host]; 0: not seen */
+    struct vm_config *vm;   /* SECTION_VM only */
+    struct net_config *net; /* SECTION_NET only */
     unsigned
         given[CONFIG_MAX_KEYS + CONFIG_MAX_SWITCHES]; /* line on which a key of this section was given, by its
                                                       place in the table, or in that of switches behind it */
@@ -53,6 +54,8 @@ static void PRINTF_LIKE(3, 4) fail_at(struct parser *p, unsigned line, const cha
 
     if (p->vm != NULL)
         p->vm->valid = false;
+    else if (p->net != NULL)
+        p->net->valid = false;
     else if (p->section == SECTION_HOST)
         p->config->host.release.valid = false;
     if (++p->config->errors > MAX_REPORTS)
@@ -82,6 +85,8 @@ static void section_title(const struct parser *p, char *text, size_t size)
 {
     if (p->section == SECTION_VM)
         format(text, size, "[vm %s]", p->vm->name);
+    else if (p->section == SECTION_NET)
+        format(text, size, "[net %s]", p->net->name);
     else
         format(text, size, "[host]");
 }
@@ -136,11 +141,26 @@ static bool parse_key(struct parser *p, const struct key_table *table, unsigned 
     return false;
 }
 
+/* The keys of the section that is open, and what they set. */
+static const struct key_table *open_section(const struct parser *p, char **base)
+{
+    if (p->section == SECTION_VM) {
+        *base = (char *)p->vm;
+        return &config_vm_keys;
+    }
+    if (p->section == SECTION_NET) {
+        *base = (char *)p->net;
+        return &config_net_keys;
+    }
+    *base = (char *)&p->config->host;
+    return &config_host_keys;
+}
+
 static void parse_setting(struct parser *p, struct span line)
 {
     bool vm = p->section == SECTION_VM;
-    const struct key_table *table = vm ? &config_vm_keys : &config_host_keys;
-    char *base = vm ? (char *)p->vm : (char *)&p->config->host;
+    char *base;
+    const struct key_table *table = open_section(p, &base);
     struct span name, value = line;
 
     if (memchr(line.at, '=', line.size) == NULL) {
@@ -150,7 +170,8 @@ static void parse_setting(struct parser *p, struct span line)
     }
     name = span_cut(&value, '=');
     if (p->section == SECTION_NONE) {
-        fail(p, "key '%s' before any section, expected [host] or [vm NAME] first", excerpt(name).text);
+        fail(p, "key '%s' before any section, expected [host], [vm NAME] or [net NAME] first",
+             excerpt(name).text);
         return;
     }
     if (parse_key(p, table, p->given, name, value, base) ||
@@ -192,10 +213,12 @@ static void check_devices(struct parser *p, const struct vm_config *vm)
 {
     unsigned line = vm->console == CONSOLE_VIRTIO ? vm->console_line : 0;
 
+    line = vm->port_count ? vm->ports[0].line : line;
     line = vm->rng ? vm->rng_line : vm->disk_count ? vm->disks[0].line : line;
     if (line != 0 && !vm->pci)
-        fail_at(p, line,
-                "a virtio device without PCI, expected pci = on with rng, disk and console = virtio");
+        fail_at(
+            p, line,
+            "a virtio device without PCI, expected pci = on with rng, disk, net, link and console = virtio");
 }
 
 static void check_budget(struct parser *p, const struct vm_config *vm)
@@ -211,6 +234,7 @@ static void end_section(struct parser *p)
 {
     struct vm_config *vm = p->vm;
 
+    p->net = NULL;
     if (vm == NULL)
         return;
     if (vm->kernel_line == 0)
@@ -272,6 +296,41 @@ static void begin_vm(struct parser *p, struct span name)
     memcpy(vm->name, name.at, name.size);
 }
 
+static struct net_config *find_net(struct config *config, struct span name)
+{
+    for (unsigned i = 0; i < config->net_count; i++) {
+        if (span_equals(name, config->nets[i].name))
+            return &config->nets[i];
+    }
+    return NULL;
+}
+
+static void begin_net(struct parser *p, struct span name)
+{
+    struct config *config = p->config;
+    struct net_config *net = find_net(config, name);
+
+    if (!config_valid_name(name)) {
+        fail(p, "'%s' is no name of a network, expected 1 to 31 letters, digits, '.', '-' or '_'",
+             excerpt(name).text);
+        return;
+    }
+    if (net != NULL) {
+        net->valid = false;
+        fail(p, "[net %s] is already defined in line %u, expected another name", net->name, net->line);
+        return;
+    }
+    if (config->net_count == CONFIG_MAX_NETS) {
+        fail(p, "[net %s] is one too many, expected at most %u networks", excerpt(name).text,
+             CONFIG_MAX_NETS);
+        return;
+    }
+    p->section = SECTION_NET;
+    p->net = net = &config->nets[config->net_count++];
+    *net = (struct net_config){.line = p->line, .valid = true};
+    memcpy(net->name, name.at, name.size);
+}
+
 static void begin_host(struct parser *p)
 {
     if (p->host_line != 0) {
@@ -290,7 +349,7 @@ static void parse_section(struct parser *p, struct span line)
     memset(p->given, 0, sizeof(p->given));
     p->section = SECTION_SKIPPED;
     if (line.at[line.size - 1] != ']') {
-        fail(p, "'%s' has no ], expected [host] or [vm NAME]", excerpt(line).text);
+        fail(p, "'%s' has no ], expected [host], [vm NAME] or [net NAME]", excerpt(line).text);
         return;
     }
     inside.size--;
@@ -299,8 +358,10 @@ static void parse_section(struct parser *p, struct span line)
         begin_host(p);
     else if (span_equals(kind, "vm"))
         begin_vm(p, inside);
+    else if (span_equals(kind, "net"))
+        begin_net(p, inside);
     else
-        fail(p, "unknown section %s, expected [host] or [vm NAME]", excerpt(line).text);
+        fail(p, "unknown section %s, expected [host], [vm NAME] or [net NAME]", excerpt(line).text);
 }
 
 static void parse_line(struct parser *p, struct span line)
@@ -374,6 +435,15 @@ static void check_channels(struct parser *p)
     p->vm = NULL;
 }
 
+static void fail_net(void *context, struct vm_config *vm, unsigned line, const char *text)
+{
+    struct parser *p = context;
+
+    p->vm = vm;
+    fail_at(p, line, "%s", text);
+    p->vm = NULL;
+}
+
 /* What a VM does not say itself, [host] says for it, wherever that stands. */
 static void inherit(struct config *config)
 {
@@ -415,4 +485,6 @@ void config_parse(const char *text, size_t size, struct config *out, config_repo
     check_focus(&p);
     check_release(&p);
     check_channels(&p);
+    p.section = SECTION_SKIPPED; /* a network's fault is none of [host] */
+    config_check_nets(out, fail_net, &p);
 }

@@ -6,11 +6,11 @@
 
 #include "arch/x86/types.h"
 #include "boot/guest/loader.h"
+#include "core/config/config_net.h"
 
 #define CONFIG_MAX_VMS      32
 #define CONFIG_MAX_VCPUS    64  /* of a VM */
 #define CONFIG_MAX_CPUS     256 /* host CPU numbers run from 0 to 255 */
-#define CONFIG_NAME_SIZE    32
 #define CONFIG_MAX_CHANNELS 32
 #define VM_MAX_CHANNELS     8
 #define VM_MAX_DISKS        2
@@ -87,7 +87,9 @@ struct vm_config {
     enum vm_console console;
     struct disk_config disks[VM_MAX_DISKS];
     unsigned disk_count;
-    unsigned rng_line, console_line, disk_line; /* the last of disks */
+    struct port_config ports[VM_MAX_PORTS];
+    unsigned port_count;
+    unsigned rng_line, console_line, disk_line, net_line, link_line; /* the last of disks and cards */
     struct exit_budget {
         unsigned exits, after_ms; /* a second, from so much time of the guest's life on */
     } exit_budget;
@@ -116,6 +118,8 @@ struct config {
     struct host_config host;
     struct vm_config vms[CONFIG_MAX_VMS];
     unsigned vm_count;
+    struct net_config nets[CONFIG_MAX_NETS];
+    unsigned net_count;
     unsigned errors; /* number of lines reported */
 };
 

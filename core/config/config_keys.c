@@ -113,7 +113,7 @@ static bool set_text(const struct key *key, struct span value, void *field)
     return true;
 }
 
-static bool set_word(const struct key *key, struct span value, void *field)
+bool config_set_word(const struct key *key, struct span value, void *field)
 {
     for (size_t i = 0; i < value.size; i++) {
         if (span_blank(value.at[i]))
@@ -122,7 +122,7 @@ static bool set_word(const struct key *key, struct span value, void *field)
     return value.size > 0 && set_text(key, value, field);
 }
 
-static bool set_choice(const struct key *key, struct span value, void *field)
+bool config_set_choice(const struct key *key, struct span value, void *field)
 {
     ASSERT(key->size <= sizeof(uint64_t));
     for (const struct choice *c = key->values; c->name != NULL; c++) {
@@ -135,13 +135,13 @@ static bool set_choice(const struct key *key, struct span value, void *field)
 }
 
 /* Words with commas between them, into the bits of each. */
-static bool set_flags(const struct key *key, struct span value, void *field)
+bool config_set_flags(const struct key *key, struct span value, void *field)
 {
     unsigned *flags = field, one;
 
     while (value.size > 0) {
-        if (!set_choice(&(struct key){.values = key->values, .size = sizeof(one)}, span_cut(&value, ','),
-                        &one))
+        if (!config_set_choice(&(struct key){.values = key->values, .size = sizeof(one)},
+                               span_cut(&value, ','), &one))
             return false;
         *flags |= one;
     }
@@ -297,16 +297,16 @@ static const struct limits vcpu_limits = {1, CONFIG_MAX_VCPUS}, weight_limits = 
 #define VM_AT(f) offsetof(struct vm_config, f)
 
 static const struct key host_keys[] = {
-    {"focus", set_word, "VM name", "the name of a [vm NAME]", HOST(focus),
+    {"focus", config_set_word, "VM name", "the name of a [vm NAME]", HOST(focus),
      offsetof(struct host_config, focus_line), NULL},
-    {"log", set_choice, "log level", "info or debug", HOST(debug), 0, log_levels},
-    {"smt", set_choice, "use of cores", "own or shared", HOST(smt), 0, smts},
-    {"mitigations", set_choice, "level", "auto, off or full", HOST(mitigations), 0, mitigations},
-    {"when-done", set_choice, "action", "power-off, reboot or release", HOST(when_done),
+    {"log", config_set_choice, "log level", "info or debug", HOST(debug), 0, log_levels},
+    {"smt", config_set_choice, "use of cores", "own or shared", HOST(smt), 0, smts},
+    {"mitigations", config_set_choice, "level", "auto, off or full", HOST(mitigations), 0, mitigations},
+    {"when-done", config_set_choice, "action", "power-off, reboot or release", HOST(when_done),
      offsetof(struct host_config, when_done_line), ends},
-    {"release", set_word, "file name", "one word of at most 127 printable characters", HOST(release.kernel),
-     offsetof(struct host_config, release.kernel_line), NULL},
-    {"release-initrd", set_word, "file name", "one word of at most 127 printable characters",
+    {"release", config_set_word, "file name", "one word of at most 127 printable characters",
+     HOST(release.kernel), offsetof(struct host_config, release.kernel_line), NULL},
+    {"release-initrd", config_set_word, "file name", "one word of at most 127 printable characters",
      HOST(release.initrd), offsetof(struct host_config, release.initrd_line), NULL},
     {"release-module", set_module, "module",
      "at most 8 of a file name and its words, 127 printable characters",
@@ -319,50 +319,58 @@ static const struct key host_keys[] = {
 static const struct key vm_keys[] = {
     {"load", set_address, "address", "a number below 4G, 0x for hexadecimal, K, M or G allowed", VM(load), 0,
      NULL},
-    {"mode", set_choice, "mode", "16 or 32", VM(mode), 0, modes},
+    {"mode", config_set_choice, "mode", "16 or 32", VM(mode), 0, modes},
     {"module", set_module, "module", "at most 8 of a file name and its words, 127 printable characters", 0,
      CONFIG_FILE_SIZE, 0, NULL},
-    {"kernel", set_word, "file name", "one word of at most 127 printable characters", VM(kernel),
+    {"kernel", config_set_word, "file name", "one word of at most 127 printable characters", VM(kernel),
      VM_AT(kernel_line), NULL},
-    {"initrd", set_word, "file name", "one word of at most 127 printable characters", VM(initrd),
+    {"initrd", config_set_word, "file name", "one word of at most 127 printable characters", VM(initrd),
      VM_AT(initrd_line), NULL},
     {"cmdline", set_text, "command line", "at most 1023 printable characters", VM(cmdline), 0, NULL},
-    {"format", set_choice, "format", "auto, linux, multiboot, multiboot2 or flat", VM(format), 0, formats},
+    {"format", config_set_choice, "format", "auto, linux, multiboot, multiboot2 or flat", VM(format), 0,
+     formats},
     {"memory", set_memory, "size", "a number with K, M or G, a multiple of 2M", VM(memory),
      VM_AT(memory_line), NULL},
     {"vcpus", set_number, "number of vCPUs", "1 to 64", VM(vcpus), VM_AT(vcpus_line), &vcpu_limits},
     {"cpus", set_cpus, "set of CPUs", "numbers from 0 to 255 as in 1-2 or 0,2-3, none twice", VM(cpus),
      VM_AT(cpus_line), NULL},
-    {"sched", set_choice, "scheduling class", "dedicated or shared", VM(sched), 0, classes},
-    {"smt", set_choice, "use of cores", "own or shared", VM(smt), 0, smts},
-    {"mitigations", set_choice, "level", "auto, off or full", VM(mitigations), 0, mitigations},
+    {"sched", config_set_choice, "scheduling class", "dedicated or shared", VM(sched), 0, classes},
+    {"smt", config_set_choice, "use of cores", "own or shared", VM(smt), 0, smts},
+    {"mitigations", config_set_choice, "level", "auto, off or full", VM(mitigations), 0, mitigations},
     {"weight", set_number, "weight", "1 to 10000", VM(weight), 0, &weight_limits},
     {"slice", set_slice, "slice", "100us to 1000ms", VM(slice_us), 0, NULL},
-    {"on-exit", set_choice, "action", "stop, restart or poweroff", VM(on_exit), 0, endings},
-    {"on-crash", set_choice, "action", "stop, restart or poweroff", VM(on_crash), 0, endings},
+    {"on-exit", config_set_choice, "action", "stop, restart or poweroff", VM(on_exit), 0, endings},
+    {"on-crash", config_set_choice, "action", "stop, restart or poweroff", VM(on_crash), 0, endings},
     {"max-restarts", set_number, "number", "1 to 4294967295", VM(max_restarts), 0, &restart_limits},
-    {"hlt-exits", set_choice, "switch", "on or off", VM(hlt_exits), 0, switches},
-    {"cr3-exits", set_choice, "switch", "on or off", VM(cr3_exits), 0, switches},
+    {"hlt-exits", config_set_choice, "switch", "on or off", VM(hlt_exits), 0, switches},
+    {"cr3-exits", config_set_choice, "switch", "on or off", VM(cr3_exits), 0, switches},
     {"channels", set_channels, "list of channels",
      "up to 8 names as VMs have them, commas between, none twice", 0, 0, VM_AT(channels_line), NULL},
-    {"pv", set_choice, "interface", "none, skerry or kvm", VM(pv), 0, interfaces},
-    {"pv-off", set_flags, "list of features",
+    {"pv", config_set_choice, "interface", "none, skerry or kvm", VM(pv), 0, interfaces},
+    {"pv-off", config_set_flags, "list of features",
      "clock, io-delay, steal-time, eoi, unhalt, tlb-flush, send-ipi, poll-control, sched-yield or msi-dest, "
      "commas between",
      VM(pv_off), 0, config_kvm_features},
     {"tsc-khz", set_number, "TSC rate", "1000 to 20000000 kHz", VM(tsc_khz), VM_AT(tsc_khz_line),
      &khz_limits},
-    {"io-delay", set_choice, "treatment", "exit or pass", VM(pass_io_delay), 0, delays},
-    {"x2apic", set_choice, "switch", "on or off", VM(x2apic), 0, switches},
-    {"pci", set_choice, "switch", "on or off", VM(pci), 0, switches},
-    {"trace", set_choice, "switch", "on or off", VM(trace), 0, switches},
-    {"rng", set_choice, "switch", "on or off", VM(rng), VM_AT(rng_line), switches},
+    {"io-delay", config_set_choice, "treatment", "exit or pass", VM(pass_io_delay), 0, delays},
+    {"x2apic", config_set_choice, "switch", "on or off", VM(x2apic), 0, switches},
+    {"pci", config_set_choice, "switch", "on or off", VM(pci), 0, switches},
+    {"trace", config_set_choice, "switch", "on or off", VM(trace), 0, switches},
+    {"rng", config_set_choice, "switch", "on or off", VM(rng), VM_AT(rng_line), switches},
     {"disk", set_disk, "disk", "at most 2 of FILE ro or FILE cow SIZE, a multiple of 2M up to 64G", 0,
      CONFIG_FILE_SIZE, VM_AT(disk_line), NULL},
-    {"console", set_choice, "console", "uart or virtio", VM(console), VM_AT(console_line), consoles},
+    {"net", config_set_net, "network card",
+     "at most 8 of NAME and mac, mtu, pairs, features, rate, vlan, trunk, each with a value, isolated or "
+     "mac-lock",
+     0, 0, VM_AT(net_line), NULL},
+    {"link", config_set_link, "network card",
+     "at most 8 of NAME and mac, mtu, pairs, features or rate, each with a value", 0, 0, VM_AT(link_line),
+     NULL},
+    {"console", config_set_choice, "console", "uart or virtio", VM(console), VM_AT(console_line), consoles},
     {"exit-budget", set_budget, "budget", "as in 0/s or 20/s after 5s, at most 1000000000 and 3600s",
      VM(exit_budget), VM_AT(exit_budget_line), NULL},
-    {"on-budget", set_choice, "action", "report or stop", VM(stop_on_budget), VM_AT(on_budget_line),
+    {"on-budget", config_set_choice, "action", "report or stop", VM(stop_on_budget), VM_AT(on_budget_line),
      reactions},
 };
 
@@ -379,9 +387,9 @@ void config_add_switches(const char *const *names)
     for (; *names && config_switch_keys.count < CONFIG_MAX_SWITCHES; names++) {
         unsigned i = config_switch_keys.count++;
 
-        switch_keys[i] =
-            (struct key){*names,       set_choice, "switch", "on or off", VM_AT(off) + i * sizeof(bool),
-                         sizeof(bool), 0,          on_or_off};
+        switch_keys[i] = (struct key){
+            *names, config_set_choice, "switch", "on or off", VM_AT(off) + i * sizeof(bool), sizeof(bool),
+            0,      on_or_off};
     }
     ASSERT(!*names); /* CONFIG_MAX_SWITCHES is too small for the backends */
 }
@@ -400,7 +408,8 @@ const struct key_table config_vm_keys = {vm_keys, ARRAY_SIZE(vm_keys)};
 
 bool config_key_repeats(const struct key *key)
 {
-    return key->set == set_module || key->set == set_disk;
+    return key->set == set_module || key->set == set_disk || key->set == config_set_net ||
+           key->set == config_set_link;
 }
 
 bool config_key_may_be_empty(const struct key *key)

@@ -28,7 +28,7 @@ struct key_table {
     unsigned count;
 };
 
-extern const struct key_table config_host_keys, config_vm_keys;
+extern const struct key_table config_host_keys, config_vm_keys, config_net_keys;
 extern struct key_table config_switch_keys; /* of VMs, too: config_add_switches() */
 
 /* Those of a VM that other code names, by their places. */
@@ -40,3 +40,17 @@ bool config_key_repeats(const struct key *key);
 bool config_key_may_be_empty(const struct key *key);
 
 bool config_valid_name(struct span name);
+
+/* What several tables use: a word of text; one of key->values; words with commas between them, into the bits
+ * of each. */
+bool config_set_word(const struct key *key, struct span value, void *field);
+bool config_set_choice(const struct key *key, struct span value, void *field);
+bool config_set_flags(const struct key *key, struct span value, void *field);
+
+/* A network card, into a struct vm_config. */
+bool config_set_net(const struct key *key, struct span value, void *field);
+bool config_set_link(const struct key *key, struct span value, void *field);
+
+/* All sections are known: what networks and cards say of each other. */
+typedef void config_net_fault(void *context, struct vm_config *vm, unsigned line, const char *text);
+void config_check_nets(struct config *config, config_net_fault *fault, void *context);

@@ -229,14 +229,14 @@ struct wrong {
 };
 
 static const struct wrong lines[] = {
-    {"[net x]\nfoo = bar\njunk\n", "1: unknown section [net x], expected [host] or [vm NAME]\n"},
-    {"[host x]\n", "1: unknown section [host x], expected [host] or [vm NAME]\n"},
-    {"[vm\n", "1: '[vm' has no ], expected [host] or [vm NAME]\n"},
-    {"[]\n", "1: unknown section [], expected [host] or [vm NAME]\n"},
+    {"[link x]\nfoo = bar\njunk\n", "1: unknown section [link x], expected [host], [vm NAME] or [net NAME]\n"},
+    {"[host x]\n", "1: unknown section [host x], expected [host], [vm NAME] or [net NAME]\n"},
+    {"[vm\n", "1: '[vm' has no ], expected [host], [vm NAME] or [net NAME]\n"},
+    {"[]\n", "1: unknown section [], expected [host], [vm NAME] or [net NAME]\n"},
     {"[vm]\n", "1: '' is no VM name, expected 1 to 31 letters, digits, '.', '-' or '_'\n"},
     {"[vm a b]\n", "1: 'a b' is no VM name, expected 1 to 31 letters, digits, '.', '-' or '_'\n"},
     {"[host]\n[host]\nx=1\n", "2: [host] is given again, expected it once (line 1)\n"},
-    {"\nmemory = 2M", "2: key 'memory' before any section, expected [host] or [vm NAME] first\n"},
+    {"\nmemory = 2M", "2: key 'memory' before any section, expected [host], [vm NAME] or [net NAME] first\n"},
     {"hello\n", "1: 'hello' is neither a section nor a setting, expected [SECTION] or KEY = VALUE\n"},
     {"[host]\nx=1\n",
      "2: unknown key 'x' in [host], expected one of focus log smt mitigations when-done release "
