@@ -22,6 +22,7 @@
 #include "core/report/trace_show.h"
 #include "boot/start/parts.h"
 #include "core/vm/backend.h"
+#include "dev/net/networks.h"
 #include "sched/sched.h"
 #include "vcpu/cpuid.h"
 #include "vcpu/guards.h"
@@ -199,8 +200,11 @@ static NORETURN void start(void)
     c = read_config();
     if (usable && !backend.cpu_enable(this_cpu(), &why))
         panic("the boot CPU: %s", why);
-    if (usable && c)
+    if (usable && c) {
+        if (!networks_create(c))
+            panic("no memory for the networks");
         build_vms(c);
+    }
     explain(c, usable ? NULL : missing);
     if (machine_option("explain"))
         power_halt("explain was asked for");

@@ -7,6 +7,7 @@
 #include "core/vm/backend.h"
 #include "core/vm/channel.h"
 #include "core/vm/shared_pages.h"
+#include "dev/net/networks.h"
 #include "dev/pc.h"
 #include "dev/pci/pci.h"
 #include "dev/virtio/devices.h"
@@ -53,6 +54,7 @@ const struct vm_part vm_parts[] = {
      .destroy = pc_destroy},
     {.name = "PCI", .create = pci_create, .firmware = pci_show_ecam},
     {.name = "virtio", .create = virtio_create},
+    {.name = "network cards", .create = cards_create, .rest = cards_rest, .destroy = cards_destroy},
     {.name = "shared pages",
      .create = shared_pages_create,
      .create_vcpu = shared_pages_create_vcpu,

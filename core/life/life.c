@@ -228,6 +228,7 @@ static void life_ended(struct vm *vm)
     union vm_state s = vm_state(vm);
     enum vm_end end = (enum vm_end)s.end;
 
+    vm_rest_parts(vm);
     if (end == VM_END_CRASH && vm->told)
         trace_show_vm(vm->id, SHOWN_OF_CRASH);
     if (may_restart(vm, end) && start_again(vm))

@@ -52,6 +52,9 @@ struct vm *vm_build(const struct vm_config *config, unsigned id);
 
 void vm_set_parts(const struct vm_part *parts, unsigned count);
 
+/* Its guest has ended: nobody touches its memory until it is loaded again. */
+void vm_rest_parts(struct vm *vm);
+
 /* Its parts, the last one first, for a VM whose memory is about to go. */
 void vm_destroy_parts(struct vm *vm);
 

@@ -144,6 +144,14 @@ static bool create_parts(struct vm *vm, const struct placement *place)
     return true;
 }
 
+void vm_rest_parts(struct vm *vm)
+{
+    for (unsigned i = 0; i < part_count; i++) {
+        if (parts[i].rest)
+            parts[i].rest(vm);
+    }
+}
+
 void vm_destroy_parts(struct vm *vm)
 {
     for (unsigned i = part_count; i-- > 0;) {

@@ -15,6 +15,9 @@ struct vm *monitor_find(const struct config *config, const char *name);
 /* monitor_trace.c */
 monitor_command monitor_trace;
 
+/* monitor_net.c */
+monitor_command monitor_net;
+
 /* monitor_debug.c */
 extern const char *const monitor_dumps[]; /* what `dump` knows; NULL ends */
 void monitor_show_stop(struct vm *vm);

@@ -248,6 +248,8 @@ static const struct command commands[] = {
     {"delete", "VM NUMBER|all", "takes a breakpoint away", monitor_delete},
     {"continue", "VM", "goes on from where it stopped", monitor_continue},
     {"step", "VM [COUNT]", "executes an instruction of the vCPU that stopped", monitor_step},
+    {"net", "[NETWORK|down|up|rate|mirror] [NETWORK] [PORT] [N]",
+     "networks and what went through; a link, a rate, a mirror is changed", monitor_net},
     {"log", "info|debug", "how much Skerry itself prints", set_log},
     {"vmx", "", "what VMX this CPU has, and what of it each VM uses", capabilities},
     {"memory", "", "who holds how much", memory},

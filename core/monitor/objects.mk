@@ -3,4 +3,5 @@ objects += core/monitor/line_edit.o
 objects += core/monitor/monitor.o
 objects += core/monitor/monitor_commands.o
 objects += core/monitor/monitor_debug.o
+objects += core/monitor/monitor_net.o
 objects += core/monitor/monitor_trace.o

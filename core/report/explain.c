@@ -86,6 +86,9 @@ static void explain_devices(const struct vm_config *c)
         else
             print("read-only\n");
     }
+    for (unsigned i = 0; i < c->port_count; i++)
+        print("    %s %s: %u pair(s) of queues, MTU %u\n", c->ports[i].link ? "link" : "net", c->ports[i].net,
+              c->ports[i].pairs, c->ports[i].mtu);
     if (c->console == CONSOLE_VIRTIO)
         print("    console: virtio, and the UART\n");
 }

@@ -25,6 +25,8 @@ struct vm_part {
     /* As a machine that was just switched on has it; then for each vCPU, start for vCPU 0 only. */
     void (*reset)(struct vm *vm);
     void (*reset_vcpu)(struct vcpu *v, const struct start_state *start);
+    /* Its guest has ended, no vCPU runs: from now on nobody else touches its memory either. */
+    void (*rest)(struct vm *vm);
     /* Its memory is about to go. Also of a VM that could not be built. */
     void (*destroy)(struct vm *vm);
 };

@@ -1,9 +1,15 @@
 # SPDX-License-Identifier: BSD-2-Clause
 hot += dev/net/batch.o
+hot += dev/net/card.o
+objects += dev/net/control.o
 hot += dev/net/fdb.o
+hot += dev/net/filter.o
 hot += dev/net/frame.o
 objects += dev/net/net.o
+objects += dev/net/networks.o
 hot += dev/net/offload.o
 hot += dev/net/parse.o
 hot += dev/net/path.o
 hot += dev/net/rate.o
+hot += dev/net/receive.o
+objects += dev/net/show.o

@@ -77,6 +77,7 @@ struct net_port {
     uint8_t steer[NET_FLOWS]; /* the pair on which a flow was sent last, plus 1 (atomic) */
     struct net_sent sent[NET_MAX_PAIRS];
     struct net_received received[NET_MAX_PAIRS];
+    uint64_t shown;     /* frames of both directions, as an administrator saw them last */
     uint64_t unclaimed; /* copies for which there was no receive queue (atomic) */
 };
 

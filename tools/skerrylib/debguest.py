@@ -32,9 +32,9 @@ def _download(name, suite, files, kept):
         os.rename(work / "kept", kept)
 
 
-def make(name, suite, files, init, further=()):
+def make(name, suite, files, init, further=(), output=None):
     """
-    Make build/NAME/initramfs.cpio.gz: busybox, INIT, FILES of packages and FURTHER ones of this tree.
+    Make initramfs.cpio.gz in OUTPUT, else in build/NAME: busybox, INIT, FILES of packages and FURTHER ones of this tree.
 
     FILES: where it stands in the guest -> package and file; FURTHER: (file, where). Returns an exit status.
     """
@@ -43,7 +43,7 @@ def make(name, suite, files, init, further=()):
         if not all((kept / place).is_file() for place in files):
             shutil.rmtree(kept, ignore_errors=True)
             _download(name, suite, files, kept)
-    output = BUILD / name
+    output = output or BUILD / name
     output.mkdir(parents=True, exist_ok=True)
     additions = [f"--add={kept / place}:/{place}" for place in files]
     additions += [f"--add={file}:/{place}" for file, place in further]

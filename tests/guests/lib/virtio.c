@@ -116,7 +116,7 @@ void virtio_set(const struct virtio_area *a, unsigned offset, unsigned size, uin
 
 /* --- its life --- */
 
-static void negotiate(const struct virtio *v, uint32_t features, bool packed)
+void virtio_negotiate(const struct virtio *v, uint32_t features, bool packed)
 {
     const struct virtio_area *c = &v->common;
 
@@ -150,7 +150,7 @@ bool virtio_start(struct virtio *v, uint32_t features, bool packed, uint16_t vec
     v->packed = packed;
     v->next = v->seen = 0;
     v->wrap = true;
-    negotiate(v, features, packed);
+    virtio_negotiate(v, features, packed);
     if (!(virtio_get(&v->common, COMMON_STATUS, 1) & 8))
         return false;
     set_up_queue(v, vector);

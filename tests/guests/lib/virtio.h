@@ -50,6 +50,9 @@ bool virtio_find(struct virtio *v, unsigned slot);
 uint32_t virtio_get(const struct virtio_area *a, unsigned offset, unsigned size);
 void virtio_set(const struct virtio_area *a, unsigned offset, unsigned size, uint32_t value);
 
+/* Asks for these features beside VERSION_1: the status says whether it can have them. */
+void virtio_negotiate(const struct virtio *v, uint32_t features, bool packed);
+
 /* Takes these features beside VERSION_1, and its queue 0; vector: of its MSI-X table, or FFFFh. */
 bool virtio_start(struct virtio *v, uint32_t features, bool packed, uint16_t vector);
 void virtio_stop(struct virtio *v);

@@ -1,0 +1,233 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Two of these on a link or a network: one sends (the word `send`), the other checks what comes and says so
+ * (without). First what arrives, then what it costs (`bench`: only that).
+ */
+#include "lib/measure.h"
+#include "lib/net.h"
+
+#define SLOT    2
+#define TYPE    0xb588 /* 88b5h, IEEE 802: for experiments */
+#define WINDOW  16     /* frames that the receiver has surely room for */
+#define HEADER  20     /* up to the pattern */
+#define LEAST   60
+#define MOST    1514
+#define ROUNDS  640
+#define PATIENT 400000000u
+
+const char guest_name[] = "wire";
+
+enum { HELLO, DATA, BULK, ASK, ANSWER, BYE }; /* bulk is measured, and has no order */
+
+struct frame {
+    uint8_t to[6], from[6];
+    uint16_t type;
+    uint16_t kind;
+    uint32_t number; /* of the frame; in an answer: how many have come */
+    uint8_t pattern[MOST - HEADER];
+};
+
+static struct net_card card;
+static struct frame out[NET_RING / 2];
+static struct {
+    struct net_header header;
+    struct frame frame;
+    uint8_t rest[NET_BUFFER];
+} in;
+static uint8_t peer[6] = {0xff, 0xff, 0xff, 0xff, 0xff, 0xff};
+static uint32_t came, wrong;
+
+/* --- frames --- */
+
+static void make_frame(struct frame *f, unsigned kind, uint32_t number, uint32_t size)
+{
+    memcpy(f->to, peer, 6);
+    memcpy(f->from, card.mac, 6);
+    f->type = TYPE;
+    f->kind = (uint16_t)kind;
+    f->number = number;
+    for (uint32_t i = 0; i + HEADER < size; i++)
+        f->pattern[i] = (uint8_t)(number + i);
+}
+
+static void send_one(unsigned kind, uint32_t number, uint32_t size)
+{
+    make_frame(&out[0], kind, number, size);
+    net_offer(&card, NULL, &out[0], size);
+    net_kick(&card);
+}
+
+static bool pattern_is_good(uint32_t size)
+{
+    for (uint32_t i = 0; i + HEADER < size; i++) {
+        if (in.frame.pattern[i] != (uint8_t)(in.frame.number + i))
+            return false;
+    }
+    return true;
+}
+
+/* The next frame of ours; its size, 0: none comes. */
+static uint32_t wait_frame(unsigned turns)
+{
+    while (turns--) {
+        uint32_t n = net_receive(&card, &in, sizeof(in));
+
+        if (n > sizeof(in.header) + HEADER && in.frame.type == TYPE)
+            return n - (uint32_t)sizeof(in.header);
+        __asm__ volatile("pause");
+    }
+    return 0;
+}
+
+static bool wait_kind(unsigned kind, unsigned turns)
+{
+    for (unsigned i = 0; i < 1000; i++) {
+        if (!wait_frame(turns))
+            return false;
+        if (in.frame.kind == kind)
+            return true;
+    }
+    return false;
+}
+
+/* --- the receiver --- */
+
+static uint32_t size_of(uint32_t number)
+{
+    return LEAST + number * 37 % (MOST - LEAST + 1);
+}
+
+static void take_data(uint32_t size, bool *in_order)
+{
+    *in_order &= in.frame.kind == BULK || in.frame.number == came;
+    wrong += in.frame.kind == DATA && size != size_of(in.frame.number);
+    wrong += !pattern_is_good(size);
+    came++;
+}
+
+static void receive_all(void)
+{
+    bool in_order = true, ended = false;
+
+    while (!ended) {
+        uint32_t size = wait_frame(PATIENT);
+
+        if (!size)
+            break;
+        switch (in.frame.kind) {
+        case HELLO:
+            memcpy(peer, in.frame.from, 6);
+            send_one(HELLO, 0, LEAST);
+            break;
+        case DATA:
+        case BULK: take_data(size, &in_order); break;
+        case ASK: send_one(ANSWER, came, LEAST); break;
+        case BYE: ended = true; break;
+        default: break;
+        }
+    }
+    check(ended, "the other has said that it ends");
+    check(!wrong && came, "%u frames as they were sent", came);
+    check(in_order, "in their order");
+}
+
+/* --- the sender --- */
+
+static bool meet(void)
+{
+    for (unsigned i = 0; i < 1000; i++) {
+        send_one(HELLO, 0, LEAST);
+        if (wait_kind(HELLO, 100000)) {
+            memcpy(peer, in.frame.from, 6);
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Until the receiver has room again. */
+static bool ask(uint32_t *count)
+{
+    send_one(ASK, 0, LEAST);
+    if (!wait_kind(ANSWER, PATIENT / 100))
+        return false;
+    *count = in.frame.number;
+    return true;
+}
+
+static void offer_data(unsigned n, uint32_t first, uint32_t size)
+{
+    for (unsigned i = 0; i < n; i++) {
+        uint32_t bytes = size ? size : size_of(first + i);
+
+        make_frame(&out[1 + i], size ? BULK : DATA, first + i, bytes);
+        net_offer(&card, NULL, &out[1 + i], bytes);
+    }
+}
+
+static void test_frames(void)
+{
+    uint32_t sent = 0, count = 0;
+    bool answered = true;
+
+    while (sent < ROUNDS && answered) {
+        unsigned n = sent / WINDOW % 2 ? 1 : WINDOW;
+
+        offer_data(n, sent, 0);
+        net_kick(&card);
+        check(net_all_sent(&card) || n == 1, "sent in the kick"); /* said when it fails */
+        sent += n;
+        if (sent % WINDOW == 0)
+            answered = ask(&count);
+    }
+    answered &= ask(&count);
+    check(answered && count == sent, "%u of %u frames arrived", count, sent);
+}
+
+static struct samples samples;
+
+static void measure_frames(const char *key, unsigned burst, uint32_t size)
+{
+    uint64_t look = rdtsc();
+    uint32_t cost = (uint32_t)(rdtsc() - look), count;
+
+    samples.count = 0;
+    for (unsigned i = 0; i < ROUNDS / WINDOW; i++) {
+        uint64_t from;
+
+        offer_data(burst, 0, size);
+        from = rdtsc();
+        net_kick(&card);
+        samples_add_net(&samples, (uint32_t)(rdtsc() - from) / burst, cost / burst);
+        if (!ask(&count))
+            break;
+    }
+    check(samples.count == ROUNDS / WINDOW, "%s", key);
+    samples_report(&samples, "", key);
+}
+
+static void test_costs(void)
+{
+    wait_for_wire();
+    measure_frames("frame_64", 1, 64);
+    measure_frames("frame_64_of_16", WINDOW, 64);
+    measure_frames("frame_1500", 1, MOST);
+    measure_frames("frame_1500_of_16", WINDOW, MOST);
+}
+
+void guest_main(const struct boot_info *info)
+{
+    bool sends = boot_word(info, "send");
+
+    apic_enable();
+    check(net_open(&card, SLOT, NET_STATUS), "a network card");
+    if (!sends) {
+        receive_all();
+        return;
+    }
+    check(meet(), "somebody is at the other end");
+    if (!boot_word(info, "bench"))
+        test_frames();
+    test_costs();
+    send_one(BYE, 0, LEAST);
+}
