@@ -412,7 +412,8 @@ void config_check_nets(struct config *config, config_net_fault *fault, void *con
     for (unsigned i = 0; i < config->net_count; i++) {
         unsigned before = config->errors;
 
-        check_net(&c, &config->nets[i]);
+        if (config->nets[i].valid)
+            check_net(&c, &config->nets[i]);
         config->nets[i].valid &= config->errors == before;
     }
     for (unsigned v = 0; v < config->vm_count; v++) {

@@ -2,52 +2,8 @@
 /* core/config/config.c: what is accepted, and the exact line and text of every report. */
 #include "tests/unit/unit.h"
 
-#include "core/config/config.h"
-#include "core/base/format.h"
 #include "hypercall/kvm_abi.h"
-
-#include <stdlib.h>
-#include <string.h>
-
-static struct config config;
-
-/* As backends bring them. */
-static const char *const switches[] = {"hv-timer", "tpr-shadow", "apicv", "posted", "ipiv", NULL};
-static char reports[8192];
-static unsigned report_count;
-
-static void note(void *context, unsigned line, const char *text)
-{
-    size_t used = strlen(reports);
-
-    (void)context;
-    report_count++;
-    format(reports + used, sizeof(reports) - used, "%u: %s\n", line, text);
-    assert_true(strlen(text) > 0);
-    for (const char *c = text; *c != '\0'; c++)
-        assert_in_range(*c, 0x20, 0x7e);
-}
-
-/* Parses a copy that ends where an address sanitizer sees the first byte too much. */
-static void parse(const char *text, size_t size)
-{
-    char *copy = malloc(size + 1);
-
-    memcpy(copy + 1, text, size);
-    reports[0] = '\0';
-    report_count = 0;
-    config_parse(copy + 1, size, &config, note, NULL);
-    free(copy);
-}
-
-static void expect(const char *text, const char *wanted)
-{
-    parse(text, strlen(text));
-    assert_string_equal(reports, wanted);
-    assert_int_equal(config.errors, report_count);
-}
-
-#define GOOD "kernel=k\nmemory=2M\n"
+#include "tests/unit/parse_config.h"
 
 static void defaults(void **state)
 {
@@ -136,8 +92,9 @@ static void virtio_devices(void **state)
     assert_int_equal(vm->disks[1].budget, 4 * MIB);
     assert_int_equal(vm->disks[1].line - vm->disks[0].line, 2);
     assert_int_equal(vm->module_count, 0);
-    expect("[vm a]\n" GOOD "disk = a ro\nrng = on\nmodule = m\npci = off\n",
-           "5: a virtio device without PCI, expected pci = on with rng, disk and console = virtio\n");
+    expect(
+        "[vm a]\n" GOOD "disk = a ro\nrng = on\nmodule = m\npci = off\n",
+        "5: a virtio device without PCI, expected pci = on with rng, disk, net, link and console = virtio\n");
     assert_int_equal(vm->module_lines[0], 6);
 }
 
@@ -190,7 +147,8 @@ static void release(void **state)
         "4: unknown key 'release' in [vm a], expected one of load mode module kernel initrd cmdline format "
         "memory vcpus cpus sched smt mitigations weight slice on-exit on-crash max-restarts hlt-exits "
         "cr3-exits channels pv "
-        "pv-off tsc-khz io-delay x2apic pci trace rng disk console exit-budget on-budget hv-timer tpr-shadow "
+        "pv-off tsc-khz io-delay x2apic pci trace rng disk net link console exit-budget on-budget hv-timer "
+        "tpr-shadow "
         "apicv posted "
         "ipiv\n");
     assert_int_equal(host->when_done, DONE_REBOOT);
@@ -229,7 +187,8 @@ struct wrong {
 };
 
 static const struct wrong lines[] = {
-    {"[link x]\nfoo = bar\njunk\n", "1: unknown section [link x], expected [host], [vm NAME] or [net NAME]\n"},
+    {"[link x]\nfoo = bar\njunk\n",
+     "1: unknown section [link x], expected [host], [vm NAME] or [net NAME]\n"},
     {"[host x]\n", "1: unknown section [host x], expected [host], [vm NAME] or [net NAME]\n"},
     {"[vm\n", "1: '[vm' has no ], expected [host], [vm NAME] or [net NAME]\n"},
     {"[]\n", "1: unknown section [], expected [host], [vm NAME] or [net NAME]\n"},
@@ -291,7 +250,8 @@ static const struct wrong settings[] = {
      "format memory vcpus cpus sched smt mitigations weight slice on-exit on-crash max-restarts hlt-exits "
      "cr3-exits channels "
      "pv "
-     "pv-off tsc-khz io-delay x2apic pci trace rng disk console exit-budget on-budget hv-timer tpr-shadow "
+     "pv-off tsc-khz io-delay x2apic pci trace rng disk net link console exit-budget on-budget hv-timer "
+     "tpr-shadow "
      "apicv posted "
      "ipiv\n"},
     {"cpus = 1-", "2: cpus = '1-' is no set of CPUs" CPUS_WANTED},
@@ -360,7 +320,7 @@ static const struct wrong settings[] = {
     {"disk = a cow 66G", "2: disk = 'a cow 66G' is no disk, expected " DISK_WANTED},
     {"disk = a ro\ndisk = b ro\ndisk = c ro", "4: disk = 'c ro' is no disk, expected " DISK_WANTED},
     {"rng = on\npci = off",
-     "2: a virtio device without PCI, expected pci = on with rng, disk and console = virtio\n"},
+     "2: a virtio device without PCI, expected pci = on with rng, disk, net, link and console = virtio\n"},
     {"trace = yes", "2: trace = 'yes' is no switch, expected on or off\n"},
     {"vcpus = 2\ncpus = 1", "3: cpus names 1 for 2 vCPUs, expected one CPU each with sched = dedicated\n"},
 };

@@ -12,6 +12,8 @@ UNIT_bus := dev/bus.c dev/windows.c
 UNIT_blackbox := core/base/format.c
 UNIT_caps := core/base/format.c
 UNIT_config := core/config/config.c core/config/config_keys.c core/config/config_net.c core/base/span.c core/base/format.c
+UNIT_config_net := $(UNIT_config)
+UNIT_net_filter := dev/net/filter.c
 UNIT_decode := dev/decode.c
 UNIT_LIBS_decode := -lZydis
 UNIT_console := core/base/format.c
@@ -59,8 +61,8 @@ FAIR_VARIANTS := $(patsubst %,$(UNIT)/variant/%.c,counted $(FAIR_MUTANTS))
 # These include the file they test, below a fake CPU (fake_cpu.h) or fake memory (fake_memory.h, fake_ram.h) or a fake wire (fake_wire.h): blackbox,
 # bitmaps, caps, console, cpuid, cr, ept, fair (the scheduling policy, with nothing below it), guards, guest_tsc, io, ipiv, ladder, latency, mailbox, memory, msr, mtrr,
 # paging, place, prepare, pv_eoi, rights, sched_sim (its machine), string, terminal, tlb, topology, trace, vlapic, vlapic_timer, vm_life, walk.
-UNIT_TESTS := acpi acpi_tables balance bitmaps blackbox block budget bus caps config console cpuid cr decode devices ept fair format guards guest_tsc hv_timer io ipi ipiv \
-    ladder latency line_edit load_linux load_multiboot mailbox memory msix msr mtrr multiboot2 paging pci place prepare pv_eoi release rights ring sched_mutants sched_sim shadow string \
+UNIT_TESTS := acpi acpi_tables balance bitmaps blackbox block budget bus caps config config_net console cpuid cr decode devices ept fair format guards guest_tsc hv_timer io ipi ipiv \
+    ladder latency line_edit load_linux load_multiboot mailbox memory msix msr mtrr multiboot2 net_filter paging pci place prepare pv_eoi release rights ring sched_mutants sched_sim shadow string \
     terminal ticks tlb topology trace vioapic virtio virtio_models vlapic vlapic_timer vm_life walk windows words
 
 UNIT_CC ?= gcc
