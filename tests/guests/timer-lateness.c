@@ -13,8 +13,8 @@
 #define SPREAD       8192u
 #define LONG_AHEAD   1000000u
 #define LONG_TRIES   50
-#define TURNS        "10000" /* of a loop of two instructions */
-#define HALF         10000u  /* of its ticks */
+#define TURNS        "20000" /* of a loop of two instructions: twice what a shot in it needs that is not late */
+#define HALF         10000u  /* ticks of it before the first shot */
 
 const char guest_name[] = "timer-lateness";
 
