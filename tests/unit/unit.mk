@@ -67,7 +67,7 @@ FAIR_VARIANTS := $(patsubst %,$(UNIT)/variant/%.c,counted $(FAIR_MUTANTS))
 # bitmaps, caps, console, cpuid, cr, ept, fair (the scheduling policy, with nothing below it), guards, guest_tsc, io, ipiv, ladder, latency, mailbox, memory, msr, mtrr,
 # paging, place, prepare, pv_eoi, rights, sched_sim (its machine), string, terminal, tlb, topology, trace, vlapic, vlapic_timer, vm_life, walk.
 UNIT_TESTS := acpi acpi_tables balance bitmaps blackbox block budget bus caps config console cpuid cr decode devices ept fair format guards guest_tsc hv_timer io ipi ipiv \
-    ladder latency line_edit load_linux load_multiboot mailbox memory msix msr mtrr multiboot2 net_frame net_offload paging pci place prepare pv_eoi release rights ring sched_mutants sched_sim shadow string \
+    ladder latency line_edit load_linux load_multiboot mailbox memory msix msr mtrr multiboot2 net_fdb net_frame net_offload net_switch paging pci place prepare pv_eoi release rights ring sched_mutants sched_sim shadow string \
     terminal ticks tlb topology trace vioapic virtio virtio_models vlapic vlapic_timer vm_life walk windows words
 
 UNIT_CC ?= gcc
