@@ -97,6 +97,41 @@ static void flood(void **state UNUSED)
     assert_int_equal(t.counts[40], held(40));
 }
 
+/* The bucket that an address goes to now. */
+static unsigned bucket_of(uint64_t mac)
+{
+    static struct fdb before;
+
+    before = t;
+    assert_int_equal(fdb_learn(&t, mac, 0, 0), FDB_LEARNED);
+    for (unsigned i = 0; i < FDB_BUCKETS; i++) {
+        if (memcmp(t.entries[i], before.entries[i], sizeof(t.entries[i]))) {
+            t = before;
+            return i;
+        }
+    }
+    fail();
+    return 0;
+}
+
+/* Where each has one place, nobody takes another's. */
+static void one_each(void **state UNUSED)
+{
+    unsigned buckets[2];
+
+    fresh(11, 4096);
+    buckets[0] = bucket_of(mac_of(1));
+    memset(t.entries[buckets[0]], 0xff, sizeof(t.entries[0]));
+    buckets[1] = bucket_of(mac_of(1));
+    assert_int_not_equal(buckets[0], buckets[1]);
+    for (uint64_t i = 0; i < 2 * FDB_WAYS; i++) /* of any addresses, of port i, and young */
+        t.entries[buckets[i / FDB_WAYS]][i % FDB_WAYS] = mac_of(i) << 16 | i << 8 | 1;
+    assert_int_equal(fdb_learn(&t, mac_of(1), 0, 20), FDB_FULL);
+    t.entries[buckets[1]][2] = mac_of(6) << 16 | 3 << 8 | 1; /* now port 3 has two */
+    assert_int_equal(fdb_learn(&t, mac_of(1), 0, 20), FDB_LEARNED);
+    assert_int_equal(fdb_find(&t, mac_of(1), 0), 20);
+}
+
 static void moves(void **state UNUSED)
 {
     fresh(9, 2);
@@ -223,9 +258,10 @@ static void threads(void **state UNUSED)
 int main(void)
 {
     const struct CMUnitTest all[] = {
-        cmocka_unit_test(many),  cmocka_unit_test(neighbours), cmocka_unit_test(flood),
-        cmocka_unit_test(moves), cmocka_unit_test(fixed),      cmocka_unit_test(forgets_a_port),
-        cmocka_unit_test(ages),  cmocka_unit_test(used_stays), cmocka_unit_test(threads),
+        cmocka_unit_test(many),           cmocka_unit_test(neighbours), cmocka_unit_test(flood),
+        cmocka_unit_test(one_each),       cmocka_unit_test(moves),      cmocka_unit_test(fixed),
+        cmocka_unit_test(forgets_a_port), cmocka_unit_test(ages),       cmocka_unit_test(used_stays),
+        cmocka_unit_test(threads),
     };
 
     return cmocka_run_group_tests(all, NULL, NULL);

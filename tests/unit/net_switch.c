@@ -331,6 +331,43 @@ static void claims(void **state UNUSED)
     check_counters();
 }
 
+/* Frames of one turn that differ in the end of the source, or in the tag, only. */
+static void one_turn(void **state UNUSED)
+{
+    struct net_batch b;
+
+    make_vlans();
+    ports[3].mac = mac_of(3);
+    ports[3].mac_lock = true;
+    net_begin(&b, &ports[3], 0, 0, 0);
+    send_in(&b, MAC_ALL, mac_of(3), 5);
+    send_in(&b, MAC_ALL, mac_of(3), 7);
+    send_in(&b, MAC_ALL, mac_of(4), 7);
+    send_in(&b, MAC_ALL, mac_of(3), 5);
+    send_in(&b, MAC_ALL, mac_of(4), 5);
+    net_end(&b);
+    assert_int_equal(drops_of(3, NET_DROP_SPOOF), 1);
+    assert_int_equal(drops_of(3, NET_DROP_VLAN), 2);
+    assert_int_equal(devices[0].frames, 2);
+}
+
+/* A port that is down is not counted when all get a frame. */
+static void floods_those_up(void **state UNUSED)
+{
+    struct net_sent s;
+
+    make_net(NET_SWITCH, 4);
+    start_net();
+    net_detach(&ports[1]);
+    ports[2].down = true;
+    assert_gets(BIT(3), 0, MAC_ALL, mac_of(0), NO_TAG);
+    net_sum_sent(&ports[0], &s);
+    assert_int_equal(s.copies, 1);
+    assert_int_equal(s.floods, 1);
+    net_detach(&ports[3]);
+    assert_dropped(NET_DROP_NO_PORT, 0, MAC_ALL, mac_of(0), NO_TAG);
+}
+
 /* What is sent counts as work, for each copy; what cannot be taken does, too. */
 static void work(void **state UNUSED)
 {
@@ -358,29 +395,34 @@ static void work(void **state UNUSED)
 
 /* --- pairs --- */
 
-static void send_flow(unsigned port, unsigned queue, bool back, unsigned number)
+static void send_flow_in(struct net_batch *b, bool back, unsigned number)
 {
     struct packet p = {.tcp_words = 5, .payload = 20};
-    struct net_batch b;
     struct fake_chain c;
     uint8_t *f = &sender_ram.bytes[0x100 + NET_HEADER_SIZE];
     struct layout l = build_frame(f, &p);
 
     memset(&sender_ram.bytes[0x100], 0, NET_HEADER_SIZE);
-    store_le(f, mac_of(!port), 6);
-    store_le(f + 6, mac_of(port), 6);
     for (unsigned i = 0; i < 8; i++)
         f[l.l3 + 12 + (back ? (i + 4) % 8 : i)] = (uint8_t)i;
     put_net16(f + l.l4 + (back ? 2 : 0), number);
     put_net16(f + l.l4 + (back ? 0 : 2), 80);
     fake_readable(&c, &sender_ram, 0x100, NET_HEADER_SIZE + l.size, 0);
+    net_transmit(b, &c.ring, &c.chain);
+}
+
+static void send_flow(unsigned port, unsigned queue, bool back, unsigned number)
+{
+    struct net_batch b;
+
     net_begin(&b, &ports[port], queue, 0, 0);
-    net_transmit(&b, &c.ring, &c.chain);
+    send_flow_in(&b, back, number);
     net_end(&b);
 }
 
 static void pairs(void **state UNUSED)
 {
+    struct net_batch b;
     unsigned seen = 0;
 
     make_net(NET_LINK, 2);
@@ -396,6 +438,12 @@ static void pairs(void **state UNUSED)
         send_flow(1, 0, true, flow);
         assert_int_equal(devices[0].last_pair, flow % 4);
     }
+    net_begin(&b, &ports[1], 0, 0, 0); /* also within a turn */
+    for (unsigned flow = 0; flow < 50; flow++) {
+        send_flow_in(&b, true, flow);
+        assert_int_equal(devices[0].last_pair, flow % 4);
+    }
+    net_end(&b);
     ports[0].pairs = 2; /* fewer, from one frame to the next */
     for (unsigned flow = 0; flow < 50; flow++) {
         send_flow(1, 0, true, flow);
@@ -599,13 +647,14 @@ static void come_and_go(void **state UNUSED)
 int main(void)
 {
     const struct CMUnitTest all[] = {
-        cmocka_unit_test(link_of_two),  cmocka_unit_test(link_to_itself), cmocka_unit_test(learns),
-        cmocka_unit_test(nobody_else),  cmocka_unit_test(forgets),        cmocka_unit_test(locked),
-        cmocka_unit_test(locked_trunk), cmocka_unit_test(vlans),          cmocka_unit_test(wrong_vlans),
-        cmocka_unit_test(vlans_apart),  cmocka_unit_test(isolated),       cmocka_unit_test(wrong_settings),
-        cmocka_unit_test(mirrored),     cmocka_unit_test(claims),         cmocka_unit_test(work),
-        cmocka_unit_test(pairs),        cmocka_unit_test(rates),          cmocka_unit_test(rate_range),
-        cmocka_unit_test(adds_up),      cmocka_unit_test(come_and_go),
+        cmocka_unit_test(link_of_two),     cmocka_unit_test(link_to_itself), cmocka_unit_test(learns),
+        cmocka_unit_test(nobody_else),     cmocka_unit_test(forgets),        cmocka_unit_test(locked),
+        cmocka_unit_test(locked_trunk),    cmocka_unit_test(vlans),          cmocka_unit_test(wrong_vlans),
+        cmocka_unit_test(vlans_apart),     cmocka_unit_test(isolated),       cmocka_unit_test(wrong_settings),
+        cmocka_unit_test(mirrored),        cmocka_unit_test(claims),         cmocka_unit_test(one_turn),
+        cmocka_unit_test(floods_those_up), cmocka_unit_test(work),           cmocka_unit_test(pairs),
+        cmocka_unit_test(rates),           cmocka_unit_test(rate_range),     cmocka_unit_test(adds_up),
+        cmocka_unit_test(come_and_go),
     };
     int failed;
 
