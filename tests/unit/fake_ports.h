@@ -2,6 +2,8 @@
 /* A net of ports whose devices take every frame, and look after the rules of struct net_receiver_ops. */
 #pragma once
 
+#include "tests/unit/unit.h"
+
 #include <sched.h>
 
 #include "dev/net/switch.h"
