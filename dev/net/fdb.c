@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * An entry, from its top: 49 bits of the permuted key, which of its two buckets this is, 6 bits of port, 8
+ * An entry, from its top: 48 bits of the permuted key, which of its two buckets this is, 0, 6 bits of port, 8
  * of age. The age is the unit in which the address was seen last; 0 is an entry that is free.
  */
 #include "dev/net/fdb.h"
@@ -9,15 +9,15 @@
 
 #define KEY_BITS     60
 #define KEY_MASK     (BIT(KEY_BITS) - 1)
-#define REST_BITS    49
-#define REST_SHIFT   15 /* of it in an entry */
-#define SECOND       BIT(14)
-#define SAME_SHIFT   14
+#define REST_BITS    48
+#define REST_SHIFT   16 /* of it in an entry */
+#define SECOND       BIT(15)
+#define SAME_SHIFT   14 /* of what is compared: the two above, and a bit that is 0 */
 #define PORT_SHIFT   8
 #define AGE_MASK     0xffu
 #define AGES         254u /* that a clock has: from 1 on */
 #define AGE_FIXED    255u
-#define SWEPT_A_UNIT 32u
+#define SWEPT_A_UNIT 64u
 
 _Static_assert(FDB_BUCKETS == BIT(KEY_BITS - REST_BITS) && REST_BITS + REST_SHIFT == 64 && FDB_PORTS == 64,
                "an entry has 64 bits");

@@ -11,7 +11,7 @@
 
 #include "arch/x86/types.h"
 
-#define FDB_BUCKETS 2048u
+#define FDB_BUCKETS 4096u
 #define FDB_WAYS    4u
 #define FDB_PORTS   64u
 #define FDB_UNITS   150u /* of age, after which an address is forgotten */

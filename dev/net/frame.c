@@ -206,7 +206,7 @@ enum net_drop net_frame_take(struct net_frame *f, struct ring *r, struct ring_ch
 
 static uint32_t mix_flow(uint64_t both)
 {
-    both *= UINT64_C(0x9e3779b97f4a7c15);
+    both = (both ^ both >> 32) * UINT64_C(0x9e3779b97f4a7c15);
     return (uint32_t)(both >> 32);
 }
 

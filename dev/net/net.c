@@ -4,7 +4,7 @@
 #include "core/base/panic.h"
 #include "dev/net/switch_inside.h"
 
-#define UNIT_SECONDS 2 /* of an address's age, at least */
+#define UNIT_SECONDS 2 /* of an address's age, at most, and more than half of it */
 #define PORT_LEARNS  4096u
 
 void net_init(struct net *n, enum net_kind kind, struct net_port *ports, unsigned count, struct fdb *fdb,

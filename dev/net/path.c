@@ -2,8 +2,9 @@
 /* The rules of forwarding (docs/network.md, "The switch"). */
 #include "dev/net/switch_inside.h"
 
-#define MAC_RESERVED UINT64_C(0x0000c28001) /* 01:80:c2:00:00:00 to 0f (IEEE 802.1Q, "Reserved addresses") \
-                                             */
+#define MAC_RESERVED                                                                      \
+    UINT64_C(0x0000c28001) /* 01:80:c2:00:00:00 to 0f (IEEE 802.1Q, "Reserved addresses") \
+                            */
 #define RESERVED_BITS (UINT64_C(0xf0ffffffffff))
 
 /* --- the sender --- */
