@@ -139,6 +139,10 @@ struct net_batch {
     unsigned pair;
     uint64_t taken; /* copies */
     struct net_sink sink;
+    bool is_link;
+    bool limited;  /* the sender is down, or has a rate, or flows to remember */
+    bool straight; /* frames like the one before go straight to the open queue; those that did, uncounted: */
+    uint64_t straight_frames, straight_bytes;
     bool has_last; /* the path of the frame before, and what it was decided by */
     uint64_t last[2];
     struct net_path path;
