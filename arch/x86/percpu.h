@@ -8,6 +8,7 @@
 #define CPU_LOADED_MSRS 6
 #define CPU_GUARD       5 /* the last one: vcpu/guards.h */
 
+struct net_port;
 struct trace_event;
 struct vcpu;
 
@@ -37,6 +38,7 @@ struct cpu {
     bool at_work;                /* and does it */
     struct vcpu *owner;          /* the dedicated vCPU that this CPU belongs to, or NULL */
     bool shared;                 /* it has a run queue (sched/sched.c) */
+    struct net_port *polls;      /* ports that it serves, and nothing else (dev/net/poll.h); NULL: none */
     uint64_t slice_end;          /* TSC; 0: nobody waits */
     uint64_t timer_deadlines[3]; /* by enum timer_user (arch/x86/lapic.h) */
     bool sends;                  /* it looks after the console's output (core/base/console.h) */

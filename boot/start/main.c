@@ -23,6 +23,7 @@
 #include "boot/start/parts.h"
 #include "core/vm/backend.h"
 #include "dev/net/networks.h"
+#include "dev/net/poll.h"
 #include "sched/sched.h"
 #include "vcpu/cpuid.h"
 #include "vcpu/guards.h"
@@ -50,6 +51,8 @@ static void nothing_to_run(void)
 {
     end_if_over();
     console_idle();
+    if (this_cpu()->polls)
+        poll_ports();
 }
 
 static void work(void)

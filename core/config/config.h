@@ -9,20 +9,13 @@
 #include "core/config/config_net.h"
 
 #define CONFIG_MAX_VMS      32
-#define CONFIG_MAX_VCPUS    64  /* of a VM */
-#define CONFIG_MAX_CPUS     256 /* host CPU numbers run from 0 to 255 */
+#define CONFIG_MAX_VCPUS    64 /* of a VM */
 #define CONFIG_MAX_CHANNELS 32
 #define VM_MAX_CHANNELS     8
 #define VM_MAX_DISKS        2
 #define CONFIG_FILE_SIZE    128
 #define CONFIG_LINE_SIZE    1024
 #define CONFIG_MAX_SWITCHES 16
-
-struct cpu_set {
-    uint64_t bits[CONFIG_MAX_CPUS / 64];
-};
-
-_Static_assert(CONFIG_MAX_CPUS % 64 == 0, "a bit for each");
 
 enum ending { ENDING_STOP, ENDING_RESTART, ENDING_POWEROFF };
 /* Paravirtual interfaces: none, Skerry's own, or KVM's beside it. */

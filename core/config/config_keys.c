@@ -201,7 +201,7 @@ static bool add_cpus(struct cpu_set *set, struct span item)
     return true;
 }
 
-static bool set_cpus(const struct key *key, struct span value, void *field)
+bool config_set_cpus(const struct key *key, struct span value, void *field)
 {
     struct cpu_set set = {{0}};
     bool more;
@@ -332,7 +332,7 @@ static const struct key vm_keys[] = {
     {"memory", set_memory, "size", "a number with K, M or G, a multiple of 2M", VM(memory),
      VM_AT(memory_line), NULL},
     {"vcpus", set_number, "number of vCPUs", "1 to 64", VM(vcpus), VM_AT(vcpus_line), &vcpu_limits},
-    {"cpus", set_cpus, "set of CPUs", "numbers from 0 to 255 as in 1-2 or 0,2-3, none twice", VM(cpus),
+    {"cpus", config_set_cpus, "set of CPUs", "numbers from 0 to 255 as in 1-2 or 0,2-3, none twice", VM(cpus),
      VM_AT(cpus_line), NULL},
     {"sched", config_set_choice, "scheduling class", "dedicated or shared", VM(sched), 0, classes},
     {"smt", config_set_choice, "use of cores", "own or shared", VM(smt), 0, smts},

@@ -41,8 +41,9 @@ bool config_key_may_be_empty(const struct key *key);
 
 bool config_valid_name(struct span name);
 
-/* What several tables use: a word of text; one of key->values; words with commas between them, into the bits
- * of each. */
+/* What several tables use: CPUs by number; a word of text; one of key->values; words with commas between
+ * them, into the bits of each. */
+bool config_set_cpus(const struct key *key, struct span value, void *field);
 bool config_set_word(const struct key *key, struct span value, void *field);
 bool config_set_choice(const struct key *key, struct span value, void *field);
 bool config_set_flags(const struct key *key, struct span value, void *field);

@@ -243,6 +243,8 @@ static const struct key net_keys[] = {
      NET_AT(mirror_line), NULL},
     {"flood", set_flood, "rate", "as in 1000/s", NET(flood), NET_AT(flood_line), NULL},
     {"chain", set_chain, "chain", "2 to 8 names of VMs, as in a -> b -> c", 0, 0, NET_AT(chain_line), NULL},
+    {"cpus", config_set_cpus, "set of CPUs", "numbers from 0 to 255 as in 1-2 or 0,2-3, none twice",
+     NET(cpus), NET_AT(cpus_line), NULL},
     {"hop-down", config_set_choice, "action", "stop or bypass", NET(bypass), NET_AT(bypass_line), hop_downs},
 };
 

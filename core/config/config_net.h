@@ -5,6 +5,7 @@
 #include "arch/x86/types.h"
 
 #define CONFIG_NAME_SIZE 32
+#define CONFIG_MAX_CPUS  256 /* host CPU numbers run from 0 to 255 */
 #define VM_MAX_PORTS     8
 #define CONFIG_MAX_NETS  16  /* sections */
 #define CONFIG_MAX_LINKS 32  /* names of links */
@@ -14,6 +15,12 @@
 #define CONFIG_NET_HOPS  8   /* VMs of a chain */
 #define CONFIG_MIN_MTU   576 /* bytes; what IPv4 asks for */
 #define CONFIG_MAX_MTU   9000
+
+struct cpu_set {
+    uint64_t bits[CONFIG_MAX_CPUS / 64];
+};
+
+_Static_assert(CONFIG_MAX_CPUS % 64 == 0, "a bit for each");
 
 /* What a port's card offers of what it can; all, if nothing is said. */
 enum {
@@ -60,6 +67,7 @@ struct net_config {
     char chain[CONFIG_NET_HOPS]
               [CONFIG_NAME_SIZE]; /* VMs, in order; the ports of each are wired to its neighbours */
     unsigned hops;                /* 0: a switch */
+    struct cpu_set cpus;          /* that serve it, and nothing else; none: its senders do, in their exits */
     bool bypass;                  /* a hop that is down is passed by */
-    unsigned mirror_line, chain_line, flood_line, bypass_line;
+    unsigned mirror_line, chain_line, flood_line, bypass_line, cpus_line;
 };

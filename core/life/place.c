@@ -18,7 +18,7 @@ static bool named(const struct vm_config *c, unsigned cpu)
 
 static bool available(const struct vm_config *c, const struct cpu *cpu)
 {
-    return !cpu->owner && (c->sched == SCHED_SHARED || !cpu->shared);
+    return !cpu->owner && !cpu->polls && (c->sched == SCHED_SHARED || !cpu->shared);
 }
 
 /* --- threads of one core --- */
@@ -142,6 +142,12 @@ static bool check_named_cpus(const struct vm_config *c)
         if (cpus[i]->owner) {
             config_refuse(c->cpus_line, "[vm %s] wants CPU %u, which runs [vm %s]; expected a CPU of its own",
                           c->name, i, cpus[i]->owner->vm->config->name);
+            return false;
+        }
+        if (cpus[i]->polls) {
+            config_refuse(c->cpus_line,
+                          "[vm %s] wants CPU %u, which serves a network; expected a CPU of its own", c->name,
+                          i);
             return false;
         }
         if (!available(c, cpus[i])) {

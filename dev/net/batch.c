@@ -5,19 +5,13 @@
 
 /* --- receive queues --- */
 
-/* A port that is entered by users is not given another device until they have left. */
 static void *enter(struct net_port *to, unsigned pair)
 {
-    void *device, *claimed = NULL;
+    void *device = net_is_up(to) ? net_enter(to) : NULL;
+    void *claimed = device ? to->ops->claim(device, pair) : NULL;
 
-    if (!net_is_up(to))
-        return NULL;
-    __atomic_fetch_add(&to->users, 1, __ATOMIC_SEQ_CST);
-    device = __atomic_load_n(&to->device, __ATOMIC_SEQ_CST);
-    if (likely(device))
-        claimed = to->ops->claim(device, pair);
-    if (unlikely(!claimed))
-        __atomic_fetch_sub(&to->users, 1, __ATOMIC_RELEASE);
+    if (unlikely(device && !claimed))
+        net_leave(to);
     return claimed;
 }
 
@@ -48,7 +42,7 @@ static void close_queue(struct net_batch *b)
     b->open = NULL;
     b->straight = false;
     to->ops->release(b->sink.claimed);
-    __atomic_fetch_sub(&to->users, 1, __ATOMIC_RELEASE);
+    net_leave(to);
 }
 
 static bool open_queue(struct net_batch *b, struct net_port *to, unsigned pair)

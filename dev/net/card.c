@@ -6,6 +6,7 @@
 #include "core/base/panic.h"
 #include "dev/net/control.h"
 #include "dev/net/networks.h"
+#include "dev/net/poll.h"
 
 #define NET_CLASS   0x020000 /* network controller, Ethernet */
 #define RING_SIZE   256
@@ -76,8 +77,11 @@ static void end_sending(struct virtio_device *d, unsigned queue)
 {
     struct net_card *card = card_behind(d);
 
-    if (is_transmit(d, queue))
-        net_end(&card->batches[queue / 2]);
+    if (!is_transmit(d, queue))
+        return;
+    net_end(&card->batches[queue / 2]);
+    if (unlikely(card->id.port->poller))
+        poll_wake(card->id.port);
 }
 
 static void send_or_obey(struct virtio_device *d, unsigned queue, struct ring *r, struct ring_chain *c)

@@ -101,6 +101,22 @@ void net_detach(struct net_port *port)
         fdb_forget(port->net->fdb, port->index);
 }
 
+void *net_enter(struct net_port *port)
+{
+    void *device;
+
+    __atomic_fetch_add(&port->users, 1, __ATOMIC_SEQ_CST);
+    device = __atomic_load_n(&port->device, __ATOMIC_SEQ_CST);
+    if (!device)
+        net_leave(port);
+    return device;
+}
+
+void net_leave(struct net_port *port)
+{
+    __atomic_fetch_sub(&port->users, 1, __ATOMIC_RELEASE);
+}
+
 /* --- sums --- */
 
 void net_sum_sent(const struct net_port *port, struct net_sent *sum)

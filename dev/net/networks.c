@@ -5,6 +5,7 @@
 #include "arch/x86/string.h"
 #include "core/base/format.h"
 #include "core/base/panic.h"
+#include "dev/net/poll.h"
 #include "dev/virtio/devices.h"
 
 #define PORT_NAME_SIZE (CONFIG_NAME_SIZE + 4)
@@ -135,6 +136,7 @@ static bool add_network(const struct config *c, const char *name, const struct n
     why = net_start(&n->net);
     if (why)
         panic("network %s: %s", name, why); /* the parser has refused what cannot be */
+    poll_assign(n);
     return true;
 }
 

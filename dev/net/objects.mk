@@ -10,6 +10,7 @@ objects += dev/net/networks.o
 hot += dev/net/offload.o
 hot += dev/net/parse.o
 hot += dev/net/path.o
+hot += dev/net/poll.o
 hot += dev/net/rate.o
 hot += dev/net/receive.o
 objects += dev/net/show.o

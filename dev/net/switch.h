@@ -13,6 +13,8 @@
 #include "dev/net/offload.h"
 #include "dev/net/rate.h"
 
+struct cpu;
+
 #define NET_MAX_PORTS FDB_PORTS
 #define NET_MAX_PAIRS 8u
 #define NET_FLOWS     256u
@@ -70,6 +72,9 @@ struct net_port {
     uint32_t mtu;      /* of what it receives: from 68 to NET_MAX_MTU */
     uint32_t pairs;    /* of queues that are in use: from 1 to NET_MAX_PAIRS */
 
+    struct cpu *poller; /* the CPU that serves its transmit queues; NULL: its guest's own, in exits */
+    struct net_port *next_polled; /* by the same CPU */
+
     const struct net_receiver_ops *ops;
     void *device;   /* NULL: none (atomic) */
     uint32_t users; /* CPUs that may be in ops (atomic) */
@@ -112,6 +117,11 @@ bool net_fix(struct net_port *port, uint64_t mac, unsigned vlan);
  * are, each for a turn of a sender at most. Not from within ops. */
 void net_attach(struct net_port *port, const struct net_receiver_ops *ops, void *device);
 void net_detach(struct net_port *port);
+
+/* Its device for as long as it is in use, which is until net_leave(): for a CPU that serves the port. NULL:
+ * there is none, and nothing to leave. */
+void *net_enter(struct net_port *port);
+void net_leave(struct net_port *port);
 
 /* Whether frames may reach somebody there: up, and attached. */
 static inline bool net_is_up(const struct net_port *port)

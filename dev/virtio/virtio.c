@@ -74,7 +74,7 @@ static bool serve_chains(struct virtio_device *d, struct virtio_queue *q)
 /* Whether there is more, for which no kick may come. */
 static bool look_again(struct virtio_device *d, struct virtio_queue *q)
 {
-    if (has_work(d, q))
+    if (has_work(d, q) && !__atomic_load_n(&d->polled, __ATOMIC_ACQUIRE))
         return ring_listen(&q->ring);
     ring_deafen(&q->ring);
     return false;
@@ -166,6 +166,35 @@ void virtio_kick(struct virtio_device *d, unsigned i)
         ignore(d);
     }
     spin_unlock(&q->lock);
+}
+
+bool virtio_poll(struct virtio_device *d, unsigned i)
+{
+    struct virtio_queue *q = virtio_enter(d, i);
+    bool more;
+
+    if (!q)
+        return false;
+    more = ring_has_more(&q->ring);
+    if (more) {
+        serve_turn(d, q);
+        ring_deafen(&q->ring);
+    }
+    virtio_leave(d, q);
+    return more;
+}
+
+/* Whoever serves a kick meanwhile has the lock, and has seen that nobody polls, or does so before this. */
+bool virtio_end_polling(struct virtio_device *d, unsigned i)
+{
+    struct virtio_queue *q = virtio_enter(d, i);
+    bool more;
+
+    if (!q)
+        return false;
+    more = ring_listen(&q->ring);
+    virtio_leave(d, q);
+    return more;
 }
 
 void virtio_work(struct virtio_device *d)

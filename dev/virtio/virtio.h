@@ -95,6 +95,7 @@ struct virtio_device {
     uint64_t offered, features;
     uint8_t status; /* (atomic) */
     uint8_t isr;    /* (atomic) */
+    bool polled;    /* a CPU looks at its queues by itself: no kick is wanted (atomic) */
     bool wrong_features;
     uint16_t config_vector; /* (atomic) */
     uint16_t queue_select;
@@ -148,3 +149,9 @@ void virtio_work(struct virtio_device *d);
  * queue. */
 struct virtio_queue *virtio_enter(struct virtio_device *d, unsigned queue);
 void virtio_leave(struct virtio_device *d, struct virtio_queue *q);
+
+/* A CPU that looks at a device's queues again and again (polled is set) serves a turn of one. True: there was
+ * something. From any CPU. */
+bool virtio_poll(struct virtio_device *d, unsigned queue);
+/* It does so no more (polled is not set), and kicks are wanted. True: there is something already. */
+bool virtio_end_polling(struct virtio_device *d, unsigned queue);

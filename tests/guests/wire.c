@@ -14,6 +14,7 @@
 #define MOST    1514
 #define ROUNDS  640
 #define PATIENT 400000000u
+#define POLLED  300000000u /* ticks: three seconds of the emulated machine's */
 
 const char guest_name[] = "wire";
 
@@ -102,8 +103,8 @@ static void take_data(uint32_t size, bool *in_order)
     *in_order &= in.frame.kind == BULK || in.frame.number == came;
     if ((in.frame.kind == DATA && size != size_of(in.frame.number)) || !pattern_is_good(size)) {
         if (!wrong++)
-            say("frame %u of kind %u with %u bytes is the first that is wrong", in.frame.number, in.frame.kind,
-                size);
+            say("frame %u of kind %u with %u bytes is the first that is wrong", in.frame.number,
+                in.frame.kind, size);
     }
     came++;
 }
@@ -148,6 +149,12 @@ static bool meet(void)
     return false;
 }
 
+static void wait_sent(void)
+{
+    for (uint32_t i = 0; i < PATIENT && !net_all_sent(&card); i++)
+        __asm__ volatile("pause");
+}
+
 /* Until the receiver has room again. */
 static bool ask(uint32_t *count)
 {
@@ -178,6 +185,7 @@ static void test_frames(void)
 
         offer_data(n, sent, 0);
         net_kick(&card);
+        wait_sent();
         unsent += !net_all_sent(&card);
         sent += n;
         if (sent % WINDOW == 0)
@@ -210,6 +218,36 @@ static void measure_frames(const char *key, unsigned burst, uint32_t size)
     samples_report(&samples, "", key);
 }
 
+/* --- polled: nobody kicks, nothing exits --- */
+
+static void measure_polled(const char *key, uint32_t size)
+{
+    uint64_t look = rdtsc(), end = look + POLLED;
+    uint32_t cost = (uint32_t)(rdtsc() - look), kicks = card.kicks, count, rounds = 0;
+
+    samples.count = 0;
+    for (; rdtsc() < end; rounds++) {
+        uint64_t from;
+
+        offer_data(WINDOW, 0, size);
+        from = rdtsc();
+        net_kick(&card);
+        wait_sent();
+        if (rounds % 16 == 0 && samples.count < MAX_SAMPLES)
+            samples_add_net(&samples, (uint32_t)(rdtsc() - from) / WINDOW, cost / WINDOW);
+        if (!ask(&count))
+            break;
+    }
+    check(rdtsc() >= end && rounds > 100, "%s: %u rounds of %u frames", key, rounds, WINDOW);
+    samples_report(&samples, "", key);
+    say("%s: %u kicks", key, card.kicks - kicks);
+}
+
+static void test_polled(void)
+{
+    measure_polled("polled_64_of_16", 64);
+}
+
 static void test_costs(void)
 {
     wait_for_wire();
@@ -232,6 +270,9 @@ void guest_main(const struct boot_info *info)
     check(meet(), "somebody is at the other end");
     if (!boot_word(info, "bench"))
         test_frames();
-    test_costs();
+    if (boot_word(info, "poll"))
+        test_polled();
+    else
+        test_costs();
     send_one(BYE, 0, LEAST);
 }

@@ -2,7 +2,7 @@
 #include "net.h"
 
 enum { RX, TX, CONTROL };
-enum { NO_INTERRUPT = 1 };
+enum { NO_INTERRUPT = 1, NO_NOTIFY = 1 };
 
 static void fence(void)
 {
@@ -79,6 +79,9 @@ void net_kick(struct net_card *n)
     fence();
     n->tx.avail.idx = n->tx_next;
     fence();
+    if (n->tx.used.flags & NO_NOTIFY)
+        return;
+    n->kicks++;
     virtio_set(&n->v.port_bell, 0, 2, TX);
 }
 

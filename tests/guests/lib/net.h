@@ -44,6 +44,7 @@ struct net_card {
     struct net_ring rx, tx, control;
     uint16_t rx_seen, tx_next, control_next;
     uint8_t mac[6];
+    uint32_t kicks;
     uint8_t buffers[NET_RING][NET_BUFFER];
     struct net_header headers[NET_RING / 2];
 };
