@@ -203,6 +203,19 @@ static struct net_port *other_end(const struct net_port *from)
     return &n->ports[n->count - 1 - from->index];
 }
 
+/* At the other end of the wire; where nobody drives that, and it has a bypass, of the next one. */
+static enum net_drop deliver_along(struct net_batch *b, const struct net_frame *f)
+{
+    struct net_port *to = other_end(b->from);
+    enum net_drop drop = deliver(b, f, to, NET_TAG_AS_IS);
+
+    for (unsigned i = 0; i < NET_HOPS && drop == NET_DROP_LINK_DOWN && to->bypass; i++) {
+        to = other_end(to->bypass);
+        drop = deliver(b, f, to, NET_TAG_AS_IS);
+    }
+    return drop;
+}
+
 static bool has_limits(const struct net_port *from)
 {
     return __atomic_load_n(&from->down, __ATOMIC_RELAXED) || count_pairs(from) > 1 ||
@@ -246,7 +259,7 @@ static NOINLINE void send_anywhere(struct net_batch *b, const struct net_frame *
     if (unlikely(drop))
         count_copy(s, drop);
     else if (b->is_link)
-        count_copy(s, deliver(b, f, other_end(b->from), NET_TAG_AS_IS));
+        count_copy(s, deliver_along(b, f));
     else
         forward(b, f, s);
     b->straight = goes_straight(b);

@@ -19,6 +19,7 @@ struct cpu;
 #define NET_MAX_PAIRS 8u
 #define NET_FLOWS     256u
 #define NET_VLANS     4096u
+#define NET_HOPS      16u /* that nobody is at, one behind the other */
 
 /* The device behind a port, called on a sender's CPU. */
 struct net_receiver_ops {
@@ -62,6 +63,7 @@ struct net_port {
     uint64_t mac;                   /* net_mac(); 0: none */
     bool mac_lock;                  /* nothing may be sent from another address, nor from it by others */
     bool isolated;                  /* it reaches no other isolated port */
+    struct net_port *bypass;        /* of a link: the port of another where frames go on that nobody takes */
 
     bool down;                               /* by its administrator (atomic) */
     struct net_rate bytes_rate, frames_rate; /* of what it sends: net_rate_set() */
