@@ -15,15 +15,32 @@ static void *enter(struct net_port *to, unsigned pair)
     return claimed;
 }
 
+/* What went straight to the queue that is open. */
+static void count_straight(struct net_batch *b)
+{
+    struct net_sent *s = &b->from->sent[b->queue];
+
+    s->frames += b->straight_frames;
+    s->bytes += b->straight_bytes;
+    s->copies += b->straight_frames;
+    s->delivered += b->straight_frames;
+    b->taken += b->straight_frames;
+    b->sink.pieces += b->straight_frames;
+    b->sink.bytes += b->straight_bytes;
+    b->straight_frames = b->straight_bytes = 0;
+}
+
 static void close_queue(struct net_batch *b)
 {
     struct net_port *to = b->open;
     struct net_received *r = &to->received[b->pair];
 
+    count_straight(b);
     r->copies += b->taken;
     r->frames += b->sink.pieces;
     r->bytes += b->sink.bytes;
     b->open = NULL;
+    b->straight = false;
     to->ops->release(b->sink.claimed);
     net_leave(to);
 }
@@ -140,15 +157,24 @@ static void mirror(struct net_batch *b, const struct net_frame *f, struct net_se
 
 /* --- frames --- */
 
+/* What a path is decided by. */
+static inline uint64_t second_word(const struct net_frame *f)
+{
+    return le32(f->head + 8) | (uint64_t)f->tag << 32;
+}
+
+static inline bool is_as_last(const struct net_batch *b, const struct net_frame *f)
+{
+    return le64(f->head) == b->last[0] && second_word(f) == b->last[1];
+}
+
 static const struct net_path *path_of(struct net_batch *b, const struct net_frame *f)
 {
-    uint64_t by[2] = {le64(f->head), le32(f->head + 8) | (uint64_t)f->tag << 32};
-
-    if (likely(b->has_last && by[0] == b->last[0] && by[1] == b->last[1]))
+    if (likely(b->has_last && is_as_last(b, f)))
         return &b->path;
     b->path = net_find_path(b->from, f);
-    b->last[0] = by[0];
-    b->last[1] = by[1];
+    b->last[0] = le64(f->head);
+    b->last[1] = second_word(f);
     b->has_last = true;
     return &b->path;
 }
@@ -177,49 +203,128 @@ static struct net_port *other_end(const struct net_port *from)
     return &n->ports[n->count - 1 - from->index];
 }
 
-/* What is above a rate has no copy. */
-static enum net_drop check_rates(struct net_batch *b, const struct net_frame *f)
+/* At the other end of the wire; where nobody drives that, and it has a bypass, of the next one. */
+static enum net_drop deliver_along(struct net_batch *b, const struct net_frame *f)
+{
+    struct net_port *to = other_end(b->from);
+    enum net_drop drop = deliver(b, f, to, NET_TAG_AS_IS);
+
+    for (unsigned i = 0; i < NET_HOPS && drop == NET_DROP_LINK_DOWN && to->bypass; i++) {
+        to = other_end(to->bypass);
+        drop = deliver(b, f, to, NET_TAG_AS_IS);
+    }
+    return drop;
+}
+
+static bool has_limits(const struct net_port *from)
+{
+    return __atomic_load_n(&from->down, __ATOMIC_RELAXED) || count_pairs(from) > 1 ||
+           __atomic_load_n(&from->frames_rate.cost, __ATOMIC_RELAXED) ||
+           __atomic_load_n(&from->bytes_rate.cost, __ATOMIC_RELAXED);
+}
+
+/*
+ * Whether all frames with these addresses and this tag, for the rest of the turn, go as they are to the queue
+ * that is open; of a link: all frames.
+ */
+static bool goes_straight(const struct net_batch *b)
+{
+    if (!b->open || b->limited || count_pairs(b->open) > 1)
+        return false;
+    return b->is_link || (b->path.to == b->open->index && !b->path.drop &&
+                          (b->path.tag == NET_TAG_AS_IS || b->path.tag == (b->last[1] >> 32)));
+}
+
+static enum net_drop check_limits(struct net_batch *b, const struct net_frame *f)
 {
     struct net_port *from = b->from;
 
-    if (unlikely(__atomic_load_n(&from->down, __ATOMIC_RELAXED)))
+    if (count_pairs(from) > 1)
+        note_flow(from, b->queue, f);
+    if (__atomic_load_n(&from->down, __ATOMIC_RELAXED))
         return NET_DROP_LINK_DOWN;
-    if (likely(net_rate_allows(&from->frames_rate, f->segments, b->now) &&
-               net_rate_allows(&from->bytes_rate, f->size, b->now)))
-        return NET_PASSED;
-    return NET_DROP_RATE;
+    return net_rate_allows(&from->frames_rate, f->segments, b->now) &&
+                   net_rate_allows(&from->bytes_rate, f->size, b->now)
+               ? NET_PASSED
+               : NET_DROP_RATE;
+}
+
+static NOINLINE void send_anywhere(struct net_batch *b, const struct net_frame *f)
+{
+    struct net_sent *s = &b->from->sent[b->queue];
+    enum net_drop drop = b->limited ? check_limits(b, f) : NET_PASSED;
+
+    s->frames++;
+    s->bytes += f->size;
+    if (unlikely(drop))
+        count_copy(s, drop);
+    else if (b->is_link)
+        count_copy(s, deliver_along(b, f));
+    else
+        forward(b, f, s);
+    b->straight = goes_straight(b);
+}
+
+/* --- the way of most frames --- */
+
+static COLD void count_straight_drop(struct net_batch *b, const struct net_frame *f, enum net_drop drop)
+{
+    struct net_sent *s = &b->from->sent[b->queue];
+
+    s->frames++;
+    s->bytes += f->size;
+    count_copy(s, drop);
+    b->open->received[b->pair].drops[drop]++;
+}
+
+static inline bool can_go_straight(const struct net_batch *b, const struct net_frame *f)
+{
+    return b->straight && !f->header.flags && f->size <= b->sink.mtu + NET_OVERHEAD &&
+           (b->is_link || is_as_last(b, f));
+}
+
+static inline void send_straight(struct net_batch *b, const struct net_frame *f)
+{
+    struct net_piece p;
+    enum net_drop drop;
+
+    net_piece_whole(&p, f);
+    drop = b->sink.put(b->sink.claimed, &p);
+    b->work += f->size + 2 * NET_PIECE_WORK;
+    if (unlikely(drop)) {
+        count_straight_drop(b, f, drop);
+        return;
+    }
+    b->straight_frames++;
+    b->straight_bytes += f->size;
 }
 
 void net_send(struct net_batch *b, const struct net_frame *f)
 {
-    struct net_sent *s = &b->from->sent[b->queue];
-    enum net_drop drop = check_rates(b, f);
-
-    s->frames++;
-    s->bytes += f->size;
-    if (unlikely(count_pairs(b->from) > 1))
-        note_flow(b->from, b->queue, f);
-    if (unlikely(drop))
-        count_copy(s, drop);
-    else if (b->from->net->kind == NET_LINK)
-        count_copy(s, deliver(b, f, other_end(b->from), NET_TAG_AS_IS));
+    if (likely(can_go_straight(b, f)))
+        send_straight(b, f);
     else
-        forward(b, f, s);
+        send_anywhere(b, f);
+}
+
+static COLD void count_refused(struct net_batch *b, enum net_drop drop)
+{
+    struct net_sent *s = &b->from->sent[b->queue];
+
+    b->work += NET_PIECE_WORK;
+    s->frames++;
+    count_copy(s, drop);
 }
 
 void net_transmit(struct net_batch *b, struct ring *r, struct ring_chain *c)
 {
-    struct net_sent *s = &b->from->sent[b->queue];
     struct net_frame f;
     enum net_drop drop = net_frame_take(&f, r, c, b->features);
 
-    if (likely(!drop)) {
+    if (likely(!drop))
         net_send(b, &f);
-        return;
-    }
-    b->work += NET_PIECE_WORK;
-    s->frames++;
-    count_copy(s, drop);
+    else
+        count_refused(b, drop);
 }
 
 /* --- turns --- */
@@ -235,8 +340,11 @@ void net_begin(struct net_batch *b, struct net_port *from, unsigned queue, uint6
     b->now = now;
     b->work = 0;
     b->open = NULL;
-    b->has_last = false;
-    if (n->kind == NET_SWITCH)
+    b->has_last = b->straight = false;
+    b->straight_frames = b->straight_bytes = 0;
+    b->limited = has_limits(from);
+    b->is_link = n->kind == NET_LINK;
+    if (!b->is_link)
         fdb_tick(n->fdb, (uint32_t)(now >> n->unit_shift));
 }
 

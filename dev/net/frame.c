@@ -25,6 +25,9 @@ const char *const net_drop_names[NET_DROPS] = {
     [NET_DROP_FILTERED] = "filtered",
 };
 
+/* In the first word of a header: NET_NEEDS_CSUM, or any type of segmentation. */
+#define UNDONE UINT64_C(0xff01)
+
 /* --- segmentation offload: what the sender says against what the frame is --- */
 
 struct gso_kind {
@@ -136,39 +139,39 @@ static bool read_more(struct net_frame *f, struct ring *r, struct ring_chain *c,
     return done;
 }
 
-static enum net_drop take_undone(struct net_frame *f, struct ring *r, struct ring_chain *c,
-                                 const struct net_header *h, uint64_t features)
+static NOINLINE enum net_drop take_undone(struct net_frame *f, struct ring *r, struct ring_chain *c,
+                                          const uint64_t words[2], uint64_t features)
 {
-    enum net_drop drop = check_csum(f, h, features);
+    struct net_header h;
+    enum net_drop drop;
 
+    __builtin_memcpy(&h, words, sizeof(h));
+    drop = check_csum(f, &h, features);
     if (drop)
         return drop;
-    if (!read_more(f, r, c, h->gso_type ? NET_HEAD : h->csum_start + h->csum_offset + 2u))
+    if (!read_more(f, r, c, h.gso_type ? NET_HEAD : h.csum_start + h.csum_offset + 2u))
         return NET_DROP_MEMORY;
-    return h->gso_type ? check_gso(f, h, features) : NET_PASSED;
+    return h.gso_type ? check_gso(f, &h, features) : NET_PASSED;
 }
 
 /* --- any frame --- */
 
-static inline enum net_drop check_size(const struct ring_chain *c)
+static COLD enum net_drop refuse(const struct ring_chain *c)
 {
-    if (unlikely(c->readable.left < NET_HEADER_SIZE + NET_LINK_SIZE))
+    if (c->readable.left < NET_HEADER_SIZE + NET_LINK_SIZE)
         return NET_DROP_SHORT;
-    if (unlikely(c->readable.left > NET_HEADER_SIZE + NET_MAX_FRAME))
-        return NET_DROP_TOO_BIG;
-    return unlikely(c->writable.left) ? NET_DROP_BAD_HEADER : NET_PASSED;
+    return c->writable.left ? NET_DROP_BAD_HEADER : NET_DROP_TOO_BIG;
 }
 
-static inline bool read_start(struct net_frame *f, struct net_header *h, struct ring *r, struct ring_chain *c)
+/* The header in two words. False: a guest has lost its memory. */
+static inline bool read_start(struct net_frame *f, uint64_t words[2], struct ring *r, struct ring_chain *c)
 {
     const uint8_t *at = ring_flat_piece(r, c, &c->readable, NET_HEADER_SIZE + f->head_size);
-    uint64_t words[2];
 
     if (unlikely(!at))
-        return ring_get(r, c, h, NET_HEADER_SIZE) && ring_get(r, c, f->head, f->head_size);
+        return ring_get(r, c, words, NET_HEADER_SIZE) && ring_get(r, c, f->head, f->head_size);
     words[0] = foreign_read64(at);
     words[1] = foreign_read32(at + 8);
-    __builtin_memcpy(h, words, NET_HEADER_SIZE);
     memcpy(f->head, at + NET_HEADER_SIZE, f->head_size);
     return true;
 }
@@ -182,24 +185,24 @@ static inline uint32_t find_tag(const struct net_frame *f)
 
 enum net_drop net_frame_take(struct net_frame *f, struct ring *r, struct ring_chain *c, uint64_t features)
 {
-    enum net_drop drop = check_size(c);
-    struct net_header h;
+    uint64_t above = c->readable.left - NET_HEADER_SIZE - NET_LINK_SIZE, words[2];
 
-    if (unlikely(drop))
-        return drop;
-    f->size = (uint32_t)c->readable.left - NET_HEADER_SIZE;
+    if (unlikely(above > NET_MAX_FRAME - NET_LINK_SIZE || c->writable.left))
+        return refuse(c);
+    f->size = (uint32_t)above + NET_LINK_SIZE;
     f->head_size = (uint16_t)MIN(f->size, NET_PLAIN_HEAD);
-    if (unlikely(!read_start(f, &h, r, c)))
+    if (unlikely(!read_start(f, words, r, c)))
         return NET_DROP_MEMORY;
     f->ring = r;
     f->chain = c;
     f->header = (struct net_header){0};
     f->segments = 1;
     f->tag = find_tag(f);
-    f->rest = c->readable;
-    if (likely(!(h.flags & NET_NEEDS_CSUM) && !h.gso_type))
+    if (f->size > f->head_size)
+        f->rest = c->readable;
+    if (likely(!(words[0] & UNDONE)))
         return NET_PASSED;
-    return take_undone(f, r, c, &h, features);
+    return take_undone(f, r, c, words, features);
 }
 
 /* --- its flow --- */
@@ -234,6 +237,12 @@ uint32_t net_frame_flow(const struct net_frame *f)
 
 /* --- pieces of it --- */
 
+static inline void skip_head(struct net_piece *p, uint32_t n)
+{
+    p->head += n;
+    p->head_size -= n;
+}
+
 bool net_piece_copy(struct net_piece *p, uint32_t n, struct ring *to, struct ring_chain *c)
 {
     uint32_t first = MIN(n, p->head_size);
@@ -241,8 +250,23 @@ bool net_piece_copy(struct net_piece *p, uint32_t n, struct ring *to, struct rin
     ASSERT(n <= p->size);
     if (first && !ring_put(to, c, p->head, first))
         return false;
-    p->head += first;
-    p->head_size -= first;
+    skip_head(p, first);
     p->size -= n;
+    return n == first || ring_copy(p->frame->ring, p->frame->chain, &p->rest, n - first, to, c);
+}
+
+bool net_piece_begin(struct net_piece *p, uint32_t n, struct ring *to, struct ring_chain *c)
+{
+    uint32_t first = MIN(n, p->head_size), bytes = NET_HEADER_SIZE + first;
+    uint8_t *at = is_closing(to->memory) ? NULL : ring_flat_piece(to, c, &c->writable, bytes);
+
+    ASSERT(n <= p->size);
+    if (unlikely(!at))
+        return ring_put(to, c, &p->header, NET_HEADER_SIZE) && net_piece_copy(p, n, to, c);
+    __builtin_memcpy(at, &p->header, NET_HEADER_SIZE);
+    memcpy(at + NET_HEADER_SIZE, p->head, first);
+    c->written += bytes;
+    p->size -= n;
+    skip_head(p, first);
     return n == first || ring_copy(p->frame->ring, p->frame->chain, &p->rest, n - first, to, c);
 }

@@ -64,7 +64,7 @@ struct net_frame {
     uint16_t l3, l4, payload;       /* offsets, of segmentation offload only */
     const struct ring *ring;        /* where it lies; */
     const struct ring_chain *chain; /* the caller keeps both */
-    struct ring_part rest;          /* what stands behind head */
+    struct ring_part rest;          /* what stands behind head, if anything does */
     uint8_t head[NET_HEAD] ALIGNED(8);
 };
 
@@ -100,7 +100,7 @@ uint32_t net_frame_flow(const struct net_frame *f);
 
 /*
  * What a receiver gets: a header, then size bytes as a stream, of which head_size at head come first and the
- * others from where the frame lies.
+ * others from where the frame lies, from rest on.
  */
 struct net_piece {
     struct net_header header; /* num_buffers is the receiver's */
@@ -108,9 +108,29 @@ struct net_piece {
     uint32_t head_size;       /* of them */
     const uint8_t *head;
     const struct net_frame *frame;
-    struct ring_part rest;
+    struct ring_part rest; /* if anything does */
 };
+
+static inline struct ring_part net_frame_rest(const struct net_frame *f)
+{
+    return f->size > f->head_size ? f->rest : (struct ring_part){0};
+}
+
+/* The frame as it is. */
+static inline void net_piece_whole(struct net_piece *p, const struct net_frame *f)
+{
+    p->header = f->header;
+    p->size = f->size;
+    p->head_size = f->head_size;
+    p->head = f->head;
+    p->frame = f;
+    if (f->size > f->head_size)
+        p->rest = f->rest;
+}
 
 /* The next n bytes, to the next writable ones of a chain of another ring: one copy. False: there are not so
  * many on either side, or a guest has closed its memory. */
 bool net_piece_copy(struct net_piece *p, uint32_t n, struct ring *to, struct ring_chain *c);
+
+/* The same, of the header and the first n bytes behind it. */
+bool net_piece_begin(struct net_piece *p, uint32_t n, struct ring *to, struct ring_chain *c);

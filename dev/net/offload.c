@@ -35,26 +35,22 @@ static enum net_drop put_piece(struct net_sink *to, struct net_piece *p)
 
 static inline enum net_drop put_as_is(const struct net_frame *f, struct net_sink *to)
 {
-    struct net_piece p = {.header = f->header,
-                          .size = f->size,
-                          .head_size = f->head_size,
-                          .head = f->head,
-                          .frame = f,
-                          .rest = f->rest};
+    struct net_piece p;
 
+    net_piece_whole(&p, f);
     return put_piece(to, &p);
 }
 
 static enum net_drop put_built(const struct net_frame *f, const struct built *b, struct net_header header,
                                struct net_sink *to)
 {
-    struct net_piece p = {.header = header,
-                          .size = f->size - f->head_size + b->size,
-                          .head_size = b->size,
-                          .head = b->head,
-                          .frame = f,
-                          .rest = f->rest};
+    struct net_piece p;
 
+    net_piece_whole(&p, f);
+    p.header = header;
+    p.size = f->size - f->head_size + b->size;
+    p.head_size = b->size;
+    p.head = b->head;
     return put_piece(to, &p);
 }
 
@@ -126,7 +122,7 @@ static bool sum_rest(const struct net_frame *f, struct ring_part *part, uint32_t
 static enum net_drop complete(const struct net_frame *f, struct built *b, struct net_sink *to)
 {
     unsigned start = (unsigned)(f->header.csum_start + b->shift), at = start + f->header.csum_offset;
-    struct ring_part part = f->rest;
+    struct ring_part part = net_frame_rest(f);
     uint64_t sum = sum_bytes(0, b->head + start, b->size - start);
 
     ASSERT(at + 2 <= b->size);
@@ -162,7 +158,7 @@ static void begin_cut(struct cut *cut, const struct net_frame *f, uint32_t tag)
     cut->done = 0;
     cut->left = f->size - f->payload;
     cut->taken = f->payload;
-    cut->rest = f->rest;
+    cut->rest = net_frame_rest(f);
 }
 
 /* bytes: of the segment from its IP header on. */

@@ -19,6 +19,7 @@ struct cpu;
 #define NET_MAX_PAIRS 8u
 #define NET_FLOWS     256u
 #define NET_VLANS     4096u
+#define NET_HOPS      16u /* that nobody is at, one behind the other */
 
 /* The device behind a port, called on a sender's CPU. */
 struct net_receiver_ops {
@@ -62,6 +63,7 @@ struct net_port {
     uint64_t mac;                   /* net_mac(); 0: none */
     bool mac_lock;                  /* nothing may be sent from another address, nor from it by others */
     bool isolated;                  /* it reaches no other isolated port */
+    struct net_port *bypass;        /* of a link: the port of another where frames go on that nobody takes */
 
     bool down;                               /* by its administrator (atomic) */
     struct net_rate bytes_rate, frames_rate; /* of what it sends: net_rate_set() */
@@ -149,6 +151,10 @@ struct net_batch {
     unsigned pair;
     uint64_t taken; /* copies */
     struct net_sink sink;
+    bool is_link;
+    bool limited;  /* the sender is down, or has a rate, or flows to remember */
+    bool straight; /* frames like the one before go straight to the open queue; those that did, uncounted: */
+    uint64_t straight_frames, straight_bytes;
     bool has_last; /* the path of the frame before, and what it was decided by */
     uint64_t last[2];
     struct net_path path;

@@ -53,7 +53,8 @@ static void check_taken(uint32_t size)
     const struct net_header *h = &frame.header;
 
     MUST(frame.size == size && size >= NET_LINK_SIZE && size <= NET_MAX_FRAME);
-    MUST(frame.head_size <= NET_HEAD && frame.head_size <= size && frame.rest.left == size - frame.head_size);
+    MUST(frame.head_size <= NET_HEAD && frame.head_size <= size &&
+         net_frame_rest(&frame).left == size - frame.head_size);
     MUST(frame.tag <= NET_NO_TAG && frame.segments >= 1 && frame.segments <= NET_MAX_PIECES);
     MUST(!(h->flags & ~NET_NEEDS_CSUM) && (!h->gso_type || h->flags) && (frame.segments == 1 || h->gso_type));
     MUST(!h->flags || h->csum_start + h->csum_offset + 2u <= frame.head_size);
@@ -113,14 +114,14 @@ static enum net_drop put(void *claimed, struct net_piece *p)
     MUST(claimed == &receiver_ram);
     check_offload(p);
     check_start(p);
-    if (at > FAKE_SIZE - size)
+    if (at + NET_HEADER_SIZE > FAKE_SIZE - size)
         return NET_DROP_NO_BUFFER;
-    fake_writable(&c, &receiver_ram, at, size, setup.receiver_most);
-    if (!net_piece_copy(p, first, &c.ring, &c.chain) || !net_piece_copy(p, size - first, &c.ring, &c.chain))
+    fake_writable(&c, &receiver_ram, at, NET_HEADER_SIZE + size, setup.receiver_most);
+    if (!net_piece_begin(p, first, &c.ring, &c.chain) || !net_piece_copy(p, size - first, &c.ring, &c.chain))
         return NET_DROP_MEMORY;
-    MUST(c.chain.written == size && !p->size && !c.chain.writable.left);
+    MUST(c.chain.written == NET_HEADER_SIZE + size && !p->size && !c.chain.writable.left);
     if (done && !(setup.flags & FLIPS))
-        check_segment(&receiver_ram.bytes[at], size, shift);
+        check_segment(&receiver_ram.bytes[at + NET_HEADER_SIZE], size, shift);
     put_bytes += size;
     if (setup.flags & FLIPS)
         flip(places[setup.place % ARRAY_SIZE(places)], NET_HEAD);

@@ -314,12 +314,12 @@ static inline enum net_drop fake_put(void *claimed, struct net_piece *p)
 
     if (r->count == r->room || size > r->capacity)
         return NET_DROP_NO_BUFFER;
-    fake_writable(&c, &r->ram, r->at, size, r->most);
-    r->headers[r->count] = p->header;
-    if (!net_piece_copy(p, first, &c.ring, &c.chain) || !net_piece_copy(p, size - first, &c.ring, &c.chain))
+    fake_writable(&c, &r->ram, r->at, NET_HEADER_SIZE + size, r->most);
+    if (!net_piece_begin(p, first, &c.ring, &c.chain) || !net_piece_copy(p, size - first, &c.ring, &c.chain))
         return NET_DROP_MEMORY;
+    memcpy(&r->headers[r->count], &r->ram.bytes[r->at], NET_HEADER_SIZE);
     r->frames[r->count] = malloc(size);
-    memcpy(r->frames[r->count], &r->ram.bytes[r->at], size);
+    memcpy(r->frames[r->count], &r->ram.bytes[r->at + NET_HEADER_SIZE], size);
     r->sizes[r->count++] = size;
     return NET_PASSED;
 }

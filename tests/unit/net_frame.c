@@ -51,7 +51,7 @@ static void check_plain(uint32_t at, uint32_t size, uint32_t most)
     assert_int_equal(take(at, 12 + size, most, 0), NET_PASSED);
     assert_int_equal(frame.size, size);
     assert_memory_equal(frame.head, &guest.bytes[at + 12], frame.head_size);
-    assert_int_equal(frame.rest.left, size - frame.head_size);
+    assert_int_equal(net_frame_rest(&frame).left, size - frame.head_size);
     assert_memory_equal(&frame.header, &(struct net_header){0}, sizeof(frame.header));
 }
 

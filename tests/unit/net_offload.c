@@ -367,11 +367,7 @@ static void over_itself(void **state UNUSED)
 
     send_at(0x100, &p, NOTHING, 0, 0);
     fake_writable(&to, &guest, 0x180, frame.size, 0);
-    piece = (struct net_piece){.size = frame.size,
-                               .head_size = frame.head_size,
-                               .head = frame.head,
-                               .frame = &frame,
-                               .rest = frame.rest};
+    net_piece_whole(&piece, &frame);
     assert_true(net_piece_copy(&piece, frame.size, &to.ring, &to.chain));
     assert_int_equal(to.chain.written, frame.size);
     assert_memory_equal(&guest.bytes[0x180], frame.head, frame.head_size);

@@ -77,6 +77,53 @@ static void link_to_itself(void **state UNUSED)
     assert_gets(BIT(0), 0, mac_of(9), mac_of(0), NO_TAG);
 }
 
+/* Three wires in a row: 0-1, 2-3, 4-5; 1 and 2 are of one VM, 3 and 4 of another. */
+static void chain_of_links(void **state UNUSED)
+{
+    struct net nets[3];
+    struct net_port *p = aligned_alloc(64, 6 * sizeof(*p));
+    struct net_batch b;
+
+    memset(p, 0, 6 * sizeof(*p));
+    memset(devices, 0, sizeof(devices));
+    for (unsigned i = 0; i < 6; i++) {
+        if (i % 2 == 0)
+            net_init(&nets[i / 2], NET_LINK, p + i, 2, NULL, HZ, 0);
+        net_attach(p + i, &fake_ops, &devices[i]);
+    }
+    for (unsigned round = 0; round < 16; round++) {
+        bool first = round & 1, second = round & 2, bypass = round & 4, last = round & 8;
+
+        devices[1].undriven = devices[2].undriven = first;
+        devices[3].undriven = devices[4].undriven = second;
+        devices[5].undriven = last;
+        p[1].bypass = bypass ? &p[2] : NULL;
+        p[2].bypass = bypass ? &p[1] : NULL;
+        p[3].bypass = bypass ? &p[4] : NULL;
+        p[4].bypass = bypass ? &p[3] : NULL;
+        who_got();
+        net_begin(&b, &p[0], 0, 0, 0);
+        send_in(&b, mac_of(1), mac_of(0), NO_TAG);
+        send_in(&b, mac_of(1), mac_of(0), NO_TAG);
+        net_end(&b);
+        assert_int_equal(who_got(), !first ? BIT(1) : !bypass ? 0 : !second ? BIT(3) : last ? 0 : BIT(5));
+        net_begin(&b, &p[5], 0, 0, 0);
+        send_in(&b, mac_of(1), mac_of(0), NO_TAG);
+        net_end(&b);
+        assert_int_equal(who_got(), !second ? BIT(4) : !bypass ? 0 : !first ? BIT(2) : BIT(0));
+    }
+    assert_int_equal(p[0].sent[0].copies, 32);
+    assert_int_equal(p[0].sent[0].delivered + p[0].sent[0].drops[NET_DROP_LINK_DOWN], 32);
+    assert_int_equal(p[1].received[0].frames, 16);
+    p[1].bypass = &p[0]; /* a ring of nobody ends, too */
+    devices[1].undriven = true;
+    net_begin(&b, &p[0], 0, 0, 0);
+    send_in(&b, mac_of(1), mac_of(0), NO_TAG);
+    net_end(&b);
+    assert_int_equal(p[1].users, 0);
+    free(p);
+}
+
 /* --- learning --- */
 
 static void learns(void **state UNUSED)
@@ -647,14 +694,14 @@ static void come_and_go(void **state UNUSED)
 int main(void)
 {
     const struct CMUnitTest all[] = {
-        cmocka_unit_test(link_of_two),     cmocka_unit_test(link_to_itself), cmocka_unit_test(learns),
-        cmocka_unit_test(nobody_else),     cmocka_unit_test(forgets),        cmocka_unit_test(locked),
-        cmocka_unit_test(locked_trunk),    cmocka_unit_test(vlans),          cmocka_unit_test(wrong_vlans),
-        cmocka_unit_test(vlans_apart),     cmocka_unit_test(isolated),       cmocka_unit_test(wrong_settings),
-        cmocka_unit_test(mirrored),        cmocka_unit_test(claims),         cmocka_unit_test(one_turn),
-        cmocka_unit_test(floods_those_up), cmocka_unit_test(work),           cmocka_unit_test(pairs),
-        cmocka_unit_test(rates),           cmocka_unit_test(rate_range),     cmocka_unit_test(adds_up),
-        cmocka_unit_test(come_and_go),
+        cmocka_unit_test(link_of_two),    cmocka_unit_test(link_to_itself),  cmocka_unit_test(chain_of_links),
+        cmocka_unit_test(learns),         cmocka_unit_test(nobody_else),     cmocka_unit_test(forgets),
+        cmocka_unit_test(locked),         cmocka_unit_test(locked_trunk),    cmocka_unit_test(vlans),
+        cmocka_unit_test(wrong_vlans),    cmocka_unit_test(vlans_apart),     cmocka_unit_test(isolated),
+        cmocka_unit_test(wrong_settings), cmocka_unit_test(mirrored),        cmocka_unit_test(claims),
+        cmocka_unit_test(one_turn),       cmocka_unit_test(floods_those_up), cmocka_unit_test(work),
+        cmocka_unit_test(pairs),          cmocka_unit_test(rates),           cmocka_unit_test(rate_range),
+        cmocka_unit_test(adds_up),        cmocka_unit_test(come_and_go),
     };
     int failed;
 
