@@ -119,7 +119,9 @@ static void receive_all(void)
         if (!size)
             break;
         switch (in.frame.kind) {
-        case HELLO:
+        case HELLO: /* a sender begins, or begins anew */
+            came = 0;
+            in_order = true;
             memcpy(peer, in.frame.from, 6);
             send_one(HELLO, 0, LEAST);
             break;
