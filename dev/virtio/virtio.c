@@ -132,8 +132,11 @@ struct virtio_queue *virtio_enter(struct virtio_device *d, unsigned i)
     ASSERT(i < d->queue_count);
     q = &d->queues[i];
     spin_lock(&q->lock);
-    if (is_ready(d, q) && ring_begin(&q->ring))
-        return q;
+    if (likely(is_ready(d, q))) {
+        if (ring_begin(&q->ring))
+            return q;
+        virtio_break(d, q->ring.fault);
+    }
     spin_unlock(&q->lock);
     return NULL;
 }

@@ -13,7 +13,10 @@
 
 const char guest_name[] = "virtio-hostile";
 
-static const unsigned slots[] = {1, 10, 11};
+static const unsigned slots[] = {1, 10, 11, 2};
+enum { RNG, DISK, CHANGES, CARD };
+enum { TRANSMIT = 1 };        /* the queue of a card that is used */
+static unsigned count = CARD; /* with the word net: all of them */
 static struct virtio devices[ARRAY_SIZE(slots)];
 static uint32_t bars[ARRAY_SIZE(slots)][3];
 static uint32_t steps;
@@ -82,7 +85,7 @@ static void touch_bells(struct virtio *v, uint32_t *seed)
     uint32_t r = any(seed);
 
     if (r & 7)
-        virtio_ring_port(v);
+        virtio_set(&v->port_bell, 0, 2, v == &devices[CARD] ? r >> 8 & 1 : 0);
     else if (r & 8)
         virtio_set(&v->port_bell, r >> 8 & 3, 1u << (r >> 4) % 3, any_value(seed));
     else
@@ -142,6 +145,7 @@ static bool works(unsigned i, uint32_t *seed)
     static uint8_t bytes[512];
     static uint32_t header[4];
     static volatile uint8_t status;
+    static uint8_t frame[12 + 60];
     struct virtio *v = &devices[i];
     const struct virtio_buffer b[] = {
         {header, 16, 0}, {bytes, 512, DESC_WRITE}, {(const void *)&status, 1, DESC_WRITE}};
@@ -152,11 +156,18 @@ static bool works(unsigned i, uint32_t *seed)
     if (!virtio_start(v, 0, any(seed) & 1, 0xffff))
         return false;
     status = 0xff;
-    virtio_offer(v, i ? b : &b[1], i ? 3 : 1);
-    virtio_ring_port(v);
+    if (i == CARD) {
+        virtio_set_up_queue(v, TRANSMIT, 0xffff);
+        virtio_set(&v->common, COMMON_QUEUE, 2, 0);
+        virtio_set(&v->common, COMMON_RESET, 2, 1);
+        virtio_offer(v, &(struct virtio_buffer){frame, sizeof(frame), 0}, 1);
+    } else {
+        virtio_offer(v, i ? b : &b[1], i ? 3 : 1);
+    }
+    virtio_set(&v->port_bell, 0, 2, i == CARD ? TRANSMIT : 0);
     for (unsigned n = 0; n < 100000; n++) {
         if (virtio_take(v, &written))
-            return !i || status == 0;
+            return i == RNG || i == CARD || status == 0;
     }
     return false;
 }
@@ -167,18 +178,20 @@ static void one_step(uint32_t *seed)
         touch_common, touch_common, touch_registers, touch_bells,  touch_bells,
         touch_bells,  touch_rings,  touch_rings,     touch_vectors};
     uint32_t r = any(seed);
-    struct virtio *v = &devices[(r >> 8) % ARRAY_SIZE(slots)];
+    struct virtio *v = &devices[(r >> 8) % count];
 
     if (r % 512 == 0)
         touch_config_space(v, seed);
     else
         operations[(r >> 16) % ARRAY_SIZE(operations)](v, seed);
     if (r % 128 == 1 && !__atomic_exchange_n(&repairing, 1, __ATOMIC_ACQUIRE)) {
-        for (unsigned i = 0; i < ARRAY_SIZE(slots); i++)
+        for (unsigned i = 0; i < count; i++)
             put_back(i);
         virtio_set(&v->common, COMMON_STATUS, 1, 0);
         if (virtio_start(v, VIRTIO_EVENTS | VIRTIO_INDIRECT, r >> 24 & 1, (uint16_t)(r >> 25 & 1)))
             repairs++; /* the other CPU may have been in between */
+        if (v == &devices[CARD])
+            virtio_set_up_queue(v, TRANSMIT, 0xffff);
         __atomic_store_n(&repairing, 0, __ATOMIC_RELEASE);
     }
 }
@@ -212,9 +225,10 @@ void guest_main(const struct boot_info *info)
     uint32_t seed = 99;
 
     steps = boot_number(info, "steps", STEPS);
+    count = boot_word(info, "net") ? ARRAY_SIZE(slots) : CARD;
     on_interrupt(NMI, on_nmi);
     apic_enable();
-    for (unsigned i = 0; i < ARRAY_SIZE(slots); i++) {
+    for (unsigned i = 0; i < count; i++) {
         check(virtio_find(&devices[i], slots[i]), "device %u", slots[i]);
         devices[i].desc = (uint8_t *)(ARENA + 0x10000 * i);
         devices[i].driver = devices[i].desc + 0x1000;
@@ -229,8 +243,8 @@ void guest_main(const struct boot_info *info)
         ;
     check(done[0] == steps && done[1] == steps, "%u operations of each CPU", (unsigned)steps);
     check(repairs > 0, "%u times a device was brought up meanwhile", (unsigned)repairs);
-    for (unsigned i = 0; i < ARRAY_SIZE(slots); i++)
+    for (unsigned i = 0; i < count; i++)
         put_back(i); /* one may be where another one belongs */
-    for (unsigned i = 0; i < ARRAY_SIZE(slots); i++)
+    for (unsigned i = 0; i < count; i++)
         check(works(i, &seed), "device %u works after a reset", slots[i]);
 }

@@ -12,7 +12,7 @@ enum { COMMAND = 4, BAR0 = 0x10, CAPABILITIES = 0x34 };
 enum { CAP_VENDOR = 9, CAP_MSIX = 0x11 };
 enum { AREA_COMMON = 1, AREA_NOTIFY, AREA_ISR, AREA_DEVICE, AREA_ACCESS };
 
-static uint8_t rings[3][3][4096] ALIGNED(4096); /* of three devices at most */
+static uint8_t rings[4][3][4096] ALIGNED(4096); /* of four devices at most */
 static unsigned rings_used;
 
 uint32_t pci_get(unsigned slot, unsigned offset)
@@ -129,11 +129,11 @@ void virtio_negotiate(const struct virtio *v, uint32_t features, bool packed)
     virtio_set(c, COMMON_STATUS, 1, 0xb);
 }
 
-static void set_up_queue(const struct virtio *v, uint16_t vector)
+void virtio_set_up_queue(const struct virtio *v, unsigned queue, uint16_t vector)
 {
     const struct virtio_area *c = &v->common;
 
-    virtio_set(c, COMMON_QUEUE, 2, 0);
+    virtio_set(c, COMMON_QUEUE, 2, queue);
     virtio_set(c, COMMON_SIZE, 2, VIRTIO_SIZE);
     virtio_set(c, 0x20, 4, (uint32_t)v->desc);
     virtio_set(c, 0x28, 4, (uint32_t)v->driver);
@@ -153,7 +153,7 @@ bool virtio_start(struct virtio *v, uint32_t features, bool packed, uint16_t vec
     virtio_negotiate(v, features, packed);
     if (!(virtio_get(&v->common, COMMON_STATUS, 1) & 8))
         return false;
-    set_up_queue(v, vector);
+    virtio_set_up_queue(v, 0, vector);
     virtio_set(&v->common, COMMON_STATUS, 1, 0xf);
     return virtio_get(&v->common, COMMON_STATUS, 1) == 0xf;
 }

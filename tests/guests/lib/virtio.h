@@ -55,6 +55,8 @@ void virtio_negotiate(const struct virtio *v, uint32_t features, bool packed);
 
 /* Takes these features beside VERSION_1, and its queue 0; vector: of its MSI-X table, or FFFFh. */
 bool virtio_start(struct virtio *v, uint32_t features, bool packed, uint16_t vector);
+/* A further queue, in the same rings: for drivers that do not mean well, or use that one only. */
+void virtio_set_up_queue(const struct virtio *v, unsigned queue, uint16_t vector);
 void virtio_stop(struct virtio *v);
 
 /* Makes a chain available, without a kick. */
