@@ -125,17 +125,18 @@ static inline void count_copy(struct net_sent *s, enum net_drop drop)
         s->drops[drop]++;
 }
 
-/* To every port that it may reach and that is up; false: there was none. */
+/* To every port that it may reach and that is up; false: there was none. One that is much work for each, as
+ * many segments are, does not come to all of them. */
 static bool send_to_all(struct net_batch *b, const struct net_frame *f, struct net_sent *s, unsigned vlan)
 {
     struct net *n = b->from->net;
-    uint64_t before = s->copies;
+    uint64_t before = s->copies, most = b->work + NET_FLOOD_WORK;
 
     for (unsigned i = 0; i < n->count; i++) {
         struct net_port *to = &n->ports[i];
 
         if (net_is_up(to) && !net_check_path(b->from, to, vlan))
-            count_copy(s, deliver(b, f, to, net_tag_for(to, f, vlan)));
+            count_copy(s, b->work < most ? deliver(b, f, to, net_tag_for(to, f, vlan)) : NET_DROP_FLOOD);
     }
     return s->copies != before;
 }

@@ -114,6 +114,11 @@ static bool replace(struct fdb *t, uint64_t *slot, uint64_t before, uint64_t aft
     return true;
 }
 
+static bool has_any(const struct fdb *t, unsigned port)
+{
+    return __atomic_load_n(&t->counts[port], __ATOMIC_RELAXED);
+}
+
 static bool has_room(const struct fdb *t, unsigned port)
 {
     return __atomic_load_n(&t->counts[port], __ATOMIC_RELAXED) < t->limit;
@@ -242,7 +247,7 @@ bool fdb_fix(struct fdb *t, uint64_t mac, unsigned vlan, unsigned port)
 void fdb_forget(struct fdb *t, unsigned port)
 {
     ASSERT(port < FDB_PORTS);
-    for (unsigned i = 0; i < FDB_BUCKETS * FDB_WAYS; i++) {
+    for (unsigned i = 0; i < FDB_BUCKETS * FDB_WAYS && has_any(t, port); i++) {
         uint64_t *slot = &t->entries[i / FDB_WAYS][i % FDB_WAYS], entry = entry_at(slot);
 
         if (age_of(entry) && !is_fixed(entry) && port_of(entry) == port)

@@ -107,7 +107,7 @@ static enum net_drop put_piece(void *claimed, struct net_piece *p)
     if (unlikely(c->writable.left < (uint64_t)p->size + NET_HEADER_SIZE))
         return put_merged(k, p, mark);
     p->header.num_buffers = 1;
-    if (!ring_put(r, c, &p->header, NET_HEADER_SIZE) || !net_piece_copy(p, p->size, r, c)) {
+    if (!net_piece_begin(p, p->size, r, c)) {
         ring_return(r, mark);
         return NET_DROP_MEMORY;
     }

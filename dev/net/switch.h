@@ -15,11 +15,12 @@
 
 struct cpu;
 
-#define NET_MAX_PORTS FDB_PORTS
-#define NET_MAX_PAIRS 8u
-#define NET_FLOWS     256u
-#define NET_VLANS     4096u
-#define NET_HOPS      16u /* that nobody is at, one behind the other */
+#define NET_MAX_PORTS  FDB_PORTS
+#define NET_MAX_PAIRS  8u
+#define NET_FLOWS      256u
+#define NET_VLANS      4096u
+#define NET_FLOOD_WORK BIT(20) /* of one frame that goes to all ports, and of the last copy of it */
+#define NET_HOPS       16u     /* that nobody is at, one behind the other */
 
 /* The device behind a port, called on a sender's CPU. */
 struct net_receiver_ops {

@@ -440,6 +440,32 @@ static void work(void **state UNUSED)
     check_counters();
 }
 
+/* A frame of many segments to many ports, none of which takes it whole: bounded, and counted. */
+static void flood_of_segments(void **state UNUSED)
+{
+    const struct packet p = {.ip6 = true, .tcp_words = 5, .payload = 60000};
+    uint8_t *f = &sender_ram.bytes[0x100 + NET_HEADER_SIZE];
+    struct net_header h = {NET_NEEDS_CSUM, NET_GSO_UDP, 0, 128, 54, 6, 0};
+    struct fake_chain c;
+    struct net_sent s;
+    struct net_batch b;
+
+    make_net(NET_SWITCH, 64);
+    start_net();
+    fake_readable(&c, &sender_ram, 0x100, NET_HEADER_SIZE + build_frame(f, &p).size, 0);
+    memcpy(&sender_ram.bytes[0x100], &h, sizeof(h));
+    net_begin(&b, &ports[63], 0, NET_F_CSUM | NET_F_HOST_USO, 0);
+    net_transmit(&b, &c.ring, &c.chain);
+    assert_in_range(b.work, NET_FLOOD_WORK,
+                    NET_FLOOD_WORK + 60000 * 2 + NET_MAX_PIECES * (NET_PIECE_WORK + 62) + 512);
+    net_end(&b);
+    net_sum_sent(&ports[63], &s);
+    assert_int_equal(s.copies, 63);
+    assert_in_range(s.delivered, 3, 8);
+    assert_int_equal(s.drops[NET_DROP_FLOOD], 63 - s.delivered);
+    check_counters();
+}
+
 /* --- pairs --- */
 
 static void send_flow_in(struct net_batch *b, bool back, unsigned number)
@@ -694,14 +720,30 @@ static void come_and_go(void **state UNUSED)
 int main(void)
 {
     const struct CMUnitTest all[] = {
-        cmocka_unit_test(link_of_two),    cmocka_unit_test(link_to_itself),  cmocka_unit_test(chain_of_links),
-        cmocka_unit_test(learns),         cmocka_unit_test(nobody_else),     cmocka_unit_test(forgets),
-        cmocka_unit_test(locked),         cmocka_unit_test(locked_trunk),    cmocka_unit_test(vlans),
-        cmocka_unit_test(wrong_vlans),    cmocka_unit_test(vlans_apart),     cmocka_unit_test(isolated),
-        cmocka_unit_test(wrong_settings), cmocka_unit_test(mirrored),        cmocka_unit_test(claims),
-        cmocka_unit_test(one_turn),       cmocka_unit_test(floods_those_up), cmocka_unit_test(work),
-        cmocka_unit_test(pairs),          cmocka_unit_test(rates),           cmocka_unit_test(rate_range),
-        cmocka_unit_test(adds_up),        cmocka_unit_test(come_and_go),
+        cmocka_unit_test(link_of_two),
+        cmocka_unit_test(link_to_itself),
+        cmocka_unit_test(chain_of_links),
+        cmocka_unit_test(learns),
+        cmocka_unit_test(nobody_else),
+        cmocka_unit_test(forgets),
+        cmocka_unit_test(locked),
+        cmocka_unit_test(locked_trunk),
+        cmocka_unit_test(vlans),
+        cmocka_unit_test(wrong_vlans),
+        cmocka_unit_test(vlans_apart),
+        cmocka_unit_test(isolated),
+        cmocka_unit_test(wrong_settings),
+        cmocka_unit_test(mirrored),
+        cmocka_unit_test(claims),
+        cmocka_unit_test(one_turn),
+        cmocka_unit_test(floods_those_up),
+        cmocka_unit_test(flood_of_segments),
+        cmocka_unit_test(work),
+        cmocka_unit_test(pairs),
+        cmocka_unit_test(rates),
+        cmocka_unit_test(rate_range),
+        cmocka_unit_test(adds_up),
+        cmocka_unit_test(come_and_go),
     };
     int failed;
 
