@@ -6,7 +6,8 @@
  *   traffic tcp-receive PORT | tcp-send ADDRESS PORT BYTES
  *   traffic wait PORT        | tell ADDRESS PORT
  *
- * A sender of UDP stops after each 32 packets until the receiver has said how many have come.
+ * A sender waits until its receiver is there. One of UDP stops after each 32 packets until the receiver has
+ * said how many have come.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -44,20 +45,50 @@ static struct sockaddr_in address_of(const char *address, const char *port)
     return a;
 }
 
-static int open_socket(int type, const char *address, const char *port)
+static void set_patience(int s, time_t seconds)
 {
-    struct sockaddr_in a = address_of(address, port);
-    struct timeval patience = {PATIENCE, 0};
+    struct timeval patience = {seconds, 0};
+
+    setsockopt(s, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
+}
+
+static int new_socket(int type)
+{
     int s = socket(AF_INET, type, 0), on = 1;
 
     if (s < 0)
         die("socket");
     setsockopt(s, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
-    if (address ? connect(s, (struct sockaddr *)&a, sizeof(a)) : bind(s, (struct sockaddr *)&a, sizeof(a)))
-        die(address ? address : port);
-    if (address)
-        setsockopt(s, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
     return s;
+}
+
+static int bound_socket(int type, const char *port)
+{
+    struct sockaddr_in a = address_of(NULL, port);
+    int s = new_socket(type);
+
+    if (bind(s, (struct sockaddr *)&a, sizeof(a)))
+        die(port);
+    return s;
+}
+
+/* Whoever shall listen there may not be there yet. */
+static int connected_socket(int type, const char *address, const char *port)
+{
+    struct sockaddr_in a = address_of(address, port);
+
+    for (unsigned tries = 0;; tries++) {
+        int s = new_socket(type);
+
+        if (!connect(s, (struct sockaddr *)&a, sizeof(a))) {
+            set_patience(s, PATIENCE);
+            return s;
+        }
+        if (tries == PATIENCE)
+            die(address);
+        close(s);
+        sleep(1);
+    }
 }
 
 /* FNV-1a */
@@ -78,7 +109,7 @@ static uint8_t pattern(uint32_t number, size_t i)
 static int udp_receive(const char *port)
 {
     static struct packet p;
-    int s = open_socket(SOCK_DGRAM, NULL, port);
+    int s = bound_socket(SOCK_DGRAM, port);
     uint32_t came = 0, wrong = 0, total = UINT32_MAX;
 
     while (came < total) {
@@ -101,22 +132,44 @@ static int udp_receive(const char *port)
     return wrong != 0;
 }
 
-static uint32_t ask(int s)
+static bool ask_once(int s, uint32_t *came)
 {
     const uint32_t question[2] = {0, 0};
+
+    return send(s, question, sizeof(question), 0) > 0 && recv(s, came, sizeof(*came), 0) == sizeof(*came);
+}
+
+static uint32_t ask(int s)
+{
     uint32_t came;
 
-    if (send(s, question, sizeof(question), 0) < 0 || recv(s, &came, sizeof(came), 0) != sizeof(came))
+    if (!ask_once(s, &came))
         die("no answer");
     return came;
+}
+
+static void meet(int s)
+{
+    uint32_t came;
+    unsigned tries = 0;
+
+    set_patience(s, 1);
+    while (!ask_once(s, &came)) {
+        if (tries++ == PATIENCE)
+            die("no answer");
+        if (errno != EAGAIN)
+            sleep(1);
+    }
+    set_patience(s, PATIENCE);
 }
 
 static int udp_send(const char *address, const char *port, uint32_t total, size_t bytes)
 {
     static struct packet p;
-    int s = open_socket(SOCK_DGRAM, address, port);
+    int s = connected_socket(SOCK_DGRAM, address, port);
     uint32_t came = 0;
 
+    meet(s);
     for (uint32_t i = 0; i < total; i++) {
         p.number = i;
         p.total = total;
@@ -137,7 +190,7 @@ static int udp_send(const char *address, const char *port, uint32_t total, size_
 
 static int accept_one(const char *port)
 {
-    int s = open_socket(SOCK_STREAM, NULL, port), c;
+    int s = bound_socket(SOCK_STREAM, port), c;
 
     if (listen(s, 1) || (c = accept(s, NULL, NULL)) < 0)
         die("accept");
@@ -178,7 +231,7 @@ static bool send_all(int s, const uint8_t *at, size_t n)
 static int tcp_send(const char *address, const char *port, uint64_t total)
 {
     static uint8_t chunk[CHUNK];
-    int s = open_socket(SOCK_STREAM, address, port);
+    int s = connected_socket(SOCK_STREAM, address, port);
     uint64_t hash = 0xcbf29ce484222325, theirs = 0, state = 1;
 
     for (uint64_t done = 0; done < total;) {
@@ -216,8 +269,9 @@ int main(int argc, char **argv)
     if (!strcmp(what, "wait") && argc == 3)
         return close(accept_one(argv[2]));
     if (!strcmp(what, "tell") && argc == 4)
-        return close(open_socket(SOCK_STREAM, argv[2], argv[3]));
-    fprintf(stderr, "traffic: expected udp-receive PORT, udp-send ADDRESS PORT PACKETS BYTES, tcp-receive PORT, "
-                    "tcp-send ADDRESS PORT BYTES, wait PORT or tell ADDRESS PORT\n");
+        return close(connected_socket(SOCK_STREAM, argv[2], argv[3]));
+    fprintf(stderr,
+            "traffic: expected udp-receive PORT, udp-send ADDRESS PORT PACKETS BYTES, tcp-receive PORT, "
+            "tcp-send ADDRESS PORT BYTES, wait PORT or tell ADDRESS PORT\n");
     return 2;
 }
