@@ -71,6 +71,8 @@ static inline bool ring_add_buffer(struct ring *r, struct ring_chain *c, const s
 
 bool ring_add_table(struct ring *r, struct ring_chain *c, const struct ring_desc *d);
 
+/* A chain of one buffer that needs no function; false, with nothing done: it is another, or there is none. */
+bool split_pop_one(struct ring *r, struct ring_chain *c);
 enum ring_pop split_pop(struct ring *r, struct ring_chain *c);
 bool split_has_more(const struct ring *r);
 void split_push(struct ring *r, const struct ring_chain *c);

@@ -314,6 +314,33 @@ static void outside(void **state UNUSED)
     expect_broken("next entry outside of its table");
 }
 
+/* The same rules where each chain is one buffer. */
+static void one_buffer(void **state UNUSED)
+{
+    const struct buffer b = {0x10000, 4, 0}, nothing = {0x10000, 0, 0}, all = {0x10000, UINT32_MAX, 0};
+
+    if (!split)
+        return;
+    assert_null(enable_as(QUEUE, false, false));
+    for (unsigned i = 0; i < QUEUE; i++) {
+        offer(&b, 1);
+        assert_int_equal(pop(), RING_CHAIN);
+        assert_int_equal(chain.readable.left, 4);
+    }
+    offer(&b, 1); /* none has come back */
+    expect_broken("more chains than descriptors");
+    offer(&b, 1);
+    put_desc(DESC_AT, QUEUE, 0x10000, 4, 0, 0); /* behind the table */
+    put16(DRIVER_AT + 4, QUEUE);
+    expect_broken("descriptor outside of its table");
+    offer(&all, 1);
+    expect_broken("buffer outside of RAM");
+    offer(&nothing, 1);
+    assert_int_equal(pop(), RING_CHAIN);
+    assert_int_equal(chain.count, 0);
+    assert_int_equal(chain.readable.left + chain.readable.end, 0);
+}
+
 static void moved_idx(void **state UNUSED)
 {
     const struct buffer b = {0x10000, 1, 0};
@@ -699,14 +726,30 @@ static int as_packed(void **state UNUSED)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        BOTH(echo),          BOTH(tables),          BOTH(last_byte),
-        BOTH(batches),       BOTH(interrupt_flags), BOTH(interrupt_events),
-        BOTH(kick_wishes),   BOTH(loops),           BOTH(long_chains),
-        BOTH(outside),       BOTH(moved_idx),       BOTH(addresses),
-        BOTH(no_bytes),      BOTH(wrong_tables),    BOTH(order_of_directions),
-        BOTH(same_head),     BOTH(scribbled),       BOTH(garbage_events),
-        BOTH(packed_phases), BOTH(layouts),         BOTH(closed_memory),
-        BOTH(huge_sum),      BOTH(random_drivers),
+        BOTH(echo),
+        BOTH(tables),
+        BOTH(last_byte),
+        BOTH(batches),
+        BOTH(interrupt_flags),
+        BOTH(interrupt_events),
+        BOTH(kick_wishes),
+        BOTH(loops),
+        BOTH(long_chains),
+        BOTH(outside),
+        BOTH(one_buffer),
+        BOTH(moved_idx),
+        BOTH(addresses),
+        BOTH(no_bytes),
+        BOTH(wrong_tables),
+        BOTH(order_of_directions),
+        BOTH(same_head),
+        BOTH(scribbled),
+        BOTH(garbage_events),
+        BOTH(packed_phases),
+        BOTH(layouts),
+        BOTH(closed_memory),
+        BOTH(huge_sum),
+        BOTH(random_drivers),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
