@@ -168,6 +168,23 @@ static struct member member_of(const struct config *c, const struct members *m, 
     return m->at[i];
 }
 
+static struct net_port *port_of(struct member m)
+{
+    return ports_of[m.vm][m.card];
+}
+
+/* Frames that a VM in the middle does not take go on behind it. */
+static void add_bypasses(const struct config *c, const struct net_config *net, const struct members *all)
+{
+    for (unsigned i = 1; net->bypass && i + 1 < net->hops; i++) {
+        struct net_port *before = port_of(member_of(c, all, net->chain[i], 0));
+        struct net_port *behind = port_of(member_of(c, all, net->chain[i], 1));
+
+        before->bypass = behind;
+        behind->bypass = before;
+    }
+}
+
 /* A wire from each VM to the next: from its second card to the first one of that. */
 static bool add_chain(const struct config *c, const struct net_config *net, const struct members *all)
 {
@@ -182,6 +199,7 @@ static bool add_chain(const struct config *c, const struct net_config *net, cons
         if (!add_network(c, name, net, &two, NET_LINK))
             return false;
     }
+    add_bypasses(c, net, all);
     return true;
 }
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Two of these on a link or a network: one sends (the word `send`), the other checks what comes and says so
- * (without). First what arrives, then what it costs (`bench`: only that).
+ * (without), and others between them pass it on (`hop`). First what arrives, then what it costs (`bench`:
+ * only that).
  */
 #include "lib/measure.h"
 #include "lib/net.h"
@@ -28,7 +29,7 @@ struct frame {
     uint8_t pattern[MOST - HEADER];
 };
 
-static struct net_card card;
+static struct net_card card, behind; /* the second one of a hop */
 static struct frame out[NET_RING / 2];
 static struct {
     struct net_header header;
@@ -36,7 +37,8 @@ static struct {
     uint8_t rest[NET_BUFFER];
 } in;
 static uint8_t peer[6] = {0xff, 0xff, 0xff, 0xff, 0xff, 0xff};
-static uint32_t came, wrong;
+static uint32_t came, wrong, last_size;
+static bool alone; /* both ends are of this guest */
 
 /* --- frames --- */
 
@@ -137,6 +139,29 @@ static void receive_all(void)
     check(in_order, "in their order");
 }
 
+/* --- a hop between them: what comes in on one side goes out on the other --- */
+
+static void pass_on(struct net_card *from, struct net_card *to)
+{
+    uint32_t n = net_receive(from, &in, sizeof(in));
+
+    if (n <= sizeof(in.header))
+        return;
+    net_offer(to, NULL, &in.frame, n - (uint32_t)sizeof(in.header));
+    net_kick(to);
+    came++;
+}
+
+static void forward_all(void)
+{
+    check(net_open(&behind, SLOT + 1, NET_STATUS), "a second network card");
+    while (in.frame.kind != BYE || in.frame.type != TYPE) {
+        pass_on(&card, &behind);
+        pass_on(&behind, &card);
+    }
+    check(came > 0, "%u frames passed on", came);
+}
+
 /* --- the sender --- */
 
 static bool meet(void)
@@ -200,12 +225,27 @@ static void test_frames(void)
 
 static struct samples samples;
 
+/* What was sent has come to the other end: of this guest itself, or as that says. */
+static bool has_come(unsigned burst)
+{
+    uint32_t count;
+
+    if (!alone)
+        return ask(&count);
+    for (unsigned i = 0; i < burst; i++) {
+        if (!net_receive(&behind, &in, sizeof(in)) || !pattern_is_good(in.frame.kind == BULK ? last_size : 0))
+            return false;
+    }
+    return true;
+}
+
 static void measure_frames(const char *key, unsigned burst, uint32_t size)
 {
     uint64_t look = rdtsc();
-    uint32_t cost = (uint32_t)(rdtsc() - look), count;
+    uint32_t cost = (uint32_t)(rdtsc() - look);
 
     samples.count = 0;
+    last_size = size;
     for (unsigned i = 0; i < ROUNDS / WINDOW; i++) {
         uint64_t from;
 
@@ -213,7 +253,7 @@ static void measure_frames(const char *key, unsigned burst, uint32_t size)
         from = rdtsc();
         net_kick(&card);
         samples_add_net(&samples, (uint32_t)(rdtsc() - from) / burst, cost / burst);
-        if (!ask(&count))
+        if (!has_come(burst))
             break;
     }
     check(samples.count == ROUNDS / WINDOW, "%s", key);
@@ -265,6 +305,17 @@ void guest_main(const struct boot_info *info)
 
     apic_enable();
     check(net_open(&card, SLOT, NET_STATUS), "a network card");
+    if (boot_word(info, "self")) {
+        alone = true;
+        check(net_open(&behind, SLOT + 1, NET_STATUS), "a second network card");
+        memcpy(peer, behind.mac, 6);
+        test_costs();
+        return;
+    }
+    if (boot_word(info, "hop")) {
+        forward_all();
+        return;
+    }
     if (!sends) {
         receive_all();
         return;
