@@ -217,7 +217,8 @@ int main(int argc, char **argv)
         return close(accept_one(argv[2]));
     if (!strcmp(what, "tell") && argc == 4)
         return close(open_socket(SOCK_STREAM, argv[2], argv[3]));
-    fprintf(stderr, "traffic: expected udp-receive PORT, udp-send ADDRESS PORT PACKETS BYTES, tcp-receive PORT, "
-                    "tcp-send ADDRESS PORT BYTES, wait PORT or tell ADDRESS PORT\n");
+    fprintf(stderr,
+            "traffic: expected udp-receive PORT, udp-send ADDRESS PORT PACKETS BYTES, tcp-receive PORT, "
+            "tcp-send ADDRESS PORT BYTES, wait PORT or tell ADDRESS PORT\n");
     return 2;
 }
