@@ -157,7 +157,7 @@ static NOINLINE enum ring_pop pop_any(struct ring *r, struct ring_chain *c)
 
 enum ring_pop ring_pop(struct ring *r, struct ring_chain *c)
 {
-    if (likely(r->works && !r->layout.packed && split_pop_one(r, c)))
+    if (likely(r->works && (r->layout.packed ? packed_pop_one(r, c) : split_pop_one(r, c))))
         return RING_CHAIN;
     return pop_any(r, c);
 }

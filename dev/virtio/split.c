@@ -45,16 +45,6 @@ static bool read_chain(struct ring *r, struct ring_chain *c, unsigned i)
     return true;
 }
 
-static void begin_one(struct ring_chain *c, unsigned id, uint64_t at, uint32_t size, bool writes)
-{
-    c->segments[0] = (struct ring_segment){at, size};
-    c->readable = (struct ring_part){.end = !writes, .left = writes ? 0 : size};
-    c->writable = (struct ring_part){.segment = !writes, .end = 1, .left = writes ? size : 0};
-    c->written = 0;
-    c->id = (uint16_t)id;
-    c->slots = c->descriptors = c->count = 1;
-}
-
 bool split_pop_one(struct ring *r, struct ring_chain *c)
 {
     uint16_t size = r->layout.size, there = (uint16_t)(foreign_read16(avail(r, RING_IDX)) - r->next);
@@ -68,10 +58,9 @@ bool split_pop_one(struct ring *r, struct ring_chain *c)
     if (id >= size)
         return false;
     read_descriptor(r, id, &d);
-    if ((d.flags & (DESC_NEXT | DESC_INDIRECT)) || d.size - 1 >= UINT32_MAX - 1 ||
-        !is_flat(r->memory, d.at, d.size))
+    if (!ring_take_one(r, c, &d))
         return false;
-    begin_one(c, id, d.at, d.size, d.flags & DESC_WRITE);
+    c->id = (uint16_t)id;
     r->next++;
     r->taken++;
     return true;
