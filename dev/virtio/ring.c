@@ -252,6 +252,21 @@ bool ring_has_more(const struct ring *r)
     return r->layout.packed ? packed_has_more(r) : split_has_more(r);
 }
 
+uint8_t *ring_peek_buffer(const struct ring *r, uint32_t n, uint16_t *id)
+{
+    if (unlikely(!r->works))
+        return NULL;
+    return r->layout.packed ? packed_peek_buffer(r, n, id) : split_peek_buffer(r, n, id);
+}
+
+void ring_give_buffer(struct ring *r, uint16_t id, uint32_t n)
+{
+    if (r->layout.packed)
+        packed_give_buffer(r, id, n);
+    else
+        split_give_buffer(r, id, n);
+}
+
 void ring_push(struct ring *r, const struct ring_chain *c)
 {
     if (unlikely(!r->works))

@@ -314,6 +314,44 @@ static void outside(void **state UNUSED)
     expect_broken("next entry outside of its table");
 }
 
+/* What the short way to write to a buffer leaves to ring_pop(). */
+static void short_way(void **state UNUSED)
+{
+    const struct buffer good = {0x10000, 20, F_WRITE}, others[] = {{0x10000, 20, 0},
+                                                                   {0x10000, 0, F_WRITE},
+                                                                   {RAM_HIGH, 20, F_WRITE},
+                                                                   {0x12000, 16, F_INDIRECT | F_WRITE},
+                                                                   {RAM_SIZE - 19, 20, F_WRITE}};
+    uint32_t written;
+    unsigned got;
+    uint16_t id;
+
+    assert_null(enable_as(QUEUE, true, false));
+    assert_null(ring_peek_buffer(&ring, 1, &id));
+    offer(&good, 1);
+    assert_null(ring_peek_buffer(&ring, 21, &id));
+    guest_closes = 1;
+    assert_null(ring_peek_buffer(&ring, 20, &id));
+    guest_closes = 0;
+    for (unsigned i = 0; i < 3; i++)
+        assert_ptr_equal(ring_peek_buffer(&ring, 20, &id), ram(0x10000)); /* nothing is taken */
+    ring_give_buffer(&ring, id, 7);
+    assert_null(ring_peek_buffer(&ring, 1, &id));
+    ring_publish(&ring);
+    assert_true(came_back(&got, &written));
+    assert_int_equal(written, 7);
+    for (unsigned i = 0; i < ARRAY_SIZE(others); i++) {
+        assert_null(enable_as(QUEUE, true, false));
+        offer(&others[i], 1);
+        assert_null(ring_peek_buffer(&ring, 1, &id));
+    }
+    assert_null(enable_as(QUEUE, true, false));
+    offer((const struct buffer[]){good, good}, 2);
+    assert_null(ring_peek_buffer(&ring, 1, &id));
+    ring.works = false;
+    assert_null(ring_peek_buffer(&ring, 1, &id));
+}
+
 /* The same rules where each chain is one buffer. */
 static void one_buffer(void **state UNUSED)
 {
@@ -639,7 +677,7 @@ struct sent {
 };
 
 static struct sent outstanding[RING_MAX_SIZE];
-static unsigned out_first, out_count, free_slots;
+static unsigned out_first, out_count, out_taken, free_slots;
 
 static unsigned send_random(void)
 {
@@ -661,16 +699,39 @@ static unsigned send_random(void)
     return n;
 }
 
-static void take_random(void)
+/* By the short way, where there is one. */
+static bool write_buffer(uint32_t n)
+{
+    uint16_t id;
+    uint8_t *at = n ? ring_peek_buffer(&ring, n, &id) : NULL;
+
+    assert_null(ring_peek_buffer(&ring, n + 1, &id));
+    if (!at)
+        return false;
+    memset(at, 0x55, n);
+    ring_give_buffer(&ring, id, n);
+    return true;
+}
+
+static bool take_next(void)
 {
     uint8_t bytes[256] = {0};
-    unsigned n = any(4);
 
-    for (unsigned i = 0; i < n && pop() == RING_CHAIN; i++) {
-        assert_true(ring_get(&ring, &chain, bytes, chain.readable.left));
-        assert_true(ring_put(&ring, &chain, bytes, chain.writable.left));
-        ring_push(&ring, &chain);
-    }
+    if (any(2) && out_taken < out_first + out_count &&
+        write_buffer(outstanding[out_taken % RING_MAX_SIZE].writable))
+        return true;
+    if (pop() != RING_CHAIN)
+        return false;
+    assert_true(ring_get(&ring, &chain, bytes, chain.readable.left));
+    assert_true(ring_put(&ring, &chain, bytes, chain.writable.left));
+    ring_push(&ring, &chain);
+    return true;
+}
+
+static void take_random(void)
+{
+    for (unsigned n = any(4); n && take_next(); n--)
+        out_taken++;
     assert_null(ring.fault);
     ring_publish(&ring);
 }
@@ -694,7 +755,7 @@ static void random_drivers(void **state UNUSED)
 {
     for (unsigned size = 4; size <= RING_MAX_SIZE; size *= 2) {
         assert_null(enable_as(size, false, true));
-        out_first = out_count = 0;
+        out_first = out_count = out_taken = 0;
         free_slots = size;
         for (unsigned i = 0; i < 20000; i++) {
             for (unsigned n = any(4); n; n--)
@@ -736,6 +797,7 @@ int main(void)
         BOTH(loops),
         BOTH(long_chains),
         BOTH(outside),
+        BOTH(short_way),
         BOTH(one_buffer),
         BOTH(moved_idx),
         BOTH(addresses),
