@@ -40,7 +40,6 @@ static void close_queue(struct net_batch *b)
     r->frames += b->sink.pieces;
     r->bytes += b->sink.bytes;
     b->open = NULL;
-    b->straight = false;
     to->ops->release(b->sink.claimed);
     net_leave(to);
 }

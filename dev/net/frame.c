@@ -270,3 +270,13 @@ bool net_piece_begin(struct net_piece *p, uint32_t n, struct ring *to, struct ri
     skip_head(p, first);
     return n == first || ring_copy(p->frame->ring, p->frame->chain, &p->rest, n - first, to, c);
 }
+
+bool net_piece_write(struct net_piece *p, uint8_t *to)
+{
+    uint32_t rest = p->size - p->head_size;
+
+    __builtin_memcpy(to, &p->header, NET_HEADER_SIZE);
+    to += NET_HEADER_SIZE;
+    memcpy(to, p->head, p->head_size);
+    return !rest || ring_copy_out(p->frame->ring, p->frame->chain, &p->rest, rest, to + p->head_size);
+}

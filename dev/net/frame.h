@@ -134,3 +134,6 @@ bool net_piece_copy(struct net_piece *p, uint32_t n, struct ring *to, struct rin
 
 /* The same, of the header and the first n bytes behind it. */
 bool net_piece_begin(struct net_piece *p, uint32_t n, struct ring *to, struct ring_chain *c);
+
+/* All that is left, behind the header, to memory. False: the sender has lost it. */
+bool net_piece_write(struct net_piece *p, uint8_t *to);

@@ -93,15 +93,12 @@ static enum net_drop put_merged(struct net_claim *k, struct net_piece *p, struct
     return count ? fill_buffers(r, &k->queue->chain, p, count) : NET_DROP_NO_BUFFER;
 }
 
-static enum net_drop put_piece(void *claimed, struct net_piece *p)
+static NOINLINE enum net_drop put_chain(struct net_claim *k, struct net_piece *p)
 {
-    struct net_claim *k = claimed;
     struct ring *r = &k->queue->ring;
     struct ring_chain *c = &k->queue->chain;
     struct ring_mark mark;
 
-    if (!filter_takes(&k->card->filter, p->head))
-        return NET_DROP_FILTERED;
     if (!take_buffer(r, c, &mark))
         return NET_DROP_NO_BUFFER;
     if (unlikely(c->writable.left < (uint64_t)p->size + NET_HEADER_SIZE))
@@ -112,6 +109,28 @@ static enum net_drop put_piece(void *claimed, struct net_piece *p)
         return NET_DROP_MEMORY;
     }
     ring_push(r, c);
+    k->queue->chains++;
+    return NET_PASSED;
+}
+
+/* Most often the next buffer is one, and holds the frame. */
+static enum net_drop put_piece(void *claimed, struct net_piece *p)
+{
+    struct net_claim *k = claimed;
+    struct ring *r = &k->queue->ring;
+    uint32_t n = NET_HEADER_SIZE + p->size;
+    uint16_t id;
+    uint8_t *at;
+
+    if (!filter_takes(&k->card->filter, p->head))
+        return NET_DROP_FILTERED;
+    at = ring_peek_buffer(r, n, &id);
+    if (unlikely(!at))
+        return put_chain(k, p);
+    p->header.num_buffers = 1;
+    if (!net_piece_write(p, at))
+        return NET_DROP_MEMORY;
+    ring_give_buffer(r, id, n);
     k->queue->chains++;
     return NET_PASSED;
 }

@@ -44,6 +44,26 @@ static void go_on(const struct ring *r, uint16_t *slot, bool *wrap, unsigned slo
     *slot = (uint16_t)(to >= r->layout.size ? to - r->layout.size : to);
 }
 
+bool packed_pop_one(struct ring *r, struct ring_chain *c)
+{
+    struct ring_desc d;
+    uint16_t id;
+
+    if (r->taken == r->layout.size || !read_slot(r, &d, &id) || !ring_take_one(r, c, &d))
+        return false;
+    c->id = id;
+    r->taken++;
+    go_on(r, &r->next, &r->next_wrap, 1);
+    return true;
+}
+
+uint8_t *packed_peek_buffer(const struct ring *r, uint32_t n, uint16_t *id)
+{
+    struct ring_desc d;
+
+    return r->taken < r->layout.size && read_slot(r, &d, id) ? ring_buffer_of(r, &d, n) : NULL;
+}
+
 /* The rest of a chain was there before its first descriptor's flags. */
 static bool add_slots(struct ring *r, struct ring_chain *c, struct ring_desc *d)
 {
@@ -78,13 +98,13 @@ bool packed_has_more(const struct ring *r)
     return is_available(foreign_read16(slot_at(r, r->next) + 14), r->next_wrap);
 }
 
-void packed_push(struct ring *r, const struct ring_chain *c)
+static inline void write_used_slot(struct ring *r, uint16_t id, uint16_t slots, uint32_t written)
 {
     uint8_t *at = slot_at(r, r->used);
-    uint16_t flags = (uint16_t)((r->used_wrap ? DESC_AVAIL | DESC_USED : 0) | (c->written ? DESC_WRITE : 0));
+    uint16_t flags = (uint16_t)((r->used_wrap ? DESC_AVAIL | DESC_USED : 0) | (written ? DESC_WRITE : 0));
 
-    foreign_write32(at + 8, c->written);
-    foreign_write16(at + 12, c->id);
+    foreign_write32(at + 8, written);
+    foreign_write16(at + 12, id);
     if (r->fresh) {
         barrier_stores();
         foreign_write16(at + 14, flags);
@@ -92,8 +112,20 @@ void packed_push(struct ring *r, const struct ring_chain *c)
         r->first = r->used;
         r->first_flags = flags;
     }
-    r->fresh = (uint16_t)(r->fresh + c->slots);
-    go_on(r, &r->used, &r->used_wrap, c->slots);
+    r->fresh = (uint16_t)(r->fresh + slots);
+    go_on(r, &r->used, &r->used_wrap, slots);
+}
+
+void packed_push(struct ring *r, const struct ring_chain *c)
+{
+    write_used_slot(r, c->id, c->slots, c->written);
+}
+
+void packed_give_buffer(struct ring *r, uint16_t id, uint32_t n)
+{
+    r->taken++;
+    go_on(r, &r->next, &r->next_wrap, 1);
+    write_used_slot(r, id, 1, n);
 }
 
 /* Counts the slots that the last publication went on by, back from where it ended. */

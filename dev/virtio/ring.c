@@ -143,7 +143,7 @@ static void end_chain(struct ring_chain *c)
         c->readable = c->writable = (struct ring_part){0};
 }
 
-enum ring_pop ring_pop(struct ring *r, struct ring_chain *c)
+static NOINLINE enum ring_pop pop_any(struct ring *r, struct ring_chain *c)
 {
     enum ring_pop got;
 
@@ -153,6 +153,13 @@ enum ring_pop ring_pop(struct ring *r, struct ring_chain *c)
     if (got == RING_CHAIN)
         end_chain(c);
     return got;
+}
+
+enum ring_pop ring_pop(struct ring *r, struct ring_chain *c)
+{
+    if (likely(r->works && (r->layout.packed ? packed_pop_one(r, c) : split_pop_one(r, c))))
+        return RING_CHAIN;
+    return pop_any(r, c);
 }
 
 /* --- bytes --- */
@@ -243,6 +250,21 @@ bool ring_has_more(const struct ring *r)
     if (unlikely(!r->works))
         return false;
     return r->layout.packed ? packed_has_more(r) : split_has_more(r);
+}
+
+uint8_t *ring_peek_buffer(const struct ring *r, uint32_t n, uint16_t *id)
+{
+    if (unlikely(!r->works))
+        return NULL;
+    return r->layout.packed ? packed_peek_buffer(r, n, id) : split_peek_buffer(r, n, id);
+}
+
+void ring_give_buffer(struct ring *r, uint16_t id, uint32_t n)
+{
+    if (r->layout.packed)
+        packed_give_buffer(r, id, n);
+    else
+        split_give_buffer(r, id, n);
 }
 
 void ring_push(struct ring *r, const struct ring_chain *c)

@@ -192,6 +192,15 @@ static inline bool ring_put_last(struct ring *r, struct ring_chain *c, uint64_t 
     return true;
 }
 
+/*
+ * The short way to write n > 0 bytes to a chain that is one buffer: where they go, and its id, with nothing
+ * taken. NULL: the next chain is another, or too small, or needs a function, or there is none; ring_pop()
+ * tells.
+ */
+uint8_t *ring_peek_buffer(const struct ring *r, uint32_t n, uint16_t *id);
+/* It is taken, and given back as by ring_push(), with n bytes written. */
+void ring_give_buffer(struct ring *r, uint16_t id, uint32_t n);
+
 /* Gives a chain back. The driver sees all that were, in this order, at the next ring_publish(). */
 void ring_push(struct ring *r, const struct ring_chain *c);
 /* Whether the driver wants an interrupt for it. */

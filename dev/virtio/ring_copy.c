@@ -71,3 +71,20 @@ bool ring_copy(const struct ring *r, const struct ring_chain *c, struct ring_par
     }
     return true;
 }
+
+bool ring_copy_out(const struct ring *r, const struct ring_chain *c, struct ring_part *part, uint32_t n,
+                   uint8_t *to)
+{
+    uint8_t aside[RING_ASIDE];
+    const uint8_t *from;
+
+    if (n > part->left)
+        return false;
+    for (uint32_t step; n; n -= step, to += step) {
+        from = ring_view(r, c, part, n, aside, &step);
+        if (!from)
+            return false;
+        memmove(to, from, step);
+    }
+    return true;
+}

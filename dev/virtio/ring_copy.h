@@ -17,3 +17,8 @@ const uint8_t *ring_view(const struct ring *r, const struct ring_chain *c, struc
  * them has not so many left, or a guest has closed its memory. */
 bool ring_copy(const struct ring *r, const struct ring_chain *c, struct ring_part *part, uint32_t n,
                struct ring *to, struct ring_chain *to_chain);
+
+/* n bytes of a part to memory, which may be of the same guest. False, with part of them done or none: it has
+ * not so many left, or is not RAM any more. */
+bool ring_copy_out(const struct ring *r, const struct ring_chain *c, struct ring_part *part, uint32_t n,
+                   uint8_t *to);

@@ -45,6 +45,41 @@ static bool read_chain(struct ring *r, struct ring_chain *c, unsigned i)
     return true;
 }
 
+/* The next chain's first descriptor. False: there is none, or something is wrong. */
+static inline bool peek_descriptor(const struct ring *r, struct ring_desc *d, uint16_t *id)
+{
+    uint16_t size = r->layout.size, there = (uint16_t)(foreign_read16(avail(r, RING_IDX)) - r->next);
+
+    if (!there || there > size || r->taken == size)
+        return false;
+    barrier_loads();
+    *id = foreign_read16(avail(r, RING_ENTRIES + (r->next & (size - 1u)) * AVAIL_ENTRY));
+    if (*id >= size)
+        return false;
+    read_descriptor(r, *id, d);
+    return true;
+}
+
+bool split_pop_one(struct ring *r, struct ring_chain *c)
+{
+    struct ring_desc d;
+    uint16_t id;
+
+    if (!peek_descriptor(r, &d, &id) || !ring_take_one(r, c, &d))
+        return false;
+    c->id = id;
+    r->next++;
+    r->taken++;
+    return true;
+}
+
+uint8_t *split_peek_buffer(const struct ring *r, uint32_t n, uint16_t *id)
+{
+    struct ring_desc d;
+
+    return peek_descriptor(r, &d, id) ? ring_buffer_of(r, &d, n) : NULL;
+}
+
 enum ring_pop split_pop(struct ring *r, struct ring_chain *c)
 {
     uint16_t size = r->layout.size;
@@ -70,12 +105,24 @@ bool split_has_more(const struct ring *r)
     return foreign_read16(avail(r, RING_IDX)) != r->next;
 }
 
-void split_push(struct ring *r, const struct ring_chain *c)
+static inline void write_used(struct ring *r, uint16_t id, uint32_t written)
 {
     unsigned i = (r->used + r->fresh) & (r->layout.size - 1u);
 
-    foreign_write64(used(r, RING_ENTRIES + i * USED_ENTRY), c->id | (uint64_t)c->written << 32);
+    foreign_write64(used(r, RING_ENTRIES + i * USED_ENTRY), id | (uint64_t)written << 32);
     r->fresh++;
+}
+
+void split_push(struct ring *r, const struct ring_chain *c)
+{
+    write_used(r, c->id, c->written);
+}
+
+void split_give_buffer(struct ring *r, uint16_t id, uint32_t n)
+{
+    r->next++;
+    r->taken++;
+    write_used(r, id, n);
 }
 
 bool split_publish(struct ring *r)

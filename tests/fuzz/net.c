@@ -15,7 +15,7 @@ struct PACKED setup {
     uint16_t mtu, size, tci, seed;
 };
 
-enum { FLIPS = 1, PUSHES = 2, POPS = 4, LONG = 8, LOSES = 16, CLOSES = 32 };
+enum { FLIPS = 1, PUSHES = 2, POPS = 4, LONG = 8, LOSES = 16, CLOSES = 32, WRITES = 64 };
 
 static const uint64_t host_bits[] = {NET_F_CSUM, NET_F_HOST_TSO4, NET_F_HOST_TSO6, NET_F_HOST_ECN,
                                      NET_F_HOST_USO};
@@ -103,23 +103,34 @@ static void check_segment(const uint8_t *f, uint32_t size, int shift)
     MUST(ip6 || slow_sum(0, f + l3, l4 - l3) == 0xffff);
 }
 
+static bool take_piece(struct net_piece *p, uint32_t at, uint32_t first)
+{
+    uint32_t size = p->size;
+    struct fake_chain c;
+
+    if (setup.flags & WRITES)
+        return net_piece_write(p, &receiver_ram.bytes[at]);
+    fake_writable(&c, &receiver_ram, at, NET_HEADER_SIZE + size, setup.receiver_most);
+    if (!net_piece_begin(p, first, &c.ring, &c.chain) || !net_piece_copy(p, size - first, &c.ring, &c.chain))
+        return false;
+    MUST(c.chain.written == NET_HEADER_SIZE + size && !p->size && !c.chain.writable.left);
+    return true;
+}
+
 static enum net_drop put(void *claimed, struct net_piece *p)
 {
     uint32_t size = p->size, at = places[setup.receiver % ARRAY_SIZE(places)],
              first = size - setup.seed % size;
     int shift = tag == NET_TAG_AS_IS ? 0 : ((tag != NET_NO_TAG) - (frame.tag != NET_NO_TAG)) * 4;
     bool done = !p->header.flags && frame.header.gso_type;
-    struct fake_chain c;
 
     MUST(claimed == &receiver_ram);
     check_offload(p);
     check_start(p);
     if (at + NET_HEADER_SIZE > FAKE_SIZE - size)
         return NET_DROP_NO_BUFFER;
-    fake_writable(&c, &receiver_ram, at, NET_HEADER_SIZE + size, setup.receiver_most);
-    if (!net_piece_begin(p, first, &c.ring, &c.chain) || !net_piece_copy(p, size - first, &c.ring, &c.chain))
+    if (!take_piece(p, at, first))
         return NET_DROP_MEMORY;
-    MUST(c.chain.written == NET_HEADER_SIZE + size && !p->size && !c.chain.writable.left);
     if (done && !(setup.flags & FLIPS))
         check_segment(&receiver_ram.bytes[at + NET_HEADER_SIZE], size, shift);
     put_bytes += size;

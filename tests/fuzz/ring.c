@@ -63,14 +63,32 @@ static void take_chain(unsigned how)
         ring_publish(&ring);
 }
 
+static void write_buffer(uint32_t n)
+{
+    uint16_t id;
+    uint8_t *at = ring_peek_buffer(&ring, n, &id);
+
+    if (!at)
+        return;
+    MUST(!ring.fault && at >= ram_low && at + n <= ram_low + fake_ring_memory.flat_size);
+    memset(at, 0xaa, n);
+    ring_give_buffer(&ring, id, n);
+    MUST(ring.taken <= size && ring.fresh <= ring.taken);
+}
+
 /* The driver turns a byte while the device is between two calls. */
 static void one_step(uint8_t step, unsigned i)
 {
     const char *fault = ring.fault;
 
     switch (step & 3) {
-    case 0:
-    case 1: take_chain(step >> 2); break;
+    case 0: take_chain(step >> 2); break;
+    case 1:
+        if (step & 4)
+            write_buffer(1 + (step >> 3));
+        else
+            take_chain(step >> 3);
+        break;
     case 2: ring_publish(&ring); break;
     default:
         if (step & 4)

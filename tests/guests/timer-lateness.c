@@ -14,7 +14,7 @@
 #define LONG_AHEAD   1000000u
 #define LONG_TRIES   50
 #define TURNS        "20000" /* of a loop of two instructions: twice what a shot in it needs that is not late */
-#define HALF         10000u  /* ticks of it before the first shot */
+#define HALF         10000u /* ticks of it before the first shot */
 
 const char guest_name[] = "timer-lateness";
 

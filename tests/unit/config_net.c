@@ -102,7 +102,7 @@ static const struct {
 } faults[] = {
     {VM("a") "net = lan\n", "4: net 'lan' has no section, expected [net lan]\n"},
     {"[net lan]\nspeed = 1\n" VM("a") "net = lan\n",
-     "2: unknown key 'speed' in [net lan], expected one of mirror flood chain hop-down\n"
+     "2: unknown key 'speed' in [net lan], expected one of mirror flood chain cpus hop-down\n"
      "6: net 'lan' has an error in its section, expected none (line 1)\n"},
     {"[net lan]\n[net lan]\n", "2: [net lan] is already defined in line 1, expected another name\n"},
     {"[net]\n", "1: '' is no name of a network, expected 1 to 31 letters, digits, '.', '-' or '_'\n"},

@@ -195,6 +195,9 @@ struct console_stream *console_focused(void)
 void memory_release(struct account *account UNUSED)
 {
 }
+void vm_rest_parts(struct vm *of UNUSED)
+{
+}
 void vm_destroy_parts(struct vm *of UNUSED)
 {
 }

@@ -305,17 +305,26 @@ static inline void fake_forget(struct fake_receiver *r)
         free(r->frames[--r->count]);
 }
 
-/* In two steps, as a device does that has two buffers for it. */
+/* In one step, or in two, as a device does that has two buffers for it. */
+static inline bool fake_take(struct fake_receiver *r, struct net_piece *p, uint32_t first)
+{
+    uint32_t size = p->size;
+    struct fake_chain c;
+
+    if (!r->ram.closing && rand() % 3 == 0)
+        return net_piece_write(p, &r->ram.bytes[r->at]);
+    fake_writable(&c, &r->ram, r->at, NET_HEADER_SIZE + size, r->most);
+    return net_piece_begin(p, first, &c.ring, &c.chain) && net_piece_copy(p, size - first, &c.ring, &c.chain);
+}
+
 static inline enum net_drop fake_put(void *claimed, struct net_piece *p)
 {
     struct fake_receiver *r = claimed;
     uint32_t size = p->size, first = size ? (uint32_t)rand() % (size + 1) : 0;
-    struct fake_chain c;
 
     if (r->count == r->room || size > r->capacity)
         return NET_DROP_NO_BUFFER;
-    fake_writable(&c, &r->ram, r->at, NET_HEADER_SIZE + size, r->most);
-    if (!net_piece_begin(p, first, &c.ring, &c.chain) || !net_piece_copy(p, size - first, &c.ring, &c.chain))
+    if (!fake_take(r, p, first))
         return NET_DROP_MEMORY;
     memcpy(&r->headers[r->count], &r->ram.bytes[r->at], NET_HEADER_SIZE);
     r->frames[r->count] = malloc(size);

@@ -371,6 +371,9 @@ static void over_itself(void **state UNUSED)
     assert_true(net_piece_copy(&piece, frame.size, &to.ring, &to.chain));
     assert_int_equal(to.chain.written, frame.size);
     assert_memory_equal(&guest.bytes[0x180], frame.head, frame.head_size);
+    net_piece_whole(&piece, &frame);
+    assert_true(net_piece_write(&piece, &guest.bytes[0x140]));
+    assert_memory_equal(&guest.bytes[0x14c], frame.head, frame.head_size);
 }
 
 int main(void)

@@ -2,6 +2,8 @@
 /* What the parser of skerry.cfg makes of a text, and what it reports. */
 #pragma once
 
+#include "tests/unit/unit.h"
+
 #include "core/base/format.h"
 #include "core/config/config.h"
 
