@@ -164,7 +164,10 @@ static void list_cpus(const struct config *config UNUSED, const char *const word
     for (unsigned i = 0; i < cpu_count; i++) {
         const struct vcpu *owner = cpus[i]->owner, *now = cpus[i]->vcpu;
 
-        const char *whose = owner ? "alone" : cpus[i]->shared ? "shared" : "free";
+        const char *whose = owner             ? "alone"
+                            : cpus[i]->polls  ? "network"
+                            : cpus[i]->shared ? "shared"
+                                              : "free";
 
         if (owner)
             now = owner;

@@ -4,6 +4,7 @@
 #include "arch/x86/features.h"
 #include "arch/x86/lapic.h"
 #include "arch/x86/percpu.h"
+#include "arch/x86/string.h"
 #include "core/base/format.h"
 #include "core/base/log.h"
 #include "core/base/machine.h"
@@ -106,6 +107,32 @@ static void explain_one_vm(const struct vm_config *c, bool can_run)
         backend.explain_vm(c);
 }
 
+static unsigned count_cards(const struct config *c, const struct net_config *net)
+{
+    unsigned count = 0;
+
+    for (unsigned i = 0; i < c->vm_count; i++) {
+        for (unsigned k = 0; k < c->vms[i].port_count; k++)
+            count += !c->vms[i].ports[k].link && !strcmp(c->vms[i].ports[k].net, net->name);
+    }
+    return count;
+}
+
+static void explain_net(const struct config *c, const struct net_config *net)
+{
+    bool polled = false;
+
+    print("  [net %s] a %s, %u card(s), served by", net->name, net->hops ? "chain" : "switch",
+          count_cards(c, net));
+    for (unsigned i = 1; i < cpu_count; i++) {
+        if (cpu_set_has(&net->cpus, i)) {
+            print("%s CPU %u", polled ? "," : "", i);
+            polled = true;
+        }
+    }
+    print("%s\n", polled ? " alone" : " whoever sends");
+}
+
 /* Spare entries of the MADT, for CPUs that are not there, do not count. */
 static unsigned enabled_cpus(void)
 {
@@ -161,6 +188,8 @@ void explain(const struct config *config, const char *missing)
     print("VMs:%s\n", config && config->vm_count ? "" : " none");
     for (unsigned i = 0; config && i < config->vm_count; i++)
         explain_one_vm(&config->vms[i], !missing);
+    for (unsigned i = 0; config && i < config->net_count; i++)
+        explain_net(config, &config->nets[i]);
     explain_reasons(missing, config);
     print("----\n");
 }

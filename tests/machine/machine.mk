@@ -5,7 +5,7 @@
 MACHINE_CONFIGS := $(patsubst tests/machine/configs/%,$(GUESTS)/%,$(wildcard tests/machine/configs/*.cfg))
 MACHINE_LINKS := $(GUESTS)/vmlinuz $(GUESTS)/initramfs.cpio.gz $(GUESTS)/vmlinuz-trixie $(GUESTS)/cyclictest.cpio.gz \
     $(GUESTS)/tcc.cpio.gz $(GUESTS)/lspci.cpio.gz $(GUESTS)/vmlinuz-kvm $(GUESTS)/release.cpio.gz \
-    $(GUESTS)/vmlinuz-virtio $(GUESTS)/virtio.cpio.gz
+    $(GUESTS)/vmlinuz-virtio $(GUESTS)/virtio.cpio.gz $(GUESTS)/vmlinuz-offloads $(GUESTS)/offloads.cpio.gz
 
 $(MACHINE_CONFIGS): $(GUESTS)/%.cfg: tests/machine/configs/%.cfg
 	@mkdir -p $(@D)
@@ -23,9 +23,13 @@ $(GUESTS)/cyclictest.cpio.gz $(GUESTS)/tcc.cpio.gz $(GUESTS)/lspci.cpio.gz: $(GU
 	@mkdir -p $(@D)
 	$(Q)ln -sfn ../../$*/initramfs.cpio.gz $@
 
-$(GUESTS)/vmlinuz-virtio $(GUESTS)/virtio.cpio.gz: $(GUESTS)/%:
+$(GUESTS)/vmlinuz-virtio $(GUESTS)/vmlinuz-offloads: $(GUESTS)/vmlinuz-%:
 	@mkdir -p $(@D)
-	$(Q)ln -sfn ../../virtio/$(patsubst vmlinuz-virtio,vmlinuz,$(patsubst virtio.cpio.gz,initramfs.cpio.gz,$*)) $@
+	$(Q)ln -sfn ../../$*/vmlinuz $@
+
+$(GUESTS)/virtio.cpio.gz $(GUESTS)/offloads.cpio.gz: $(GUESTS)/%.cpio.gz:
+	@mkdir -p $(@D)
+	$(Q)ln -sfn ../../$*/initramfs.cpio.gz $@
 
 $(GUESTS)/vmlinuz-kvm:
 	@mkdir -p $(@D)
@@ -46,6 +50,7 @@ machine-linux:
 	$(Q)examples/debian/prepare || echo 'machine: no Debian to boot, see above: its test is skipped'
 	$(Q)examples/router/prepare || echo 'machine: no router demo, see above: its test is skipped'
 	$(Q)examples/chain/prepare || echo 'machine: no chain demo, see above: its test is skipped'
+	$(Q)tests/linux/offloads/fetch || echo 'machine: no ethtool: its test is skipped'
 	$(Q)tests/linux/virtio/fetch || echo 'machine: no virtio modules: their tests are skipped'
 
 machine-files: $(GUEST_FILES) $(MACHINE_CONFIGS) $(MACHINE_LINKS) $(GUESTS)/linux-pv.cpio.gz

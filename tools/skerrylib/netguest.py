@@ -23,13 +23,19 @@ COMMON = REPO / "examples/router"
 
 def make(example, target):
     """Fill TARGET with kernel, initramfs.cpio.gz of EXAMPLE's init, and its skerry.cfg; returns an exit status."""
+    target.mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(example / "skerry.cfg", target / "skerry.cfg")
+    return make_with("nftables", FILES, example / "init", target)
+
+
+def make_with(name, files, init, target):
+    """Fill TARGET with kernel and initramfs.cpio.gz of INIT; FILES of packages are kept in the cache as NAME."""
     kernel = kernels.with_modules("network", SUITE, MODULES)
     target.mkdir(parents=True, exist_ok=True)
     shutil.copyfile(kernel / "vmlinuz", target / "vmlinuz")
-    shutil.copyfile(example / "skerry.cfg", target / "skerry.cfg")
     (target / "modules").write_text("".join(f"{module}\n" for module in MODULES), encoding="ascii")
     subprocess.run(["gcc", "-std=gnu11", "-O2", "-static", "-s", "-Wall", "-Wextra", "-Werror", "-o",
                     str(target / "traffic"), str(COMMON / "traffic.c")], check=True)
     further = [(kernel / f"{module}.ko", f"{module}.ko") for module in MODULES]
     further += [(target / "modules", "modules"), (target / "traffic", "bin/traffic"), (COMMON / "common.sh", "common.sh")]
-    return debguest.make("nftables", SUITE, FILES, example / "init", further, target)
+    return debguest.make(name, SUITE, files, init, further, target)
