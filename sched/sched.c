@@ -179,7 +179,7 @@ static NOINLINE struct sched_vcpu *stop_and_pick(struct run_queue *q, struct sch
     struct sched_vcpu *next;
 
     if (s && !vm_may_run(s->v->vm) && s != q->loader)
-        end = RUN_LEFT;
+        end = vm_calls(s->v) ? RUN_PREEMPTED : RUN_LEFT;
     else if (end == RUN_LEFT)
         end = RUN_PREEMPTED; /* its VM started again */
     next = pick(q, s ? stop_reason(q, s, end) : FAIR_BLOCKED, now);
@@ -658,23 +658,32 @@ bool sched_create_vcpu(struct vcpu *v, const struct placement *p)
 
 /* One that runs, as its end brought us here, goes on by itself; one that waits may have done so for an event
  * that came while its VM was paused. */
+static void start_vcpu(struct vcpu *v)
+{
+    struct sched_vcpu *s = v->sched;
+    struct run_queue *q;
+
+    if (!s) {
+        tell_cpu(v);
+        return;
+    }
+    q = lock_home(s);
+    if (s->waits)
+        wake(q, s, rdtsc());
+    else if (s->fair.state == FAIR_ASLEEP)
+        make_ready(q, s, rdtsc());
+    spin_unlock(&q->lock);
+}
+
 void sched_start(struct vm *vm)
 {
-    for (unsigned i = 0; i < vm->vcpu_count; i++) {
-        struct sched_vcpu *s = vm->vcpus[i]->sched;
-        struct run_queue *q;
+    for (unsigned i = 0; i < vm->vcpu_count; i++)
+        start_vcpu(vm->vcpus[i]);
+}
 
-        if (!s) {
-            tell_cpu(vm->vcpus[i]);
-            continue;
-        }
-        q = lock_home(s);
-        if (s->waits)
-            wake(q, s, rdtsc());
-        else if (s->fair.state == FAIR_ASLEEP)
-            make_ready(q, s, rdtsc());
-        spin_unlock(&q->lock);
-    }
+void sched_call(struct vm *vm)
+{
+    start_vcpu(vm->vcpus[0]);
 }
 
 bool sched_holds(const struct vm *vm)
@@ -737,7 +746,7 @@ NORETURN void sched_loop(const struct loop_hooks *hooks)
     loop = hooks;
     for (;;) {
         sched_heed(cpu);
-        if (cpu->owner && vm_may_run(cpu->owner->vm)) {
+        if (cpu->owner && (vm_may_run(cpu->owner->vm) || vm_calls(cpu->owner))) {
             run_dedicated(cpu);
             continue;
         }

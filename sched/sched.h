@@ -25,6 +25,7 @@ bool sched_create(struct vm *vm, const struct placement *p);
 bool sched_create_vcpu(struct vcpu *v, const struct placement *p);
 
 void sched_start(struct vm *vm); /* its vCPUs may run */
+void sched_call(struct vm *vm);  /* its vCPU 0 shall come, though it may not run: vm_calls() */
 /* When it returns, none of its vCPUs runs or will; on a CPU that ran the last of them. */
 void sched_stop(struct vm *vm);
 bool sched_holds(const struct vm *vm); /* a queue knows one of its vCPUs */

@@ -28,7 +28,7 @@ void vm_set_ended(vm_ended_fn *fn)
 #define TO(phase) BIT(VM_##phase)
 
 static const uint8_t may_follow[VM_PHASES] = {
-    [VM_STOPPED] = TO(RUNS),
+    [VM_STOPPED] = TO(RUNS) | TO(ENDING),
     [VM_RUNS] = TO(PAUSING) | TO(ENDING),
     [VM_PAUSING] = TO(PAUSED) | TO(RUNS) | TO(ENDING),
     [VM_PAUSED] = TO(RUNS) | TO(STEPS) | TO(PAUSED) | TO(ENDING),
@@ -115,12 +115,38 @@ COLD void vm_left(struct vm *vm)
         vm->rests_since = rdtsc();
         move_if_left(vm, VM_PAUSING, VM_PAUSED);
     } else if (s.phase == VM_ENDING && move_if_left(vm, VM_ENDING, VM_LOADING)) {
+        vm->loader = this_cpu();
         sched_stop(vm);
         if (!sched_begin_load(vm))
             return;
         for (struct vm *next = vm; next; next = sched_next_load())
             ended(next);
     }
+}
+
+static void call_vcpu_0(struct vm *vm)
+{
+    vm->loader = vm->vcpus[0]->cpu;
+    sched_call(vm);
+}
+
+COLD void vm_end_request(struct vm *vm)
+{
+    union vm_state s = {.word = __atomic_sub_fetch(&vm->state.word, VM_ONE_RUNS, __ATOMIC_SEQ_CST)};
+
+    if (s.phase == VM_ENDING && !s.running && vm_wants_restart(vm, (enum vm_end)s.end))
+        call_vcpu_0(vm);
+    else if (s.phase != VM_RUNS)
+        vm_left(vm);
+}
+
+bool vm_request_start(struct vm *vm)
+{
+    if (!vm_move(vm, TO(STOPPED), (union vm_state){.phase = VM_ENDING, .end = VM_END_START}))
+        return false;
+    vm->told = false;
+    call_vcpu_0(vm);
+    return true;
 }
 
 void vm_kick(struct vm *vm)
@@ -134,7 +160,8 @@ void vm_kick(struct vm *vm)
 bool vm_wants_restart(const struct vm *vm, enum vm_end end)
 {
     switch (end) {
-    case VM_END_RESET: return true;
+    case VM_END_RESET:
+    case VM_END_START: return true;
     case VM_END_STOP: return false;
     case VM_END_CRASH: return vm->config->on_crash == ENDING_RESTART;
     default: return vm->config->on_exit == ENDING_RESTART;

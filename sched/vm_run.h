@@ -3,7 +3,8 @@
  * A VM's life as the code that runs its vCPUs sees it. vm_move() is the only way from one phase to another:
  *
  *     from                            to        by
- *     stopped                         runs      boot CPU: vm_start()
+ *     stopped                         runs      boot CPU: vm_start(), when it is loaded already
+ *     stopped                         ending    boot CPU: vm_request_start()
  *     runs                            pausing   boot CPU: vm_pause(), vm_hold(); a vCPU: vm_break()
  *     pausing                         paused    the last one out
  *     pausing                         runs      boot CPU, when a vCPU does not leave
@@ -16,7 +17,9 @@
  * In ending and loading the operator may still say what follows: vm_wish().
  *
  * The last one out is the CPU that finds the count of those that run at 0 when it leaves. A requester counts
- * as one of them (vm_begin_request), so a VM of which no vCPU runs has a last one out, too.
+ * as one of them (vm_begin_request), so a VM of which no vCPU runs has a last one out, too. But a requester
+ * does not load: that takes long, and the operator waits. It calls vCPU 0 instead, which comes, may not run,
+ * and is the last one out (vm_calls()).
  */
 #pragma once
 
@@ -67,17 +70,30 @@ static inline void vm_end_run(struct vm *vm)
         vm_left(vm);
 }
 
-/* Another CPU wants something of the VM: counts like a vCPU that runs, until vm_end_run(). */
+/* It has ended, and what follows is left to this vCPU. */
+static inline bool vm_calls(const struct vcpu *v)
+{
+    union vm_state s = {.word = __atomic_load_n(&v->vm->state.word, __ATOMIC_SEQ_CST)};
+
+    return v->id == 0 && s.phase == VM_ENDING && !s.running;
+}
+
+/* Another CPU wants something of the VM: counts like a vCPU that runs, until vm_end_request(). */
 static inline void vm_begin_request(struct vm *vm)
 {
     __atomic_add_fetch(&vm->state.word, VM_ONE_RUNS, __ATOMIC_SEQ_CST);
 }
 
+void vm_end_request(struct vm *vm);
+
+/* Of one that has stopped: it is loaded and starts, as at a reset. False: it has not stopped. */
+bool vm_request_start(struct vm *vm);
+
 /*
  * Asks a VM to end, from one of its vCPUs, whose handler then returns NEXT_LEAVE, or between
- * vm_begin_request() and vm_end_run(). The text is for the log, one line. The first request wins. False: it
- * has been asked already. Most ends of a VM that starts again for ever are not told (vm->told): neither the
- * line nor what else a guest can cause to be printed.
+ * vm_begin_request() and vm_end_request(). The text is for the log, one line. The first request wins. False:
+ * it has been asked already. Most ends of a VM that starts again for ever are not told (vm->told): neither
+ * the line nor what else a guest can cause to be printed.
  */
 bool vm_request_end(struct vm *vm, enum vm_end end, const char *fmt, ...) PRINTF_LIKE(3, 4);
 

@@ -177,11 +177,11 @@ bool multiboot_set_entry(struct loading *l, struct multiboot_plan *plan, uint32_
 /* The header's place in the file; false: there is none. */
 static bool find_header1(const uint8_t *data, size_t size, size_t *at)
 {
-    for (*at = 0; *at + 12 <= MIN(size, MB1_SEARCH); *at += 4) {
-        uint32_t sum =
-            multiboot_word(data, *at) + multiboot_word(data, *at + 4) + multiboot_word(data, *at + 8);
+    size_t end = MIN(size, MB1_SEARCH);
 
-        if (multiboot_word(data, *at) == MB1_MAGIC && sum == 0)
+    for (*at = 0; *at + 12 <= end; *at += 4) {
+        if (le32(data + *at) == MB1_MAGIC &&
+            MB1_MAGIC + multiboot_word(data, *at + 4) + multiboot_word(data, *at + 8) == 0)
             return true;
     }
     return false;

@@ -10,16 +10,21 @@ struct header2 {
     const uint8_t *address, *entry; /* tags; NULL: absent */
 };
 
+static bool is_header2(const uint8_t *header, size_t size)
+{
+    uint32_t length = multiboot_word(header, 8);
+    uint32_t sum = MB2_MAGIC + multiboot_word(header, 4) + length + multiboot_word(header, 12);
+
+    return sum == 0 && length >= 16 && length <= size;
+}
+
+/* Others wait while a VM is reset: most places take one comparison. */
 static bool find_header2(const uint8_t *data, size_t size, size_t *at)
 {
     size_t end = MIN(size, MB2_SEARCH);
 
     for (*at = 0; *at + 16 <= end; *at += 8) {
-        uint32_t length = multiboot_word(data, *at + 8);
-        uint32_t sum = multiboot_word(data, *at) + multiboot_word(data, *at + 4) + length +
-                       multiboot_word(data, *at + 12);
-
-        if (multiboot_word(data, *at) == MB2_MAGIC && sum == 0 && length >= 16 && length <= end - *at)
+        if (le32(data + *at) == MB2_MAGIC && is_header2(data + *at, end - *at))
             return true;
     }
     return false;

@@ -275,6 +275,7 @@ bool image_load_into(const struct load_target *target, const struct image *img, 
 
     ASSERT(format < ARRAY_SIZE(loaders) && img->module_count <= IMAGE_MAX_MODULES);
     memset(start, 0, sizeof(*start));
+    load_pause(0);
     if (format == IMAGE_AUTO) {
         format = image_recognise(img->kernel.data, img->kernel.size);
         if (format == IMAGE_FLAT && elf_recognise(img->kernel.data, img->kernel.size))
@@ -285,6 +286,7 @@ bool image_load_into(const struct load_target *target, const struct image *img, 
         return load_fail(&l, "the kernel is empty, expected a kernel file");
     if (img->acpi_size > 0 && !load_take(&l, img->acpi_base.value, img->acpi_size))
         return load_fail(&l, "the ACPI tables do not lie in the guest's memory");
+    load_pause(0);
     return loaders[format](&l);
 }
 

@@ -114,14 +114,12 @@ const char *vm_start(struct vm *vm)
 
     if (why)
         return why;
-    if (!vm->fresh) {
-        vm->resets++;
-        if (!vm_load(vm))
-            return "cannot be loaded";
-    }
     vm->stop_asked = 0;
     power_off_asked = false; /* an administrator that starts a VM wants the machine on */
-    begin_vm_life(vm);
+    if (vm->fresh)
+        begin_vm_life(vm);
+    else
+        vm_request_start(vm);
     return NULL;
 }
 
@@ -152,7 +150,7 @@ const char *vm_stop(struct vm *vm)
     } while (!vm_wish(vm, VM_END_STOP, PAUSE_NONE) && vm_state(vm).phase != VM_STOPPED);
     if (!told)
         log_info("[vm %s] ends, and is stopped from outside", vm->config->name);
-    vm_end_run(vm);
+    vm_end_request(vm);
     return NULL;
 }
 
@@ -164,7 +162,7 @@ const char *vm_reset(struct vm *vm)
         return refused;
     vm_begin_request(vm);
     vm_request_end(vm, VM_END_RESET, "is reset from outside");
-    vm_end_run(vm);
+    vm_end_request(vm);
     return NULL;
 }
 
@@ -198,7 +196,7 @@ static bool may_restart(const struct vm *vm, enum vm_end end)
 {
     if (!vm_wants_restart(vm, end))
         return false;
-    if (!vm->config->max_restarts || vm->resets < vm->config->max_restarts)
+    if (end == VM_END_START || !vm->config->max_restarts || vm->resets < vm->config->max_restarts)
         return true;
     log_info("[vm %s] has been started again %u times, its max-restarts", vm->config->name, vm->resets);
     return false;
@@ -217,7 +215,7 @@ static bool start_again(struct vm *vm)
 
 static enum ending what_follows(const struct vm *vm, enum vm_end end)
 {
-    if (end == VM_END_STOP)
+    if (end == VM_END_STOP || end == VM_END_START)
         return ENDING_STOP;
     return end == VM_END_CRASH ? vm->config->on_crash : vm->config->on_exit;
 }
@@ -280,7 +278,7 @@ static const char *pause_for(struct vm *vm, enum vm_pause why)
     } while (!asked && !vm_wish(vm, VM_END_NONE, why) && vm_state(vm).phase == VM_RUNS);
     if (asked)
         vm_kick(vm);
-    vm_end_run(vm);
+    vm_end_request(vm);
     return wait_until_left(vm, asked);
 }
 
@@ -330,6 +328,21 @@ const char *vm_resume(struct vm *vm)
     return why;
 }
 
+/* It comes to rest when this CPU has loaded it, which goes on with that when the operator is done. */
+static bool waits_for_us(const struct vm *vm)
+{
+    union vm_state s = vm_state(vm);
+
+    return (s.phase == VM_LOADING || (s.phase == VM_ENDING && !s.running)) && vm->loader == this_cpu();
+}
+
+static const char *why_not_at_rest(const struct vm *vm, uint64_t since)
+{
+    if (waits_for_us(vm))
+        return "is being loaded";
+    return rdtsc() - since > machine.tsc_hz * PAUSE_SECONDS ? "does not come to rest" : NULL;
+}
+
 /* One that is about to end may start again before it comes to rest. */
 const char *vm_hold(struct vm *vm, bool *held)
 {
@@ -337,7 +350,7 @@ const char *vm_hold(struct vm *vm, bool *held)
 
     *held = false;
     while (!at_rest(vm)) {
-        const char *why = rdtsc() - start > machine.tsc_hz * PAUSE_SECONDS ? "does not come to rest" : NULL;
+        const char *why = why_not_at_rest(vm, start);
 
         if (!why && !vm_state(vm).pause)
             why = pause_for(vm, PAUSE_LOOK);
@@ -412,7 +425,7 @@ const char *vm_step(struct vm *vm)
     why = backend.step(vm->vcpus[s.pause == PAUSE_SHOWN ? s.vcpu : 0]);
     vm->rests_since = rdtsc();
     vm_move(vm, BIT(VM_STEPS), with_phase(vm_state(vm), VM_PAUSED));
-    vm_end_run(vm);
+    vm_end_request(vm);
     return why;
 }
 

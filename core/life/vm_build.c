@@ -163,6 +163,7 @@ void vm_destroy_parts(struct vm *vm)
 static bool write_firmware(struct vm *vm, struct image *image)
 {
     for (unsigned i = 0; i < part_count; i++) {
+        load_pause(0);
         if (parts[i].firmware && !parts[i].firmware(vm, image))
             return false;
     }
@@ -204,7 +205,9 @@ bool vm_load(struct vm *vm)
         config_refuse(vm->config->kernel_line, "[vm %s] %s: %s", vm->config->name, vm->config->kernel, why);
         return false;
     }
+    load_pause(0);
     reset_parts(vm, &start);
+    load_pause(0);
     vm->fresh = true;
     return true;
 }

@@ -34,9 +34,10 @@ static const char *words(const struct trace_event *e, char details[DETAILS])
     static const char *const vm_ends[] = {[VM_END_OFF] = "off",
                                           [VM_END_RESET] = "reset",
                                           [VM_END_CRASH] = "crash",
-                                          [VM_END_STOP] = "stopped from outside"};
+                                          [VM_END_STOP] = "stopped from outside",
+                                          [VM_END_START] = "started from outside"};
 
-    _Static_assert(ARRAY_SIZE(ends) == RUN_YIELDED + 1 && ARRAY_SIZE(vm_ends) == VM_END_STOP + 1,
+    _Static_assert(ARRAY_SIZE(ends) == RUN_YIELDED + 1 && ARRAY_SIZE(vm_ends) == VM_END_START + 1,
                    "each has its words");
     details[0] = 0;
     switch (e->kind) {

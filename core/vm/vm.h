@@ -52,7 +52,8 @@ enum vm_end {
     VM_END_OFF,
     VM_END_RESET,
     VM_END_CRASH,
-    VM_END_STOP, /* the operator wants it to be off, whatever on-exit says */
+    VM_END_STOP,  /* the operator wants it to be off, whatever on-exit says */
+    VM_END_START, /* it is off, and the operator wants it to be loaded and to start */
 };
 
 /* The phases of a VM's life; which code moves it is listed in sched/vm_run.h. */
@@ -202,8 +203,9 @@ struct vm {
     uint64_t tsc_offset;     /* with this each vCPU starts */
     uint64_t tsc_multiplier; /* 0: no scaling */
     union vm_state state;
-    bool fresh;           /* loaded, and not started since */
-    struct vm *next_load; /* it has ended, too, while its CPU was about another one (sched/lend.c) */
+    bool fresh;               /* loaded, and not started since */
+    const struct cpu *loader; /* that does, or shall do, what follows its end */
+    struct vm *next_load;     /* it has ended, too, while its CPU was about another one (sched/lend.c) */
     bool traced;          /* as the configuration or the monitor wants it; changed while none of them runs */
     uint64_t budget_told; /* TSC of the last line about it */
     uint64_t rests_since; /* TSC at which it was paused, or stopped */

@@ -92,6 +92,28 @@ void sched_start(struct vm *of UNUSED)
     starts++;
 }
 
+static bool comes_late;  /* vCPU 0 does not come at once when it is called */
+static struct vm *calls; /* it has not come yet */
+
+static void vcpu_0_comes(void)
+{
+    struct vm *of = calls;
+
+    calls = NULL;
+    assert_non_null(of);
+    assert_true(vm_calls(of->vcpus[0]));
+    assert_false(vm_calls(of->vcpus[1]));
+    assert_false(vm_begin_run(of));
+    vm_end_run(of);
+}
+
+void sched_call(struct vm *of)
+{
+    calls = of;
+    if (!comes_late)
+        vcpu_0_comes();
+}
+
 bool sched_begin_load(struct vm *of UNUSED)
 {
     return true;
@@ -223,7 +245,8 @@ static int set_up(void **state)
     memset(noted, 0, sizeof(noted));
     shifted = 0;
     ends_while_leaving = step_does = 0;
-    stuck = power_off_asked = false;
+    stuck = power_off_asked = comes_late = false;
+    calls = NULL;
     while_loading = NULL;
     for (unsigned n = 0; n < 2; n++) {
         worlds[n].config = &configs[n];

@@ -588,6 +588,89 @@ static void look_gives_up(void **state)
     assert_int_equal(vm_state(vm).phase, VM_RUNS);
 }
 
+/* --- the operator's requests load nothing: vCPU 0 does, where it comes --- */
+
+static void request_only_asks(void **state)
+{
+    bool held;
+
+    (void)state;
+    assert_null(vm_start(vm));
+    comes_late = true;
+    assert_null(vm_pause(vm));
+    assert_null(vm_reset(vm));
+    assert_int_equal(loads, 0);
+    assert_int_equal(vm_state(vm).phase, VM_ENDING);
+    assert_string_equal(vm_situation(vm), "ending");
+    assert_non_null(vm_reset(vm));
+    vm->loader = &boot_cpu; /* it would wait for itself */
+    assert_string_equal(vm_hold(vm, &held), "is being loaded");
+    assert_int_equal(vm_state(vm).pause, PAUSE_USER);
+    vcpu_0_comes();
+    assert_int_equal(loads, 1);
+    assert_int_equal(vm_state(vm).phase, VM_PAUSED); /* as it was */
+    assert_null(vm_resume(vm));
+}
+
+static void start_only_asks(void **state)
+{
+    (void)state;
+    assert_null(vm_start(vm));
+    assert_null(vm_stop(vm)); /* nothing is loaded: done at once */
+    assert_int_equal(vm_state(vm).phase, VM_STOPPED);
+    configs[0].max_restarts = 1;
+    configs[0].on_exit = ENDING_POWEROFF;
+    vm->resets = 5; /* the guest's own restarts are limited, the operator's are not */
+    comes_late = true;
+    assert_null(vm_start(vm));
+    assert_int_equal(loads, 0);
+    assert_non_null(vm_start(vm));
+    assert_non_null(vm_destroy(vm));
+    assert_false(vm_all_ended());
+    vcpu_0_comes();
+    assert_int_equal(loads, 1);
+    assert_int_equal(vm->resets, 6);
+    assert_int_equal(vm_state(vm).phase, VM_RUNS);
+}
+
+/* What the operator says before vCPU 0 has come holds, and it does not come in vain. */
+static void wishes_before_it_is_loaded(void **state)
+{
+    (void)state;
+    assert_null(vm_start(vm));
+    assert_null(vm_stop(vm));
+    comes_late = true;
+    assert_null(vm_start(vm));
+    assert_null(vm_stop(vm));
+    assert_int_equal(vm_state(vm).phase, VM_STOPPED);
+    assert_int_equal(loads, 0);
+    assert_null(vm_start(vm));
+    assert_null(vm_pause(vm));
+    assert_int_equal(vm_state(vm).phase, VM_ENDING);
+    vcpu_0_comes();
+    assert_int_equal(vm_state(vm).phase, VM_PAUSED);
+    assert_int_equal(loads, 1);
+}
+
+/* vCPU 0 came while a requester counted as running, and went away again: it is called once more. */
+static void called_again_behind_a_request(void **state)
+{
+    (void)state;
+    assert_null(vm_start(vm));
+    assert_null(vm_stop(vm));
+    comes_late = true;
+    assert_null(vm_start(vm));
+    vm_begin_request(vm);
+    assert_false(vm_calls(vm->vcpus[0]));
+    assert_false(vm_begin_run(vm));
+    vm_end_run(vm);
+    assert_int_equal(vm_state(vm).phase, VM_ENDING);
+    calls = NULL;
+    vm_end_request(vm);
+    vcpu_0_comes();
+    assert_int_equal(vm_state(vm).phase, VM_RUNS);
+}
+
 /* Of ends without end the log tells the first, and then few, however fast they come. */
 static void few_are_told(void **state)
 {
@@ -638,6 +721,10 @@ int main(void)
         cmocka_unit_test_setup(stop_is_timed, set_up),
         cmocka_unit_test_setup(pause_wins, set_up),
         cmocka_unit_test_setup(look_gives_up, set_up),
+        cmocka_unit_test_setup(request_only_asks, set_up),
+        cmocka_unit_test_setup(start_only_asks, set_up),
+        cmocka_unit_test_setup(wishes_before_it_is_loaded, set_up),
+        cmocka_unit_test_setup(called_again_behind_a_request, set_up),
         cmocka_unit_test_setup(few_are_told, set_up),
         cmocka_unit_test_setup(agrees_with_the_model, set_up),
         cmocka_unit_test_setup(power_off_outlasts_another_end, set_up),
