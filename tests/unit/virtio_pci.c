@@ -251,7 +251,7 @@ static void doorbell_of_ports(void **state UNUSED)
     for (unsigned size = 1; size <= 4; size *= 2) {
         for (unsigned at = 0; at + size <= 4; at += size) {
             out(DOOR_IO + at, size, 0);
-            kicks(at == 0 && size == 2 ? 0 : VIRTIO_MAX_QUEUES);
+            kicks(at == 0 && size == 2 ? 0 : UINT32_MAX);
         }
     }
 }
@@ -261,7 +261,7 @@ static void doorbell_of_memory(void **state UNUSED)
     for (unsigned size = 1; size <= 8; size *= 2) {
         for (unsigned at = 0; at < 64; at += size) {
             store(BASE + 0x3000 + at, size, UINT64_MAX); /* the place says which queue */
-            kicks(at % 4 == 0 && size == 2 ? at / 4 : VIRTIO_MAX_QUEUES);
+            kicks(at % 4 == 0 && size == 2 ? at / 4 : UINT32_MAX);
         }
     }
     store(BASE + 0x3ffc, 2, 0);
