@@ -48,15 +48,15 @@ static const struct elf_class *check_elf_header(const uint8_t *d, size_t size, c
     return load_le(d + 16, 2) == TYPE_EXEC ? class : NULL;
 }
 
-/* The program header table: NULL unless it lies within the file. */
-static const uint8_t *program_headers(const uint8_t *d, size_t size, const struct elf_class *class)
+/* A program header: NULL unless it lies within the file. */
+static const uint8_t *program_header(const uint8_t *d, size_t size, const struct elf_class *class, unsigned i)
 {
-    uint64_t at = load_le(d + class->phoff, class->word);
-    uint64_t total = load_le(d + class->phnum, 2) * load_le(d + class->phentsize, 2);
+    uint64_t at = load_le(d + class->phoff, class->word), step = load_le(d + class->phentsize, 2);
 
-    if (load_le(d + class->phentsize, 2) < class->program_size || at > size || total > size - at)
+    if (step < class->program_size || at > size || i * step > size - at)
         return NULL;
-    return d + at;
+    at += i * step;
+    return at <= size - class->program_size ? d + at : NULL;
 }
 
 static struct program read_program(const uint8_t *h, const struct elf_class *class)
@@ -109,18 +109,22 @@ bool elf_parse(const void *data, size_t size, struct elf_image *out, const char 
 {
     const uint8_t *d = data;
     const struct elf_class *class = check_elf_header(d, size, why);
-    const uint8_t *headers = class != NULL ? program_headers(d, size, class) : NULL;
     bool is_virtual = false;
 
     memset(out, 0, sizeof(*out));
     out->entry = UINT64_MAX;
     if (class == NULL)
         return false;
-    *why = headers == NULL ? "the ELF program headers lie outside the file" : NULL;
+    *why = NULL;
     for (unsigned i = 0; *why == NULL && i < load_le(d + class->phnum, 2); i++) {
-        const uint8_t *h = headers + i * load_le(d + class->phentsize, 2);
-        struct program p = read_program(h, class);
+        const uint8_t *h = program_header(d, size, class, i);
+        struct program p;
 
+        if (h == NULL) {
+            *why = "the ELF program headers lie outside the file";
+            break;
+        }
+        p = read_program(h, class);
         if (load_le(h, 4) != PT_LOAD || p.segment.size == 0)
             continue;
         find_entry(out, &p, load_le(d + class->entry, class->word), &is_virtual);

@@ -125,13 +125,21 @@ static bool in_pba(const struct pci_function *f, unsigned offset)
     return f->msix.count && offset - f->msix.pba < sizeof(f->msix.pending);
 }
 
-static const uint8_t *bytes_at(const struct pci_function *f, unsigned offset)
+/* At a multiple of four. */
+static uint32_t read_word(const struct pci_function *f, unsigned offset)
 {
-    unsigned at = offset - f->msix.table;
+    unsigned at = offset - f->msix.table, i = at / ENTRY_SIZE;
+    const struct pci_msix_entry *e;
 
-    if (!in_table(f, offset))
-        return (const uint8_t *)&f->msix.pending + (offset - f->msix.pba);
-    return (const uint8_t *)&f->msix.entries[at / ENTRY_SIZE] + at % ENTRY_SIZE;
+    if (i >= f->msix.count)
+        return (uint32_t)(f->msix.pending >> 8 * ((offset - f->msix.pba) & 4));
+    e = &f->msix.entries[i];
+    switch (at % ENTRY_SIZE / 4) {
+    case 0: return e->address;
+    case 1: return e->address_high;
+    case 2: return e->data;
+    default: return e->control;
+    }
 }
 
 bool pci_msix_read(struct pci_function *f, unsigned offset, unsigned size, uint64_t *value)
@@ -142,7 +150,9 @@ bool pci_msix_read(struct pci_function *f, unsigned offset, unsigned size, uint6
     if (!is_aligned(offset, size))
         return true;
     spin_lock(&f->msix.lock);
-    *value = load_le(bytes_at(f, offset), size);
+    *value = read_word(f, offset);
+    if (size == 8)
+        *value |= (uint64_t)read_word(f, offset + 4) << 32;
     spin_unlock(&f->msix.lock);
     return true;
 }

@@ -11,6 +11,9 @@ from pathlib import Path
 
 from .common import ToolError
 
+# That an emulator is given without being asked.
+MOST_CPUS = 8
+
 FILE_KEYS = {"vm": ("kernel", "initrd", "module", "disk"), "host": ("release", "release-initrd", "release-module")}
 
 
@@ -78,3 +81,37 @@ def read(path, settings=()):
     for name, line in file_names(data.decode("utf-8", errors="replace")):
         references.setdefault(name, FileReference(name, line, path.parent / name))
     return data, list(references.values())
+
+
+SIZE = {"K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "": 1}
+
+
+def settings_of(text):
+    """(section, its settings) of each section, in order; of a key that is given several times the last one."""
+    sections = []
+    for raw in text.splitlines():
+        line = strip_comment(raw)
+        if section := re.fullmatch(r"\[\s*(\S+)[^\]]*\]", line):
+            sections.append((section.group(1), {}))
+        elif sections and "=" in line:
+            key, _, value = (part.strip() for part in line.partition("="))
+            sections[-1][1][key] = value
+    return sections
+
+
+def machine_for(text):
+    """CPUs and bytes of memory of a machine on which the configuration has what it asks for; no less than two, and 1 GiB."""
+    cpus = shared = memory = 0
+    highest = -1
+    for kind, settings in settings_of(text):
+        named = [int(number) for number in re.findall(r"\d+", settings.get("cpus", ""))]
+        highest = max([highest, *named])
+        if kind == "vm" and settings.get("sched") == "shared":
+            shared = 1
+        elif kind == "vm" and settings.get("vcpus", "1").isdigit():
+            cpus += int(settings.get("vcpus", "1"))
+        elif kind == "net":
+            cpus += len(named)
+        if kind == "vm" and (size := re.fullmatch(r"(\d+)([KMG]?)", settings.get("memory", ""), re.IGNORECASE)):
+            memory += int(size.group(1)) * SIZE[size.group(2).upper()]
+    return min(max(2, cpus + shared, highest + 1), MOST_CPUS), max(1 << 30, memory + (512 << 20))

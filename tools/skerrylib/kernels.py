@@ -13,6 +13,9 @@ from . import aptbox
 from .common import ToolError, cache_dir, locked
 
 META_PACKAGE = "linux-image-cloud-amd64"
+# Drivers of the devices in docs/devices.md, in the order in which a guest loads them.
+VIRTIO = ("virtio", "virtio_ring", "virtio_pci_legacy_dev", "virtio_pci_modern_dev", "virtio_pci", "virtio_blk", "virtio-rng",
+          "virtio_console")
 
 
 def _module_data(tree, suite, name):

@@ -28,14 +28,15 @@ def make(example, target):
     return make_with("nftables", FILES, example / "init", target)
 
 
-def make_with(name, files, init, target):
-    """Fill TARGET with kernel and initramfs.cpio.gz of INIT; FILES of packages are kept in the cache as NAME."""
-    kernel = kernels.with_modules("network", SUITE, MODULES)
+def make_with(name, files, init, target, modules=MODULES):
+    """Fill TARGET with kernel and initramfs.cpio.gz of INIT; FILES of packages are kept in the cache as NAME, the
+    kernel with its MODULES, too, if they are others than all have."""
+    kernel = kernels.with_modules("network" if modules is MODULES else f"{name}-modules", SUITE, modules)
     target.mkdir(parents=True, exist_ok=True)
     shutil.copyfile(kernel / "vmlinuz", target / "vmlinuz")
-    (target / "modules").write_text("".join(f"{module}\n" for module in MODULES), encoding="ascii")
+    (target / "modules").write_text("".join(f"{module}\n" for module in modules), encoding="ascii")
     subprocess.run(["gcc", "-std=gnu11", "-O2", "-static", "-s", "-Wall", "-Wextra", "-Werror", "-o",
                     str(target / "traffic"), str(COMMON / "traffic.c")], check=True)
-    further = [(kernel / f"{module}.ko", f"{module}.ko") for module in MODULES]
+    further = [(kernel / f"{module}.ko", f"{module}.ko") for module in modules]
     further += [(target / "modules", "modules"), (target / "traffic", "bin/traffic"), (COMMON / "common.sh", "common.sh")]
     return debguest.make(name, SUITE, files, init, further, target)

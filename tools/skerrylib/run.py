@@ -12,7 +12,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from . import bochs, console, image, qemu, verdict, vmhost
+from . import bochs, config, console, image, qemu, verdict, vmhost
 from .common import BUILD, ToolError, locked
 from .emulator import Emulator
 
@@ -179,9 +179,20 @@ def boot(options, host, folder):
             emulator.stop()
 
 
+def size_machine(options):
+    """What was not said about the machine is as the configuration needs it."""
+    text = ""
+    if not options.source.endswith(".iso"):
+        text = config.read(options.source, options.settings)[0].decode("utf-8", errors="replace")
+    cpus, memory = config.machine_for(text)
+    options.smp = options.smp or cpus
+    options.memory = options.memory or f"{-(-memory // (1 << 20))}M"
+    mebibytes(options.memory)
+
+
 def run(options):
     """The `run` command; returns its exit status."""
-    mebibytes(options.memory)
+    size_machine(options)
     host = pick_host(options.host)
     if options.dry_run:
         medium = options.source if options.source.endswith(".iso") else "image.iso"
