@@ -658,7 +658,7 @@ bool sched_create_vcpu(struct vcpu *v, const struct placement *p)
 
 /* One that runs, as its end brought us here, goes on by itself; one that waits may have done so for an event
  * that came while its VM was paused. */
-static void start_vcpu(struct vcpu *v)
+static void bring_vcpu(struct vcpu *v)
 {
     struct sched_vcpu *s = v->sched;
     struct run_queue *q;
@@ -678,12 +678,12 @@ static void start_vcpu(struct vcpu *v)
 void sched_start(struct vm *vm)
 {
     for (unsigned i = 0; i < vm->vcpu_count; i++)
-        start_vcpu(vm->vcpus[i]);
+        bring_vcpu(vm->vcpus[i]);
 }
 
 void sched_call(struct vm *vm)
 {
-    start_vcpu(vm->vcpus[0]);
+    bring_vcpu(vm->vcpus[0]);
 }
 
 bool sched_holds(const struct vm *vm)

@@ -87,12 +87,16 @@ static bool allocate_ram(struct vm *vm)
     return true;
 }
 
-static void scrub_ram(struct vm *vm)
+/* False: the operator wants it to be off meanwhile, and does not wait until all is zeroed. */
+static bool scrub_ram(struct vm *vm)
 {
     for (uint64_t done = 0; done < vm->memory; done += PAGE_SIZE) {
         memory_zero((uint8_t *)phys_to_virt(vm->ram[done / PAGE_2M]) + done % PAGE_2M, 1);
         load_pause(done);
+        if (vm_state(vm).phase == VM_LOADING && vm_state(vm).end == VM_END_STOP)
+            return false;
     }
+    return true;
 }
 
 /* --- its parts --- */
@@ -198,9 +202,8 @@ bool vm_load(struct vm *vm)
     struct image image;
     const char *why = "no room for ACPI tables";
 
-    if (!image_find(vm->config, &image))
+    if (!image_find(vm->config, &image) || !scrub_ram(vm))
         return false;
-    scrub_ram(vm);
     if (!write_firmware(vm, &image) || !image_load(vm, &image, &start, &why)) {
         config_refuse(vm->config->kernel_line, "[vm %s] %s: %s", vm->config->name, vm->config->kernel, why);
         return false;
