@@ -162,6 +162,7 @@ static void not_now(void **state UNUSED)
     ring.works = false;
     assert_false(peeks());
     ring.works = true;
+    put_desc(DESC_AT, QUEUE, 0x10100, 64, 0, 0); /* behind the table */
     if (split)
         put_desc(DESC_AT, 0, 0x10000, 12, F_NEXT, QUEUE);
     else
