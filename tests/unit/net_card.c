@@ -377,8 +377,30 @@ static void short_way_refuses(void **state UNUSED)
     offer(0, TX, (const struct piece[]){{FRAME_AT, 12, 0}, {FRAME_AT + 12, 13, 0}}, 2);
     virtio_kick(dev(0), TX);
     assert_int_equal(drops(0, NET_DROP_SHORT), 1);
+    send(0, NET_MAX_FRAME + 1);
+    assert_int_equal(drops(0, NET_DROP_TOO_BIG), 1);
+    assert_int_equal(ports[1].received[0].drops[NET_DROP_TOO_BIG], 0); /* it never came so far */
     assert_int_equal(get16(1, USED(RX) + 2), 0);
-    assert_int_equal(get16(0, USED(TX) + 2), 3);
+    assert_int_equal(get16(0, USED(TX) + 2), 4);
+}
+
+/* What is read and what is written is counted: a turn ends behind 256 KiB of them. */
+static void bounded_turn(void **state UNUSED)
+{
+    const uint32_t n = 9000, most = 256 * 1024 / (2 * n) + 1;
+
+    assert_true(start(0, 0) && start(1, 0));
+    make_plain(0, n);
+    for (unsigned i = 0; i < SIZE; i++) {
+        offer(1, RX, &(struct piece){BUFFER_AT, NET_HEADER_SIZE + n, WRITE}, 1);
+        offer(0, TX, &(struct piece){FRAME_AT, NET_HEADER_SIZE + n, 0}, 1);
+    }
+    virtio_kick(dev(0), TX);
+    assert_in_range(get16(0, USED(TX) + 2), most - 2, most);
+    assert_int_equal(get16(1, USED(RX) + 2), get16(0, USED(TX) + 2));
+    for (unsigned i = 0; i < SIZE / (most - 2); i++)
+        virtio_work(dev(0));
+    assert_int_equal(get16(0, USED(TX) + 2), SIZE);
 }
 
 /* Cut anywhere: the header over several descriptors, too. */
@@ -694,6 +716,7 @@ int main(void)
         ROW(merged),           ROW(too_small),      ROW(wrong_ways),     ROW(short_frames),
         ROW(resets),           ROW(closed_memory),  ROW(control_filter), ROW(control_refused),
         ROW(control_settings), ROW(control_broken), ROW(shapes),         ROW(short_way_refuses),
+        ROW(bounded_turn),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -154,6 +154,10 @@ static void not_now(void **state UNUSED)
     offer(&table, 1);
     assert_false(peeks());
     set_up_ring();
+    offer(two, 1);
+    ring.taken = QUEUE;
+    assert_false(peeks());
+    set_up_ring();
     offer(two, 2);
     ring.taken = QUEUE - (split ? 0 : 1); /* there cannot be so many */
     assert_false(peeks());
