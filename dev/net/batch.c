@@ -327,6 +327,23 @@ void net_transmit(struct net_batch *b, struct ring *r, struct ring_chain *c)
         count_refused(b, drop);
 }
 
+bool net_transmit_short(struct net_batch *b, struct ring *r)
+{
+    struct ring_pieces p;
+    struct ring_chain c;
+    struct net_frame f;
+
+    if (!ring_peek_pieces(r, &p))
+        return false;
+    c.segments = p.at;
+    if (!net_frame_take_pieces(&f, r, &c, p.count))
+        return false;
+    net_send(b, &f);
+    b->work += f.size;
+    ring_give_pieces(r, &p);
+    return true;
+}
+
 /* --- turns --- */
 
 void net_begin(struct net_batch *b, struct net_port *from, unsigned queue, uint64_t features, uint64_t now)

@@ -54,22 +54,23 @@ static bool is_control(const struct virtio_device *d, unsigned queue)
     return queue == (d->features & NET_F_MQ ? d->queue_count - 1 : 2);
 }
 
-static bool is_transmit(const struct virtio_device *d, unsigned queue)
+/* The control queue's number is even, however many pairs there are. */
+static bool is_transmit(unsigned queue)
 {
-    return (queue & 1) && !is_control(d, queue);
+    return queue & 1;
 }
 
 /* What lies in a receive queue waits for a sender. */
 static bool card_has_work(struct virtio_device *d, unsigned queue)
 {
-    return is_transmit(d, queue) || is_control(d, queue);
+    return is_transmit(queue) || is_control(d, queue);
 }
 
 static void begin_sending(struct virtio_device *d, unsigned queue)
 {
     struct net_card *card = card_behind(d);
 
-    if (is_transmit(d, queue))
+    if (is_transmit(queue))
         net_begin(&card->batches[queue / 2], card->id.port, queue / 2, d->features, rdtsc());
 }
 
@@ -77,7 +78,7 @@ static void end_sending(struct virtio_device *d, unsigned queue)
 {
     struct net_card *card = card_behind(d);
 
-    if (!is_transmit(d, queue))
+    if (!is_transmit(queue))
         return;
     net_end(&card->batches[queue / 2]);
     if (unlikely(card->id.port->poller))
@@ -90,7 +91,7 @@ static void send_or_obey(struct virtio_device *d, unsigned queue, struct ring *r
     struct net_batch *b = &card->batches[queue / 2];
     uint64_t before;
 
-    if (!is_transmit(d, queue)) {
+    if (!is_transmit(queue)) {
         control_serve(card, r, c);
         return;
     }
@@ -101,6 +102,21 @@ static void send_or_obey(struct virtio_device *d, unsigned queue, struct ring *r
     before = b->work;
     net_transmit(b, r, c);
     d->queues[queue].work += b->work - before;
+}
+
+static bool send_short(struct virtio_device *d, unsigned queue, struct ring *r)
+{
+    struct net_batch *b;
+    uint64_t before;
+
+    if (!is_transmit(queue))
+        return false;
+    b = &card_behind(d)->batches[queue / 2];
+    before = b->work;
+    if (!net_transmit_short(b, r))
+        return false;
+    d->queues[queue].work += b->work - before;
+    return true;
 }
 
 /* --- what its driver settles --- */
@@ -189,6 +205,7 @@ static const struct virtio_ops card_ops = {.name = "net",
                                            .end = end_sending,
                                            .ready = card_has_work,
                                            .serve = send_or_obey,
+                                           .serve_short = send_short,
                                            .accepts = features_go_together,
                                            .start = start_card,
                                            .reset = reset_card};

@@ -183,6 +183,16 @@ static inline uint32_t find_tag(const struct net_frame *f)
     return unlikely(tagged) ? be16(f->head + 14) : NET_NO_TAG;
 }
 
+/* What is neither read nor checked by either way. */
+static inline void begin_frame(struct net_frame *f, const struct ring *r, const struct ring_chain *c)
+{
+    f->ring = r;
+    f->chain = c;
+    f->header = (struct net_header){0};
+    f->segments = 1;
+    f->tag = find_tag(f);
+}
+
 enum net_drop net_frame_take(struct net_frame *f, struct ring *r, struct ring_chain *c, uint64_t features)
 {
     uint64_t above = c->readable.left - NET_HEADER_SIZE - NET_LINK_SIZE, words[2];
@@ -193,16 +203,31 @@ enum net_drop net_frame_take(struct net_frame *f, struct ring *r, struct ring_ch
     f->head_size = (uint16_t)MIN(f->size, NET_PLAIN_HEAD);
     if (unlikely(!read_start(f, words, r, c)))
         return NET_DROP_MEMORY;
-    f->ring = r;
-    f->chain = c;
-    f->header = (struct net_header){0};
-    f->segments = 1;
-    f->tag = find_tag(f);
+    begin_frame(f, r, c);
     if (f->size > f->head_size)
         f->rest = c->readable;
     if (likely(!(words[0] & UNDONE)))
         return NET_PASSED;
     return take_undone(f, r, c, words, features);
+}
+
+bool net_frame_take_pieces(struct net_frame *f, const struct ring *r, const struct ring_chain *c,
+                           unsigned pieces)
+{
+    const struct ring_segment *s = &c->segments[pieces - 1];
+    const uint8_t *flat = r->memory->flat, *at = flat + s->at;
+    uint32_t before = pieces == 1 ? NET_HEADER_SIZE : 0, size = s->size - before;
+
+    if ((pieces == 2 && c->segments[0].size != NET_HEADER_SIZE) || s->size < before + NET_LINK_SIZE ||
+        size > NET_MAX_FRAME || (foreign_read32(flat + c->segments[0].at) & UNDONE))
+        return false;
+    f->size = size;
+    f->head_size = (uint16_t)MIN(size, NET_PLAIN_HEAD);
+    memcpy(f->head, at + before, f->head_size);
+    begin_frame(f, r, c);
+    if (size > f->head_size)
+        f->rest = (struct ring_part){pieces - 1, pieces, before + f->head_size, size - f->head_size};
+    return true;
 }
 
 /* --- its flow --- */

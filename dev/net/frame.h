@@ -74,6 +74,13 @@ struct net_frame {
  */
 enum net_drop net_frame_take(struct net_frame *f, struct ring *r, struct ring_chain *c, uint64_t features);
 
+/*
+ * The same by a short way: one piece, or a header and its frame, that needs nothing done to it. c: its
+ * segments are the pieces, for as long as the frame is used. False: it is another, or a bad one.
+ */
+bool net_frame_take_pieces(struct net_frame *f, const struct ring *r, const struct ring_chain *c,
+                           unsigned pieces);
+
 /* The 48 bits of an address, the first byte lowest; of the frame's destination and source. */
 static inline uint64_t net_mac(const uint8_t *at)
 {

@@ -166,6 +166,9 @@ void net_begin(struct net_batch *b, struct net_port *from, unsigned queue, uint6
 
 /* The frame in the readable part of a chain, which is the driver's again afterwards: taken, and sent. */
 void net_transmit(struct net_batch *b, struct ring *r, struct ring_chain *c);
+/* The next chain, if it is a plain frame in one or two pieces: taken, sent and given back. False, with
+ * nothing done: it is another, or there is none. */
+bool net_transmit_short(struct net_batch *b, struct ring *r);
 
 /* A frame that was taken. */
 void net_send(struct net_batch *b, const struct net_frame *f);

@@ -20,19 +20,24 @@ static bool is_available(uint16_t flags, bool wrap)
 }
 
 /* The half with the flags, which the driver writes last, comes first. */
-static bool read_slot(const struct ring *r, struct ring_desc *d, uint16_t *id)
+static bool read_slot_at(const struct ring *r, unsigned slot, bool wrap, struct ring_desc *d, uint16_t *id)
 {
-    const uint8_t *at = slot_at(r, r->next);
+    const uint8_t *at = slot_at(r, slot);
     uint64_t rest = foreign_read64(at + 8);
 
     d->size = (uint32_t)rest;
     d->flags = (uint16_t)(rest >> 48);
     *id = (uint16_t)(rest >> 32);
-    if (!is_available(d->flags, r->next_wrap))
+    if (!is_available(d->flags, wrap))
         return false;
     barrier_loads();
     d->at = foreign_read64(at);
     return true;
+}
+
+static bool read_slot(const struct ring *r, struct ring_desc *d, uint16_t *id)
+{
+    return read_slot_at(r, r->next, r->next_wrap, d, id);
 }
 
 static void go_on(const struct ring *r, uint16_t *slot, bool *wrap, unsigned slots)
@@ -62,6 +67,28 @@ uint8_t *packed_peek_buffer(const struct ring *r, uint32_t n, uint16_t *id)
     struct ring_desc d;
 
     return r->taken < r->layout.size && read_slot(r, &d, id) ? ring_buffer_of(r, &d, n) : NULL;
+}
+
+bool packed_peek_pieces(const struct ring *r, struct ring_pieces *p)
+{
+    uint16_t slot = r->next;
+    bool wrap = r->next_wrap;
+    struct ring_desc d;
+
+    p->count = 0;
+    p->slots = 1;
+    if (r->taken >= r->layout.size || !read_slot(r, &d, &p->id))
+        return false;
+    if (d.flags & DESC_INDIRECT)
+        return ring_peek_table(r, p, &d);
+    if (d.flags & DESC_NEXT) {
+        p->slots = 2;
+        go_on(r, &slot, &wrap, 1);
+        if (r->taken + 2 > r->layout.size || !ring_add_piece(r, p, &d, DESC_NEXT) ||
+            !read_slot_at(r, slot, wrap, &d, &p->id))
+            return false;
+    }
+    return ring_add_piece(r, p, &d, 0);
 }
 
 /* The rest of a chain was there before its first descriptor's flags. */
@@ -121,11 +148,11 @@ void packed_push(struct ring *r, const struct ring_chain *c)
     write_used_slot(r, c->id, c->slots, c->written);
 }
 
-void packed_give_buffer(struct ring *r, uint16_t id, uint32_t n)
+void packed_give(struct ring *r, uint16_t id, uint16_t slots, uint32_t n)
 {
-    r->taken++;
-    go_on(r, &r->next, &r->next_wrap, 1);
-    write_used_slot(r, id, 1, n);
+    r->taken = (uint16_t)(r->taken + slots);
+    go_on(r, &r->next, &r->next_wrap, slots);
+    write_used_slot(r, id, slots, n);
 }
 
 /* Counts the slots that the last publication went on by, back from where it ended. */

@@ -84,19 +84,30 @@ bool ring_begin(struct ring *r)
 
 /* --- chains --- */
 
+static inline void read_words(const uint8_t *at, uint64_t words[2])
+{
+    words[0] = foreign_read64(at);
+    words[1] = foreign_read64(at + 8);
+}
+
+/* The packed format has an id, which means nothing here, and flags. */
+static inline struct ring_desc entry_of(const struct ring *r, const uint64_t words[2])
+{
+    return (struct ring_desc){words[0], (uint32_t)words[1],
+                              (uint16_t)(words[1] >> (r->layout.packed ? 48 : 32)),
+                              (uint16_t)(words[1] >> 48)};
+}
+
 static bool read_entry(struct ring *r, const uint8_t *table, uint64_t at, struct ring_desc *d)
 {
     uint64_t words[2];
 
     if (table) {
-        words[0] = foreign_read64(table);
-        words[1] = foreign_read64(table + 8);
+        read_words(table, words);
     } else if (!r->memory->read(r->memory->context, at, words, sizeof(words))) {
         return ring_break(r, "table outside of RAM");
     }
-    /* The packed format has an id, which means nothing here, and flags. */
-    *d = (struct ring_desc){words[0], (uint32_t)words[1],
-                            (uint16_t)(words[1] >> (r->layout.packed ? 48 : 32)), (uint16_t)(words[1] >> 48)};
+    *d = entry_of(r, words);
     return true;
 }
 
@@ -131,6 +142,25 @@ bool ring_add_table(struct ring *r, struct ring_chain *c, const struct ring_desc
     if (!r->memory->is_ram(r->memory->context, d->at, d->size))
         return ring_break(r, "table outside of RAM");
     return add_entries(r, c, d->at, d->size / DESC_SIZE);
+}
+
+bool ring_peek_table(const struct ring *r, struct ring_pieces *p, const struct ring_desc *d)
+{
+    unsigned more = r->layout.packed ? 0 : DESC_NEXT;
+    const uint8_t *table = r->memory->flat + d->at;
+    struct ring_desc e;
+    uint64_t words[2];
+
+    if (!r->layout.indirect || r->layout.size < 2 || (d->flags & DESC_KIND) != DESC_INDIRECT ||
+        d->size != 2 * DESC_SIZE || !is_flat(r->memory, d->at, d->size))
+        return false;
+    read_words(table, words);
+    e = entry_of(r, words);
+    if (!ring_add_piece(r, p, &e, more) || (more && e.next != 1))
+        return false;
+    read_words(table + DESC_SIZE, words);
+    e = entry_of(r, words);
+    return ring_add_piece(r, p, &e, 0);
 }
 
 /* The writable part stands behind the readable one. More than 32 bits can say is nothing that a device can
@@ -262,9 +292,24 @@ uint8_t *ring_peek_buffer(const struct ring *r, uint32_t n, uint16_t *id)
 void ring_give_buffer(struct ring *r, uint16_t id, uint32_t n)
 {
     if (r->layout.packed)
-        packed_give_buffer(r, id, n);
+        packed_give(r, id, 1, n);
     else
-        split_give_buffer(r, id, n);
+        split_give(r, id, n);
+}
+
+bool ring_peek_pieces(const struct ring *r, struct ring_pieces *p)
+{
+    if (unlikely(!r->works))
+        return false;
+    return r->layout.packed ? packed_peek_pieces(r, p) : split_peek_pieces(r, p);
+}
+
+void ring_give_pieces(struct ring *r, const struct ring_pieces *p)
+{
+    if (r->layout.packed)
+        packed_give(r, p->id, p->slots, 0);
+    else
+        split_give(r, p->id, 0);
 }
 
 void ring_push(struct ring *r, const struct ring_chain *c)

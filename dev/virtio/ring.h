@@ -201,6 +201,21 @@ uint8_t *ring_peek_buffer(const struct ring *r, uint32_t n, uint16_t *id);
 /* It is taken, and given back as by ring_push(), with n bytes written. */
 void ring_give_buffer(struct ring *r, uint16_t id, uint32_t n);
 
+/* A chain that is one or two readable buffers. */
+struct ring_pieces {
+    struct ring_segment at[2];
+    uint16_t count, id, slots;
+};
+
+/*
+ * The short way to read it: where they lie, none of which needs a function, with nothing taken. They may be
+ * of any size, together, too. False: the next chain is another, or there is none, or something is wrong;
+ * ring_pop() tells.
+ */
+bool ring_peek_pieces(const struct ring *r, struct ring_pieces *p);
+/* It is taken, and given back as by ring_push(). */
+void ring_give_pieces(struct ring *r, const struct ring_pieces *p);
+
 /* Gives a chain back. The driver sees all that were, in this order, at the next ring_publish(). */
 void ring_push(struct ring *r, const struct ring_chain *c);
 /* Whether the driver wants an interrupt for it. */

@@ -6,6 +6,7 @@
 #include "dev/virtio/ring.h"
 
 enum { DESC_NEXT = 1, DESC_WRITE = 2, DESC_INDIRECT = 4 };
+enum { DESC_KIND = DESC_NEXT | DESC_WRITE | DESC_INDIRECT };
 
 #define DESC_SIZE 16
 
@@ -90,11 +91,24 @@ static inline bool ring_take_one(const struct ring *r, struct ring_chain *c, con
  */
 static inline uint8_t *ring_buffer_of(const struct ring *r, const struct ring_desc *d, uint32_t n)
 {
-    if ((d->flags & (DESC_NEXT | DESC_INDIRECT | DESC_WRITE)) != DESC_WRITE || d->size < n ||
-        d->size == UINT32_MAX || !is_flat(r->memory, d->at, d->size) || is_closing(r->memory))
+    if ((d->flags & DESC_KIND) != DESC_WRITE || d->size < n || d->size == UINT32_MAX ||
+        !is_flat(r->memory, d->at, d->size) || is_closing(r->memory))
         return NULL;
     return r->memory->flat + d->at;
 }
+
+/* A descriptor with these flags, and no others, is the next piece, if it needs no function. */
+static inline bool ring_add_piece(const struct ring *r, struct ring_pieces *p, const struct ring_desc *d,
+                                  unsigned flags)
+{
+    if ((d->flags & DESC_KIND) != flags || !d->size || !is_flat(r->memory, d->at, d->size))
+        return false;
+    p->at[p->count++] = (struct ring_segment){d->at, d->size};
+    return true;
+}
+
+/* A descriptor that is a table of two pieces. */
+bool ring_peek_table(const struct ring *r, struct ring_pieces *p, const struct ring_desc *d);
 
 bool ring_add_table(struct ring *r, struct ring_chain *c, const struct ring_desc *d);
 
@@ -104,8 +118,10 @@ bool packed_pop_one(struct ring *r, struct ring_chain *c);
 
 uint8_t *split_peek_buffer(const struct ring *r, uint32_t n, uint16_t *id);
 uint8_t *packed_peek_buffer(const struct ring *r, uint32_t n, uint16_t *id);
-void split_give_buffer(struct ring *r, uint16_t id, uint32_t n);
-void packed_give_buffer(struct ring *r, uint16_t id, uint32_t n);
+bool split_peek_pieces(const struct ring *r, struct ring_pieces *p);
+bool packed_peek_pieces(const struct ring *r, struct ring_pieces *p);
+void split_give(struct ring *r, uint16_t id, uint32_t n);
+void packed_give(struct ring *r, uint16_t id, uint16_t slots, uint32_t n);
 
 enum ring_pop split_pop(struct ring *r, struct ring_chain *c);
 bool split_has_more(const struct ring *r);

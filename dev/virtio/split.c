@@ -80,6 +80,24 @@ uint8_t *split_peek_buffer(const struct ring *r, uint32_t n, uint16_t *id)
     return peek_descriptor(r, &d, id) ? ring_buffer_of(r, &d, n) : NULL;
 }
 
+bool split_peek_pieces(const struct ring *r, struct ring_pieces *p)
+{
+    struct ring_desc d;
+
+    p->count = 0;
+    p->slots = 1;
+    if (!peek_descriptor(r, &d, &p->id))
+        return false;
+    if (d.flags & DESC_INDIRECT)
+        return ring_peek_table(r, p, &d);
+    if (d.flags & DESC_NEXT) {
+        if (d.next >= r->layout.size || !ring_add_piece(r, p, &d, DESC_NEXT))
+            return false;
+        read_descriptor(r, d.next, &d);
+    }
+    return ring_add_piece(r, p, &d, 0);
+}
+
 enum ring_pop split_pop(struct ring *r, struct ring_chain *c)
 {
     uint16_t size = r->layout.size;
@@ -118,7 +136,7 @@ void split_push(struct ring *r, const struct ring_chain *c)
     write_used(r, c->id, c->written);
 }
 
-void split_give_buffer(struct ring *r, uint16_t id, uint32_t n)
+void split_give(struct ring *r, uint16_t id, uint32_t n)
 {
     r->next++;
     r->taken++;

@@ -55,17 +55,30 @@ static inline bool has_work(struct virtio_device *d, const struct virtio_queue *
     return !d->ops->ready || d->ops->ready(d, q->index);
 }
 
+static inline bool serve_by_short_way(struct virtio_device *d, struct virtio_queue *q)
+{
+    return d->ops->serve_short && d->ops->serve_short(d, q->index, &q->ring);
+}
+
+/* False: there is none. */
+static bool serve_by_long_way(struct virtio_device *d, struct virtio_queue *q)
+{
+    if (!ring_has_more(&q->ring) || !has_work(d, q) || ring_pop(&q->ring, &q->chain) != RING_CHAIN)
+        return false;
+    q->work += q->chain.readable.left;
+    d->ops->serve(d, q->index, &q->ring, &q->chain);
+    q->work += q->chain.written;
+    ring_push(&q->ring, &q->chain);
+    return true;
+}
+
 /* What is there, up to a bound. True: that was all. */
 static bool serve_chains(struct virtio_device *d, struct virtio_queue *q)
 {
     q->work = 0;
     for (unsigned n = 0; n < MOST_CHAINS && q->work < MOST_BYTES; n++) {
-        if (!ring_has_more(&q->ring) || !has_work(d, q) || ring_pop(&q->ring, &q->chain) != RING_CHAIN)
+        if (!serve_by_short_way(d, q) && !serve_by_long_way(d, q))
             return true;
-        q->work += q->chain.readable.left;
-        d->ops->serve(d, q->index, &q->ring, &q->chain);
-        q->work += q->chain.written;
-        ring_push(&q->ring, &q->chain);
         q->chains++;
     }
     return false;

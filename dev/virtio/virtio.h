@@ -69,6 +69,9 @@ struct virtio_ops {
     bool (*ready)(struct virtio_device *d, unsigned queue);
     /* One chain, which is the driver's again when it returns. */
     void (*serve)(struct virtio_device *d, unsigned queue, struct ring *r, struct ring_chain *c);
+    /* One chain by a shorter way, given back, too; NULL: there is none. False, with nothing done: the next
+     * chain, if any, is not for it. */
+    bool (*serve_short)(struct virtio_device *d, unsigned queue, struct ring *r);
     /* Whether features that it offers go together; NULL: all do. */
     bool (*accepts)(uint64_t features);
     /* A byte of the configuration that the driver writes; NULL: it may write none. */

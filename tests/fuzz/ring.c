@@ -76,6 +76,19 @@ static void write_buffer(uint32_t n)
     MUST(ring.taken <= size && ring.fresh <= ring.taken);
 }
 
+static void read_pieces(void)
+{
+    struct ring_pieces p;
+
+    if (!ring_peek_pieces(&ring, &p))
+        return;
+    MUST(!ring.fault && p.count && p.count <= 2);
+    for (unsigned i = 0; i < p.count; i++)
+        MUST(p.at[i].size && p.at[i].at + p.at[i].size <= fake_ring_memory.flat_size);
+    ring_give_pieces(&ring, &p);
+    MUST(ring.taken <= size && ring.fresh <= ring.taken);
+}
+
 /* The driver turns a byte while the device is between two calls. */
 static void one_step(uint8_t step, unsigned i)
 {
@@ -89,7 +102,12 @@ static void one_step(uint8_t step, unsigned i)
         else
             take_chain(step >> 3);
         break;
-    case 2: ring_publish(&ring); break;
+    case 2:
+        if (step & 4)
+            read_pieces();
+        else
+            ring_publish(&ring);
+        break;
     default:
         if (step & 4)
             ram(DESC_AT)[(step >> 3) * 67u * (i + 1) % RING_BYTES] ^= (uint8_t)i;

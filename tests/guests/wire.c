@@ -19,7 +19,7 @@
 
 const char guest_name[] = "wire";
 
-enum { HELLO, DATA, BULK, ASK, ANSWER, BYE }; /* bulk is measured, and has no order */
+enum { HELLO, DATA, BULK, ASK, ANSWER, BYE, NOISE }; /* bulk is measured, and has no order */
 
 struct frame {
     uint8_t to[6], from[6];
@@ -290,6 +290,22 @@ static void test_polled(void)
     measure_polled("polled_64_of_16", 64);
 }
 
+#define ADDRESSES 4096u
+
+/* The switch learns so many, as far as it lets one port have them. */
+static void send_from_many(void)
+{
+    for (unsigned i = 0; i < ADDRESSES; i++) {
+        make_frame(&out[0], NOISE, i, LEAST);
+        out[0].from[3] = 1;
+        out[0].from[4] = (uint8_t)(i >> 8);
+        out[0].from[5] = (uint8_t)i;
+        net_offer(&card, NULL, &out[0], LEAST);
+        net_kick(&card);
+        wait_sent();
+    }
+}
+
 static void test_costs(void)
 {
     wait_for_wire();
@@ -303,6 +319,8 @@ void guest_main(const struct boot_info *info)
 {
     bool sends = boot_word(info, "send");
 
+    if (boot_word(info, "absent")) /* its cards are ports still */
+        return;
     apic_enable();
     check(net_open(&card, SLOT, NET_STATUS), "a network card");
     if (boot_word(info, "self")) {
@@ -321,6 +339,8 @@ void guest_main(const struct boot_info *info)
         return;
     }
     check(meet(), "somebody is at the other end");
+    if (boot_word(info, "many"))
+        send_from_many();
     if (!boot_word(info, "bench"))
         test_frames();
     if (boot_word(info, "poll"))

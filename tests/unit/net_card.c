@@ -15,12 +15,13 @@
 #define BUFFERS   16u
 #define BUFFER_AT 0x8000u
 #define FRAME_AT  0x18000u
+#define TABLE_AT  0x1e000u
 #define DESC(q)   (0x2000u * (q))
 #define AVAIL(q)  (DESC(q) + 0x800u)
 #define USED(q)   (DESC(q) + 0xc00u)
 
 enum { RX, TX, CONTROL };
-enum { NEXT = 1, WRITE = 2 };
+enum { NEXT = 1, WRITE = 2, INDIRECT = 4 };
 
 static struct side {
     struct fake_ram ram;
@@ -322,6 +323,84 @@ static void plain_frames(void **state UNUSED)
     assert_true(came_back(0, TX, &id, &size)); /* there is no buffer */
     assert_false(came_back(1, RX, &id, &size));
     assert_int_equal(drops(0, NET_DROP_NO_BUFFER), 1);
+}
+
+/* Header and frame as drivers lay them out, and a little beside: all by one way or the other. */
+static void shapes(void **state UNUSED)
+{
+    static const uint32_t sizes[] = {14, 60, 64, 65, 1514};
+    static const unsigned tables[] = {0, 0, 0, 1}, heads[] = {12, 11, 13, 12};
+    unsigned id;
+    uint32_t size;
+
+    assert_true(start(0, VIRTIO_F_INDIRECT) && start(1, 0));
+    for (unsigned i = 0; i < ARRAY_SIZE(sizes) * ARRAY_SIZE(heads); i++) {
+        uint32_t n = sizes[i / 4], head = heads[i % 4];
+        const struct piece two[] = {{FRAME_AT, head, 0}, {FRAME_AT + head, NET_HEADER_SIZE + n - head, 0}};
+
+        give_buffers(1, 1, 2000);
+        make_plain(0, n);
+        memset(&sides[1].ram.bytes[BUFFER_AT], 0xee, 2000);
+        for (unsigned k = 0; k < 2; k++) {
+            put(0, TABLE_AT + 16 * k, two[k].at, 8);
+            put(0, TABLE_AT + 16 * k + 8, two[k].size, 4);
+            put(0, TABLE_AT + 16 * k + 12, k ? 0 : NEXT | 1 << 16, 4);
+        }
+        if (tables[i % 4])
+            offer(0, TX, &(struct piece){TABLE_AT, 32, INDIRECT}, 1);
+        else
+            offer(0, TX, two, 2);
+        virtio_kick(dev(0), TX);
+        assert_true(came_back(0, TX, &id, &size) && size == 0);
+        assert_true(came_back(1, RX, &id, &size));
+        assert_int_equal(size, NET_HEADER_SIZE + n);
+        came_as_sent(1, BUFFER_AT, n);
+    }
+    assert_int_equal(dev(0)->queues[TX].chains, ARRAY_SIZE(sizes) * ARRAY_SIZE(heads));
+}
+
+/* What needs more than a copy is not for the short way, nor what is no frame. */
+static void short_way_refuses(void **state UNUSED)
+{
+    uint8_t *header = &sides[0].ram.bytes[FRAME_AT];
+
+    assert_true(start(0, 0) && start(1, 0));
+    give_buffers(1, 8, 1000);
+    make_plain(0, 100);
+    header[0] = NET_NEEDS_CSUM; /* which it has not negotiated */
+    send(0, 100);
+    header[0] = 0;
+    header[1] = NET_GSO_TCP4;
+    send(0, 100);
+    assert_int_equal(drops(0, NET_DROP_BAD_HEADER), 2);
+    header[1] = 0;
+    offer(0, TX, (const struct piece[]){{FRAME_AT, 12, 0}, {FRAME_AT + 12, 13, 0}}, 2);
+    virtio_kick(dev(0), TX);
+    assert_int_equal(drops(0, NET_DROP_SHORT), 1);
+    send(0, NET_MAX_FRAME + 1);
+    assert_int_equal(drops(0, NET_DROP_TOO_BIG), 1);
+    assert_int_equal(ports[1].received[0].drops[NET_DROP_TOO_BIG], 0); /* it never came so far */
+    assert_int_equal(get16(1, USED(RX) + 2), 0);
+    assert_int_equal(get16(0, USED(TX) + 2), 4);
+}
+
+/* What is read and what is written is counted: a turn ends behind 256 KiB of them. */
+static void bounded_turn(void **state UNUSED)
+{
+    const uint32_t n = 9000, most = 256 * 1024 / (2 * n) + 1;
+
+    assert_true(start(0, 0) && start(1, 0));
+    make_plain(0, n);
+    for (unsigned i = 0; i < SIZE; i++) {
+        offer(1, RX, &(struct piece){BUFFER_AT, NET_HEADER_SIZE + n, WRITE}, 1);
+        offer(0, TX, &(struct piece){FRAME_AT, NET_HEADER_SIZE + n, 0}, 1);
+    }
+    virtio_kick(dev(0), TX);
+    assert_in_range(get16(0, USED(TX) + 2), most - 2, most);
+    assert_int_equal(get16(1, USED(RX) + 2), get16(0, USED(TX) + 2));
+    for (unsigned i = 0; i < SIZE / (most - 2); i++)
+        virtio_work(dev(0));
+    assert_int_equal(get16(0, USED(TX) + 2), SIZE);
 }
 
 /* Cut anywhere: the header over several descriptors, too. */
@@ -636,7 +715,8 @@ int main(void)
         ROW(registers),        ROW(features),       ROW(plain_frames),   ROW(frames_in_pieces),
         ROW(merged),           ROW(too_small),      ROW(wrong_ways),     ROW(short_frames),
         ROW(resets),           ROW(closed_memory),  ROW(control_filter), ROW(control_refused),
-        ROW(control_settings), ROW(control_broken),
+        ROW(control_settings), ROW(control_broken), ROW(shapes),         ROW(short_way_refuses),
+        ROW(bounded_turn),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -51,12 +51,26 @@ static bool write_buffer(uint32_t n)
     return true;
 }
 
+static bool read_pieces(const struct sent *s)
+{
+    struct ring_pieces p;
+    uint32_t sum = 0;
+
+    if (!ring_peek_pieces(&ring, &p))
+        return false;
+    for (unsigned i = 0; i < p.count; i++)
+        sum += p.at[i].size;
+    assert_true(p.count && p.count <= 2 && sum == s->readable && !s->writable);
+    ring_give_pieces(&ring, &p);
+    return true;
+}
+
 static bool take_next(void)
 {
     uint8_t bytes[256] = {0};
+    const struct sent *s = &outstanding[out_taken % RING_MAX_SIZE];
 
-    if (any(2) && out_taken < out_first + out_count &&
-        write_buffer(outstanding[out_taken % RING_MAX_SIZE].writable))
+    if (any(2) && out_taken < out_first + out_count && (write_buffer(s->writable) || read_pieces(s)))
         return true;
     if (pop() != RING_CHAIN)
         return false;

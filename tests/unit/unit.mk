@@ -51,6 +51,7 @@ UNIT_net_card := $(UNIT_net_switch) dev/net/filter.c dev/virtio/split.c dev/virt
 UNIT_LIBS_net_switch := -lpthread
 UNIT_ring := dev/virtio/ring.c dev/virtio/split.c dev/virtio/packed.c
 UNIT_ring_random := $(UNIT_ring)
+UNIT_ring_pieces := $(UNIT_ring)
 UNIT_VIRTIO := dev/virtio/ring.c dev/virtio/split.c dev/virtio/packed.c dev/virtio/virtio.c dev/virtio/common.c
 UNIT_virtio := $(UNIT_VIRTIO)
 UNIT_virtio_models := $(UNIT_VIRTIO)
@@ -72,7 +73,7 @@ FAIR_VARIANTS := $(patsubst %,$(UNIT)/variant/%.c,counted $(FAIR_MUTANTS))
 # bitmaps, caps, console, cpuid, cr, ept, fair (the scheduling policy, with nothing below it), guards, guest_tsc, io, ipiv, ladder, latency, mailbox, memory, msr, mtrr,
 # paging, place, prepare, pv_eoi, rights, sched_sim (its machine), string, terminal, tlb, topology, trace, virtio_pci, vlapic, vlapic_timer, vm_life, walk.
 UNIT_TESTS := acpi acpi_tables balance bitmaps blackbox block budget bus caps config config_net console cpuid cr decode devices ept fair format guards guest_tsc hv_timer io ipi ipiv \
-    ladder latency line_edit load_linux load_multiboot mailbox memory msix msr mtrr multiboot2 net_card net_fdb net_filter net_frame net_offload net_switch paging pci place prepare pv_eoi release rights ring ring_random sched_mutants sched_sim shadow string \
+    ladder latency line_edit load_linux load_multiboot mailbox memory msix msr mtrr multiboot2 net_card net_fdb net_filter net_frame net_offload net_switch paging pci place prepare pv_eoi release rights ring ring_pieces ring_random sched_mutants sched_sim shadow string \
     terminal ticks tlb topology trace vioapic virtio virtio_models virtio_pci vlapic vlapic_timer vm_life walk windows words
 
 UNIT_CC ?= gcc

@@ -17,7 +17,7 @@ ROWS = {  # as tests/guests/wire.c calls them: what it is, aim beside the copy
 # One CPU: the clock counts this guest's and the hypervisor's instructions, as nobody else runs meanwhile.
 CONFIG = """{network}[vm sender]
 kernel = wire.elf
-cmdline = send bench
+cmdline = {words}
 memory = 16M
 sched = shared
 {card}
@@ -28,6 +28,13 @@ sched = shared
 {card}
 """
 KINDS = {"link": ("", "link = wire\n"), "switch": ("[net lan]\n", "net = lan\n")}
+SAME = ("frame_64", "frame_64_of_16")  # the rows of a switch that has more to look through
+ABSENT = "".join(f"[vm absent{n}]\nkernel = wire.elf\ncmdline = absent\nmemory = 16M\nsched = shared\n"
+                 + 8 * "net = lan\n" for n in range(3))
+SWITCHES = {  # all rows of one with 2 ports are above
+    "ports": ("a switch of 32 ports", "send bench", 4, ABSENT),
+    "learned": ("4,096 frames of other sources before", "send bench many", 1, ""),
+}
 
 
 def measure(name, config, cpu):
@@ -43,7 +50,12 @@ def rows(table, cpu):
     """From before the doorbell to behind it: exit, the frames to the receiver's buffers, and entry. Trace on."""
     table.title("Frames from VM to VM, in the sender's exit")
     for kind, (network, card) in KINDS.items():
-        found = measure(f"wire-{kind}", CONFIG.format(network=network, card=card), cpu)
+        found = measure(f"wire-{kind}", CONFIG.format(network=network, card=card, words="send bench"), cpu)
         for key, (what, aim) in ROWS.items():
             table.row(f"wire.{kind}.{key}", f"{kind}: {what}", found[key], "ticks", aim,
                       f"KVM's OUT to user space {KVM_OUT:,}" if key == "frame_64" else "")
+    for name, (what, words, cards, others) in SWITCHES.items():
+        config = CONFIG.format(network="[net lan]\n", card=cards * "net = lan\n", words=words) + others
+        found = measure(f"wire-{name}", config, cpu)
+        for key in SAME:
+            table.row(f"wire.{name}.{key}", f"{what}: {ROWS[key][0]}", found[key], "ticks", ROWS[key][1], "")
