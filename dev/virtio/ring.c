@@ -147,13 +147,14 @@ bool ring_add_table(struct ring *r, struct ring_chain *c, const struct ring_desc
 bool ring_peek_table(const struct ring *r, struct ring_pieces *p, const struct ring_desc *d)
 {
     unsigned more = r->layout.packed ? 0 : DESC_NEXT;
-    const uint8_t *table = r->memory->flat + d->at;
+    const uint8_t *table;
     struct ring_desc e;
     uint64_t words[2];
 
     if (!r->layout.indirect || r->layout.size < 2 || (d->flags & DESC_KIND) != DESC_INDIRECT ||
         d->size != 2 * DESC_SIZE || !is_flat(r->memory, d->at, d->size))
         return false;
+    table = r->memory->flat + d->at;
     read_words(table, words);
     e = entry_of(r, words);
     if (!ring_add_piece(r, p, &e, more) || (more && e.next != 1))
