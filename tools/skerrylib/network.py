@@ -40,7 +40,7 @@ SWITCHES = {  # all rows of one with 2 ports are above
 def measure(name, config, cpu):
     """{key: ticks} of one configuration."""
     files = {"wire.elf": figures.GUESTS / "wire.elf"}
-    found = {key: int(value) for key, value in FRAME.findall(figures.boot(name, config, files, cpu, 120, trace=True))}
+    found = {key: int(value) for key, value in FRAME.findall(figures.boot(name, config, files, cpu, 400, trace=True))}
     if set(found) != set(ROWS):
         raise ToolError(f"{name}: it did not come to its end")
     return found
