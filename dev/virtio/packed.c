@@ -49,19 +49,6 @@ static void go_on(const struct ring *r, uint16_t *slot, bool *wrap, unsigned slo
     *slot = (uint16_t)(to >= r->layout.size ? to - r->layout.size : to);
 }
 
-bool packed_pop_one(struct ring *r, struct ring_chain *c)
-{
-    struct ring_desc d;
-    uint16_t id;
-
-    if (r->taken == r->layout.size || !read_slot(r, &d, &id) || !ring_take_one(r, c, &d))
-        return false;
-    c->id = id;
-    r->taken++;
-    go_on(r, &r->next, &r->next_wrap, 1);
-    return true;
-}
-
 uint8_t *packed_peek_buffer(const struct ring *r, uint32_t n, uint16_t *id)
 {
     struct ring_desc d;

@@ -174,7 +174,7 @@ static void end_chain(struct ring_chain *c)
         c->readable = c->writable = (struct ring_part){0};
 }
 
-static NOINLINE enum ring_pop pop_any(struct ring *r, struct ring_chain *c)
+enum ring_pop ring_pop(struct ring *r, struct ring_chain *c)
 {
     enum ring_pop got;
 
@@ -184,13 +184,6 @@ static NOINLINE enum ring_pop pop_any(struct ring *r, struct ring_chain *c)
     if (got == RING_CHAIN)
         end_chain(c);
     return got;
-}
-
-enum ring_pop ring_pop(struct ring *r, struct ring_chain *c)
-{
-    if (likely(r->works && (r->layout.packed ? packed_pop_one(r, c) : split_pop_one(r, c))))
-        return RING_CHAIN;
-    return pop_any(r, c);
 }
 
 /* --- bytes --- */

@@ -70,23 +70,6 @@ static inline bool ring_add_buffer(struct ring *r, struct ring_chain *c, const s
     return unlikely(!d->size) || ring_add_segment(r, c, d);
 }
 
-/* A descriptor that is the whole chain, of a buffer that needs no function. False, with nothing done: it is
- * not. */
-static inline bool ring_take_one(const struct ring *r, struct ring_chain *c, const struct ring_desc *d)
-{
-    bool writes = d->flags & DESC_WRITE;
-
-    if ((d->flags & (DESC_NEXT | DESC_INDIRECT)) || d->size - 1 >= UINT32_MAX - 1 ||
-        !is_flat(r->memory, d->at, d->size))
-        return false;
-    c->segments[0] = (struct ring_segment){d->at, d->size};
-    c->readable = (struct ring_part){.end = !writes, .left = writes ? 0 : d->size};
-    c->writable = (struct ring_part){.segment = !writes, .end = 1, .left = writes ? d->size : 0};
-    c->written = 0;
-    c->slots = c->descriptors = c->count = 1;
-    return true;
-}
-
 /* The memory of a descriptor that is the whole chain, and has room for n bytes; NULL: it is not, or not flat.
  */
 static inline uint8_t *ring_buffer_of(const struct ring *r, const struct ring_desc *d, uint32_t n)
@@ -111,10 +94,6 @@ static inline bool ring_add_piece(const struct ring *r, struct ring_pieces *p, c
 bool ring_peek_table(const struct ring *r, struct ring_pieces *p, const struct ring_desc *d);
 
 bool ring_add_table(struct ring *r, struct ring_chain *c, const struct ring_desc *d);
-
-/* A chain of one buffer that needs no function; false, with nothing done: it is another, or there is none. */
-bool split_pop_one(struct ring *r, struct ring_chain *c);
-bool packed_pop_one(struct ring *r, struct ring_chain *c);
 
 uint8_t *split_peek_buffer(const struct ring *r, uint32_t n, uint16_t *id);
 uint8_t *packed_peek_buffer(const struct ring *r, uint32_t n, uint16_t *id);

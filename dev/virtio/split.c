@@ -60,19 +60,6 @@ static inline bool peek_descriptor(const struct ring *r, struct ring_desc *d, ui
     return true;
 }
 
-bool split_pop_one(struct ring *r, struct ring_chain *c)
-{
-    struct ring_desc d;
-    uint16_t id;
-
-    if (!peek_descriptor(r, &d, &id) || !ring_take_one(r, c, &d))
-        return false;
-    c->id = id;
-    r->next++;
-    r->taken++;
-    return true;
-}
-
 uint8_t *split_peek_buffer(const struct ring *r, uint32_t n, uint16_t *id)
 {
     struct ring_desc d;

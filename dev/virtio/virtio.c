@@ -61,7 +61,7 @@ static inline bool serve_by_short_way(struct virtio_device *d, struct virtio_que
 }
 
 /* False: there is none. */
-static bool serve_by_long_way(struct virtio_device *d, struct virtio_queue *q)
+static INLINED bool serve_by_long_way(struct virtio_device *d, struct virtio_queue *q)
 {
     if (!ring_has_more(&q->ring) || !has_work(d, q) || ring_pop(&q->ring, &q->chain) != RING_CHAIN)
         return false;
@@ -73,7 +73,7 @@ static bool serve_by_long_way(struct virtio_device *d, struct virtio_queue *q)
 }
 
 /* What is there, up to a bound. True: that was all. */
-static bool serve_chains(struct virtio_device *d, struct virtio_queue *q)
+static INLINED bool serve_chains(struct virtio_device *d, struct virtio_queue *q)
 {
     q->work = 0;
     for (unsigned n = 0; n < MOST_CHAINS && q->work < MOST_BYTES; n++) {
@@ -85,7 +85,7 @@ static bool serve_chains(struct virtio_device *d, struct virtio_queue *q)
 }
 
 /* Whether there is more, for which no kick may come. */
-static bool look_again(struct virtio_device *d, struct virtio_queue *q)
+static INLINED bool look_again(struct virtio_device *d, struct virtio_queue *q)
 {
     if (has_work(d, q) && !__atomic_load_n(&d->polled, __ATOMIC_ACQUIRE))
         return ring_listen(&q->ring);
@@ -99,20 +99,20 @@ static void come_back(struct virtio_device *d, struct virtio_queue *q)
     d->host.later(d->host.context);
 }
 
-static bool serve_turn(struct virtio_device *d, struct virtio_queue *q)
+static INLINED bool serve_turn(struct virtio_device *d, struct virtio_queue *q)
 {
     bool all;
 
-    if (!d->ops->begin)
-        return serve_chains(d, q);
-    d->ops->begin(d, q->index);
+    if (d->ops->begin)
+        d->ops->begin(d, q->index);
     all = serve_chains(d, q);
-    d->ops->end(d, q->index);
+    if (d->ops->end)
+        d->ops->end(d, q->index);
     return all;
 }
 
 /* False: its ring is broken. */
-static bool show_chains(struct virtio_device *d, struct virtio_queue *q)
+static INLINED bool show_chains(struct virtio_device *d, struct virtio_queue *q)
 {
     if (ring_publish(&q->ring)) {
         q->interrupts++;
@@ -123,7 +123,7 @@ static bool show_chains(struct virtio_device *d, struct virtio_queue *q)
     return !q->ring.fault;
 }
 
-static void work_on(struct virtio_device *d, struct virtio_queue *q)
+static INLINED void work_on(struct virtio_device *d, struct virtio_queue *q)
 {
     bool all;
 
@@ -133,7 +133,7 @@ static void work_on(struct virtio_device *d, struct virtio_queue *q)
         come_back(d, q);
 }
 
-static bool is_ready(const struct virtio_device *d, const struct virtio_queue *q)
+static INLINED bool is_ready(const struct virtio_device *d, const struct virtio_queue *q)
 {
     return virtio_is_live(d) && q->ring.memory;
 }
