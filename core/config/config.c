@@ -250,7 +250,7 @@ static void end_section(struct parser *p)
     p->vm = NULL;
 }
 
-static struct vm_config *find_vm(struct config *config, struct span name)
+struct vm_config *config_find_vm(struct config *config, struct span name)
 {
     for (unsigned i = 0; i < config->vm_count; i++) {
         if (span_equals(name, config->vms[i].name))
@@ -262,7 +262,7 @@ static struct vm_config *find_vm(struct config *config, struct span name)
 static void begin_vm(struct parser *p, struct span name)
 {
     struct config *config = p->config;
-    struct vm_config *vm = find_vm(config, name);
+    struct vm_config *vm = config_find_vm(config, name);
 
     if (!config_valid_name(name)) {
         fail(p, "'%s' is no VM name, expected 1 to 31 letters, digits, '.', '-' or '_'", excerpt(name).text);
@@ -296,7 +296,7 @@ static void begin_vm(struct parser *p, struct span name)
     memcpy(vm->name, name.at, name.size);
 }
 
-static struct net_config *find_net(struct config *config, struct span name)
+struct net_config *config_find_net(struct config *config, struct span name)
 {
     for (unsigned i = 0; i < config->net_count; i++) {
         if (span_equals(name, config->nets[i].name))
@@ -308,7 +308,7 @@ static struct net_config *find_net(struct config *config, struct span name)
 static void begin_net(struct parser *p, struct span name)
 {
     struct config *config = p->config;
-    struct net_config *net = find_net(config, name);
+    struct net_config *net = config_find_net(config, name);
 
     if (!config_valid_name(name)) {
         fail(p, "'%s' is no name of a network, expected 1 to 31 letters, digits, '.', '-' or '_'",
@@ -397,7 +397,7 @@ static void check_focus(struct parser *p)
     const struct host_config *host = &p->config->host;
     struct span name = {host->focus, strlen(host->focus)};
 
-    if (name.size > 0 && find_vm(p->config, name) == NULL)
+    if (name.size > 0 && config_find_vm(p->config, name) == NULL)
         fail_at(p, host->focus_line, "focus = '%s' names no VM, expected the name of a [vm NAME]",
                 excerpt(name).text);
 }

@@ -136,6 +136,9 @@ void config_parse(const char *text, size_t size, struct config *out, config_repo
  * shown. */
 void config_refuse(unsigned line, const char *fmt, ...) PRINTF_LIKE(2, 3);
 
+/* Cards of all VMs in a network, or on a link, of this name. */
+unsigned config_count_cards(const struct config *config, const char *net, bool link);
+
 static inline bool cpu_set_has(const struct cpu_set *set, unsigned cpu)
 {
     return cpu < CONFIG_MAX_CPUS && (set->bits[cpu / 64] >> (cpu % 64) & 1);

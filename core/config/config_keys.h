@@ -41,6 +41,10 @@ bool config_key_may_be_empty(const struct key *key);
 
 bool config_valid_name(struct span name);
 
+/* By its name; NULL: there is none. */
+struct vm_config *config_find_vm(struct config *config, struct span name);
+struct net_config *config_find_net(struct config *config, struct span name);
+
 /* What several tables use: CPUs by number; a word of text; one of key->values; words with commas between
  * them, into the bits of each. */
 bool config_set_cpus(const struct key *key, struct span value, void *field);

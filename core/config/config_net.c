@@ -273,13 +273,9 @@ static void PRINTF_LIKE(4, 5)
     c->fault(c->context, vm, line, text);
 }
 
-static struct net_config *net_named(struct config *config, const char *name)
+static struct span name_of(const char *text)
 {
-    for (unsigned i = 0; i < config->net_count; i++) {
-        if (!strcmp(config->nets[i].name, name))
-            return &config->nets[i];
-    }
-    return NULL;
+    return (struct span){text, strlen(text)};
 }
 
 static unsigned ports_in(const struct vm_config *vm, const char *net, bool link)
@@ -291,7 +287,7 @@ static unsigned ports_in(const struct vm_config *vm, const char *net, bool link)
     return count;
 }
 
-static unsigned all_ports_in(const struct config *config, const char *net, bool link)
+unsigned config_count_cards(const struct config *config, const char *net, bool link)
 {
     unsigned count = 0;
 
@@ -302,21 +298,21 @@ static unsigned all_ports_in(const struct config *config, const char *net, bool 
 
 static void check_net_of(const struct check *c, struct vm_config *vm, const struct port_config *p)
 {
-    const struct net_config *net = net_named(c->config, p->net);
+    const struct net_config *net = config_find_net(c->config, name_of(p->net));
 
     if (!net)
         refuse_net(c, vm, p->line, "net '%s' has no section, expected [net %s]", p->net, p->net);
     else if (!net->valid)
         refuse_net(c, vm, p->line, "net '%s' has an error in its section, expected none (line %u)", p->net,
                    net->line);
-    else if (all_ports_in(c->config, p->net, false) > CONFIG_NET_PORTS)
+    else if (config_count_cards(c->config, p->net, false) > CONFIG_NET_PORTS)
         refuse_net(c, vm, p->line, "net '%s' has too many cards, expected at most %u", p->net,
                    CONFIG_NET_PORTS);
 }
 
 static void check_link_of(const struct check *c, struct vm_config *vm, const struct port_config *p)
 {
-    unsigned ends = all_ports_in(c->config, p->net, true);
+    unsigned ends = config_count_cards(c->config, p->net, true);
 
     if (ends != 2)
         refuse_net(c, vm, p->line, "link '%s' has %u end(s), expected two", p->net, ends);
@@ -371,18 +367,9 @@ static void check_twins(const struct check *c, struct vm_config *vm, const struc
     }
 }
 
-static struct vm_config *vm_named(const struct config *config, const char *name)
-{
-    for (unsigned i = 0; i < config->vm_count; i++) {
-        if (!strcmp(config->vms[i].name, name))
-            return (struct vm_config *)&config->vms[i];
-    }
-    return NULL;
-}
-
 static void check_hop(const struct check *c, const struct net_config *net, unsigned hop)
 {
-    const struct vm_config *vm = vm_named(c->config, net->chain[hop]);
+    const struct vm_config *vm = config_find_vm(c->config, name_of(net->chain[hop]));
     unsigned has = vm ? ports_in(vm, net->name, false) : 0, wanted = hop == 0 || hop + 1 == net->hops ? 1 : 2;
 
     if (has != wanted)
@@ -392,7 +379,7 @@ static void check_hop(const struct check *c, const struct net_config *net, unsig
 
 static void check_net(const struct check *c, const struct net_config *net)
 {
-    const struct vm_config *mirror = vm_named(c->config, net->mirror);
+    const struct vm_config *mirror = config_find_vm(c->config, name_of(net->mirror));
 
     if (net->mirror[0] && (!mirror || !ports_in(mirror, net->name, false)))
         refuse_net(c, NULL, net->mirror_line, "mirror = '%s' names no VM with a card in it, expected one",

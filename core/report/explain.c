@@ -107,23 +107,12 @@ static void explain_one_vm(const struct vm_config *c, bool can_run)
         backend.explain_vm(c);
 }
 
-static unsigned count_cards(const struct config *c, const struct net_config *net)
-{
-    unsigned count = 0;
-
-    for (unsigned i = 0; i < c->vm_count; i++) {
-        for (unsigned k = 0; k < c->vms[i].port_count; k++)
-            count += !c->vms[i].ports[k].link && !strcmp(c->vms[i].ports[k].net, net->name);
-    }
-    return count;
-}
-
 static void explain_net(const struct config *c, const struct net_config *net)
 {
     bool polled = false;
 
     print("  [net %s] a %s, %u card(s), served by", net->name, net->hops ? "chain" : "switch",
-          count_cards(c, net));
+          config_count_cards(c, net->name, false));
     for (unsigned i = 1; i < cpu_count; i++) {
         if (cpu_set_has(&net->cpus, i)) {
             print("%s CPU %u", polled ? "," : "", i);

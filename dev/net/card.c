@@ -88,7 +88,7 @@ static void end_sending(struct virtio_device *d, unsigned queue)
 static void send_or_obey(struct virtio_device *d, unsigned queue, struct ring *r, struct ring_chain *c)
 {
     struct net_card *card = card_behind(d);
-    struct net_batch *b = &card->batches[queue / 2];
+    struct net_batch *b;
     uint64_t before;
 
     if (!is_transmit(queue)) {
@@ -99,6 +99,7 @@ static void send_or_obey(struct virtio_device *d, unsigned queue, struct ring *r
         ring_break(r, "writable buffer in a transmit queue");
         return;
     }
+    b = &card->batches[queue / 2];
     before = b->work;
     net_transmit(b, r, c);
     d->queues[queue].work += b->work - before;

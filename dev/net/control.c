@@ -11,7 +11,6 @@ enum { ACK_OK, ACK_ERROR };
 
 #define VLAN_NUMBERS 4096
 #define FIRST_EXTRA  FILTER_ALL_UNICAST /* modes from this on are CTRL_RX_EXTRA's */
-#define GROUP        1u
 
 struct request {
     uint8_t class, command;
@@ -78,7 +77,7 @@ static bool set_address(struct net_card *card, struct ring *r, struct ring_chain
 {
     uint8_t mac[NET_MAC_BYTES];
 
-    if (!has(card, NET_F_CTRL_MAC_ADDR) || !take_data(r, c, mac, NET_MAC_BYTES) || mac[0] & GROUP)
+    if (!has(card, NET_F_CTRL_MAC_ADDR) || !take_data(r, c, mac, NET_MAC_BYTES) || net_is_group(net_mac(mac)))
         return false;
     memcpy(card->pci->device.config, mac, NET_MAC_BYTES);
     filter_set_own(&card->filter, net_mac(mac));

@@ -3,18 +3,13 @@
 
 #include "arch/x86/string.h"
 #include "core/base/panic.h"
+#include "dev/net/frame.h"
 
 #define BROADCAST    0xffffffffffffull
-#define GROUP        1u /* in the first byte */
 #define TYPE_AT      12
 #define TAG_AT       14
 #define TYPE_VLAN    0x0081u /* 8100h as its bytes are read */
 #define VLAN_NUMBERS 4096
-
-static uint64_t destination(const uint8_t *head)
-{
-    return le32(head) | (uint64_t)(head[4] | head[5] << 8) << 32;
-}
 
 void filter_reset(struct net_filter *f, uint64_t own)
 {
@@ -88,7 +83,7 @@ static bool takes_group(const struct net_filter *f, unsigned modes, uint64_t to)
 
 static bool takes_address(const struct net_filter *f, unsigned modes, uint64_t to)
 {
-    if (to & GROUP)
+    if (net_is_group(to))
         return takes_group(f, modes, to);
     if (modes & BIT(FILTER_NO_UNICAST))
         return false;
@@ -107,7 +102,7 @@ static bool takes_slowly(struct net_filter *f, unsigned modes, const uint8_t *he
     bool takes;
 
     spin_lock(&f->lock);
-    takes = takes_address(f, modes, destination(head)) && (!tagged || takes_vlan(f, head));
+    takes = takes_address(f, modes, net_mac(head)) && (!tagged || takes_vlan(f, head));
     spin_unlock(&f->lock);
     return takes;
 }
@@ -120,7 +115,7 @@ bool filter_takes(struct net_filter *f, const uint8_t *head)
 
     if (modes & BIT(FILTER_PROMISCUOUS))
         return true;
-    if (likely(!tagged && !modes && destination(head) == __atomic_load_n(&f->own, __ATOMIC_RELAXED)))
+    if (likely(!tagged && !modes && net_mac(head) == __atomic_load_n(&f->own, __ATOMIC_RELAXED)))
         return true;
     return takes_slowly(f, modes, head, tagged);
 }
