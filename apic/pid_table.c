@@ -29,7 +29,7 @@ struct pid *pid_table_find(const struct pid_table *t, uint32_t apic_id)
 
     if (apic_id > t->last)
         return NULL;
-    entry = __atomic_load_n(&t->entries[apic_id], __ATOMIC_RELAXED);
+    entry = __atomic_load_n(&t->entries[apic_id % PID_TABLE_SIZE], __ATOMIC_RELAXED); /* not ahead, either */
     if ((entry & (PID_ENTRY_VALID | ENTRY_RESERVED)) != PID_ENTRY_VALID)
         return NULL;
     return phys_to_virt(hpa(entry & ~PID_ENTRY_VALID));

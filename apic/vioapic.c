@@ -2,6 +2,7 @@
 #include "apic/vioapic.h"
 
 #include "apic/ipi.h"
+#include "arch/x86/speculation.h"
 #include "arch/x86/string.h"
 #include "core/vm/vm.h"
 
@@ -91,7 +92,7 @@ uint32_t vioapic_read(struct vioapic *io, unsigned offset)
         return (VIOAPIC_PINS - 1) << 16 | VERSION;
     if (io->select < REG_RED || pin >= VIOAPIC_PINS)
         return 0;
-    return (uint32_t)(io->redirection[pin] >> (io->select & 1 ? 32 : 0));
+    return (uint32_t)(io->redirection[index_nospec(pin, VIOAPIC_PINS)] >> (io->select & 1 ? 32 : 0));
 }
 
 static void write_redirection(struct vm *vm, struct vioapic *io, unsigned pin, uint32_t value)
@@ -121,5 +122,5 @@ void vioapic_write(struct vm *vm, struct vioapic *io, unsigned offset, uint32_t 
     else if (offset == WINDOW && io->select == REG_ID)
         io->id = value & 0x0f000000;
     else if (offset == WINDOW && io->select >= REG_RED && pin < VIOAPIC_PINS)
-        write_redirection(vm, io, pin, value);
+        write_redirection(vm, io, (unsigned)index_nospec(pin, VIOAPIC_PINS), value);
 }

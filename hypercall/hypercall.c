@@ -1,19 +1,23 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "hypercall/hypercall.h"
 
+#include "arch/x86/speculation.h"
 #include "hypercall/abi.h"
 
 struct vcpu *hypercall_target(const struct vcpu *v, uint64_t apic_id)
 {
-    return apic_id < v->vm->vcpu_count ? v->vm->vcpus[apic_id] : NULL; /* APIC IDs count from 0 */
+    unsigned count = v->vm->vcpu_count;
+
+    return apic_id < count ? v->vm->vcpus[index_nospec(apic_id, count)] : NULL; /* APIC IDs count from 0 */
 }
 
 static inline call_handler *find_call(const struct vcpu *v, uint64_t number)
 {
-    if (number - SKERRY_CALL_NOP < SKERRY_CALLS)
-        return skerry_calls[number - SKERRY_CALL_NOP];
-    return number < KVM_CALLS && (v->vm->kvm_features & kvm_calls[number].feature) ? kvm_calls[number].handler
-                                                                                   : NULL;
+    const struct call_row *own = &skerry_calls[number % CALL_ROWS], *kvm = &kvm_calls[number % CALL_ROWS];
+
+    if (likely(own->number == number))
+        return own->handler;
+    return kvm->number == number && (v->vm->kvm_features & kvm->feature) ? kvm->handler : NULL;
 }
 
 enum next hypercall_dispatch(struct vcpu *v, bool user, bool wide)

@@ -31,13 +31,12 @@ enum next hypercall_dispatch(struct vcpu *v, bool user, bool wide);
 /* The vCPU with this APIC ID, or NULL. */
 struct vcpu *hypercall_target(const struct vcpu *v, uint64_t apic_id);
 
-/* By number, from 0 and from SKERRY_CALL_NOP; NULL where there is none. KVM's with the feature that offers
- * it. */
-#define KVM_CALLS 12
-struct kvm_call {
+/* By the lowest bits of their numbers, so that no number picks anything behind a table. Without a handler:
+ * there is none. */
+#define CALL_ROWS 16
+struct call_row {
     call_handler *handler;
-    uint32_t feature;
+    uint32_t number;
+    uint32_t feature; /* of KVM's, which offers it */
 };
-extern const struct kvm_call kvm_calls[KVM_CALLS];
-#define SKERRY_CALLS 11
-extern call_handler *const skerry_calls[SKERRY_CALLS];
+extern const struct call_row kvm_calls[CALL_ROWS], skerry_calls[CALL_ROWS];

@@ -9,7 +9,7 @@
 
 #define ICR_SEND_ALLOWED (0xffu | 7u << 8 | ICR_ASSERT)
 
-_Static_assert(KVM_CALL_SCHED_YIELD + 1 == KVM_CALLS, "the last call has the last place");
+_Static_assert(KVM_CALL_SCHED_YIELD < CALL_ROWS, "the last call has a row");
 
 /* An interrupt may have come: it is looked for at the next entry anyway. */
 static int64_t poll_irq(struct vcpu *v, struct call *call UNUSED)
@@ -59,9 +59,11 @@ static int64_t yield(struct vcpu *v, struct call *call)
     return 0;
 }
 
-const struct kvm_call kvm_calls[KVM_CALLS] = {
-    [KVM_CALL_VAPIC_POLL_IRQ] = {poll_irq, UINT32_MAX},
-    [KVM_CALL_KICK_CPU] = {kick, KVM_PV_UNHALT},
-    [KVM_CALL_SEND_IPI] = {send_ipi, KVM_PV_SEND_IPI},
-    [KVM_CALL_SCHED_YIELD] = {yield, KVM_PV_SCHED_YIELD},
+#define CALL(number, handler, feature) [KVM_CALL_##number] = {handler, KVM_CALL_##number, feature}
+
+const struct call_row kvm_calls[CALL_ROWS] = {
+    CALL(VAPIC_POLL_IRQ, poll_irq, UINT32_MAX),
+    CALL(KICK_CPU, kick, KVM_PV_UNHALT),
+    CALL(SEND_IPI, send_ipi, KVM_PV_SEND_IPI),
+    CALL(SCHED_YIELD, yield, KVM_PV_SCHED_YIELD),
 };

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Skerry's own hypercalls (hypercall/abi.h, docs/hypercalls.md). */
 #include "apic/vlapic.h"
+#include "arch/x86/speculation.h"
 #include "arch/x86/string.h"
 #include "core/vm/backend.h"
 #include "core/vm/channel.h"
@@ -54,9 +55,8 @@ _Static_assert(sizeof(struct skerry_vm_info) == 72 && sizeof(struct skerry_chann
 _Static_assert(sizeof(struct skerry_statistics) ==
                    sizeof(uint64_t) * (SKERRY_STATISTICS_KINDS + SKERRY_STATISTICS_COUNTS),
                "no count is missing");
-_Static_assert(SKERRY_CALL_CR3_CLEAR - SKERRY_CALL_NOP + 1 == SKERRY_CALLS,
-               "the last call has the last place");
-_Static_assert(SKERRY_CALL_NOP > KVM_CALLS, "KVM's numbers are others");
+_Static_assert(SKERRY_CALL_CR3_CLEAR - SKERRY_CALL_NOP < CALL_ROWS, "the last call has a row");
+_Static_assert(SKERRY_CALL_NOP % CALL_ROWS == 0 && SKERRY_CALL_NOP > CALL_ROWS, "KVM's numbers are others");
 
 static int64_t nop(struct vcpu *v UNUSED, struct call *call UNUSED)
 {
@@ -143,14 +143,24 @@ static int64_t statistics(struct vcpu *v, struct call *call)
 
 /* --- channels --- */
 
+/* The first argument of a call. False: the VM has no such channel. */
+static bool find_channel(const struct vcpu *v, const struct call *call, unsigned *number)
+{
+    uint64_t asked = call_argument(v, call, 0);
+
+    *number = (unsigned)index_nospec(asked, v->vm->config->channel_count);
+    return asked < v->vm->config->channel_count;
+}
+
 static int64_t channel(struct vcpu *v, struct call *call)
 {
-    uint64_t number = call_argument(v, call, 0);
-    struct skerry_channel answered = {.page = SKERRY_CHANNEL_BASE + number * PAGE_SIZE};
+    struct skerry_channel answered = {0};
+    unsigned number;
 
-    if (number >= v->vm->config->channel_count)
+    if (!find_channel(v, call, &number))
         return SKERRY_ENOENT;
-    answered.listening = channel_is_heard(v->vm, (unsigned)number);
+    answered.page = SKERRY_CHANNEL_BASE + number * PAGE_SIZE;
+    answered.listening = channel_is_heard(v->vm, number);
     memcpy(answered.name, v->vm->config->channels[number], sizeof(answered.name));
     return write_answer(v, call_argument(v, call, 1), call_argument(v, call, 2), &answered, sizeof(answered));
 }
@@ -158,14 +168,13 @@ static int64_t channel(struct vcpu *v, struct call *call)
 static int64_t listen(struct vcpu *v, struct call *call)
 {
     uint64_t vector = call_argument(v, call, 1);
+    unsigned number;
 
-    if (call_argument(v, call, 0) >= v->vm->config->channel_count ||
-        !hypercall_target(v, call_argument(v, call, 2)))
+    if (!find_channel(v, call, &number) || !hypercall_target(v, call_argument(v, call, 2)))
         return SKERRY_ENOENT;
     if (vector > 255 || (vector && vector < FIRST_VECTOR))
         return SKERRY_EINVAL;
-    channel_listen(v->vm, (unsigned)call_argument(v, call, 0),
-                   (struct listener){(uint8_t)vector, (uint8_t)call_argument(v, call, 2)});
+    channel_listen(v->vm, number, (struct listener){(uint8_t)vector, (uint8_t)call_argument(v, call, 2)});
     return 0;
 }
 
@@ -177,9 +186,11 @@ static void ring(struct vcpu *v, unsigned vector)
 
 static int64_t doorbell(struct vcpu *v, struct call *call)
 {
-    if (call_argument(v, call, 0) >= v->vm->config->channel_count)
+    unsigned number;
+
+    if (!find_channel(v, call, &number))
         return SKERRY_ENOENT;
-    return channel_ring(v->vm, (unsigned)call_argument(v, call, 0), ring) ? 0 : SKERRY_EPIPE;
+    return channel_ring(v->vm, number, ring) ? 0 : SKERRY_EPIPE;
 }
 
 /* --- CR3 targets --- */
@@ -192,7 +203,7 @@ static int64_t set_cr3_target(struct vcpu *v, uint64_t slot, const uint64_t *val
         return SKERRY_ENODEV;
     if (slot >= slots)
         return SKERRY_EINVAL;
-    backend.set_cr3_target(v, (unsigned)slot, value);
+    backend.set_cr3_target(v, (unsigned)index_nospec(slot, slots), value);
     return 0;
 }
 
@@ -208,9 +219,9 @@ static int64_t cr3_clear(struct vcpu *v, struct call *call)
     return set_cr3_target(v, call_argument(v, call, 0), NULL);
 }
 
-#define CALL(number, handler) [SKERRY_CALL_##number - SKERRY_CALL_NOP] = handler
+#define CALL(name, handler) [SKERRY_CALL_##name % CALL_ROWS] = {handler, SKERRY_CALL_##name, 0}
 
-call_handler *const skerry_calls[SKERRY_CALLS] = {
+const struct call_row skerry_calls[CALL_ROWS] = {
     CALL(NOP, nop),
     CALL(PROTECT, protect),
     CALL(CONSOLE_WRITE, write_console),

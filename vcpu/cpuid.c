@@ -247,11 +247,14 @@ static uint32_t effective_leaf(uint32_t leaf)
 
 static struct cpuid known[ARRAY_SIZE(rows)]; /* of the rows that are not live: read once, CPUID is slow */
 
-/* The answers for low leaves that are the same for all vCPUs and subleaves: most of what guests ask. */
+/* The answers for low leaves that are the same for all vCPUs and subleaves: most of what guests ask. A
+ * guest's number is cut to the size of the table before it is compared (docs/security.md). */
 static struct {
     struct cpuid answer;
-    bool complete;
+    uint32_t leaf; /* or, where the answer is not complete, none that comes here */
 } low_leaves[MAX_BASIC + 1];
+
+_Static_assert(!(ARRAY_SIZE(low_leaves) & MAX_BASIC), "the lowest bits of a leaf are a place");
 
 static struct cpuid ask_machine(const struct row *row, uint32_t subleaf)
 {
@@ -266,7 +269,7 @@ static struct cpuid ask_machine(const struct row *row, uint32_t subleaf)
 void vcpu_cpuid_init(void)
 {
     for (unsigned leaf = 0; leaf <= MAX_BASIC; leaf++)
-        low_leaves[leaf].complete = true; /* without a row: zeros */
+        low_leaves[leaf].leaf = leaf; /* without a row: zeros */
     for (unsigned i = 0; i < ARRAY_SIZE(rows); i++) {
         const struct row *row = &rows[i];
         bool complete = row->when == ONCE && row->subleaf == ANY;
@@ -278,7 +281,7 @@ void vcpu_cpuid_init(void)
         ASSERT(effective_leaf(row->leaf) == row->leaf); /* else it is never found */
         if (row->leaf <= MAX_BASIC) {
             low_leaves[row->leaf].answer = known[i];
-            low_leaves[row->leaf].complete = complete;
+            low_leaves[row->leaf].leaf = complete ? row->leaf : ~row->leaf;
         }
     }
 }
@@ -320,8 +323,8 @@ enum next vcpu_cpuid(struct vcpu *v)
 {
     uint32_t leaf = (uint32_t)v->regs.rax;
 
-    if (leaf <= MAX_BASIC && low_leaves[leaf].complete)
-        return answer_cpuid(v, &low_leaves[leaf].answer);
+    if (low_leaves[leaf & MAX_BASIC].leaf == leaf)
+        return answer_cpuid(v, &low_leaves[leaf & MAX_BASIC].answer);
     return answer_by_row(v);
 }
 

@@ -2,6 +2,7 @@
 #include "core/vm/guest.h"
 
 #include "arch/x86/layout.h"
+#include "arch/x86/speculation.h"
 #include "arch/x86/string.h"
 #include "core/vm/vm.h"
 
@@ -45,8 +46,10 @@ static bool ram_offset(const struct vm *vm, gpa_t at, uint64_t n, uint64_t *offs
     return false;
 }
 
+/* What is read there may be the guest's tables, which lead on. */
 static uint8_t *ram_pointer(const struct vm *vm, uint64_t offset)
 {
+    offset = index_nospec(offset, vm->memory);
     return (uint8_t *)phys_to_virt(vm->ram[offset / PAGE_2M]) + offset % PAGE_2M;
 }
 

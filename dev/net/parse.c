@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "dev/net/parse.h"
 
+#include "arch/x86/speculation.h"
+
 #define MAX_TAGS       2u
 #define MAX_EXTENSIONS 4u
 
@@ -47,6 +49,7 @@ static bool parse_ip6(const uint8_t *head, unsigned size, struct net_layers *l)
         return false;
     next = head[l->l3 + IP6_NEXT];
     for (unsigned i = 0; i < MAX_EXTENSIONS && is_extension(next) && at + 8 <= size; i++) {
+        at = (unsigned)index_nospec(at, size);
         next = head[at];
         at += 8 + head[at + 1] * 8u;
     }

@@ -7,6 +7,7 @@
 #include "dev/pci/pci_state.h"
 
 #include "apic/vlapic.h"
+#include "arch/x86/speculation.h"
 #include "arch/x86/string.h"
 #include "core/base/panic.h"
 
@@ -133,7 +134,7 @@ static uint32_t read_word(const struct pci_function *f, unsigned offset)
 
     if (i >= f->msix.count)
         return (uint32_t)(f->msix.pending >> 8 * ((offset - f->msix.pba) & 4));
-    e = &f->msix.entries[i];
+    e = &f->msix.entries[index_nospec(i, f->msix.count)];
     switch (at % ENTRY_SIZE / 4) {
     case 0: return e->address;
     case 1: return e->address_high;
@@ -175,6 +176,7 @@ bool pci_msix_write(struct pci_function *f, unsigned offset, unsigned size, uint
         return in_pba(f, offset);
     if (!is_aligned(offset, size))
         return true;
+    i = (unsigned)index_nospec(i, f->msix.count);
     spin_lock(&f->msix.lock);
     write_entry_word(&f->msix.entries[i], word, (uint32_t)value);
     if (size == 8)

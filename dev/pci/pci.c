@@ -2,6 +2,7 @@
 /* Bus 0 of a VM: its host bridge, who is on it, and the two ways to configuration space. */
 #include "dev/pci/pci.h"
 
+#include "arch/x86/speculation.h"
 #include "core/base/memory.h"
 #include "core/base/panic.h"
 #include "core/vm/part.h"
@@ -30,7 +31,7 @@ static struct target find_target(const struct pci *pci, unsigned device, unsigne
     ASSERT(device < PCI_DEVICES);
     if (function != 0 || offset >= PCI_CONFIG_SIZE)
         return (struct target){NULL, 0};
-    return (struct target){pci->functions[device], offset};
+    return (struct target){pci->functions[device], (unsigned)index_nospec(offset, PCI_CONFIG_SIZE)};
 }
 
 static bool is_aligned_access(unsigned offset, unsigned size)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "dev/virtio/block.h"
 
+#include "arch/x86/speculation.h"
 #include "arch/x86/string.h"
 #include "core/base/panic.h"
 
@@ -110,9 +111,13 @@ static const uint8_t *page_now(const struct block *b, uint64_t page)
 
 /* --- requests: each returns its status --- */
 
-static bool is_within(const struct block *b, uint64_t sector, uint64_t count)
+/* Cuts the sector, which leads to a page of changes, to the disk, too. */
+static bool is_within(const struct block *b, uint64_t *sector, uint64_t count)
 {
-    return sector <= b->sectors && count <= b->sectors - sector;
+    bool within = *sector <= b->sectors && count <= b->sectors - *sector;
+
+    *sector = index_nospec(*sector, b->sectors);
+    return within;
 }
 
 /* How much of n bytes from at is in the same page. */
@@ -150,7 +155,7 @@ static unsigned read_sectors(struct block *b, struct ring *r, struct ring_chain 
     uint32_t n = c->writable.left;
     bool done;
 
-    if (n % SECTOR || n > BLOCK_MOST || !is_within(b, sector, n / SECTOR))
+    if (n % SECTOR || n > BLOCK_MOST || !is_within(b, &sector, n / SECTOR))
         return STATUS_IOERR;
     b->reads++;
     done =
@@ -161,11 +166,12 @@ static unsigned read_sectors(struct block *b, struct ring *r, struct ring_chain 
 static unsigned write_sectors(struct block *b, struct ring *r, struct ring_chain *c, uint64_t sector)
 {
     uint32_t n = c->readable.left;
-    uint64_t at = sector * SECTOR;
+    uint64_t at;
 
-    if (!b->changes || n % SECTOR || n > BLOCK_MOST || !is_within(b, sector, n / SECTOR))
+    if (!b->changes || n % SECTOR || n > BLOCK_MOST || !is_within(b, &sector, n / SECTOR))
         return STATUS_IOERR;
     b->writes++;
+    at = sector * SECTOR;
     for (uint32_t step; n; n -= step, at += step) {
         uint8_t *page;
 
@@ -192,11 +198,12 @@ static bool clear_part(struct block *b, uint64_t at, uint32_t n)
 /* Whole pages are given back. What is discarded reads as zeroes, too. */
 static unsigned clear_sectors(struct block *b, const struct block_range *range)
 {
-    uint64_t at = range->sector * SECTOR;
+    uint64_t sector = range->sector, at;
     uint32_t n = range->count * SECTOR;
 
-    if (range->count > CLEAR_MOST || !is_within(b, range->sector, range->count))
+    if (range->count > CLEAR_MOST || !is_within(b, &sector, range->count))
         return STATUS_IOERR;
+    at = sector * SECTOR;
     for (uint32_t step; n; n -= step, at += step) {
         step = within_page(at, n);
         if (step == page_bytes(b, at / PAGE_SIZE))

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* virtio 1.2, "Common configuration structure layout": the registers that every device has, and its own. */
+#include "arch/x86/speculation.h"
 #include "core/base/panic.h"
 #include "dev/virtio/virtio_inside.h"
 
@@ -36,7 +37,7 @@ static const uint8_t widths[VIRTIO_COMMON_SIZE] = {
 
 static bool is_field(unsigned offset, unsigned size)
 {
-    return offset < VIRTIO_COMMON_SIZE && size && widths[offset] == size;
+    return offset < VIRTIO_COMMON_SIZE && size && widths[index_nospec(offset, VIRTIO_COMMON_SIZE)] == size;
 }
 
 /* --- features and status --- */
@@ -92,9 +93,10 @@ static void write_status(struct virtio_device *d, unsigned value)
 
 /* --- the queue that is selected --- */
 
-static struct virtio_queue *selected(struct virtio_device *d)
+static struct virtio_queue *selected(const struct virtio_device *d)
 {
-    return d->queue_select < d->queue_count ? &d->queues[d->queue_select] : NULL;
+    return d->queue_select < d->queue_count ? &d->queues[index_nospec(d->queue_select, d->queue_count)]
+                                            : NULL;
 }
 
 /* It may be set up: after the features are settled, and before it is enabled. */
@@ -175,11 +177,10 @@ static uint32_t half_of(uint64_t field, unsigned offset)
 
 static uint32_t read_queue(const struct virtio_device *d, unsigned offset)
 {
-    const struct virtio_queue *q;
+    const struct virtio_queue *q = selected(d);
 
-    if (d->queue_select >= d->queue_count)
+    if (!q)
         return offset == QUEUE_VECTOR ? VIRTIO_NO_VECTOR : 0;
-    q = &d->queues[d->queue_select];
     switch (offset) {
     case QUEUE_SIZE: return q->size;
     case QUEUE_VECTOR: return q->vector;
@@ -243,7 +244,7 @@ uint32_t virtio_config_read(struct virtio_device *d, unsigned offset, unsigned s
     __atomic_store_n(&d->config_seen, true, __ATOMIC_RELEASE);
     for (unsigned i = 0; i < size; i++) {
         if (offset < d->config_size && offset + i < d->config_size)
-            value |= (uint32_t)d->config[offset + i] << 8 * i;
+            value |= (uint32_t)d->config[index_nospec(offset + i, d->config_size)] << 8 * i;
     }
     return value;
 }

@@ -121,6 +121,7 @@ static bool add_entries(struct ring *r, struct ring_chain *c, uint64_t at, unsig
          i = r->layout.packed ? i + 1 : d.next) {
         if (i >= count)
             return ring_break(r, "next entry outside of its table");
+        i = (unsigned)index_nospec(i, count);
         if (!read_entry(r, table ? table + i * DESC_SIZE : NULL, at + i * DESC_SIZE, &d))
             return false;
         if (d.flags & DESC_INDIRECT)
@@ -154,7 +155,7 @@ bool ring_peek_table(const struct ring *r, struct ring_pieces *p, const struct r
     if (!r->layout.indirect || r->layout.size < 2 || (d->flags & DESC_KIND) != DESC_INDIRECT ||
         d->size != 2 * DESC_SIZE || !is_flat(r->memory, d->at, d->size))
         return false;
-    table = r->memory->flat + d->at;
+    table = flat_at(r->memory, d->at);
     read_words(table, words);
     e = entry_of(r, words);
     if (!ring_add_piece(r, p, &e, more) || (more && e.next != 1))
@@ -209,7 +210,7 @@ static inline bool read_bytes(const struct ring_memory *m, uint64_t at, void *to
 {
     if (!is_flat(m, at, n))
         return m->read(m->context, at, to, n);
-    memcpy(to, m->flat + at, n);
+    memcpy(to, flat_at(m, at), n);
     return true;
 }
 

@@ -9,6 +9,7 @@
  */
 #pragma once
 
+#include "arch/x86/speculation.h"
 #include "arch/x86/string.h"
 #include "arch/x86/types.h"
 
@@ -121,6 +122,12 @@ static inline bool is_flat(const struct ring_memory *m, uint64_t at, uint64_t n)
     return likely(at < m->flat_size && n <= m->flat_size - at);
 }
 
+/* It is. */
+static inline uint8_t *flat_at(const struct ring_memory *m, uint64_t at)
+{
+    return m->flat + index_nospec(at, m->flat_size);
+}
+
 static inline bool is_closing(const struct ring_memory *m)
 {
     return unlikely(__atomic_load_n(m->closing, __ATOMIC_ACQUIRE));
@@ -144,7 +151,7 @@ static inline uint8_t *ring_flat_piece(const struct ring *r, struct ring_chain *
         part->segment++;
         part->done = 0;
     }
-    return r->memory->flat + at;
+    return flat_at(r->memory, at);
 }
 
 /* The next n bytes of the readable part; of the writable part. False, with part of them done or none: it has
@@ -180,7 +187,7 @@ static inline bool ring_write_bytes(const struct ring_memory *m, uint64_t at, co
 {
     if (!is_flat(m, at, n) || is_closing(m))
         return m->write(m->context, at, from, n);
-    memcpy(m->flat + at, from, n);
+    memcpy(flat_at(m, at), from, n);
     return true;
 }
 

@@ -15,7 +15,7 @@ static inline void skip_bytes(struct ring_part *part, uint32_t step, uint32_t si
 
 static inline const uint8_t *find_bytes(const struct ring_memory *m, uint64_t at, uint32_t n)
 {
-    return likely(is_flat(m, at, n)) ? m->flat + at : m->map(m->context, at, n, false);
+    return likely(is_flat(m, at, n)) ? flat_at(m, at) : m->map(m->context, at, n, false);
 }
 
 const uint8_t *ring_view(const struct ring *r, const struct ring_chain *c, struct ring_part *part, uint32_t n,

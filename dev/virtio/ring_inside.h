@@ -77,7 +77,7 @@ static inline uint8_t *ring_buffer_of(const struct ring *r, const struct ring_de
     if ((d->flags & DESC_KIND) != DESC_WRITE || d->size < n || d->size == UINT32_MAX ||
         !is_flat(r->memory, d->at, d->size) || is_closing(r->memory))
         return NULL;
-    return r->memory->flat + d->at;
+    return flat_at(r->memory, d->at);
 }
 
 /* A descriptor with these flags, and no others, is the next piece, if it needs no function. */

@@ -18,9 +18,10 @@ static uint8_t *used(const struct ring *r, size_t offset)
     return (uint8_t *)r->device + offset;
 }
 
+/* i is below the size; cut to it, too, for processors that guess that. */
 static void read_descriptor(const struct ring *r, unsigned i, struct ring_desc *d)
 {
-    const uint8_t *at = (const uint8_t *)r->desc + i * DESC_SIZE;
+    const uint8_t *at = (const uint8_t *)r->desc + (i & (r->layout.size - 1u)) * DESC_SIZE;
     uint64_t rest = foreign_read64(at + 8);
 
     d->at = foreign_read64(at);

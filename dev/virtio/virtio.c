@@ -2,6 +2,7 @@
 /* The life of a virtio device, and the work on its queues. Its registers: common.c. */
 #include "dev/virtio/virtio.h"
 
+#include "arch/x86/speculation.h"
 #include "core/base/panic.h"
 #include "dev/virtio/virtio_inside.h"
 
@@ -173,7 +174,7 @@ void virtio_kick(struct virtio_device *d, unsigned i)
         ignore(d);
         return;
     }
-    q = &d->queues[i];
+    q = &d->queues[index_nospec(i, d->queue_count)];
     spin_lock(&q->lock);
     if (likely(is_ready(d, q))) {
         q->kicks++;
