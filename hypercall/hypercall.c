@@ -11,25 +11,23 @@ struct vcpu *hypercall_target(const struct vcpu *v, uint64_t apic_id)
     return apic_id < count ? v->vm->vcpus[index_nospec(apic_id, count)] : NULL; /* APIC IDs count from 0 */
 }
 
-static inline call_handler *find_call(const struct vcpu *v, uint64_t number)
+/* Rows that are not used have number 0, which is none of Skerry's. */
+static int64_t make_call(struct vcpu *v, struct call *call, uint64_t number)
 {
     const struct call_row *own = &skerry_calls[number % CALL_ROWS], *kvm = &kvm_calls[number % CALL_ROWS];
 
     if (likely(own->number == number))
-        return own->handler;
-    return kvm->number == number && (v->vm->kvm_features & kvm->feature) ? kvm->handler : NULL;
+        return own->handler(v, call);
+    if (kvm->number == number && (v->vm->kvm_features & kvm->feature))
+        return kvm->handler(v, call);
+    return SKERRY_ENOSYS;
 }
 
 enum next hypercall_dispatch(struct vcpu *v, bool user, bool wide)
 {
     struct call call = {wide ? UINT64_MAX : UINT32_MAX, NEXT_SKIP_AND_RESUME};
-    call_handler *handler = find_call(v, v->regs.rax & call.mask);
-    int64_t result = SKERRY_ENOSYS;
+    int64_t result = likely(!user) ? make_call(v, &call, v->regs.rax & call.mask) : SKERRY_EPERM;
 
-    if (unlikely(user))
-        result = SKERRY_EPERM;
-    else if (likely(handler))
-        result = handler(v, &call);
     v->regs.rax = (uint64_t)result & call.mask;
     return call.next;
 }

@@ -31,8 +31,8 @@ enum next hypercall_dispatch(struct vcpu *v, bool user, bool wide);
 /* The vCPU with this APIC ID, or NULL. */
 struct vcpu *hypercall_target(const struct vcpu *v, uint64_t apic_id);
 
-/* By the lowest bits of their numbers, so that no number picks anything behind a table. Without a handler:
- * there is none. */
+/* By the lowest bits of their numbers, so that no number picks anything behind a table. A row without a
+ * number has no handler. */
 #define CALL_ROWS 16
 struct call_row {
     call_handler *handler;
