@@ -127,10 +127,28 @@ bool bus_find_port_read(struct bus *bus, uint16_t port, unsigned size, uint32_t 
     return true;
 }
 
+static struct doorbell **doorbell_place(struct bus *bus, uint16_t port)
+{
+    return &bus->doorbells[port / 256 % BUS_DOORBELLS];
+}
+
+static bool ring_doorbell(struct bus *bus, uint16_t port, uint32_t value)
+{
+    const struct doorbell *d = __atomic_load_n(doorbell_place(bus, port), __ATOMIC_ACQUIRE);
+
+    if (!d || __atomic_load_n(&d->port, __ATOMIC_RELAXED) != port)
+        return false;
+    d->ring(d->context, value);
+    return true;
+}
+
 bool bus_find_port_write(struct bus *bus, uint16_t port, unsigned size, uint32_t value)
 {
-    const struct bus_slot *s = find_port(bus, port, size);
+    const struct bus_slot *s;
 
+    if (size == 2 && likely(ring_doorbell(bus, port, value)))
+        return true;
+    s = find_port(bus, port, size);
     if (!s)
         return window_port_write(bus, port, size, value) || (size > 1 && write_split(bus, port, size, value));
     write_port(s, port, size, value);
@@ -356,6 +374,22 @@ void bus_close_window(struct bus *bus, bool port, uint64_t first)
     spin_lock(&bus->windows.lock);
     windows_close(&bus->windows, window_place(port, first));
     spin_unlock(&bus->windows.lock);
+}
+
+void bus_place_doorbell(struct bus *bus, struct doorbell *d, uint16_t port)
+{
+    struct doorbell **place = doorbell_place(bus, port), *before = *place;
+
+    ASSERT(port && d->ring);
+    if (before && before != d && before->port)
+        return;
+    __atomic_store_n(&d->port, port, __ATOMIC_RELAXED);
+    __atomic_store_n(place, d, __ATOMIC_RELEASE);
+}
+
+void bus_remove_doorbell(struct doorbell *d)
+{
+    __atomic_store_n(&d->port, 0, __ATOMIC_RELAXED);
 }
 
 const char *bus_attach(struct bus *bus, struct device *device)

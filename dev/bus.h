@@ -72,12 +72,22 @@ struct bus_table {
     struct bus_slot slots[BUS_MAX_RANGES + 1]; /* the last one takes nothing */
 };
 
+/* A port whose 16-bit writes have a way shorter than that through its window, which is there as well. */
+struct doorbell {
+    uint32_t port; /* 0: it is nowhere (atomic). The rest never changes */
+    void (*ring)(void *context, uint32_t value);
+    void *context;
+};
+
+#define BUS_DOORBELLS 32 /* by port, 256 to a place */
+
 struct bus {
     /* By the first port of an access: 0 when nobody is among these 256, else 1 and a slot to look at first:
      * the last one if only windows are there, or were. */
     uint8_t hint[BUS_PORTS >> 8];
     struct bus_table ports, memory;
     struct windows windows;
+    struct doorbell *doorbells[BUS_DOORBELLS];
     unsigned device_count;
     struct device *devices[BUS_MAX_DEVICES];
 };
@@ -100,6 +110,11 @@ void bus_use_windows(struct bus *bus, void *pages);
  */
 const char *bus_open_window(struct bus *bus, struct device *device, bool port, const struct bus_range *range);
 void bus_close_window(struct bus *bus, bool port, uint64_t first);
+
+/* As windows, by whoever opens and closes the doorbell's own. Where another one has the place, it goes the
+ * way of its window. It stays in memory as long as the bus. */
+void bus_place_doorbell(struct bus *bus, struct doorbell *d, uint16_t port);
+void bus_remove_doorbell(struct doorbell *d);
 
 /* Each device once, in the order in which they were attached. */
 void bus_reset(struct bus *bus);

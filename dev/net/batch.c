@@ -2,6 +2,7 @@
 /* Frames of one turn, to the receive queues that they go to. */
 #include "core/base/panic.h"
 #include "dev/net/switch_inside.h"
+#include "dev/virtio/ring_short.h"
 
 /* --- receive queues --- */
 
@@ -333,14 +334,14 @@ bool net_transmit_short(struct net_batch *b, struct ring *r)
     struct ring_chain c;
     struct net_frame f;
 
-    if (!ring_peek_pieces(r, &p))
+    if (!ring_peek_pieces(r, &p) || p.readable != p.count || p.count > 2)
         return false;
     c.segments = p.at;
     if (!net_frame_take_pieces(&f, r, &c, p.count))
         return false;
     net_send(b, &f);
     b->work += f.size;
-    ring_give_pieces(r, &p);
+    ring_give_pieces(r, &p, 0);
     return true;
 }
 

@@ -2,6 +2,7 @@
 /* A card's receive queues, on the CPU of whoever sends (virtio 1.2, "Processing of Incoming Packets"). */
 #include "core/base/panic.h"
 #include "dev/net/card.h"
+#include "dev/virtio/ring_short.h"
 
 static void *claim_queue(void *device, unsigned pair)
 {

@@ -151,11 +151,12 @@ static bool close_place(struct pci_function *f, unsigned bar)
 {
     struct pci_place *p = &f->places[bar];
 
-    if (p->mapped)
-        bus_close_window(f->vm->bus, p->is.kind == PCI_BAR_IO, p->at);
     p->refused = false;
     if (!p->mapped)
         return false;
+    if (p->is.kind == PCI_BAR_IO)
+        bus_remove_doorbell(&f->doorbell);
+    bus_close_window(f->vm->bus, p->is.kind == PCI_BAR_IO, p->at);
     p->mapped = false;
     return true;
 }
@@ -169,6 +170,8 @@ static bool open_place(struct pci_function *f, unsigned bar)
 
     p->mapped = (port || !is_taken_memory(f->vm, p->at, p->is.size)) &&
                 !bus_open_window(f->vm->bus, &f->device, port, &range);
+    if (p->mapped && port && f->doorbell.ring)
+        bus_place_doorbell(f->vm->bus, &f->doorbell, (uint16_t)p->at);
     return p->mapped;
 }
 

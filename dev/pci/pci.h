@@ -112,7 +112,8 @@ struct pci_function {
         unsigned count, bar, table, pba, control; /* control: offset in configuration space */
         uint64_t pending;                         /* PBA */
     } msix;
-    bool intx; /* its line, whether the guest hears of it or not */
+    struct doorbell doorbell; /* at the first port of its I/O BAR; without ring: it has none */
+    bool intx;                /* its line, whether the guest hears of it or not */
     /* What the guest has set up wrongly: BARs that were not mapped, messages that were dropped. */
     uint64_t refused_bars, dropped_messages;
 };
@@ -122,8 +123,8 @@ bool pci_create(struct vm *vm, const struct placement *p);
 bool pci_show_ecam(struct vm *vm, struct image *image);
 
 /*
- * While the VM is built: puts a function on the bus. f is zeroed, and stays where it is as long as the VM.
- * NULL, or why it is refused.
+ * While the VM is built: puts a function on the bus. f is zeroed, but for its doorbell, and stays where it is
+ * as long as the VM. NULL, or why it is refused.
  */
 const char *pci_add(struct vm *vm, struct pci_function *f, const struct pci_function_ops *ops, unsigned slot,
                     const struct pci_identity *id);

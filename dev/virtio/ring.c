@@ -4,7 +4,7 @@
 
 #include "arch/x86/string.h"
 #include "core/base/panic.h"
-#include "dev/virtio/ring_inside.h"
+#include "dev/virtio/ring_short.h"
 
 /* --- where it lies --- */
 
@@ -147,22 +147,27 @@ bool ring_add_table(struct ring *r, struct ring_chain *c, const struct ring_desc
 
 bool ring_peek_table(const struct ring *r, struct ring_pieces *p, const struct ring_desc *d)
 {
-    unsigned more = r->layout.packed ? 0 : DESC_NEXT;
+    unsigned count = d->size / DESC_SIZE, n = 0, readable = 0, i = 0;
+    struct ring_desc e = {.flags = DESC_NEXT};
     const uint8_t *table;
-    struct ring_desc e;
     uint64_t words[2];
 
-    if (!r->layout.indirect || r->layout.size < 2 || (d->flags & DESC_KIND) != DESC_INDIRECT ||
-        d->size != 2 * DESC_SIZE || !is_flat(r->memory, d->at, d->size))
+    if (!r->layout.indirect || (d->flags & DESC_NEXT) || !count || d->size % DESC_SIZE ||
+        count > MIN(r->layout.size, RING_PIECES) || !is_flat(r->memory, d->at, d->size))
         return false;
     table = flat_at(r->memory, d->at);
-    read_words(table, words);
-    e = entry_of(r, words);
-    if (!ring_add_piece(r, p, &e, more) || (more && e.next != 1))
-        return false;
-    read_words(table + DESC_SIZE, words);
-    e = entry_of(r, words);
-    return ring_add_piece(r, p, &e, 0);
+    for (bool more = true; more; i = r->layout.packed ? i + 1 : e.next) {
+        if (i >= count)
+            return false;
+        read_words(table + index_nospec(i, count) * DESC_SIZE, words);
+        e = entry_of(r, words);
+        if (!ring_is_piece(r, &e, n, readable))
+            return false;
+        ring_set_piece(r, p, n++, &e);
+        readable += !(e.flags & DESC_WRITE);
+        more = r->layout.packed ? i + 1 < count : (e.flags & DESC_NEXT) != 0;
+    }
+    return ring_end_pieces(p, n, readable);
 }
 
 /* The writable part stands behind the readable one. More than 32 bits can say is nothing that a device can
@@ -269,43 +274,6 @@ bool ring_reserve_last(struct ring_chain *c, uint64_t *at)
 }
 
 /* --- the two formats --- */
-
-bool ring_has_more(const struct ring *r)
-{
-    if (unlikely(!r->works))
-        return false;
-    return r->layout.packed ? packed_has_more(r) : split_has_more(r);
-}
-
-uint8_t *ring_peek_buffer(const struct ring *r, uint32_t n, uint16_t *id)
-{
-    if (unlikely(!r->works))
-        return NULL;
-    return r->layout.packed ? packed_peek_buffer(r, n, id) : split_peek_buffer(r, n, id);
-}
-
-void ring_give_buffer(struct ring *r, uint16_t id, uint32_t n)
-{
-    if (r->layout.packed)
-        packed_give(r, id, 1, n);
-    else
-        split_give(r, id, n);
-}
-
-bool ring_peek_pieces(const struct ring *r, struct ring_pieces *p)
-{
-    if (unlikely(!r->works))
-        return false;
-    return r->layout.packed ? packed_peek_pieces(r, p) : split_peek_pieces(r, p);
-}
-
-void ring_give_pieces(struct ring *r, const struct ring_pieces *p)
-{
-    if (r->layout.packed)
-        packed_give(r, p->id, p->slots, 0);
-    else
-        split_give(r, p->id, 0);
-}
 
 void ring_push(struct ring *r, const struct ring_chain *c)
 {

@@ -12,6 +12,7 @@
 #include "arch/x86/speculation.h"
 #include "arch/x86/string.h"
 #include "arch/x86/types.h"
+#include "dev/virtio/foreign.h"
 
 #define RING_MAX_SIZE 256 /* descriptors; so many fit into a chain, too */
 
@@ -91,8 +92,25 @@ bool ring_begin(struct ring *r);
  */
 enum ring_pop ring_pop(struct ring *r, struct ring_chain *c);
 
+/* Of descriptors in the packed format: each side's turn of the ring that they were written in. */
+enum { RING_AVAILABLE = 0x80, RING_USED = 0x8000 };
+
+static inline bool ring_is_available(uint16_t flags, bool wrap)
+{
+    unsigned of_turn = flags & (RING_AVAILABLE | RING_USED);
+
+    return of_turn == (wrap ? RING_AVAILABLE : RING_USED);
+}
+
 /* Whether ring_pop() would find something, or something wrong. */
-bool ring_has_more(const struct ring *r);
+static inline bool ring_has_more(const struct ring *r)
+{
+    if (unlikely(!r->works))
+        return false;
+    if (r->layout.packed)
+        return ring_is_available(foreign_read16((uint8_t *)r->desc + r->next * 16u + 14), r->next_wrap);
+    return foreign_read16((uint8_t *)r->driver + 2) != r->next;
+}
 
 /* Where it is before a chain is taken, to which it returns when the chains taken since are not used after
  * all: none of them was given back. */
@@ -198,30 +216,6 @@ static inline bool ring_put_last(struct ring *r, struct ring_chain *c, uint64_t 
     c->written += !c->writable.left; /* nothing is missing before it */
     return true;
 }
-
-/*
- * The short way to write n > 0 bytes to a chain that is one buffer: where they go, and its id, with nothing
- * taken. NULL: the next chain is another, or too small, or needs a function, or there is none; ring_pop()
- * tells.
- */
-uint8_t *ring_peek_buffer(const struct ring *r, uint32_t n, uint16_t *id);
-/* It is taken, and given back as by ring_push(), with n bytes written. */
-void ring_give_buffer(struct ring *r, uint16_t id, uint32_t n);
-
-/* A chain that is one or two readable buffers. */
-struct ring_pieces {
-    struct ring_segment at[2];
-    uint16_t count, id, slots;
-};
-
-/*
- * The short way to read it: where they lie, none of which needs a function, with nothing taken. They may be
- * of any size, together, too. False: the next chain is another, or there is none, or something is wrong;
- * ring_pop() tells.
- */
-bool ring_peek_pieces(const struct ring *r, struct ring_pieces *p);
-/* It is taken, and given back as by ring_push(). */
-void ring_give_pieces(struct ring *r, const struct ring_pieces *p);
 
 /* Gives a chain back. The driver sees all that were, in this order, at the next ring_publish(). */
 void ring_push(struct ring *r, const struct ring_chain *c);

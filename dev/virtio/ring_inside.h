@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* What the two formats of a ring share: for ring.c, split.c and packed.c alone. */
+/* What the two formats of a ring share: for them, and for the short way to both. */
 #pragma once
 
 #include "dev/virtio/foreign.h"
@@ -70,47 +70,15 @@ static inline bool ring_add_buffer(struct ring *r, struct ring_chain *c, const s
     return unlikely(!d->size) || ring_add_segment(r, c, d);
 }
 
-/* The memory of a descriptor that is the whole chain, and has room for n bytes; NULL: it is not, or not flat.
- */
-static inline uint8_t *ring_buffer_of(const struct ring *r, const struct ring_desc *d, uint32_t n)
-{
-    if ((d->flags & DESC_KIND) != DESC_WRITE || d->size < n || d->size == UINT32_MAX ||
-        !is_flat(r->memory, d->at, d->size) || is_closing(r->memory))
-        return NULL;
-    return flat_at(r->memory, d->at);
-}
-
-/* A descriptor with these flags, and no others, is the next piece, if it needs no function. */
-static inline bool ring_add_piece(const struct ring *r, struct ring_pieces *p, const struct ring_desc *d,
-                                  unsigned flags)
-{
-    if ((d->flags & DESC_KIND) != flags || !d->size || !is_flat(r->memory, d->at, d->size))
-        return false;
-    p->at[p->count++] = (struct ring_segment){d->at, d->size};
-    return true;
-}
-
-/* A descriptor that is a table of two pieces. */
-bool ring_peek_table(const struct ring *r, struct ring_pieces *p, const struct ring_desc *d);
-
 bool ring_add_table(struct ring *r, struct ring_chain *c, const struct ring_desc *d);
 
-uint8_t *split_peek_buffer(const struct ring *r, uint32_t n, uint16_t *id);
-uint8_t *packed_peek_buffer(const struct ring *r, uint32_t n, uint16_t *id);
-bool split_peek_pieces(const struct ring *r, struct ring_pieces *p);
-bool packed_peek_pieces(const struct ring *r, struct ring_pieces *p);
-void split_give(struct ring *r, uint16_t id, uint32_t n);
-void packed_give(struct ring *r, uint16_t id, uint16_t slots, uint32_t n);
-
 enum ring_pop split_pop(struct ring *r, struct ring_chain *c);
-bool split_has_more(const struct ring *r);
 void split_push(struct ring *r, const struct ring_chain *c);
 bool split_publish(struct ring *r);
 bool split_listen(struct ring *r);
 void split_deafen(struct ring *r);
 
 enum ring_pop packed_pop(struct ring *r, struct ring_chain *c);
-bool packed_has_more(const struct ring *r);
 void packed_push(struct ring *r, const struct ring_chain *c);
 bool packed_publish(struct ring *r);
 bool packed_listen(struct ring *r);

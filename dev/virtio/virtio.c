@@ -61,10 +61,10 @@ static inline bool serve_by_short_way(struct virtio_device *d, struct virtio_que
     return d->ops->serve_short && d->ops->serve_short(d, q->index, &q->ring);
 }
 
-/* False: there is none. */
+/* False: it is not to be served now, or is broken. */
 static INLINED bool serve_by_long_way(struct virtio_device *d, struct virtio_queue *q)
 {
-    if (!ring_has_more(&q->ring) || !has_work(d, q) || ring_pop(&q->ring, &q->chain) != RING_CHAIN)
+    if (!has_work(d, q) || ring_pop(&q->ring, &q->chain) != RING_CHAIN)
         return false;
     q->work += q->chain.readable.left;
     d->ops->serve(d, q->index, &q->ring, &q->chain);
@@ -78,7 +78,7 @@ static INLINED bool serve_chains(struct virtio_device *d, struct virtio_queue *q
 {
     q->work = 0;
     for (unsigned n = 0; n < MOST_CHAINS && q->work < MOST_BYTES; n++) {
-        if (!serve_by_short_way(d, q) && !serve_by_long_way(d, q))
+        if (!ring_has_more(&q->ring) || (!serve_by_short_way(d, q) && !serve_by_long_way(d, q)))
             return true;
         q->chains++;
     }

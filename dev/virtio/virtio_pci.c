@@ -123,12 +123,18 @@ static uint64_t read_bar(struct pci_function *f, unsigned bar, unsigned offset, 
     return value;
 }
 
+/* By its port, which is nearly always. */
+static void ring_by_port(void *context, uint32_t queue)
+{
+    virtio_kick(&((struct virtio_pci *)context)->device, queue);
+}
+
 /* A doorbell is 16 bits wide; anything else is no kick. */
 static void write_bar(struct pci_function *f, unsigned bar, unsigned offset, unsigned size, uint64_t value)
 {
     struct virtio_pci *p = of_function(f);
 
-    if (likely(bar == PORTS)) {
+    if (bar == PORTS) {
         virtio_kick(&p->device, offset == 0 && size == 2 ? (unsigned)value : NO_QUEUE);
     } else if (bar == REGISTERS && offset >= DOORBELL_AT) {
         offset -= DOORBELL_AT;
@@ -293,6 +299,7 @@ struct virtio_pci *virtio_pci_create(struct vm *vm, const struct virtio_identity
         memcpy(p->device.config, id->config, id->config_size);
     if (id->model)
         memcpy(p->device.model, id->model, id->model_given);
+    p->function.doorbell = (struct doorbell){.ring = ring_by_port, .context = p};
     p->memory = vm_memory(vm);
     why = add_to_bus(vm, p, id);
     if (why)

@@ -5,6 +5,8 @@
  */
 #include "tests/unit/ring_of_both.h"
 
+#include "dev/virtio/ring_short.h"
+
 #define QUEUE 8
 
 /* --- a chain that is all right --- */

@@ -254,6 +254,13 @@ static void doorbell_of_ports(void **state UNUSED)
             kicks(at == 0 && size == 2 ? 0 : UINT32_MAX);
         }
     }
+    config_write(PLACE, PCI_BAR(2), 4, 0xe400); /* it moves, and is switched off */
+    out(0xe400, 2, 1);
+    kicks(1);
+    assert_false(bus_port_write(vm.bus, DOOR_IO, 2, 1));
+    config_write(PLACE, 4, 2, 0);
+    assert_false(bus_port_write(vm.bus, 0xe400, 2, 1));
+    assert_int_equal(done.kicks, 0);
 }
 
 static void doorbell_of_memory(void **state UNUSED)

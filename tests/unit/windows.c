@@ -303,6 +303,53 @@ static void lookups_see_one_or_the_other(void **state)
     assert_in_range(found, 1, LOOKUPS / 2 + LOOKUPS / 8);
 }
 
+/* --- doorbells: the same access by a shorter way, where there is one --- */
+
+static unsigned rung[2];
+
+static void ring(void *context, uint32_t value)
+{
+    *(unsigned *)context += value;
+}
+
+static struct doorbell bells[] = {{.ring = ring, .context = &rung[0]}, {.ring = ring, .context = &rung[1]}};
+
+/* Who heard of a write of 1: a bell, or the window. */
+static unsigned heard(unsigned port, unsigned size)
+{
+    rung[0] = rung[1] = call_count = 0;
+    assert_true(bus_port_write(&bus, (uint16_t)port, size, 1));
+    assert_int_equal(rung[0] + rung[1] + call_count, 1);
+    return rung[0] ? 0 : rung[1] ? 1 : 2;
+}
+
+static void doorbells_have_a_way(void **state)
+{
+    enum { FIRST, SECOND, WINDOW };
+
+    (void)state;
+    bells[0].port = bells[1].port = 0;
+    assert_true(open_at(0, PORT, 0xc100, 4, ANY, 0) && open_at(1, PORT, 0xe108, 4, ANY, 0));
+    assert_int_equal(heard(0xc100, 2), WINDOW);
+    bus_place_doorbell(&bus, &bells[0], 0xc100);
+    assert_int_equal(heard(0xc100, 2), FIRST);
+    assert_int_equal(heard(0xc100, 1), WINDOW);
+    assert_int_equal(heard(0xc100, 4), WINDOW);
+    assert_int_equal(heard(0xc102, 2), WINDOW);
+    bus_place_doorbell(&bus, &bells[1], 0xe108); /* there is another one in its place */
+    assert_int_equal(heard(0xe108, 2), WINDOW);
+    assert_int_equal(heard(0xc100, 2), FIRST);
+    bus_remove_doorbell(&bells[0]);
+    assert_int_equal(heard(0xc100, 2), WINDOW);
+    bus_place_doorbell(&bus, &bells[1], 0xe108);
+    assert_int_equal(heard(0xe108, 2), SECOND);
+    bus_remove_doorbell(&bells[1]); /* moves, and is found where it is only */
+    assert_true(open_at(1, PORT, 0xc204, 4, ANY, 0));
+    bus_place_doorbell(&bus, &bells[1], 0xc204);
+    assert_int_equal(heard(0xc204, 2), SECOND);
+    assert_int_equal(heard(0xe108, 2), WINDOW);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -316,6 +363,7 @@ int main(void)
         cmocka_unit_test_setup(ports_side_by_side, set_up),
         cmocka_unit_test_setup(there_is_an_end, set_up),
         cmocka_unit_test_setup(lookups_see_one_or_the_other, set_up),
+        cmocka_unit_test_setup(doorbells_have_a_way, set_up),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
