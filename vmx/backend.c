@@ -225,6 +225,7 @@ const struct backend vmx_backend = {
     .protect = vmx_protect,
     .map_range = vmx_map_range,
     .unmap_range = vmx_unmap_range,
+    .map_window = vmx_map_window,
     .cr3_targets = vmx_cr3_targets,
     .set_cr3_target = vmx_set_cr3_target,
     .flush_counts = flush_counts,
