@@ -180,6 +180,17 @@ static void be_reader(struct shared *s)
     s->done = DONE;
 }
 
+/* Until its VM is stopped. */
+static NORETURN void leave_a_mark(void)
+{
+    volatile uint32_t *other = memory(DEVICE + 1);
+
+    say("the first word is %x", (unsigned)other[3]);
+    other[3] = READY;
+    for (;;)
+        ring(1, 7); /* nobody has a vector there */
+}
+
 void guest_main(const struct boot_info *info)
 {
     bool reader = boot_word(info, "reader");
@@ -187,6 +198,8 @@ void guest_main(const struct boot_info *info)
     check(pci_get(DEVICE, 0) == 0x11101af4 && pci_get(DEVICE, 8) == 0x05000001, "an ivshmem of revision 1");
     set_up();
     check(mmio_read(bar(DEVICE, BAR0) + POSITION) == reader, "its number");
+    if (boot_word(info, "early"))
+        leave_a_mark();
     if (reader)
         be_reader((struct shared *)memory(DEVICE));
     else
