@@ -182,6 +182,7 @@ bool vmx_map_window(struct vm *vm, gpa_t at, hpa_t to, uint64_t size, unsigned r
     bool done;
 
     ASSERT(((at.value | to.value | size) & (PAGE_2M - 1)) == 0);
+    ASSERT(vmx_caps.ept_vpid & EPT_PAGES_2M); /* or the VM is not built */
     ASSERT(at.value >= GUEST_WINDOWS && at.value + size <= GUEST_WINDOWS_END);
     done = map_large(x->ept, at.value, to.value, size, flags) &&
            (!x->ept_apic.root || map_large(x->ept_apic, at.value, to.value, size, flags));
