@@ -21,6 +21,9 @@ void shared_detach(struct vm *vm);
 /* False: there is no such VM, or it does not run. */
 bool shared_ring_at(struct shared_memory *s, unsigned peer, unsigned vector);
 
+/* When it returns, no doorbell that found the VM alive is on its way any more. */
+void shared_settle(struct shared_memory *s);
+
 hpa_t shared_base(const struct shared_memory *s); /* contiguous, at a multiple of 2 MiB */
 
 /* Pages that are not allocated yet of what a VM shares. */

@@ -142,6 +142,7 @@ static void ivshmem_closed(struct pci_function *f, unsigned bar, uint64_t at)
 
 static void ivshmem_reset(struct pci_function *f)
 {
+    shared_settle(ivshmem_of(f)->memory); /* none comes to the next guest: vCPUs are reset behind this */
     ivshmem_of(f)->mask = 0;
 }
 
