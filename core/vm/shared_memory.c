@@ -2,6 +2,7 @@
 #include "core/vm/shared_memory.h"
 
 #include "arch/x86/layout.h"
+#include "arch/x86/speculation.h"
 #include "core/base/panic.h"
 
 struct shared_end {
@@ -68,14 +69,15 @@ void shared_detach(struct vm *vm)
 
 bool shared_ring_at(struct shared_memory *s, unsigned peer, unsigned vector)
 {
+    const struct shared_end *end = &s->ends[index_nospec(peer, ARRAY_SIZE(s->ends))];
     bool heard;
 
     if (peer >= ARRAY_SIZE(s->ends))
         return false;
     spin_lock(&s->lock);
-    heard = s->ends[peer].vm && vm_lives(s->ends[peer].vm);
+    heard = end->vm && vm_lives(end->vm);
     if (heard)
-        s->ends[peer].ring(s->ends[peer].context, vector);
+        end->ring(end->context, vector);
     spin_unlock(&s->lock);
     return heard;
 }

@@ -2,6 +2,7 @@
 #include "dev/pci/ivshmem.h"
 
 #include "arch/x86/layout.h"
+#include "arch/x86/speculation.h"
 #include "arch/x86/string.h"
 #include "core/base/log.h"
 #include "core/base/panic.h"
@@ -58,7 +59,8 @@ static void hear(void *context, unsigned vector)
 static void ring_doorbell(struct ivshmem *s, uint32_t value)
 {
     unsigned peer = value >> 16, vector = value & 0xffff;
-    bool heard = vector < IVSHMEM_VECTORS && shared_ring_at(s->memory, peer, vector);
+    bool heard = vector < IVSHMEM_VECTORS &&
+                 shared_ring_at(s->memory, peer, (unsigned)index_nospec(vector, IVSHMEM_VECTORS));
 
     count_one(heard ? &s->rung : &s->ignored);
 }
@@ -96,7 +98,7 @@ static void write_register(struct ivshmem *s, unsigned offset, unsigned size, ui
 
 static uint8_t *byte_at(const struct ivshmem *s, unsigned offset)
 {
-    return (uint8_t *)phys_to_virt(shared_base(s->memory)) + offset;
+    return (uint8_t *)phys_to_virt(shared_base(s->memory)) + index_nospec(offset, s->config->size);
 }
 
 static uint64_t ivshmem_read(struct pci_function *f, unsigned bar, unsigned offset, unsigned size)
