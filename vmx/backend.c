@@ -84,6 +84,10 @@ static void explain_vm(const struct vm_config *c)
 
 static bool can_run(const struct vm_config *c, unsigned *line, const char **why)
 {
+    *line = c->shared_line;
+    *why = "shared needs second-level pages of 2 MiB, which this CPU does not have, expected a VM without it";
+    if (c->shared_count && !(vmx_caps.ept_vpid & EPT_PAGES_2M))
+        return false;
     *line = c->tsc_khz_line;
     *why = "tsc-khz needs TSC scaling, which this CPU does not have, expected the machine's own rate";
     return !c->tsc_khz || vmx_can(WORD_PROC2, PROC2_TSC_SCALING);
@@ -225,6 +229,7 @@ const struct backend vmx_backend = {
     .protect = vmx_protect,
     .map_range = vmx_map_range,
     .unmap_range = vmx_unmap_range,
+    .map_window = vmx_map_window,
     .cr3_targets = vmx_cr3_targets,
     .set_cr3_target = vmx_set_cr3_target,
     .flush_counts = flush_counts,

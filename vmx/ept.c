@@ -165,6 +165,32 @@ bool vmx_unmap_range(struct vm *vm, gpa_t at, uint64_t size)
     return true;
 }
 
+/* By large pages, even where the guest's code has none (GUARD_SMALL_PAGES): nothing here is executed. All are
+ * in one GiB, so that the tables are there from the first time on. */
+static bool map_large(struct page_table t, uint64_t at, uint64_t to, uint64_t size, uint64_t flags)
+{
+    t.max_leaf = 2;
+    return paging_map(&t, at, to, size, flags);
+}
+
+_Static_assert(GUEST_WINDOWS / PAGE_1G == (GUEST_WINDOWS_END - 1) / PAGE_1G, "one table of large pages");
+
+bool vmx_map_window(struct vm *vm, gpa_t at, hpa_t to, uint64_t size, unsigned rights)
+{
+    uint64_t flags = rights ? EPT_READ | (rights & GUEST_MAY_WRITE ? EPT_WRITE : 0) | ept_type(CACHE_WB) : 0;
+    struct vmx_vm *x = vm->backend;
+    bool done;
+
+    ASSERT(((at.value | to.value | size) & (PAGE_2M - 1)) == 0);
+    ASSERT(vmx_caps.ept_vpid & EPT_PAGES_2M); /* or the VM is not built */
+    ASSERT(at.value >= GUEST_WINDOWS && at.value + size <= GUEST_WINDOWS_END);
+    done = map_large(x->ept, at.value, to.value, size, flags) &&
+           (!x->ept_apic.root || map_large(x->ept_apic, at.value, to.value, size, flags));
+    if (!rights)
+        vmx_ept_tell(vm);
+    return done;
+}
+
 static bool create_msr_bitmaps(struct vm *vm, struct vmx_vm *x)
 {
     x->msr_bitmap = memory_alloc_zeroed(&vm->account, MEMORY_CONTROL, 1);

@@ -116,7 +116,7 @@ static void wait_for_others(const struct vm *vm, uint64_t generation)
 
 /* A vCPU that becomes active after this has looked at its CPU finds the new generation: vmx_run() has a
  * locked instruction before prepare() asks for it. */
-void vmx_ept_changed(const struct vm *vm)
+uint64_t vmx_ept_tell(const struct vm *vm)
 {
     struct vmx_vm *x = vm->backend;
     uint64_t generation = vmx_ept_new_generation(x);
@@ -132,5 +132,10 @@ void vmx_ept_changed(const struct vm *vm)
         cpu_kick(cpus[i]);
         __atomic_fetch_add(&x->ept_ipis, 1, __ATOMIC_RELAXED);
     }
-    wait_for_others(vm, generation);
+    return generation;
+}
+
+void vmx_ept_changed(const struct vm *vm)
+{
+    wait_for_others(vm, vmx_ept_tell(vm));
 }

@@ -11,6 +11,8 @@ uint64_t vmx_ept_new_generation(struct vmx_vm *x); /* nobody runs it */
 /* When it returns, no CPU uses the old tables any more, nor is at an exit that began with them. Without
  * locks. */
 void vmx_ept_changed(const struct vm *vm);
+/* The same without waiting: CPUs that run the VM are asked to flush. Returns the new generation. */
+uint64_t vmx_ept_tell(const struct vm *vm);
 COLD void vmx_ept_flush(const struct vm *vm, uint64_t *seen, uint64_t now);
 
 /* Before an entry, with nothing left to be done for the guest: what this CPU keeps of older tables goes. */

@@ -41,7 +41,7 @@ struct cpu {
     struct net_port *polls;      /* ports that it serves, and nothing else (dev/net/poll.h); NULL: none */
     uint64_t slice_end;          /* TSC; 0: nobody waits */
     uint64_t timer_deadlines[3]; /* by enum timer_user (arch/x86/lapic.h) */
-    bool sends;                  /* it looks after the console's output (core/base/console.h) */
+    bool sends;                  /* it looks after the console's output or alarm (core/base/console.h) */
     bool timer_in_guest; /* the backend ends a guest's run in time for the console: no interrupt for it */
     uint64_t next_event; /* TSC at which the scheduler wants the CPU back; 0: never */
     struct run_queue *queue;

@@ -9,6 +9,7 @@
 #include "core/vm/shared_pages.h"
 #include "dev/net/networks.h"
 #include "dev/pc.h"
+#include "dev/pci/ivshmem.h"
 #include "dev/pci/pci.h"
 #include "dev/virtio/devices.h"
 #include "sched/sched.h"
@@ -53,6 +54,7 @@ const struct vm_part vm_parts[] = {
      .reset = pc_reset,
      .destroy = pc_destroy},
     {.name = "PCI", .create = pci_create, .firmware = pci_show_ecam},
+    {.name = "shared memory", .create = ivshmem_create, .destroy = ivshmem_destroy},
     {.name = "virtio", .create = virtio_create},
     {.name = "network cards", .create = cards_create, .rest = cards_rest, .destroy = cards_destroy},
     {.name = "shared pages",

@@ -7,6 +7,7 @@
 #include "arch/x86/uart16550.h"
 #include "core/base/format.h"
 #include "core/base/machine.h"
+#include "core/base/panic.h"
 #include "core/base/terminal.h"
 
 #define FIFO 16 /* bytes that the port takes at once */
@@ -21,6 +22,8 @@ static bool serial, display, panicking;
 static bool waiting = true, starting = true;
 static unsigned left_out; /* texts of ours */
 static console_input *input_handler;
+static uint64_t alarm_at; /* the boot CPU's; 0: never */
+static void (*alarm_handler)(void);
 
 static void take_lock(struct spinlock *l)
 {
@@ -52,12 +55,35 @@ static bool may_wait(void)
     return waiting && (cpu_count == 0 || this_cpu()->id == 0);
 }
 
+static uint64_t own_alarm(void)
+{
+    return this_cpu()->id == 0 ? alarm_at : 0;
+}
+
 static void come_back(bool more)
 {
-    struct cpu *cpu = this_cpu();
+    uint64_t at = more ? rdtsc() + machine.tsc_hz / VISITS : 0, alarm = own_alarm();
 
-    cpu->sends = more;
-    lapic_timer_set(TIMER_CONSOLE, more ? rdtsc() + machine.tsc_hz / VISITS : 0);
+    if (alarm && (!at || alarm < at))
+        at = alarm;
+    this_cpu()->sends = at != 0;
+    lapic_timer_set(TIMER_CONSOLE, at);
+}
+
+void console_set_alarm(uint64_t tsc, void (*alarm)(void))
+{
+    ASSERT(this_cpu()->id == 0 && (alarm || !tsc));
+    alarm_handler = alarm;
+    alarm_at = tsc;
+    come_back(terminal_has_more(this_cpu()));
+}
+
+static void sound_alarm(void)
+{
+    if (!own_alarm() || rdtsc() < alarm_at)
+        return;
+    alarm_at = 0;
+    alarm_handler();
 }
 
 static void send_all(void)
@@ -106,7 +132,7 @@ static void send_now(void)
         return;
     }
     more = try_to_send(false);
-    if (more != this_cpu()->sends)
+    if (more != this_cpu()->sends || own_alarm())
         come_back(more);
 }
 
@@ -114,10 +140,12 @@ void console_timer(void)
 {
     if (!this_cpu()->sends)
         return;
-    if (rdtsc() >= this_cpu()->timer_deadlines[TIMER_CONSOLE])
-        come_back(try_to_send(true));
-    else
+    if (rdtsc() < this_cpu()->timer_deadlines[TIMER_CONSOLE]) {
         lapic_timer_go_on(); /* it came for another user, or a little early */
+        return;
+    }
+    sound_alarm();
+    come_back(try_to_send(true));
 }
 
 void console_set_waiting(bool on)

@@ -118,6 +118,10 @@ void console_interrupt(void *context); /* the serial port has received something
 /* The timer that this CPU set for the console may have come. */
 void console_timer(void);
 
+/* On the boot CPU: alarm is called there at this TSC, once, with interrupts off, whatever its guest does. 0:
+ * not any more. */
+void console_set_alarm(uint64_t tsc, void (*alarm)(void));
+
 /* Waits until all is on the wire. */
 void console_flush(void);
 

@@ -213,12 +213,13 @@ static void check_devices(struct parser *p, const struct vm_config *vm)
 {
     unsigned line = vm->console == CONSOLE_VIRTIO ? vm->console_line : 0;
 
+    line = vm->shared_count ? vm->shared[0].line : line;
     line = vm->port_count ? vm->ports[0].line : line;
     line = vm->rng ? vm->rng_line : vm->disk_count ? vm->disks[0].line : line;
     if (line != 0 && !vm->pci)
         fail_at(
             p, line,
-            "a virtio device without PCI, expected pci = on with rng, disk, net, link and console = virtio");
+            "a device without PCI, expected pci = on with rng, disk, net, link, shared and console = virtio");
 }
 
 static void check_budget(struct parser *p, const struct vm_config *vm)
@@ -486,5 +487,6 @@ void config_parse(const char *text, size_t size, struct config *out, config_repo
     check_release(&p);
     check_channels(&p);
     p.section = SECTION_SKIPPED; /* a network's fault is none of [host] */
+    config_check_shared(out, fail_net, &p);
     config_check_nets(out, fail_net, &p);
 }

@@ -13,6 +13,8 @@
 #define CONFIG_MAX_CHANNELS 32
 #define VM_MAX_CHANNELS     8
 #define VM_MAX_DISKS        2
+#define VM_MAX_SHARED       3
+#define CONFIG_MAX_SHARED   16 /* names */
 #define CONFIG_FILE_SIZE    128
 #define CONFIG_LINE_SIZE    1024
 #define CONFIG_MAX_SWITCHES 16
@@ -40,6 +42,15 @@ struct disk_config {
     char file[CONFIG_FILE_SIZE];
     uint64_t budget; /* bytes of it that may be changed; 0: it is read-only */
     unsigned line;
+};
+
+/* Memory that VMs share by a device on PCI. */
+struct shared_config {
+    char name[CONFIG_NAME_SIZE];
+    uint64_t size; /* bytes, a power of two */
+    bool read_only;
+    unsigned line;
+    unsigned region, peer; /* by number: the memory of this name, and this VM among those that have it */
 };
 
 struct vm_config {
@@ -80,9 +91,12 @@ struct vm_config {
     enum vm_console console;
     struct disk_config disks[VM_MAX_DISKS];
     unsigned disk_count;
+    struct shared_config shared[VM_MAX_SHARED];
+    unsigned shared_count;
     struct port_config ports[VM_MAX_PORTS];
     unsigned port_count;
-    unsigned rng_line, console_line, disk_line, net_line, link_line; /* the last of disks and cards */
+    unsigned rng_line, console_line, disk_line, net_line, link_line,
+        shared_line; /* the last of disks, cards and memories */
     struct exit_budget {
         unsigned exits, after_ms; /* a second, from so much time of the guest's life on */
     } exit_budget;

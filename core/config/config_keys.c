@@ -367,6 +367,8 @@ static const struct key vm_keys[] = {
     {"link", config_set_link, "network card",
      "at most 8 of NAME and mac, mtu, pairs, features or rate, each with a value", 0, 0, VM_AT(link_line),
      NULL},
+    {"shared", config_set_shared, "shared memory",
+     "at most 3 of NAME SIZE, a power of two from 2M to 64M, and ro", 0, 0, VM_AT(shared_line), NULL},
     {"console", config_set_choice, "console", "uart or virtio", VM(console), VM_AT(console_line), consoles},
     {"exit-budget", set_budget, "budget", "as in 0/s or 20/s after 5s, at most 1000000000 and 3600s",
      VM(exit_budget), VM_AT(exit_budget_line), NULL},
@@ -409,7 +411,7 @@ const struct key_table config_vm_keys = {vm_keys, ARRAY_SIZE(vm_keys)};
 bool config_key_repeats(const struct key *key)
 {
     return key->set == set_module || key->set == set_disk || key->set == config_set_net ||
-           key->set == config_set_link;
+           key->set == config_set_link || key->set == config_set_shared;
 }
 
 bool config_key_may_be_empty(const struct key *key)

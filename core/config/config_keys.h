@@ -56,6 +56,10 @@ bool config_set_flags(const struct key *key, struct span value, void *field);
 bool config_set_net(const struct key *key, struct span value, void *field);
 bool config_set_link(const struct key *key, struct span value, void *field);
 
+/* Memory that VMs share, into a struct vm_config. */
+bool config_set_shared(const struct key *key, struct span value, void *field);
+
 /* All sections are known: what networks and cards say of each other. */
 typedef void config_net_fault(void *context, struct vm_config *vm, unsigned line, const char *text);
+void config_check_shared(struct config *config, config_net_fault *fault, void *context);
 void config_check_nets(struct config *config, config_net_fault *fault, void *context);

@@ -12,6 +12,7 @@
 #include "core/life/life.h"
 #include "core/life/place.h"
 #include "core/vm/backend.h"
+#include "core/vm/shared_memory.h"
 #include "sched/sched.h"
 
 _Static_assert(MEMORY_FIRST_VM + CONFIG_MAX_VMS <= MEMORY_RELEASE,
@@ -32,7 +33,7 @@ static bool check_processor(const struct vm_config *c)
 
 static bool check_memory(const struct vm_config *c)
 {
-    uint64_t pages = c->memory / PAGE_SIZE;
+    uint64_t pages = c->memory / PAGE_SIZE + shared_missing(c);
 
     for (unsigned i = 0; i < c->disk_count; i++)
         pages += c->disks[i].budget / PAGE_SIZE;

@@ -29,6 +29,8 @@ static uint8_t keys[KEYS];            /* typed and not yet taken; the boot CPU's
 static unsigned keys_head, keys_tail;
 static uint64_t waits_since; /* the first of them */
 static bool open;
+static void (*watched)(void); /* shown each second; NULL: nothing */
+static uint64_t next_look;    /* TSC */
 
 bool monitor_is_open(void)
 {
@@ -81,9 +83,44 @@ void monitor_close(struct vm *focus)
         log_info("console: %s", focus->config->name);
 }
 
-static void on_key(uint8_t byte)
+/* Between two runs of a vCPU. */
+static void ask_for_work(void)
 {
     struct cpu *cpu = this_cpu();
+
+    cpu->work = true;
+    if (cpu->vcpu)
+        vcpu_note(cpu->vcpu, ASKED_LEAVE);
+}
+
+/* --- what is shown again and again --- */
+
+void monitor_watch(void (*show)(void))
+{
+    ASSERT(show);
+    watched = show;
+    next_look = rdtsc();
+}
+
+static void stop_watching(void)
+{
+    watched = NULL;
+    console_set_alarm(0, NULL);
+}
+
+static void look_again(void)
+{
+    if (!watched || rdtsc() < next_look)
+        return;
+    watched();
+    next_look = rdtsc() + machine.tsc_hz;
+    console_set_alarm(next_look, ask_for_work);
+}
+
+/* --- keys --- */
+
+static void on_key(uint8_t byte)
+{
     struct vm *vm;
 
     if (!open && byte != KEY_MONITOR) {
@@ -97,9 +134,7 @@ static void on_key(uint8_t byte)
         waits_since = rdtsc();
     if (keys_head - keys_tail < KEYS)
         keys[keys_head++ % KEYS] = byte;
-    cpu->work = true;
-    if (cpu->vcpu)
-        vcpu_note(cpu->vcpu, ASKED_LEAVE);
+    ask_for_work();
 }
 
 void monitor_setup(const struct config *c)
@@ -157,6 +192,10 @@ static bool take_key(uint8_t byte)
             open_monitor();
         return false;
     }
+    if (watched) {
+        stop_watching();
+        return false;
+    }
     if (byte == KEY_MONITOR) {
         monitor_close(NULL);
         return false;
@@ -191,7 +230,8 @@ void monitor_work(void)
         latency_note(LATENCY_KEY, waits_since);
     while (keys_head != keys_tail && !ran)
         ran = take_key(keys[keys_tail++ % KEYS]);
-    if (open)
+    look_again();
+    if (open && !watched)
         draw();
     waits_since = rdtsc();
     if (keys_head != keys_tail)

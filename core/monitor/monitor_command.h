@@ -12,6 +12,9 @@ typedef void monitor_command(const struct config *config, const char *const argu
 /* The VM of this name; NULL after saying that there is none. */
 struct vm *monitor_find(const struct config *config, const char *name);
 
+/* Calls show now and each second from then on, until a key is typed. */
+void monitor_watch(void (*show)(void));
+
 /* monitor_trace.c */
 monitor_command monitor_trace;
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* `net` in the monitor. */
 #include "arch/x86/string.h"
+#include "core/base/format.h"
 #include "core/base/log.h"
 #include "core/base/span.h"
 #include "core/monitor/monitor_command.h"
@@ -19,6 +20,11 @@ static struct net_port *named_port(const char *const w[])
     else if (!port)
         print("'%s' is no port of %s, expected a name that 'net %s' lists\n", w[2], w[1], w[1]);
     return port;
+}
+
+static void networks_refused(const char *name)
+{
+    print(*name ? "'%s' is no network, expected a name that 'net' lists\n" : "%sthere is no network\n", name);
 }
 
 static void set_link(const char *const w[], bool down)
@@ -65,6 +71,26 @@ static void set_mirror(const char *const w[])
     log_info("net %s: %s gets a copy of every frame", w[1], port ? port->name : "nobody");
 }
 
+static char watched_net[CONFIG_NAME_SIZE]; /* "": all */
+static unsigned looks;
+
+static void show_again(void)
+{
+    print("---- %u s, any key ends this\n", looks++);
+    networks_show(*watched_net ? watched_net : NULL);
+}
+
+static void watch_net(const char *name)
+{
+    if (*name ? !network_named(name) : !network_next(NULL)) {
+        networks_refused(name);
+        return;
+    }
+    format(watched_net, sizeof(watched_net), "%s", name);
+    looks = 0;
+    monitor_watch(show_again);
+}
+
 void monitor_net(const struct config *config UNUSED, const char *const w[])
 {
     if (!strcmp(w[0], "down") || !strcmp(w[0], "up"))
@@ -73,7 +99,8 @@ void monitor_net(const struct config *config UNUSED, const char *const w[])
         set_rate(w);
     else if (!strcmp(w[0], "mirror"))
         set_mirror(w);
+    else if (!strcmp(w[0], "watch"))
+        watch_net(w[1]);
     else if (!networks_show(*w[0] ? w[0] : NULL))
-        print(*w[0] ? "'%s' is no network, expected a name that 'net' lists\n" : "%sthere is no network\n",
-              w[0]);
+        networks_refused(w[0]);
 }

@@ -87,6 +87,10 @@ static void explain_devices(const struct vm_config *c)
         else
             print("read-only\n");
     }
+    for (unsigned i = 0; i < c->shared_count; i++)
+        print("    shared %s: %llu MiB%s, number %u\n", c->shared[i].name,
+              (unsigned long long)(c->shared[i].size / MIB), c->shared[i].read_only ? ", read-only" : "",
+              c->shared[i].peer);
     for (unsigned i = 0; i < c->port_count; i++)
         print("    %s %s: %u pair(s) of queues, MTU %u\n", c->ports[i].link ? "link" : "net", c->ports[i].net,
               c->ports[i].pairs, c->ports[i].mtu);

@@ -93,6 +93,8 @@ void report_statistics(const struct vm *vm)
     report_budgets(vm);
     if (vm->print_devices)
         vm->print_devices(vm);
+    if (vm->print_shared)
+        vm->print_shared(vm);
     backend.flush_counts(vm, &flushes, &ipis);
     print("[vm %s] second-level tables: %llu flushes, %llu IPIs for them; %llu typed bytes lost\n",
           vm->config->name, (number)flushes, (number)ipis, (number)vm->input_lost);
@@ -159,6 +161,8 @@ void report_end(const struct vm *vm)
              (number)flushes, (number)ipis);
     if (vm->print_devices)
         vm->print_devices(vm);
+    if (vm->print_shared)
+        vm->print_shared(vm);
     if (vm->console.lost)
         log_error("[vm %s] %llu bytes of its output lost: the guest did not wait for its transmitter",
                   vm->config->name, (number)vm->console.lost);

@@ -129,6 +129,12 @@ struct backend {
     bool (*map_range)(struct vm *vm, gpa_t at, hpa_t to, uint64_t size, unsigned rights,
                       enum cache_type type);
     bool (*unmap_range)(struct vm *vm, gpa_t at, uint64_t size);
+    /*
+     * The same for what the guest itself moves, by 2 MiB between GUEST_WINDOWS and GUEST_WINDOWS_END, always
+     * write-back and never executable. rights 0 takes it back: vCPUs that run are asked to enter again, and
+     * nobody is waited for, so that locks may be held. False, the first time only: no memory for a table.
+     */
+    bool (*map_window)(struct vm *vm, gpa_t at, hpa_t to, uint64_t size, unsigned rights);
     /* Slots for values that load into CR3 without an exit, where that exits; what is in one (NULL: nothing),
      * for the vCPU that runs here. */
     unsigned (*cr3_targets)(const struct vm *vm);

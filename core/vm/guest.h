@@ -48,6 +48,10 @@ struct guest_range {
 #define GUEST_HOLE       (3 * GIB) /* between the two: registers of devices */
 #define GUEST_HOLE_END   (4 * GIB)
 
+/* Where devices may show memory of their own (backend.map_window), within it. */
+#define GUEST_WINDOWS     GUEST_HOLE
+#define GUEST_WINDOWS_END UINT64_C(0xe0000000)
+
 /* Guest RAM is 0..min(size, 3 GiB) and, beyond that, from 4 GiB up. Returns the number of ranges filled in.
  */
 unsigned guest_ranges(const struct vm *vm, struct guest_range ranges[GUEST_MAX_RANGES]);

@@ -185,6 +185,8 @@ struct vm {
     void (*device_work)(struct vm *vm);
     bool (*typed)(struct vm *vm); /* under the UART's lock. NULL, or false: it is for the UART */
     void (*print_devices)(const struct vm *vm);  /* what they have done so far; NULL: there are none */
+    struct ivshmem *shared[VM_MAX_SHARED];       /* memory that it shares (dev/pci/ivshmem.h), and what */
+    void (*print_shared)(const struct vm *vm);   /* became of it so far; NULL: it has none */
     struct pci *pci;                             /* but for what is on PCI; NULL: the VM has none */
     void (*eoi)(struct vm *vm, unsigned vector); /* a local APIC has ended a level-triggered interrupt */
     /* Whether any of n bytes of its RAM is write-protected (core/vm/guest.h), as its backend says; NULL: none

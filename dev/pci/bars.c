@@ -16,19 +16,30 @@
                           */
 #define TYPE_IO       1u
 #define TYPE_64       4u
+#define TYPE_PREFETCH 8u
 #define OFFSET_BITS   29 /* a window's offset has the number of the BAR above them */
 #define OFFSET(o)     ((o) & (unsigned)(BIT(OFFSET_BITS) - 1))
 #define BAR_OF(o)     ((o) >> OFFSET_BITS)
 #define MEMORY_WIDTHS (BUS_BYTE | BUS_WORD | BUS_DWORD | BUS_QWORD)
 #define PORT_WIDTHS   (BUS_BYTE | BUS_WORD | BUS_DWORD)
 
-_Static_assert(PCI_MEMORY_SIZE <= BIT(OFFSET_BITS) && PCI_BARS <= BIT(32 - OFFSET_BITS), "both fit");
+_Static_assert(PCI_LARGE_SIZE <= BIT(OFFSET_BITS) && PCI_BARS <= BIT(32 - OFFSET_BITS), "both fit");
 _Static_assert(PCI_MEMORY_BASE + PCI_DEVICES * PCI_MEMORY_SIZE <= PCI_MEMORY_END, "each has its own");
+_Static_assert(PCI_LARGE_BASE % PCI_LARGE_SIZE == 0 &&
+                   PCI_LARGE_BASE + PCI_LARGE_MAX * PCI_LARGE_SIZE <= PCI_MEMORY_END,
+               "so have those");
+_Static_assert(PCI_MEMORY_BASE == GUEST_WINDOWS && PCI_MEMORY_END == GUEST_WINDOWS_END,
+               "where the backend can show memory");
 _Static_assert(PCI_IO_BASE + PCI_DEVICES * PCI_IO_SIZE <= BUS_PORTS, "so, too");
 _Static_assert(PCI_MEMORY_BASE >= GUEST_HOLE && PCI_ECAM_BASE + PCI_ECAM_SIZE <= APICS_BASE &&
                    APICS_BASE < GUEST_HOLE_END,
                "however much RAM there is");
 _Static_assert(GUEST_STATISTICS >= APICS_BASE && GUEST_CHANNELS >= APICS_BASE, "in that hole");
+
+static bool is_64_bit(const struct pci_bar *is)
+{
+    return is->kind == PCI_BAR_MEMORY64 || is->kind == PCI_BAR_PREFETCH64;
+}
 
 /* --- what is behind them --- */
 
@@ -124,7 +135,7 @@ static bool is_taken_memory(const struct vm *vm, uint64_t first, uint64_t size)
 
 static uint64_t address_mask(const struct pci_bar *is)
 {
-    uint64_t limit = is->kind == PCI_BAR_MEMORY64 ? UINT64_MAX : UINT32_MAX;
+    uint64_t limit = is_64_bit(is) ? UINT64_MAX : UINT32_MAX;
 
     return limit & ~(uint64_t)(is->size - 1);
 }
@@ -132,7 +143,7 @@ static uint64_t address_mask(const struct pci_bar *is)
 static uint64_t read_address(const struct pci_function *f, unsigned bar)
 {
     const struct pci_bar *is = &f->places[bar].is;
-    unsigned bytes = is->kind == PCI_BAR_MEMORY64 ? 8 : 4;
+    unsigned bytes = is_64_bit(is) ? 8 : 4;
 
     return load_le(f->config + PCI_BAR(bar), bytes) & address_mask(is);
 }
@@ -154,6 +165,8 @@ static bool close_place(struct pci_function *f, unsigned bar)
     p->refused = false;
     if (!p->mapped)
         return false;
+    if (f->ops->bar_closed)
+        f->ops->bar_closed(f, bar, p->at);
     if (p->is.kind == PCI_BAR_IO)
         bus_remove_doorbell(&f->doorbell);
     bus_close_window(f->vm->bus, p->is.kind == PCI_BAR_IO, p->at);
@@ -168,9 +181,13 @@ static bool open_place(struct pci_function *f, unsigned bar)
     const struct bus_range range = {p->at, p->is.size, port ? PORT_WIDTHS : MEMORY_WIDTHS,
                                     bar << OFFSET_BITS};
 
-    p->mapped = (port || !is_taken_memory(f->vm, p->at, p->is.size)) &&
-                !bus_open_window(f->vm->bus, &f->device, port, &range);
-    if (p->mapped && port && f->doorbell.ring)
+    if ((!port && is_taken_memory(f->vm, p->at, p->is.size)) ||
+        bus_open_window(f->vm->bus, &f->device, port, &range))
+        return false;
+    p->mapped = !f->ops->bar_opened || f->ops->bar_opened(f, bar, p->at);
+    if (!p->mapped)
+        bus_close_window(f->vm->bus, port, p->at);
+    else if (port && f->doorbell.ring)
         bus_place_doorbell(f->vm->bus, &f->doorbell, (uint16_t)p->at);
     return p->mapped;
 }
@@ -218,10 +235,11 @@ void pci_bars_update(struct pci_function *f)
 static void write_home(struct pci_function *f, unsigned bar)
 {
     const struct pci_place *p = &f->places[bar];
-    uint32_t type = p->is.kind == PCI_BAR_IO ? TYPE_IO : p->is.kind == PCI_BAR_MEMORY64 ? TYPE_64 : 0;
+    static const uint32_t types[] = {
+        [PCI_BAR_IO] = TYPE_IO, [PCI_BAR_MEMORY64] = TYPE_64, [PCI_BAR_PREFETCH64] = TYPE_64 | TYPE_PREFETCH};
 
     if (p->is.kind != PCI_BAR_NONE)
-        store_le(f->config + PCI_BAR(bar), p->home | type, p->is.kind == PCI_BAR_MEMORY64 ? 8 : 4);
+        store_le(f->config + PCI_BAR(bar), p->home | types[p->is.kind], is_64_bit(&p->is) ? 8 : 4);
 }
 
 void pci_bars_reset(struct pci_function *f)
@@ -229,6 +247,16 @@ void pci_bars_reset(struct pci_function *f)
     for (unsigned i = 0; i < PCI_BARS; i++)
         write_home(f, i);
     pci_bars_update(f);
+}
+
+static uint32_t least_size(enum pci_bar_kind kind)
+{
+    return kind == PCI_BAR_IO ? 4 : 256;
+}
+
+static uint32_t most_size(enum pci_bar_kind kind)
+{
+    return kind == PCI_BAR_IO ? PCI_IO_SIZE : kind == PCI_BAR_PREFETCH64 ? PCI_LARGE_SIZE : PCI_MEMORY_SIZE;
 }
 
 static const char *refuse_bar(const struct pci_bar *bars, unsigned i)
@@ -239,10 +267,9 @@ static const char *refuse_bar(const struct pci_bar *bars, unsigned i)
         return NULL;
     if (size & (size - 1))
         return "has a BAR of a size that is no power of two";
-    if (bars[i].kind == PCI_BAR_IO ? size < 4 || size > PCI_IO_SIZE
-                                   : size < PAGE_SIZE || size > PCI_MEMORY_SIZE)
+    if (size < least_size(bars[i].kind) || size > most_size(bars[i].kind))
         return "has a BAR that is too small or too large";
-    if (bars[i].kind == PCI_BAR_MEMORY64 && (i + 1 == PCI_BARS || bars[i + 1].kind != PCI_BAR_NONE))
+    if (is_64_bit(&bars[i]) && (i + 1 == PCI_BARS || bars[i + 1].kind != PCI_BAR_NONE))
         return "has a 64-bit BAR without its second half";
     return NULL;
 }
@@ -254,14 +281,15 @@ static void place_at_home(struct pci_function *f, unsigned bar, uint64_t *next)
     *next = ALIGN_UP(*next, p->is.size);
     p->home = *next;
     *next += p->is.size;
-    store_le(f->writable + PCI_BAR(bar), address_mask(&p->is), p->is.kind == PCI_BAR_MEMORY64 ? 8 : 4);
+    store_le(f->writable + PCI_BAR(bar), address_mask(&p->is), is_64_bit(&p->is) ? 8 : 4);
     write_home(f, bar);
 }
 
 const char *pci_bars_init(struct pci_function *f, const struct pci_identity *id)
 {
     uint64_t memory = PCI_MEMORY_BASE + f->slot * PCI_MEMORY_SIZE, io = PCI_IO_BASE + f->slot * PCI_IO_SIZE,
-             memory_end = memory + PCI_MEMORY_SIZE, io_end = io + PCI_IO_SIZE;
+             memory_end = memory + PCI_MEMORY_SIZE, io_end = io + PCI_IO_SIZE,
+             large_base = PCI_LARGE_BASE + (f->slot - PCI_LARGE_SLOT) * PCI_LARGE_SIZE, large = large_base;
 
     f->device = (struct device){.ops = &behind_bars, .context = f};
     for (unsigned i = 0; i < PCI_BARS; i++) {
@@ -271,7 +299,13 @@ const char *pci_bars_init(struct pci_function *f, const struct pci_identity *id)
             return why;
         f->places[i].is = id->bars[i];
         if (id->bars[i].kind != PCI_BAR_NONE)
-            place_at_home(f, i, id->bars[i].kind == PCI_BAR_IO ? &io : &memory);
+            place_at_home(f, i,
+                          id->bars[i].kind == PCI_BAR_IO           ? &io
+                          : id->bars[i].kind == PCI_BAR_PREFETCH64 ? &large
+                                                                   : &memory);
     }
+    if (large != large_base &&
+        (f->slot - PCI_LARGE_SLOT >= PCI_LARGE_MAX || large > large_base + PCI_LARGE_SIZE))
+        return "has large memory in a place that has none";
     return memory > memory_end || io > io_end ? "has more behind its BARs than there is room for" : NULL;
 }

@@ -8,7 +8,9 @@ static void dump_bar(const struct pci_function *f, unsigned bar)
     static const char *const kinds[] = {"", "memory", "memory, 64 bits", "I/O"};
     const struct pci_place *p = &f->places[bar];
     uint32_t low = le32(f->config + PCI_BAR(bar));
-    uint64_t at = p->is.kind == PCI_BAR_MEMORY64 ? le64(f->config + PCI_BAR(bar)) : low;
+    uint64_t at = p->is.kind == PCI_BAR_MEMORY64 || p->is.kind == PCI_BAR_PREFETCH64
+                      ? le64(f->config + PCI_BAR(bar))
+                      : low;
 
     _Static_assert(ARRAY_SIZE(kinds) == PCI_BAR_IO + 1, "each has its words");
     print("  bar %u  %llx, %x bytes of %s, %s\n", bar, (unsigned long long)at & ~(uint64_t)(p->is.size - 1),

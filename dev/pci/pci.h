@@ -6,11 +6,11 @@
  * A function is part of what its owner allocates. It says what it is once, while the VM is built; then its
  * BARs, its capabilities, MSI-X and INTx are looked after here, and its operations hear of what is its own.
  *
- * Locks. Configuration space has one lock for the bus, which is held in config_read, config_write and reset.
- * BARs have none: bar_read and bar_write come from any number of CPUs at once, also shortly after the guest
- * has moved or switched off the BAR, and the owner locks what needs it. What they call here (pci_msix_send(),
- * pci_set_intx(), the questions) never waits for the lock of configuration space, so both kinds may call it,
- * with locks of their own held.
+ * Locks. Configuration space has one lock for the bus, which is held in config_read, config_write,
+ * bar_opened, bar_closed and reset. BARs have none: bar_read and bar_write come from any number of CPUs at
+ * once, also shortly after the guest has moved or switched off the BAR, and the owner locks what needs it.
+ * What they call here (pci_msix_send(), pci_set_intx(), the questions) never waits for the lock of
+ * configuration space, so both kinds may call it, with locks of their own held.
  */
 #pragma once
 
@@ -30,6 +30,10 @@ struct placement;
 #define PCI_IO_SIZE      256 /* bytes of all I/O BARs of a function, */
 #define PCI_MEMORY_SIZE \
     (16 * MIB) /* of all memory BARs: with them it gets addresses that depend on nobody else */
+#define PCI_LARGE_SLOT    0x0d       /* the first of those with memory that is larger, one BAR each, */
+#define PCI_LARGE_SIZE    (64 * MIB) /* up to this, */
+#define PCI_LARGE_BASE    UINT64_C(0xd0000000) /* from here on: the memory BARs of slots 10h to 1bh */
+#define PCI_LARGE_MAX     3
 #define PCI_INTX_GSI(dev) (16 + ((dev)&7))
 
 /* Where things are. What is behind the BARs is the guest's to move. */
@@ -42,11 +46,17 @@ struct placement;
 enum pci_capability_id { PCI_CAPABILITY_VENDOR = 0x09, PCI_CAPABILITY_MSIX = 0x11 };
 
 /* A 64-bit one takes the next BAR, too, which is PCI_BAR_NONE. All can be moved by the guest to anywhere. */
-enum pci_bar_kind { PCI_BAR_NONE, PCI_BAR_MEMORY32, PCI_BAR_MEMORY64, PCI_BAR_IO };
+enum pci_bar_kind {
+    PCI_BAR_NONE,
+    PCI_BAR_MEMORY32,
+    PCI_BAR_MEMORY64,
+    PCI_BAR_IO,
+    PCI_BAR_PREFETCH64 /* memory that reads do not change; its places at a reset are PCI_LARGE_BASE on */
+};
 
 struct pci_bar {
     enum pci_bar_kind kind;
-    uint32_t size; /* bytes, a power of two; memory from 4096, I/O 4 to 256 */
+    uint32_t size; /* bytes, a power of two; memory from 256, I/O 4 to 256 */
 };
 
 /* What is written to it once. */
@@ -83,6 +93,9 @@ struct pci_function_ops {
     uint32_t (*config_read)(struct pci_function *f, unsigned offset, unsigned size);
     void (*config_write)(struct pci_function *f, unsigned offset, unsigned size, uint32_t value);
     void (*reset)(struct pci_function *f); /* the VM was reset, and configuration space is; no vCPU runs */
+    /* A BAR is found at this address from now on; false: it cannot be there. And no more. */
+    bool (*bar_opened)(struct pci_function *f, unsigned bar, uint64_t at);
+    void (*bar_closed)(struct pci_function *f, unsigned bar, uint64_t at);
 };
 
 struct pci_msix_entry {

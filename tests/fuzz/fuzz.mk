@@ -9,8 +9,9 @@ FUZZ_SECONDS ?= 20
 FUZZ_LOADERS := tests/fuzz/loader.c tests/unit/fake_guest.c boot/guest/loader.c boot/guest/load_firmware.c boot/guest/load_linux.c boot/guest/load_multiboot.c \
     boot/guest/load_multiboot2.c boot/guest/load_flat.c boot/guest/elf.c core/base/format.c
 FUZZ_acpi := arch/x86/acpi.c
-FUZZ_config := core/config/config.c core/config/config_keys.c core/config/config_net.c core/base/span.c core/base/format.c
+FUZZ_config := core/config/config.c core/config/config_keys.c core/config/config_net.c core/config/config_shared.c core/base/span.c core/base/format.c
 FUZZ_decode := dev/decode.c
+FUZZ_ivshmem := dev/bus.c dev/windows.c $(patsubst %,dev/pci/%.c,bars function intx msix pci)
 FUZZ_linux := $(FUZZ_LOADERS)
 FUZZ_multiboot := $(FUZZ_LOADERS)
 FUZZ_multiboot2 := arch/x86/multiboot2.c
@@ -19,7 +20,7 @@ FUZZ_pci := dev/bus.c dev/windows.c $(patsubst %,dev/pci/%.c,bars function intx 
 FUZZ_ring := dev/virtio/ring.c dev/virtio/split.c dev/virtio/packed.c
 FUZZ_switch := $(FUZZ_net) $(patsubst %,dev/net/%.c,batch fdb net path rate)
 FUZZ_virtio := $(FUZZ_ring) dev/virtio/virtio.c dev/virtio/common.c dev/virtio/block.c
-FUZZ_NAMES := acpi config decode linux multiboot multiboot2 net pci ring switch virtio walk
+FUZZ_NAMES := acpi config decode ivshmem linux multiboot multiboot2 net pci ring switch virtio walk
 
 FUZZ_CC ?= clang
 FUZZ_CFLAGS := -std=gnu11 -I. -g -O1 -Wall -Wextra -Werror -fsanitize=fuzzer,address,undefined \

@@ -49,6 +49,7 @@ machine-linux:
 	$(Q)tests/linux/lspci/fetch || echo 'machine: no lspci: its test is skipped'
 	$(Q)examples/debian/prepare || echo 'machine: no Debian to boot, see above: its test is skipped'
 	$(Q)examples/router/prepare || echo 'machine: no router demo, see above: its test is skipped'
+	$(Q)examples/shared/prepare || echo 'machine: no demo of shared memory, see above: its test is skipped'
 	$(Q)examples/dpdk/prepare || echo 'machine: no testpmd, see above: its test is skipped'
 	$(Q)examples/chain/prepare || echo 'machine: no chain demo, see above: its test is skipped'
 	$(Q)tests/linux/offloads/fetch || echo 'machine: no ethtool: its test is skipped'

@@ -92,9 +92,9 @@ static void virtio_devices(void **state)
     assert_int_equal(vm->disks[1].budget, 4 * MIB);
     assert_int_equal(vm->disks[1].line - vm->disks[0].line, 2);
     assert_int_equal(vm->module_count, 0);
-    expect(
-        "[vm a]\n" GOOD "disk = a ro\nrng = on\nmodule = m\npci = off\n",
-        "5: a virtio device without PCI, expected pci = on with rng, disk, net, link and console = virtio\n");
+    expect("[vm a]\n" GOOD "disk = a ro\nrng = on\nmodule = m\npci = off\n",
+           "5: a device without PCI, expected pci = on with rng, disk, net, link, shared and console = "
+           "virtio\n");
     assert_int_equal(vm->module_lines[0], 6);
 }
 
@@ -147,7 +147,8 @@ static void release(void **state)
         "4: unknown key 'release' in [vm a], expected one of load mode module kernel initrd cmdline format "
         "memory vcpus cpus sched smt mitigations weight slice on-exit on-crash max-restarts hlt-exits "
         "cr3-exits channels pv "
-        "pv-off tsc-khz io-delay x2apic pci trace rng disk net link console exit-budget on-budget hv-timer "
+        "pv-off tsc-khz io-delay x2apic pci trace rng disk net link shared console exit-budget on-budget "
+        "hv-timer "
         "tpr-shadow "
         "apicv posted "
         "ipiv\n");
@@ -250,7 +251,8 @@ static const struct wrong settings[] = {
      "format memory vcpus cpus sched smt mitigations weight slice on-exit on-crash max-restarts hlt-exits "
      "cr3-exits channels "
      "pv "
-     "pv-off tsc-khz io-delay x2apic pci trace rng disk net link console exit-budget on-budget hv-timer "
+     "pv-off tsc-khz io-delay x2apic pci trace rng disk net link shared console exit-budget on-budget "
+     "hv-timer "
      "tpr-shadow "
      "apicv posted "
      "ipiv\n"},
@@ -320,7 +322,7 @@ static const struct wrong settings[] = {
     {"disk = a cow 66G", "2: disk = 'a cow 66G' is no disk, expected " DISK_WANTED},
     {"disk = a ro\ndisk = b ro\ndisk = c ro", "4: disk = 'c ro' is no disk, expected " DISK_WANTED},
     {"rng = on\npci = off",
-     "2: a virtio device without PCI, expected pci = on with rng, disk, net, link and console = virtio\n"},
+     "2: a device without PCI, expected pci = on with rng, disk, net, link, shared and console = virtio\n"},
     {"trace = yes", "2: trace = 'yes' is no switch, expected on or off\n"},
     {"vcpus = 2\ncpus = 1", "3: cpus names 1 for 2 vCPUs, expected one CPU each with sched = dedicated\n"},
 };

@@ -132,7 +132,7 @@ static const struct {
     {"[net lan]\nhop-down = stop\n", "2: hop-down without a chain, expected chain = ... with it\n"},
     {"[net lan]\nflood = 100\n", "2: flood = '100' is no rate, expected as in 1000/s\n"},
     {"[net lan]\n" VM("a") "pci = off\nnet = lan\n",
-     "6: a virtio device without PCI, expected pci = on with rng, disk, net, link and console = virtio\n"},
+     "6: a device without PCI, expected pci = on with rng, disk, net, link, shared and console = virtio\n"},
 };
 
 static void reported(void **state UNUSED)

@@ -107,6 +107,43 @@ static void last_bytes(void **state)
     assert_memory_equal(wire + wire_used - 7, "alpha# ", 7);
 }
 
+static unsigned alarms;
+
+static void on_alarm(void)
+{
+    alarms++;
+}
+
+/* The boot CPU is called once, in time, with or without something to send, and its words are not late for it.
+ */
+static void alarm_comes_once(void **state)
+{
+    (void)state;
+    console_set_waiting(false);
+    alarms = 0;
+    console_set_alarm(fake_tsc + 100 * machine.tsc_hz, on_alarm);
+    assert_true(cpu.sends);
+    assert_int_equal(deadline, fake_tsc + 100 * machine.tsc_hz);
+    room = 3;
+    guest(&a, "0123456789\n");
+    assert_int_equal(deadline, fake_tsc + machine.tsc_hz / VISITS);
+    room = UINT32_MAX;
+    fake_tsc = deadline;
+    console_timer();
+    assert_shown("0123456789\n");
+    assert_true(cpu.sends && !alarms);
+    fake_tsc = deadline;
+    console_timer();
+    assert_int_equal(alarms, 1);
+    assert_true(!cpu.sends && !deadline);
+    console_set_alarm(fake_tsc + 1000, on_alarm);
+    console_set_alarm(0, NULL);
+    fake_tsc += 2000;
+    console_timer();
+    assert_int_equal(alarms, 1);
+    assert_true(!cpu.sends && !deadline);
+}
+
 static unsigned writable;
 
 static void on_writable(void *context)
@@ -278,17 +315,9 @@ static void panic_needs_no_lock(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        ONE(slow_port),
-        ONE(one_fifo_at_a_time),
-        ONE(taken_lock),
-        ONE(words_of_others),
-        ONE(last_bytes),
-        ONE(back_pressure),
-        ONE(write_as_much_as_fits),
-        ONE(left_out_is_said),
-        ONE(no_port),
-        ONE(screen_catches_up),
-        ONE(typing),
+        ONE(slow_port),           ONE(alarm_comes_once), ONE(one_fifo_at_a_time), ONE(taken_lock),
+        ONE(words_of_others),     ONE(last_bytes),       ONE(back_pressure),      ONE(write_as_much_as_fits),
+        ONE(left_out_is_said),    ONE(no_port),          ONE(screen_catches_up),  ONE(typing),
         ONE(panic_needs_no_lock),
     };
 

@@ -96,6 +96,15 @@ uint64_t vmx_ept_new_generation(struct vmx_vm *x UNUSED)
     return 0;
 }
 
+static unsigned told;
+
+uint64_t vmx_ept_tell(const struct vm *changed)
+{
+    assert_ptr_equal(changed, &vm);
+    told++;
+    return 0;
+}
+
 void vmx_ept_changed(const struct vm *changed)
 {
     assert_ptr_equal(changed, &vm);
@@ -268,6 +277,36 @@ static void one_view(void **state)
     leads_to(&tables()->ept, NEAR, 0, 0);
 }
 
+/* What the guest moves needs no table but the first time, by either kind of RAM pages, and is waited for by
+ * nobody. */
+static void windows_move(void **state)
+{
+    const uint64_t size = 4 * PAGE_2M, host = RAM_AT + 7 * PAGE_2M;
+
+    (void)state;
+    told = changes = 0;
+    assert_true(vmx_map_window(&vm, gpa(GUEST_WINDOWS), hpa(0), PAGE_2M, 0));
+    pages_allowed = pages_used;
+    for (uint64_t at = GUEST_WINDOWS; at < GUEST_WINDOWS_END; at += 8 * PAGE_2M) {
+        bool writable = at / (8 * PAGE_2M) % 2;
+        uint64_t flags = FLAGS(EPT_READ | (writable ? EPT_WRITE : 0), CACHE_WB);
+
+        told = 0;
+        assert_true(
+            vmx_map_window(&vm, gpa(at), hpa(host), size, GUEST_MAY_READ | (writable ? GUEST_MAY_WRITE : 0)));
+        assert_int_equal(told, 0); /* what was not there is in no TLB */
+        both_lead_to(at, host, flags);
+        both_lead_to(at + size - PAGE_SIZE, host + size - PAGE_SIZE, flags);
+        both_lead_to(at + size, 0, 0);
+        assert_true(vmx_map_window(&vm, gpa(at), hpa(0), size, 0));
+        assert_int_equal(told, 1);
+        both_lead_to(at, 0, 0);
+        both_lead_to(at + size - PAGE_SIZE, 0, 0);
+    }
+    assert_int_equal(changes, 0);
+    ram_and_nothing_else(NULL);
+}
+
 /* Each page that is missing is told, and the RAM stays as it is. */
 static void out_of_memory(void **state)
 {
@@ -371,6 +410,8 @@ static void asserted(void **state)
     assert_panics(vmx_map_range(&vm, gpa(NEAR + 1), hpa(DEVICE), PAGE_SIZE, GUEST_MAY_READ, CACHE_UC));
     assert_panics(vmx_map_range(&vm, gpa(NEAR), hpa(DEVICE + 8), PAGE_SIZE, GUEST_MAY_READ, CACHE_UC));
     assert_panics(vmx_unmap_range(&vm, gpa(NEAR), PAGE_SIZE - 1));
+    assert_panics(vmx_map_window(&vm, gpa(GUEST_WINDOWS + PAGE_SIZE), hpa(0), PAGE_2M, 0));
+    assert_panics(vmx_map_window(&vm, gpa(GUEST_WINDOWS_END), hpa(0), PAGE_2M, 0));
     /* Write access alone would be a misconfiguration (SDM volume 3, "EPT Misconfigurations"). */
     assert_panics(vmx_map_range(&vm, gpa(NEAR), hpa(DEVICE), PAGE_SIZE, GUEST_MAY_WRITE, CACHE_UC));
 }
@@ -382,6 +423,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(ranges_come_and_go, set_up, tear_down),
         cmocka_unit_test_setup_teardown(small_pages, set_up, tear_down),
         cmocka_unit_test_setup_teardown(one_view, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(windows_move, set_up, tear_down),
         cmocka_unit_test_setup_teardown(out_of_memory, set_up, tear_down),
         cmocka_unit_test_setup_teardown(protected_ranges, set_up, tear_down),
         cmocka_unit_test_setup_teardown(refused_ranges, set_up, tear_down),

@@ -160,8 +160,8 @@ static void was_reset(struct pci_function *of)
     seen.resets++;
 }
 
-static const struct pci_function_ops test_ops = {"test",    bar_read,   bar_write,
-                                                 live_read, live_write, was_reset};
+static const struct pci_function_ops test_ops = {"test",     bar_read,  bar_write, live_read,
+                                                 live_write, was_reset, NULL,      NULL};
 static const struct pci_identity identity = {
     .vendor = 0x1af4,
     .device = 0x1044,

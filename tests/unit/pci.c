@@ -440,7 +440,8 @@ static void refused_functions(void **state)
 {
     static const struct pci_identity rows[] = {
         {.bars = {{PCI_BAR_MEMORY32, 0x3000}}},
-        {.bars = {{PCI_BAR_MEMORY32, 0x800}}},
+        {.bars = {{PCI_BAR_MEMORY32, 0x80}}},
+        {.bars = {{PCI_BAR_PREFETCH64, PAGE_2M}}}, /* not in this place */
         {.bars = {{PCI_BAR_MEMORY32, 0}}},
         {.bars = {{PCI_BAR_MEMORY32, 2 * PCI_MEMORY_SIZE}}},
         {.bars = {{PCI_BAR_MEMORY32, PCI_MEMORY_SIZE}, {PCI_BAR_MEMORY32, 0x1000}}},

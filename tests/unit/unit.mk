@@ -11,8 +11,9 @@ UNIT_acpi_tables := dev/acpi_tables.c arch/x86/acpi.c
 UNIT_bus := dev/bus.c dev/windows.c
 UNIT_blackbox := core/base/format.c
 UNIT_caps := core/base/format.c
-UNIT_config := core/config/config.c core/config/config_keys.c core/config/config_net.c core/base/span.c core/base/format.c
+UNIT_config := core/config/config.c core/config/config_keys.c core/config/config_net.c core/config/config_shared.c core/base/span.c core/base/format.c
 UNIT_config_net := $(UNIT_config)
+UNIT_config_shared := $(UNIT_config)
 UNIT_net_filter := dev/net/filter.c
 UNIT_decode := dev/decode.c
 UNIT_LIBS_decode := -lZydis
@@ -31,6 +32,7 @@ UNIT_LIBS_windows := -lpthread
 UNIT_PCI := dev/bus.c dev/windows.c $(patsubst %,dev/pci/%.c,bars function intx msix pci)
 UNIT_pci := $(UNIT_PCI)
 UNIT_msix := $(UNIT_PCI)
+UNIT_ivshmem := $(UNIT_PCI)
 UNIT_virtio_pci := $(UNIT_PCI)
 UNIT_ipi := apic/vioapic.c apic/pid_table.c
 UNIT_ipiv := apic/vioapic.c
@@ -72,7 +74,7 @@ FAIR_VARIANTS := $(patsubst %,$(UNIT)/variant/%.c,counted $(FAIR_MUTANTS))
 # These include the file they test, below a fake CPU (fake_cpu.h) or fake memory (fake_memory.h, fake_ram.h) or a fake wire (fake_wire.h): blackbox,
 # bitmaps, caps, console, cpuid, cr, ept, fair (the scheduling policy, with nothing below it), guards, guest_tsc, io, ipiv, ladder, latency, mailbox, memory, msr, mtrr,
 # paging, place, prepare, pv_eoi, rights, sched_sim (its machine), speculation, string, terminal, tlb, topology, trace, virtio_pci, vlapic, vlapic_timer, vm_life, walk.
-UNIT_TESTS := acpi acpi_tables balance bitmaps blackbox block budget bus caps config config_net console cpuid cr decode devices ept fair format guards guest_tsc hv_timer io ipi ipiv \
+UNIT_TESTS := acpi acpi_tables balance bitmaps blackbox block budget bus caps config config_net config_shared console cpuid cr decode devices ept fair format guards guest_tsc hv_timer io ipi ipiv ivshmem \
     ladder latency line_edit load_linux load_multiboot mailbox memory msix msr mtrr multiboot2 net_card net_fdb net_filter net_frame net_offload net_switch paging pci place prepare pv_eoi release rights ring ring_pieces ring_random sched_mutants sched_sim shadow speculation string \
     terminal ticks tlb topology trace vioapic virtio virtio_models virtio_pci vlapic vlapic_timer vm_life walk windows words
 

@@ -22,7 +22,8 @@ from skerrylib.count import HYPERVISOR, filled, without_c_comments, without_line
 # Where it begins: the stubs of exits and of traps, what an exit calls (vmx_enter is told), the loop of a CPU.
 ROOTS = ("vmx/entry.asm", "arch/x86/trap_stubs.asm", "vmx_exited", "vmx_observer", "sched_loop")
 # Functions that are passed to one of these are called later, from an exit or an interrupt.
-REGISTRARS = ("interrupt_install", "trap_set_handler", "console_set_input", "uart_init", "vm_set_ended", "panic_set_last_words")
+REGISTRARS = ("interrupt_install", "trap_set_handler", "console_set_input", "console_set_alarm", "uart_init", "vm_set_ended",
+              "panic_set_last_words", "shared_attach")
 # An object with operations, and its type: `backend.run(...)` calls what a `struct backend` has as .run, and no other.
 OPERATIONS = {"backend": ("backend",), "ops": ("device_ops", "pci_function_ops", "virtio_ops"), "hooks": ("loop_hooks",), "loop": ("loop_hooks",),
               "parts": ("vm_part",), "memory": ("ring_memory",)}
