@@ -160,7 +160,7 @@ bool serial_is_heard(struct serial_end *e)
 /* How many of n come there. */
 static unsigned put(struct serial_end *e, const uint8_t *bytes, unsigned n)
 {
-    unsigned done = 0, fit = MIN(n, room_at(e));
+    unsigned done = 0, room = room_at(e), fit = MIN(n, room);
 
     for (; done < fit; done++)
         e->in[e->head++ % SERIAL_BYTES] = bytes[done];
