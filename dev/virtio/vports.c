@@ -35,6 +35,11 @@ static bool was_told(const struct vports *p, unsigned port, enum control_event e
     return p->told[port] & 1u << event;
 }
 
+static bool is_there(const struct vports *p, unsigned port)
+{
+    return __atomic_load_n(&p->ready[port], __ATOMIC_ACQUIRE);
+}
+
 /* Whether the other end is open changes; a console's is. */
 static bool open_is_due(const struct vports *p, unsigned port, uint16_t *open)
 {
@@ -53,7 +58,7 @@ static bool next_of_port(const struct vports *p, unsigned port, struct control *
     *m = (struct control){.id = port, .event = DEVICE_ADD, .value = 1};
     if (!was_told(p, port, DEVICE_ADD))
         return true;
-    if (!__atomic_load_n(&p->ready[port], __ATOMIC_ACQUIRE))
+    if (!is_there(p, port))
         return false;
     m->event = (uint16_t)kind;
     if (!was_told(p, port, kind))
@@ -126,7 +131,7 @@ static bool obey(struct vports *p, const struct control *m)
         set_ready(p, m->id, yes);
         return true;
     }
-    if (m->event != PORT_OPEN || !p->ready[m->id])
+    if (m->event != PORT_OPEN || !is_there(p, m->id))
         return false;
     if (m->id == VPORTS_LINE)
         set_open(p, yes);
@@ -147,7 +152,7 @@ static void take_message(struct virtio_device *d, struct vports *p, struct ring 
 
 static void hand_over(struct virtio_device *d, struct vports *p, struct ring *r, struct ring_chain *c)
 {
-    uint8_t bytes[PIECE];
+    uint8_t bytes[PIECE] = {0}; /* nothing of ours can get out */
     unsigned n;
 
     for (unsigned left = SERIAL_BYTES; left && c->writable.left; left -= n) {
@@ -164,7 +169,7 @@ static void hand_over(struct virtio_device *d, struct vports *p, struct ring *r,
 /* False: some of the chain is left, with no room for it, or for another turn. */
 static bool say_rest(struct vports *p, struct virtio_queue *q)
 {
-    uint8_t bytes[PIECE];
+    uint8_t bytes[PIECE] = {0}; /* nothing of ours can get out */
     uint32_t end = p->done + MOST_SAID;
 
     if (!ring_skip(&q->chain, p->done))
