@@ -37,32 +37,37 @@ static bool has_room_or_keys(struct virtio_device *d, unsigned queue)
                                : vm->input_head != vm->input_tail;
 }
 
-/* What is longer than there is room for loses its end, which is counted; a terminal's driver sends a line at
- * most. */
-static void say_bytes(struct vm *vm, const char *bytes, unsigned n)
+/* False: the console is full. */
+static bool say_bytes(struct vm *vm, const char *bytes, unsigned n)
 {
     unsigned done = console_guest_write(&vm->console, bytes, n);
 
     for (; done < n; done++)
         console_guest_output(&vm->console, (uint8_t)bytes[done]);
+    return console_room(&vm->console);
 }
 
+/* What is longer than there is room for loses its end, which is counted and not looked at: a chain may be of
+ * 4 GiB. A terminal's driver sends a line at most. */
 static void say(struct vm *vm, struct ring *r, struct ring_chain *c)
 {
-    char bytes[PIECE];
+    char bytes[PIECE] = {0}; /* nothing of ours can get out */
+    bool room = true;
 
-    while (c->readable.left) {
+    while (room && c->readable.left) {
         uint32_t n = MIN(c->readable.left, PIECE);
 
         if (!ring_get(r, c, bytes, n))
             return;
-        say_bytes(vm, bytes, n);
+        room = say_bytes(vm, bytes, n);
     }
+    if (c->readable.left)
+        console_guest_lose(&vm->console, c->readable.left);
 }
 
 static void give_typed(struct vm *vm, struct ring *r, struct ring_chain *c)
 {
-    uint8_t bytes[PIECE];
+    uint8_t bytes[PIECE] = {0}; /* so here */
     unsigned n = pc_take_input(vm, bytes, MIN(c->writable.left, PIECE));
 
     if (!ring_put(r, c, bytes, n))

@@ -58,6 +58,11 @@ unsigned console_guest_write(struct console_stream *s, const char *bytes, unsign
     return n;
 }
 
+void console_guest_lose(struct console_stream *s, uint64_t count)
+{
+    s->lost += count;
+}
+
 unsigned pc_take_input(struct vm *of, void *bytes, unsigned n)
 {
     unsigned i = 0;
@@ -159,7 +164,7 @@ static void type_text(const char *text)
 
 static void what_is_said(void **state UNUSED)
 {
-    const struct buffer b[] = {{TYPED_AT, 3, 0}, {TYPED_AT + 3, 300, 0}};
+    struct buffer b[] = {{TYPED_AT, 3, 0}, {TYPED_AT + 3, 300, 0}};
     uint32_t written;
     unsigned id;
 
@@ -187,6 +192,13 @@ static void what_is_said(void **state UNUSED)
     virtio_config_write(&device, EMERGENCY_WRITE, 4, '!');
     assert_int_equal(said[606], '!');
     assert_int_equal(said_count, 607);
+    room = CONSOLE_RESERVE + 100;
+    b[1].size = 0x8000;
+    offer(b, 2);
+    virtio_kick(&device, QUEUE_SAID);
+    assert_true(came_back(&id, &written));
+    assert_int_equal(said_count, 607 + CONSOLE_RESERVE + 100);
+    assert_int_equal(vm.console.lost, 0x8003 - CONSOLE_RESERVE - 100);
 }
 
 static void what_is_typed(void **state UNUSED)
