@@ -128,10 +128,10 @@ static bool obey(struct vports *p, const struct control *m)
     if (m->id >= VPORTS_COUNT)
         return false;
     if (m->event == PORT_READY) {
-        set_ready(p, m->id, yes);
+        set_ready(p, m->id % VPORTS_COUNT, yes);
         return true;
     }
-    if (m->event != PORT_OPEN || !is_there(p, m->id))
+    if (m->event != PORT_OPEN || !is_there(p, m->id % VPORTS_COUNT))
         return false;
     if (m->id == VPORTS_LINE)
         set_open(p, yes);
