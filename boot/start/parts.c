@@ -12,6 +12,7 @@
 #include "dev/pci/ivshmem.h"
 #include "dev/pci/pci.h"
 #include "dev/virtio/devices.h"
+#include "dev/virtio/serial_lines.h"
 #include "sched/sched.h"
 
 /* Which backend it is, is known at run time only. */
@@ -56,6 +57,7 @@ const struct vm_part vm_parts[] = {
     {.name = "PCI", .create = pci_create, .firmware = pci_show_ecam},
     {.name = "shared memory", .create = ivshmem_create, .destroy = ivshmem_destroy},
     {.name = "virtio", .create = virtio_create},
+    {.name = "serial line", .rest = serial_rest, .destroy = serial_detach},
     {.name = "network cards", .create = cards_create, .rest = cards_rest, .destroy = cards_destroy},
     {.name = "shared pages",
      .create = shared_pages_create,

@@ -326,6 +326,13 @@ unsigned console_guest_write(struct console_stream *s, const char *bytes, unsign
     return count;
 }
 
+void console_guest_lose(struct console_stream *s, uint64_t count)
+{
+    spin_lock(&s->lock);
+    s->lost += count;
+    spin_unlock(&s->lock);
+}
+
 void console_guest_end(struct console_stream *s)
 {
     struct console_ring *r = &s->ring;

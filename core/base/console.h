@@ -89,6 +89,9 @@ bool console_guest_output(struct console_stream *s, uint8_t byte);
  * CPUs of a guest may write at once. */
 unsigned console_guest_write(struct console_stream *s, const char *bytes, unsigned count);
 
+/* So many that there was no room for are not written at all. */
+void console_guest_lose(struct console_stream *s, uint64_t count);
+
 /* How many bytes of a guest's output may be queued now. */
 unsigned console_room(const struct console_stream *s);
 

@@ -222,6 +222,13 @@ static void check_devices(struct parser *p, const struct vm_config *vm)
             "a device without PCI, expected pci = on with rng, disk, net, link, shared and console = virtio");
 }
 
+static void check_serial(struct parser *p, const struct vm_config *vm)
+{
+    if (vm->serial_line != 0 && vm->console != CONSOLE_VIRTIO)
+        fail_at(p, vm->serial_line,
+                "serial line without a virtio console, expected console = virtio with it");
+}
+
 static void check_budget(struct parser *p, const struct vm_config *vm)
 {
     if (vm->exit_budget_line != 0 && vm->sched != SCHED_DEDICATED)
@@ -247,6 +254,7 @@ static void end_section(struct parser *p)
                 cpu_count(&vm->cpus), vm->vcpus);
     check_flat(p, vm);
     check_devices(p, vm);
+    check_serial(p, vm);
     check_budget(p, vm);
     p->vm = NULL;
 }
@@ -436,6 +444,30 @@ static void check_channels(struct parser *p)
     p->vm = NULL;
 }
 
+static unsigned ends_of_line(const struct config *config, const char *line)
+{
+    unsigned count = 0;
+
+    for (unsigned i = 0; i < config->vm_count; i++)
+        count += strcmp(config->vms[i].serial, line) == 0;
+    return count;
+}
+
+/* So has each serial line between VMs. */
+static void check_lines(struct parser *p)
+{
+    for (unsigned i = 0; i < p->config->vm_count; i++) {
+        struct vm_config *vm = &p->config->vms[i];
+        unsigned count = ends_of_line(p->config, vm->serial);
+
+        if (vm->serial[0] == '\0' || config_is_monitored(vm) || count == 2)
+            continue;
+        p->vm = vm;
+        fail_at(p, vm->serial_line, "serial line '%s' is named by %u VM(s), expected two", vm->serial, count);
+    }
+    p->vm = NULL;
+}
+
 static void fail_net(void *context, struct vm_config *vm, unsigned line, const char *text)
 {
     struct parser *p = context;
@@ -486,6 +518,7 @@ void config_parse(const char *text, size_t size, struct config *out, config_repo
     check_focus(&p);
     check_release(&p);
     check_channels(&p);
+    check_lines(&p);
     p.section = SECTION_SKIPPED; /* a network's fault is none of [host] */
     config_check_shared(out, fail_net, &p);
     config_check_nets(out, fail_net, &p);

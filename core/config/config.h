@@ -89,13 +89,14 @@ struct vm_config {
     bool pci;                     /* it has a PCI bus; default on */
     bool rng;                     /* it has a source of random bytes; default off */
     enum vm_console console;
+    char serial[CONFIG_NAME_SIZE]; /* the line at port 1 of its virtio console; "": none */
     struct disk_config disks[VM_MAX_DISKS];
     unsigned disk_count;
     struct shared_config shared[VM_MAX_SHARED];
     unsigned shared_count;
     struct port_config ports[VM_MAX_PORTS];
     unsigned port_count;
-    unsigned rng_line, console_line, disk_line, net_line, link_line,
+    unsigned rng_line, console_line, serial_line, disk_line, net_line, link_line,
         shared_line; /* the last of disks, cards and memories */
     struct exit_budget {
         unsigned exits, after_ms; /* a second, from so much time of the guest's life on */
@@ -136,6 +137,9 @@ struct config {
  */
 void config_add_switches(const char *const *names);
 bool config_is_off(const struct vm_config *c, const char *name);
+
+/* Its serial line goes to the monitor, not to another VM. */
+bool config_is_monitored(const struct vm_config *c);
 
 /* Called once per error: the line number, and "what, expected what" without newline. */
 typedef void config_report(void *context, unsigned line, const char *text);

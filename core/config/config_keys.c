@@ -228,6 +228,14 @@ bool config_valid_name(struct span name)
     return name.size > 0 && name.size < CONFIG_NAME_SIZE;
 }
 
+static bool set_name(const struct key *key UNUSED, struct span value, void *field)
+{
+    if (!config_valid_name(value))
+        return false;
+    memcpy(field, value.at, value.size);
+    return true;
+}
+
 static bool add_channel(struct vm_config *vm, struct span name)
 {
     if (!config_valid_name(name) || vm->channel_count == VM_MAX_CHANNELS)
@@ -370,6 +378,8 @@ static const struct key vm_keys[] = {
     {"shared", config_set_shared, "shared memory",
      "at most 3 of NAME SIZE, a power of two from 2M to 64M, and ro", 0, 0, VM_AT(shared_line), NULL},
     {"console", config_set_choice, "console", "uart or virtio", VM(console), VM_AT(console_line), consoles},
+    {"serial", set_name, "serial line", "monitor, or a name as VMs have them", VM(serial), VM_AT(serial_line),
+     NULL},
     {"exit-budget", set_budget, "budget", "as in 0/s or 20/s after 5s, at most 1000000000 and 3600s",
      VM(exit_budget), VM_AT(exit_budget_line), NULL},
     {"on-budget", config_set_choice, "action", "report or stop", VM(stop_on_budget), VM_AT(on_budget_line),
@@ -403,6 +413,11 @@ bool config_is_off(const struct vm_config *c, const char *name)
             return c->off[i];
     }
     return false;
+}
+
+bool config_is_monitored(const struct vm_config *c)
+{
+    return !strcmp(c->serial, "monitor");
 }
 
 const struct key_table config_host_keys = {host_keys, ARRAY_SIZE(host_keys)};

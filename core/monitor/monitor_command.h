@@ -21,6 +21,9 @@ monitor_command monitor_trace;
 /* monitor_net.c */
 monitor_command monitor_net;
 
+/* monitor_serial.c */
+monitor_command monitor_serial;
+
 /* monitor_debug.c */
 extern const char *const monitor_dumps[]; /* what `dump` knows; NULL ends */
 void monitor_show_stop(struct vm *vm);

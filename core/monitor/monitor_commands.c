@@ -16,7 +16,7 @@
 #include "core/vm/backend.h"
 
 /* A word of arguments that begins with [ may be left out. VM is a name of the configuration; words that |
- * parts are to be chosen from. */
+ * parts are to be chosen from; [TEXT] is all that follows. */
 struct command {
     const char *name, *arguments, *help;
     monitor_command *run;
@@ -251,6 +251,7 @@ static const struct command commands[] = {
     {"delete", "VM NUMBER|all", "takes a breakpoint away", monitor_delete},
     {"continue", "VM", "goes on from where it stopped", monitor_continue},
     {"step", "VM [COUNT]", "executes an instruction of the vCPU that stopped", monitor_step},
+    {"serial", "VM [TEXT]", "what it has said on its serial line; sends it a line", monitor_serial},
     {"net", "[NETWORK|watch|down|up|rate|mirror] [NETWORK] [PORT] [N]",
      "networks and what goes through; a link, a rate, a mirror is changed", monitor_net},
     {"log", "info|debug", "how much Skerry itself prints", set_log},
@@ -295,15 +296,28 @@ static unsigned pattern_words(const char *pattern)
     return count;
 }
 
+/* The last word of such a pattern is a text: it gets its spaces back, up to the end of the line. */
+static void join_text(const char *pattern, const char *words[], unsigned *count, const char *end)
+{
+    unsigned last = pattern_words(pattern), length;
+
+    if (*count <= last || strncmp(pattern_word(pattern, last - 1, &length), "[TEXT]", 6) != 0)
+        return;
+    for (char *c = (char *)words[last]; c < end; c++)
+        *c = *c ? *c : ' ';
+    *count = last + 1;
+}
+
 void monitor_run(const struct config *config, char *text)
 {
-    const char *words[1 + MONITOR_WORDS];
+    const char *words[1 + MONITOR_WORDS], *end = text + strlen(text);
     unsigned count = words_split(text, words, ARRAY_SIZE(words));
 
     for (unsigned i = 0; count && i < ARRAY_SIZE(commands); i++) {
         if (strcmp(commands[i].name, words[0]))
             continue;
         ASSERT(pattern_words(commands[i].arguments) <= MONITOR_WORDS);
+        join_text(commands[i].arguments, words, &count, end);
         if (count - 1 > pattern_words(commands[i].arguments))
             print("usage: %s %s\n", words[0], commands[i].arguments);
         else

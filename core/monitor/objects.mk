@@ -4,4 +4,5 @@ objects += core/monitor/monitor.o
 objects += core/monitor/monitor_commands.o
 objects += core/monitor/monitor_debug.o
 objects += core/monitor/monitor_net.o
+objects += core/monitor/monitor_serial.o
 objects += core/monitor/monitor_trace.o

@@ -96,6 +96,8 @@ static void explain_devices(const struct vm_config *c)
               c->ports[i].pairs, c->ports[i].mtu);
     if (c->console == CONSOLE_VIRTIO)
         print("    console: virtio, and the UART\n");
+    if (c->serial[0])
+        print("    serial %s: port 1 of that console\n", c->serial);
 }
 
 static void explain_one_vm(const struct vm_config *c, bool can_run)

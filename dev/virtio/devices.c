@@ -4,6 +4,7 @@
 #include "core/base/log.h"
 #include "core/base/panic.h"
 #include "core/vm/vm.h"
+#include "dev/virtio/serial_lines.h"
 
 typedef unsigned long long number;
 
@@ -36,6 +37,7 @@ static void print_devices(const struct vm *vm)
 {
     for (const struct virtio_pci *p = vm->virtio; p; p = p->next)
         print_device(vm, p);
+    serial_print(vm);
 }
 
 /* --- how they come into being --- */

@@ -147,7 +147,8 @@ static void release(void **state)
         "4: unknown key 'release' in [vm a], expected one of load mode module kernel initrd cmdline format "
         "memory vcpus cpus sched smt mitigations weight slice on-exit on-crash max-restarts hlt-exits "
         "cr3-exits channels pv "
-        "pv-off tsc-khz io-delay x2apic pci trace rng disk net link shared console exit-budget on-budget "
+        "pv-off tsc-khz io-delay x2apic pci trace rng disk net link shared console serial exit-budget "
+        "on-budget "
         "hv-timer "
         "tpr-shadow "
         "apicv posted "
@@ -251,7 +252,7 @@ static const struct wrong settings[] = {
      "format memory vcpus cpus sched smt mitigations weight slice on-exit on-crash max-restarts hlt-exits "
      "cr3-exits channels "
      "pv "
-     "pv-off tsc-khz io-delay x2apic pci trace rng disk net link shared console exit-budget on-budget "
+     "pv-off tsc-khz io-delay x2apic pci trace rng disk net link shared console serial exit-budget on-budget "
      "hv-timer "
      "tpr-shadow "
      "apicv posted "
@@ -323,6 +324,10 @@ static const struct wrong settings[] = {
     {"disk = a ro\ndisk = b ro\ndisk = c ro", "4: disk = 'c ro' is no disk, expected " DISK_WANTED},
     {"rng = on\npci = off",
      "2: a device without PCI, expected pci = on with rng, disk, net, link, shared and console = virtio\n"},
+    {"serial = x\nconsole = virtio", "2: serial line 'x' is named by 1 VM(s), expected two\n"},
+    {"serial = monitor", "2: serial line without a virtio console, expected console = virtio with it\n"},
+    {"console = virtio\nserial = a b",
+     "3: serial = 'a b' is no serial line, expected monitor, or a name as VMs have them\n"},
     {"trace = yes", "2: trace = 'yes' is no switch, expected on or off\n"},
     {"vcpus = 2\ncpus = 1", "3: cpus names 1 for 2 vCPUs, expected one CPU each with sched = dedicated\n"},
 };
@@ -339,6 +344,23 @@ static void reports_in_vm(void **state)
         assert_false(config.vms[0].valid);
         assert_true(config.vms[1].valid);
     }
+}
+
+#define LINE(name) "console = virtio\nserial = " name "\n" GOOD
+
+static void serial_lines(void **state UNUSED)
+{
+    expect("[vm a]\n" LINE("x") "[vm b]\n" GOOD
+                                "[vm c]\n" LINE("monitor") "[vm d]\n" LINE("x") "[vm e]\n" LINE("monitor"),
+           "");
+    assert_string_equal(config.vms[0].serial, "x");
+    assert_string_equal(config.vms[1].serial, "");
+    assert_true(config_is_monitored(&config.vms[2]) && !config_is_monitored(&config.vms[3]));
+    expect("[vm a]\n" LINE("x") "[vm b]\n" LINE("x") "[vm c]\n" LINE("x"),
+           "3: serial line 'x' is named by 3 VM(s), expected two\n"
+           "8: serial line 'x' is named by 3 VM(s), expected two\n"
+           "13: serial line 'x' is named by 3 VM(s), expected two\n");
+    assert_false(config.vms[0].valid || config.vms[1].valid || config.vms[2].valid);
 }
 
 static void paravirtual(void **state)
@@ -497,7 +519,7 @@ int main(void)
         cmocka_unit_test(budgets),         cmocka_unit_test(virtio_devices),
         cmocka_unit_test(release),         cmocka_unit_test(mode_16_loads_at_7c00),
         cmocka_unit_test(reports_outside), cmocka_unit_test(reports_in_vm),
-        cmocka_unit_test(paravirtual),     cmocka_unit_test(duplicate_vm),
+        cmocka_unit_test(paravirtual),     cmocka_unit_test(serial_lines),
         cmocka_unit_test(sizes),           cmocka_unit_test(duplicate_vm),
         cmocka_unit_test(too_many),        cmocka_unit_test(long_values),
         cmocka_unit_test(byte_order_mark), cmocka_unit_test(empty),

@@ -56,7 +56,9 @@ UNIT_ring_random := $(UNIT_ring)
 UNIT_ring_pieces := $(UNIT_ring)
 UNIT_VIRTIO := dev/virtio/ring.c dev/virtio/split.c dev/virtio/packed.c dev/virtio/virtio.c dev/virtio/common.c
 UNIT_virtio := $(UNIT_VIRTIO)
-UNIT_virtio_models := $(UNIT_VIRTIO)
+UNIT_virtio_models := $(UNIT_VIRTIO) dev/virtio/serial.c dev/virtio/vports.c
+UNIT_serial := dev/virtio/serial.c
+UNIT_vports := $(UNIT_VIRTIO) dev/virtio/serial.c dev/virtio/vports.c
 UNIT_block := $(UNIT_VIRTIO) dev/virtio/block.c
 UNIT_pv_eoi := apic/vioapic.c apic/pid_table.c
 UNIT_rights := core/base/ticks.c core/base/format.c
@@ -75,8 +77,8 @@ FAIR_VARIANTS := $(patsubst %,$(UNIT)/variant/%.c,counted $(FAIR_MUTANTS))
 # bitmaps, caps, console, cpuid, cr, ept, fair (the scheduling policy, with nothing below it), guards, guest_tsc, io, ipiv, ladder, latency, mailbox, memory, msr, mtrr,
 # paging, place, prepare, pv_eoi, rights, sched_sim (its machine), speculation, string, terminal, tlb, topology, trace, virtio_pci, vlapic, vlapic_timer, vm_life, walk.
 UNIT_TESTS := acpi acpi_tables balance bitmaps blackbox block budget bus caps config config_net config_shared console cpuid cr decode devices ept fair format guards guest_tsc hv_timer io ipi ipiv ivshmem \
-    ladder latency line_edit load_linux load_multiboot mailbox memory msix msr mtrr multiboot2 net_card net_fdb net_filter net_frame net_offload net_switch paging pci place prepare pv_eoi release rights ring ring_pieces ring_random sched_mutants sched_sim shadow speculation string \
-    terminal ticks tlb topology trace vioapic virtio virtio_models virtio_pci vlapic vlapic_timer vm_life walk windows words
+    ladder latency line_edit load_linux load_multiboot mailbox memory msix msr mtrr multiboot2 net_card net_fdb net_filter net_frame net_offload net_switch paging pci place prepare pv_eoi release rights ring ring_pieces ring_random sched_mutants sched_sim serial shadow speculation string \
+    terminal ticks tlb topology trace vioapic virtio virtio_models virtio_pci vlapic vlapic_timer vm_life vports walk windows words
 
 UNIT_CC ?= gcc
 UNIT_CFLAGS := -std=gnu11 -I. -DBUILD='"$(BUILD)"' -g -O1 -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes \

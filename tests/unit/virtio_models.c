@@ -15,7 +15,16 @@ static unsigned words_left, uart_heard_of_room;
 static char said[8192];
 static unsigned said_count, room;
 static struct vm vm;
+static struct vm_config config;
 static struct virtio_pci *made;
+static struct serial_line line;
+
+struct serial_end *serial_attach(struct vm *of)
+{
+    assert_ptr_equal(of, &vm);
+    serial_init(&line);
+    return &line.ends[0];
+}
 
 bool random_word(uint64_t *word)
 {
@@ -49,6 +58,11 @@ unsigned console_guest_write(struct console_stream *s, const char *bytes, unsign
     return n;
 }
 
+void console_guest_lose(struct console_stream *s, uint64_t count)
+{
+    s->lost += count;
+}
+
 unsigned pc_take_input(struct vm *of, void *bytes, unsigned n)
 {
     unsigned i = 0;
@@ -64,9 +78,12 @@ struct virtio_pci *virtio_pci_create(struct vm *of, const struct virtio_identity
     static struct virtio_pci p;
     static _Alignas(16) uint8_t model[256];
 
-    assert_true(id->model_size <= sizeof(model));
+    assert_true(id->model_size <= sizeof(model) && id->model_given == id->model_size);
+    memcpy(model, id->model, id->model_given);
     p = (struct virtio_pci){.function = {.vm = of, .slot = id->slot}};
     fake_device(id->ops, model, id->features);
+    device.offered &= ~id->without;
+    memcpy(device.config, id->config, id->config_size);
     device.config_size = id->config_size;
     p.device = device;
     p.device.model = model;
@@ -127,6 +144,7 @@ static void start_console(unsigned queue)
 {
     split = true;
     memset(&vm, 0, sizeof(vm));
+    vm.config = &config;
     vm.console.writable = hear_of_room;
     vm.console.context = &vm;
     vm.virtio = vconsole_create(&vm);
@@ -146,7 +164,7 @@ static void type_text(const char *text)
 
 static void what_is_said(void **state UNUSED)
 {
-    const struct buffer b[] = {{TYPED_AT, 3, 0}, {TYPED_AT + 3, 300, 0}};
+    struct buffer b[] = {{TYPED_AT, 3, 0}, {TYPED_AT + 3, 300, 0}};
     uint32_t written;
     unsigned id;
 
@@ -174,6 +192,13 @@ static void what_is_said(void **state UNUSED)
     virtio_config_write(&device, EMERGENCY_WRITE, 4, '!');
     assert_int_equal(said[606], '!');
     assert_int_equal(said_count, 607);
+    room = CONSOLE_RESERVE + 100;
+    b[1].size = 0x8000;
+    offer(b, 2);
+    virtio_kick(&device, QUEUE_SAID);
+    assert_true(came_back(&id, &written));
+    assert_int_equal(said_count, 607 + CONSOLE_RESERVE + 100);
+    assert_int_equal(vm.console.lost, 0x8003 - CONSOLE_RESERVE - 100);
 }
 
 static void what_is_typed(void **state UNUSED)
@@ -202,12 +227,47 @@ static void what_is_typed(void **state UNUSED)
     assert_false(vm.typed(&vm));
 }
 
+static unsigned most_ports(void)
+{
+    return virtio_config_read(&device, MOST_PORTS, 4);
+}
+
+/* Only a serial line makes ports of it, and its first one stays the console that it was. */
+static void ports(void **state UNUSED)
+{
+    start_console(QUEUE_SAID);
+    assert_int_equal(most_ports(), 0);
+    assert_int_equal(device.queue_count, 2);
+    assert_false(device.offered & VPORTS_FEATURE);
+    assert_true(device.offered & VIRTIO_F_RESET);
+    strcpy(config.serial, "wire");
+    what_is_said(NULL);
+    what_is_typed(NULL);
+    assert_int_equal(most_ports(), 2);
+    assert_int_equal(device.queue_count, 6);
+    assert_true(device.offered & VPORTS_FEATURE);
+    assert_false(device.offered & VIRTIO_F_RESET);
+    made->device.queues[VPORTS_TOLD].later = false;
+    serial_open(&line.ends[1]);
+    assert_true(made->device.queues[VPORTS_TOLD].later);
+    made->device.queues[VPORTS_HEARD].later = false;
+    serial_open(&line.ends[0]);
+    serial_tell(&line.ends[0], true);
+    serial_tell(&line.ends[1], true);
+    assert_int_equal(serial_say(&line.ends[1], (const uint8_t *)"x", 1), 1);
+    assert_true(made->device.queues[VPORTS_HEARD].later);
+    virtio_reset(&device);
+    assert_false(line.ends[0].open);
+    config.serial[0] = '\0';
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(random_bytes),
         cmocka_unit_test(what_is_said),
         cmocka_unit_test(what_is_typed),
+        cmocka_unit_test(ports),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

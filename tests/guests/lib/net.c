@@ -9,9 +9,9 @@ static void fence(void)
     __asm__ volatile("lock; addl $0, (%%esp)" : : : "memory");
 }
 
-static void set_up_ring(const struct net_card *n, unsigned queue, struct net_ring *r)
+void net_set_up_ring(const struct virtio *v, unsigned queue, struct net_ring *r)
 {
-    const struct virtio_area *c = &n->v.common;
+    const struct virtio_area *c = &v->common;
 
     virtio_set(c, COMMON_QUEUE, 2, queue);
     virtio_set(c, COMMON_SIZE, 2, NET_RING);
@@ -44,10 +44,10 @@ bool net_open(struct net_card *n, unsigned slot, uint32_t features)
     virtio_negotiate(&n->v, features, false);
     if (!(virtio_get(&n->v.common, COMMON_STATUS, 1) & 8))
         return false;
-    set_up_ring(n, RX, &n->rx);
-    set_up_ring(n, TX, &n->tx);
+    net_set_up_ring(&n->v, RX, &n->rx);
+    net_set_up_ring(&n->v, TX, &n->tx);
     if (features & NET_CTRL)
-        set_up_ring(n, CONTROL, &n->control);
+        net_set_up_ring(&n->v, CONTROL, &n->control);
     for (unsigned i = 0; i < NET_RING; i++)
         give_buffer(n, i);
     for (unsigned i = 0; i < sizeof(n->mac); i++)

@@ -49,6 +49,9 @@ struct net_card {
     struct net_header headers[NET_RING / 2];
 };
 
+/* A queue of any device that is being set up, without interrupts. */
+void net_set_up_ring(const struct virtio *v, unsigned queue, struct net_ring *r);
+
 /* Takes the card at this place with these features of the first word and VERSION_1. False: it is none, or
  * does not want that. Interrupts of both rings are off. */
 bool net_open(struct net_card *n, unsigned slot, uint32_t features);
