@@ -49,7 +49,7 @@ static void make_chain(struct ring_chain *c, const struct ring_layout *l)
 
 static void *any_map(void *context, uint64_t at, size_t n, bool to_write)
 {
-    static uint8_t mapped[6 + 8 * RING_MAX_SIZE];
+    static uint8_t mapped[RING_MAX_SIZE * DESC_SIZE];
 
     (void)context;
     (void)at;
