@@ -47,17 +47,16 @@ static uint8_t *page_of(const struct block_changes *ch, uint32_t n)
     return ch->pieces[n / PIECE_PAGES] + n % PIECE_PAGES * PAGE_SIZE;
 }
 
-/* False: the budget is spent. */
-static bool take_page(struct block_changes *ch, uint32_t *n)
+/* Its number and 1; 0: the budget is spent. A list that leads to no page of it ends there. */
+static uint32_t take_page(struct block_changes *ch)
 {
-    if (ch->spare) {
-        *n = ch->spare - 1;
-        ch->spare = (uint32_t)load_le(page_of(ch, *n), 4);
-        return true;
+    uint32_t spare = ch->spare;
+
+    if (spare && spare <= ch->pages) {
+        ch->spare = (uint32_t)load_le(page_of(ch, spare - 1), 4);
+        return spare;
     }
-    *n = ch->used;
-    ch->used += ch->used < ch->pages;
-    return *n < ch->pages;
+    return ch->used < ch->pages ? ++ch->used : 0;
 }
 
 static void give_page(struct block_changes *ch, uint32_t n)
@@ -75,21 +74,22 @@ static uint64_t page_bytes(const struct block *b, uint64_t page)
 /* A page to be written to: all of it will be, or as it is so far. NULL: no page is left. */
 static uint8_t *own_page(struct block *b, uint64_t page, bool all)
 {
-    uint32_t *where = &b->changes->map[page], n;
+    uint32_t *where = &b->changes->map[page], taken;
     uint8_t *to;
 
     if (*where >= PAGE_FIRST)
         return page_of(b->changes, *where - PAGE_FIRST);
-    if (!take_page(b->changes, &n)) {
+    taken = take_page(b->changes);
+    if (!taken) {
         b->full++;
         return NULL;
     }
-    to = page_of(b->changes, n);
+    to = page_of(b->changes, taken - 1);
     if (*where == PAGE_ZEROES && !all)
         memset(to, 0, PAGE_SIZE);
     else if (!all)
         memcpy(to, b->bytes + page * PAGE_SIZE, page_bytes(b, page));
-    *where = n + PAGE_FIRST;
+    *where = taken - 1 + PAGE_FIRST;
     return to;
 }
 

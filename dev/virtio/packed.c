@@ -12,8 +12,9 @@ enum { EVENT_ENABLE, EVENT_DISABLE, EVENT_AT }; /* flags of an event structure, 
 static bool add_slots(struct ring *r, struct ring_chain *c, struct ring_desc *d)
 {
     for (;;) {
-        if (r->taken++ == r->layout.size)
+        if (r->taken == r->layout.size)
             return ring_break(r, "more chains than descriptors");
+        r->taken++;
         c->slots++;
         packed_go_on(r, &r->next, &r->next_wrap, 1);
         if (d->flags & DESC_INDIRECT)

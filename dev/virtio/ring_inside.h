@@ -65,8 +65,9 @@ static inline bool ring_add_segment(struct ring *r, struct ring_chain *c, const 
 /* A descriptor that is a buffer; a table of them. False: the ring is broken. */
 static inline bool ring_add_buffer(struct ring *r, struct ring_chain *c, const struct ring_desc *d)
 {
-    if (unlikely(c->descriptors++ == r->layout.size))
+    if (unlikely(c->descriptors == r->layout.size))
         return ring_break(r, "chain that is longer than its ring");
+    c->descriptors++;
     return unlikely(!d->size) || ring_add_segment(r, c, d);
 }
 
