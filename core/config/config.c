@@ -306,7 +306,7 @@ static void begin_vm(struct parser *p, struct span name)
         .trace = true,
         .pci = true,
     };
-    span_copy(name, vm->name, sizeof(vm->name));
+    span_copy(name, vm->name, sizeof(vm->name) - 1);
 }
 
 struct net_config *config_find_net(struct config *config, struct span name)
@@ -341,7 +341,7 @@ static void begin_net(struct parser *p, struct span name)
     p->section = SECTION_NET;
     p->net = net = &config->nets[config->net_count++];
     *net = (struct net_config){.line = p->line, .valid = true};
-    span_copy(name, net->name, sizeof(net->name));
+    span_copy(name, net->name, sizeof(net->name) - 1);
 }
 
 static void begin_host(struct parser *p)

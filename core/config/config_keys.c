@@ -170,7 +170,7 @@ static bool set_disk(const struct key *key UNUSED, struct span value, void *fiel
     if (span_equals(how, "cow") ? !set_memory(key, value, &budget) || budget > MAX_COW
                                 : !span_equals(how, "ro") || !span_empty(value))
         return false;
-    span_copy(file, disk->file, sizeof(disk->file));
+    span_copy(file, disk->file, sizeof(disk->file) - 1);
     disk->budget = budget;
     disk->line = vm->disk_line;
     vm->disk_count++;
@@ -233,7 +233,7 @@ static bool set_name(const struct key *key UNUSED, struct span value, void *fiel
 {
     if (!config_valid_name(value))
         return false;
-    span_copy(value, field, CONFIG_NAME_SIZE);
+    span_copy(value, field, CONFIG_NAME_SIZE - 1);
     return true;
 }
 
@@ -245,7 +245,7 @@ static bool add_channel(struct vm_config *vm, struct span name)
         if (span_equals(name, vm->channels[i]))
             return false;
     }
-    span_copy(name, vm->channels[vm->channel_count++], CONFIG_NAME_SIZE);
+    span_copy(name, vm->channels[vm->channel_count++], CONFIG_NAME_SIZE - 1);
     return true;
 }
 

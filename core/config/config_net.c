@@ -193,7 +193,7 @@ static bool add_port(struct vm_config *vm, struct span value, bool link)
 
     if (vm->port_count == VM_MAX_PORTS || !config_valid_name(name))
         return false;
-    span_copy(name, p.net, sizeof(p.net));
+    span_copy(name, p.net, sizeof(p.net) - 1);
     while (!span_empty(value)) {
         struct span word = span_cut(&value, ' ');
 
@@ -243,7 +243,7 @@ static bool set_chain(const struct key *key UNUSED, struct span value, void *fie
 
         if (net->hops == CONFIG_NET_HOPS || !config_valid_name(name))
             return false;
-        span_copy(name, net->chain[net->hops++], CONFIG_NAME_SIZE);
+        span_copy(name, net->chain[net->hops++], CONFIG_NAME_SIZE - 1);
     }
     return net->hops >= 2;
 }

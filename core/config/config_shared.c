@@ -33,7 +33,7 @@ bool config_set_shared(const struct key *key UNUSED, struct span value, void *fi
     if (vm->shared_count == VM_MAX_SHARED || !config_valid_name(name) || has_shared(vm, name) ||
         !span_size(size, &s.size) || !is_size(s.size) || (s.read_only && !span_equals(value, "ro")))
         return false;
-    span_copy(name, s.name, sizeof(s.name));
+    span_copy(name, s.name, sizeof(s.name) - 1);
     vm->shared[vm->shared_count++] = s;
     return true;
 }
