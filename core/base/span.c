@@ -8,29 +8,48 @@ bool span_blank(char c)
     return c == ' ' || c == '\t';
 }
 
+struct span span_of(const char *text)
+{
+    return (struct span){text, text + strlen(text)};
+}
+
 struct span span_trim(struct span s)
 {
-    while (s.size > 0 && span_blank(s.at[0])) {
+    while (s.at < s.end && span_blank(*s.at))
         s.at++;
-        s.size--;
-    }
-    while (s.size > 0 && (span_blank(s.at[s.size - 1]) || s.at[s.size - 1] == '\r'))
-        s.size--;
+    while (s.at < s.end && (span_blank(s.end[-1]) || s.end[-1] == '\r'))
+        s.end--;
     return s;
 }
 
 bool span_equals(struct span s, const char *word)
 {
-    return s.size == strlen(word) && memcmp(s.at, word, s.size) == 0;
+    while (s.at < s.end && *word != '\0') {
+        if (*s.at++ != *word++)
+            return false;
+    }
+    return span_empty(s) && *word == '\0';
+}
+
+const char *span_find(struct span s, char c)
+{
+    while (s.at < s.end && *s.at != c)
+        s.at++;
+    return s.at;
+}
+
+void span_copy(struct span s, char *to, size_t most)
+{
+    for (size_t i = 0; i < most && s.at < s.end; i++)
+        to[i] = *s.at++;
 }
 
 struct span span_cut(struct span *s, char c)
 {
-    const char *found = memchr(s->at, c, s->size);
-    struct span head = {s->at, found != NULL ? (size_t)(found - s->at) : s->size};
-    size_t used = found != NULL ? head.size + 1 : head.size;
+    const char *found = span_find(*s, c);
+    struct span head = {s->at, found};
 
-    *s = span_trim((struct span){s->at + used, s->size - used});
+    *s = span_trim((struct span){found < s->end ? found + 1 : found, s->end});
     return span_trim(head);
 }
 
@@ -43,38 +62,53 @@ static int digit_value(char c)
     return c >= 'A' && c <= 'F' ? c - 'A' + 10 : 16;
 }
 
+/* Behind a 0x that something follows; else where s begins. */
+static const char *first_digit(struct span s)
+{
+    const char *at = s.at;
+
+    if (at < s.end && *at++ == '0' && at < s.end && (*at++ | 0x20) == 'x' && at < s.end)
+        return at;
+    return s.at;
+}
+
 bool span_take_number(struct span *s, uint64_t *number)
 {
-    unsigned base = s->size > 2 && s->at[0] == '0' && (s->at[1] | 0x20) == 'x' ? 16 : 10;
-    size_t i = base == 16 ? 2 : 0, first = i;
+    const char *first = first_digit(*s), *at = first;
+    unsigned base = first != s->at ? 16 : 10;
 
-    for (*number = 0; i < s->size && (unsigned)digit_value(s->at[i]) < base; i++) {
-        unsigned d = (unsigned)digit_value(s->at[i]);
+    for (*number = 0; at < s->end && (unsigned)digit_value(*at) < base; at++) {
+        unsigned d = (unsigned)digit_value(*at);
 
         if (*number > (UINT64_MAX - d) / base)
             return false;
         *number = *number * base + d;
     }
-    s->at += i;
-    s->size -= i;
-    return i > first;
+    s->at = at;
+    return at > first;
+}
+
+/* Powers of two of K, M and G; 0: it is none of them. */
+static unsigned suffix_shift(char c)
+{
+    switch (c | 0x20) {
+    case 'k': return 10;
+    case 'm': return 20;
+    case 'g': return 30;
+    default: return 0;
+    }
 }
 
 bool span_size(struct span s, uint64_t *size)
 {
-    static const char suffixes[] = "KMG";
-    const char *suffix;
     unsigned shift;
 
-    if (!span_take_number(&s, size) || s.size > 1)
+    if (!span_take_number(&s, size))
         return false;
-    if (s.size == 0)
+    if (s.at >= s.end)
         return true;
-    suffix = memchr(suffixes, s.at[0] & ~0x20, 3);
-    if (suffix == NULL)
-        return false;
-    shift = 10 * (unsigned)(suffix - suffixes + 1);
-    if (*size > UINT64_MAX >> shift)
+    shift = suffix_shift(*s.at++);
+    if (shift == 0 || !span_empty(s) || *size > UINT64_MAX >> shift)
         return false;
     *size <<= shift;
     return true;

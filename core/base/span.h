@@ -4,13 +4,28 @@
 
 #include "arch/x86/types.h"
 
+/* From at up to end, in one text: whoever reads a character compares the two first, which is how a proof
+ * knows that it is there (tests/prove/span.c). */
 struct span {
-    const char *at;
-    size_t size;
+    const char *at, *end;
 };
+
+static inline bool span_empty(struct span s)
+{
+    return s.at >= s.end;
+}
+
+static inline size_t span_length(struct span s)
+{
+    return (size_t)(s.end - s.at);
+}
+
+struct span span_of(const char *text); /* all of it, up to its 0 */
 
 bool span_blank(char c); /* space or tab */
 bool span_equals(struct span s, const char *word);
+const char *span_find(struct span s, char c);         /* the first c; its end: there is none */
+void span_copy(struct span s, char *to, size_t most); /* at most so many characters, without a 0 */
 
 /* Without blanks around it, nor a CR at its end. */
 struct span span_trim(struct span s);

@@ -33,17 +33,17 @@ struct excerpt {
 static struct excerpt excerpt(struct span s)
 {
     struct excerpt e = {""};
-    size_t used = 0, i = 0;
+    size_t used = 0;
 
-    for (; i < s.size; i++) {
-        unsigned char c = (unsigned char)s.at[i];
+    for (; s.at < s.end; s.at++) {
+        unsigned char c = (unsigned char)*s.at;
         bool plain = c >= 0x20 && c < 0x7f;
 
         if (used + (plain ? 1 : 4) > EXCERPT_MAX - 3)
             break;
         used += (size_t)format(e.text + used, sizeof(e.text) - used, plain ? "%c" : "\\x%02x", c);
     }
-    format(e.text + used, sizeof(e.text) - used, i < s.size ? "..." : "");
+    format(e.text + used, sizeof(e.text) - used, span_empty(s) ? "" : "...");
     return e;
 }
 
@@ -72,9 +72,13 @@ static void PRINTF_LIKE(3, 4) fail_at(struct parser *p, unsigned line, const cha
 
 static struct span without_comment(struct span s)
 {
-    for (size_t i = 0; i < s.size; i++) {
-        if (s.at[i] == '#' && (i == 0 || span_blank(s.at[i - 1])))
-            s.size = i;
+    char before = ' ';
+
+    for (const char *at = s.at; at < s.end; before = *at++) {
+        if (*at == '#' && span_blank(before)) {
+            s.end = at;
+            break;
+        }
     }
     return span_trim(s);
 }
@@ -116,7 +120,7 @@ static void set_key(struct parser *p, const struct key *key, unsigned *given, st
         return;
     }
     *given = p->line;
-    if (value.size == 0 && !config_key_may_be_empty(key)) {
+    if (span_empty(value) && !config_key_may_be_empty(key)) {
         fail(p, "%s has no value, expected %s", key->name, key->expected);
         return;
     }
@@ -163,7 +167,7 @@ static void parse_setting(struct parser *p, struct span line)
     const struct key_table *table = open_section(p, &base);
     struct span name, value = line;
 
-    if (memchr(line.at, '=', line.size) == NULL) {
+    if (span_find(line, '=') == line.end) {
         fail(p, "'%s' is neither a section nor a setting, expected [SECTION] or KEY = VALUE",
              excerpt(line).text);
         return;
@@ -302,7 +306,7 @@ static void begin_vm(struct parser *p, struct span name)
         .trace = true,
         .pci = true,
     };
-    memcpy(vm->name, name.at, name.size);
+    span_copy(name, vm->name, sizeof(vm->name) - 1);
 }
 
 struct net_config *config_find_net(struct config *config, struct span name)
@@ -337,7 +341,7 @@ static void begin_net(struct parser *p, struct span name)
     p->section = SECTION_NET;
     p->net = net = &config->nets[config->net_count++];
     *net = (struct net_config){.line = p->line, .valid = true};
-    memcpy(net->name, name.at, name.size);
+    span_copy(name, net->name, sizeof(net->name) - 1);
 }
 
 static void begin_host(struct parser *p)
@@ -352,18 +356,18 @@ static void begin_host(struct parser *p)
 
 static void parse_section(struct parser *p, struct span line)
 {
-    struct span inside = {line.at + 1, line.size - 1}, kind;
+    struct span inside = {line.at + 1, line.end}, kind;
 
     end_section(p);
     memset(p->given, 0, sizeof(p->given));
     p->section = SECTION_SKIPPED;
-    if (line.at[line.size - 1] != ']') {
+    if (line.end[-1] != ']') {
         fail(p, "'%s' has no ], expected [host], [vm NAME] or [net NAME]", excerpt(line).text);
         return;
     }
-    inside.size--;
+    inside.end--;
     kind = span_cut(&inside, ' ');
-    if (span_equals(kind, "host") && inside.size == 0)
+    if (span_equals(kind, "host") && span_empty(inside))
         begin_host(p);
     else if (span_equals(kind, "vm"))
         begin_vm(p, inside);
@@ -376,9 +380,9 @@ static void parse_section(struct parser *p, struct span line)
 static void parse_line(struct parser *p, struct span line)
 {
     line = without_comment(line);
-    if (line.size == 0)
+    if (span_empty(line))
         return;
-    if (line.at[0] == '[')
+    if (*line.at == '[')
         parse_section(p, line);
     else if (p->section != SECTION_SKIPPED)
         parse_setting(p, line);
@@ -404,9 +408,9 @@ static void check_release(struct parser *p)
 static void check_focus(struct parser *p)
 {
     const struct host_config *host = &p->config->host;
-    struct span name = {host->focus, strlen(host->focus)};
+    struct span name = span_of(host->focus);
 
-    if (name.size > 0 && config_find_vm(p->config, name) == NULL)
+    if (!span_empty(name) && config_find_vm(p->config, name) == NULL)
         fail_at(p, host->focus_line, "focus = '%s' names no VM, expected the name of a [vm NAME]",
                 excerpt(name).text);
 }
@@ -498,20 +502,18 @@ void config_parse(const char *text, size_t size, struct config *out, config_repo
 {
     static const char utf8_mark[] = "\xef\xbb\xbf";
     struct parser p = {.config = out, .report = report, .context = context};
-    struct span rest = {text, size};
+    struct span rest = {text, text + size};
 
     memset(out, 0, sizeof(*out));
     out->host.release.valid = true;
     if (size >= 3 && memcmp(text, utf8_mark, 3) == 0)
-        rest = (struct span){text + 3, size - 3};
-    while (rest.size > 0) {
-        const char *end = memchr(rest.at, '\n', rest.size);
-        struct span line = {rest.at, end != NULL ? (size_t)(end - rest.at) : rest.size};
-        size_t used = line.size + (end != NULL);
+        rest.at += 3;
+    while (!span_empty(rest)) {
+        struct span line = {rest.at, span_find(rest, '\n')};
 
         p.line++;
         parse_line(&p, line);
-        rest = (struct span){rest.at + used, rest.size - used};
+        rest.at = line.end < rest.end ? line.end + 1 : line.end;
     }
     end_section(&p);
     inherit(out);

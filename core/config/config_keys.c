@@ -54,7 +54,7 @@ static bool set_number(const struct key *key, struct span value, void *field)
     const struct limits *limits = key->values;
     uint64_t number;
 
-    if (!span_take_number(&value, &number) || value.size != 0 || number < limits->least ||
+    if (!span_take_number(&value, &number) || !span_empty(value) || number < limits->least ||
         number > limits->most)
         return false;
     *(unsigned *)field = (unsigned)number;
@@ -85,11 +85,11 @@ static bool set_budget(const struct key *key UNUSED, struct span value, void *fi
 
     if (!span_take_number(&rate, &exits) || exits > MAX_BUDGET || !span_equals(rate, "/s"))
         return false;
-    if (word.size != 0 &&
+    if (!span_empty(word) &&
         (!span_equals(word, "after") || !span_take_number(&value, &after) || after > MAX_AFTER_MS))
         return false;
     after *= span_equals(value, "s") ? 1000 : 1;
-    if (after > MAX_AFTER_MS || (word.size != 0 && !span_equals(value, "s") && !span_equals(value, "ms")))
+    if (after > MAX_AFTER_MS || (!span_empty(word) && !span_equals(value, "s") && !span_equals(value, "ms")))
         return false;
     *(struct exit_budget *)field = (struct exit_budget){(unsigned)exits, (unsigned)after};
     return true;
@@ -100,26 +100,26 @@ static bool set_text(const struct key *key, struct span value, void *field)
     char *text = field;
 
     ASSERT(key->size > 0);
-    if (value.size >= key->size)
+    if (span_length(value) >= key->size)
         return false;
-    for (size_t i = 0; i < value.size; i++) {
-        unsigned char c = (unsigned char)value.at[i];
+    for (const char *at = value.at; at < value.end; at++) {
+        unsigned char c = (unsigned char)*at;
 
         if ((c < 0x20 && c != '\t') || c == 0x7f)
             return false;
     }
-    memcpy(text, value.at, value.size);
-    text[value.size] = '\0';
+    memset(text, 0, key->size);
+    span_copy(value, text, key->size - 1);
     return true;
 }
 
 bool config_set_word(const struct key *key, struct span value, void *field)
 {
-    for (size_t i = 0; i < value.size; i++) {
-        if (span_blank(value.at[i]))
+    for (const char *at = value.at; at < value.end; at++) {
+        if (span_blank(*at))
             return false;
     }
-    return value.size > 0 && set_text(key, value, field);
+    return !span_empty(value) && set_text(key, value, field);
 }
 
 bool config_set_choice(const struct key *key, struct span value, void *field)
@@ -137,9 +137,9 @@ bool config_set_choice(const struct key *key, struct span value, void *field)
 /* Words with commas between them, into the bits of each. */
 bool config_set_flags(const struct key *key, struct span value, void *field)
 {
-    unsigned *flags = field, one;
+    unsigned *flags = field, one = 0;
 
-    while (value.size > 0) {
+    while (!span_empty(value)) {
         if (!config_set_choice(&(struct key){.values = key->values, .size = sizeof(one)},
                                span_cut(&value, ','), &one))
             return false;
@@ -152,7 +152,7 @@ static bool set_module(const struct key *key, struct span value, void *field)
 {
     struct vm_config *vm = field;
 
-    if (vm->module_count == IMAGE_MAX_MODULES || value.size == 0)
+    if (vm->module_count == IMAGE_MAX_MODULES || span_empty(value))
         return false;
     return set_text(key, value, vm->modules[vm->module_count++]);
 }
@@ -165,38 +165,39 @@ static bool set_disk(const struct key *key UNUSED, struct span value, void *fiel
     struct span file = span_cut(&value, ' '), how = span_cut(&value, ' ');
     uint64_t budget = 0;
 
-    if (vm->disk_count == VM_MAX_DISKS || file.size == 0 || file.size >= sizeof(disk->file))
+    if (vm->disk_count == VM_MAX_DISKS || span_empty(file) || span_length(file) >= sizeof(disk->file))
         return false;
     if (span_equals(how, "cow") ? !set_memory(key, value, &budget) || budget > MAX_COW
-                                : !span_equals(how, "ro") || value.size != 0)
+                                : !span_equals(how, "ro") || !span_empty(value))
         return false;
-    memcpy(disk->file, file.at, file.size);
+    span_copy(file, disk->file, sizeof(disk->file) - 1);
     disk->budget = budget;
     disk->line = vm->disk_line;
     vm->disk_count++;
     return true;
 }
 
-static bool take_cpu_number(struct span s, uint64_t *cpu)
+/* -1: s is no number of a CPU. */
+static int cpu_number(struct span s)
 {
-    return span_take_number(&s, cpu) && s.size == 0 && *cpu < CONFIG_MAX_CPUS;
+    uint64_t cpu;
+
+    return span_take_number(&s, &cpu) && span_empty(s) && cpu < CONFIG_MAX_CPUS ? (int)cpu : -1;
 }
 
 /* "3" or "1-2"; no CPU twice. */
 static bool add_cpus(struct cpu_set *set, struct span item)
 {
-    bool single = memchr(item.at, '-', item.size) == NULL;
-    uint64_t first, last;
+    bool single = span_find(item, '-') == item.end;
+    int first = cpu_number(span_cut(&item, '-'));
+    int last = single ? first : cpu_number(item);
 
-    if (!take_cpu_number(span_cut(&item, '-'), &first))
+    if (first < 0 || last < first)
         return false;
-    last = first;
-    if (!single && (!take_cpu_number(item, &last) || last < first))
-        return false;
-    for (; first <= last; first++) {
-        if (cpu_set_has(set, (unsigned)first))
+    for (unsigned cpu = (unsigned)first; cpu <= (unsigned)last; cpu++) {
+        if (cpu_set_has(set, cpu))
             return false;
-        set->bits[first / 64] |= BIT(first % 64);
+        set->bits[cpu / 64] |= BIT(cpu % 64);
     }
     return true;
 }
@@ -208,7 +209,7 @@ bool config_set_cpus(const struct key *key, struct span value, void *field)
 
     (void)key;
     do {
-        more = memchr(value.at, ',', value.size) != NULL;
+        more = span_find(value, ',') < value.end;
         if (!add_cpus(&set, span_cut(&value, ',')))
             return false;
     } while (more);
@@ -218,21 +219,21 @@ bool config_set_cpus(const struct key *key, struct span value, void *field)
 
 bool config_valid_name(struct span name)
 {
-    for (size_t i = 0; i < name.size; i++) {
-        char c = name.at[i];
+    for (const char *at = name.at; at < name.end; at++) {
+        char c = *at;
         bool letter = (c | 0x20) >= 'a' && (c | 0x20) <= 'z';
 
         if (!letter && (c < '0' || c > '9') && c != '-' && c != '_' && c != '.')
             return false;
     }
-    return name.size > 0 && name.size < CONFIG_NAME_SIZE;
+    return !span_empty(name) && span_length(name) < CONFIG_NAME_SIZE;
 }
 
 static bool set_name(const struct key *key UNUSED, struct span value, void *field)
 {
     if (!config_valid_name(value))
         return false;
-    memcpy(field, value.at, value.size);
+    span_copy(value, field, CONFIG_NAME_SIZE - 1);
     return true;
 }
 
@@ -244,7 +245,7 @@ static bool add_channel(struct vm_config *vm, struct span name)
         if (span_equals(name, vm->channels[i]))
             return false;
     }
-    memcpy(vm->channels[vm->channel_count++], name.at, name.size);
+    span_copy(name, vm->channels[vm->channel_count++], CONFIG_NAME_SIZE - 1);
     return true;
 }
 
@@ -254,7 +255,7 @@ static bool set_channels(const struct key *key, struct span value, void *field)
     struct vm_config *vm = field;
 
     (void)key;
-    while (value.size > 0) {
+    while (!span_empty(value)) {
         if (add_channel(vm, span_cut(&value, ',')))
             continue;
         vm->channel_count = 0;

@@ -12,7 +12,7 @@
 
 static bool take_number(struct span s, uint64_t least, uint64_t most, uint64_t *number)
 {
-    return span_take_number(&s, number) && s.size == 0 && *number >= least && *number <= most;
+    return span_take_number(&s, number) && span_empty(s) && *number >= least && *number <= most;
 }
 
 static int hex_digit(char c)
@@ -23,19 +23,36 @@ static int hex_digit(char c)
     return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 
+/* Two digits off the front of s; -1: there are none. */
+static int take_byte(struct span *s)
+{
+    int byte = 0;
+
+    for (unsigned i = 0; i < 2; i++) {
+        int digit = s->at < s->end ? hex_digit(*s->at) : -1;
+
+        if (digit < 0)
+            return -1;
+        byte = byte << 4 | digit;
+        s->at++;
+    }
+    return byte;
+}
+
 /* "52:54:00:12:34:56": of one card. */
 static bool take_mac(struct span s, struct port_config *p)
 {
-    if (s.size != 3 * MAC_BYTES - 1)
-        return false;
     for (unsigned i = 0; i < MAC_BYTES; i++) {
-        int high = hex_digit(s.at[3 * i]), low = hex_digit(s.at[3 * i + 1]);
+        int byte;
 
-        if (high < 0 || low < 0 || (i + 1 < MAC_BYTES && s.at[3 * i + 2] != ':'))
+        if (i > 0 && (s.at >= s.end || *s.at++ != ':'))
             return false;
-        p->mac[i] = (uint8_t)(high << 4 | low);
+        byte = take_byte(&s);
+        if (byte < 0)
+            return false;
+        p->mac[i] = (uint8_t)byte;
     }
-    return !(p->mac[0] & MULTICAST);
+    return span_empty(s) && !(p->mac[0] & MULTICAST);
 }
 
 static bool take_vlan(struct span s, struct port_config *p)
@@ -57,7 +74,7 @@ static bool add_trunk(struct port_config *p, struct span s)
     if (p->trunk_count == CONFIG_NET_TRUNK || !take_number(first, 1, MAX_VLAN, &from))
         return false;
     to = from;
-    if (s.size > 0 && !take_number(s, from, MAX_VLAN, &to))
+    if (!span_empty(s) && !take_number(s, from, MAX_VLAN, &to))
         return false;
     p->trunk[p->trunk_count++] = (struct vlan_range){(uint16_t)from, (uint16_t)to};
     return true;
@@ -68,7 +85,7 @@ static bool take_trunk(struct span s, struct port_config *p)
     do {
         if (!add_trunk(p, span_cut(&s, ',')))
             return false;
-    } while (s.size > 0);
+    } while (!span_empty(s));
     return true;
 }
 
@@ -92,22 +109,28 @@ static bool take_pairs(struct span s, struct port_config *p)
     return true;
 }
 
+/* 0: s is no suffix of a rate. */
+static unsigned kbit_of(struct span s)
+{
+    return span_equals(s, "K") ? 1 : span_equals(s, "M") ? 1000 : span_equals(s, "G") ? 1000000 : 0;
+}
+
 /* "100M" bits, or "5000/s" frames, a second. */
 static bool take_rate(struct span s, struct port_config *p)
 {
-    uint64_t number, kbit = 0;
+    uint64_t number, kbit;
 
     if (!span_take_number(&s, &number) || number == 0 || number > MAX_RATE)
         return false;
-    if (span_equals(s, "/s"))
+    if (span_equals(s, "/s")) {
         p->rate_frames = (unsigned)number;
-    else if (span_equals(s, "K") || span_equals(s, "M") || span_equals(s, "G"))
-        kbit = number * (s.at[0] == 'K' ? 1 : s.at[0] == 'M' ? 1000 : 1000000);
-    else
+        return true;
+    }
+    kbit = number * kbit_of(s);
+    if (kbit == 0 || kbit > UINT32_MAX)
         return false;
-    if (kbit)
-        p->rate_kbit = (unsigned)MIN(kbit, UINT32_MAX);
-    return kbit <= UINT32_MAX;
+    p->rate_kbit = (unsigned)kbit;
+    return true;
 }
 
 static const struct choice features[] = {
@@ -170,8 +193,8 @@ static bool add_port(struct vm_config *vm, struct span value, bool link)
 
     if (vm->port_count == VM_MAX_PORTS || !config_valid_name(name))
         return false;
-    memcpy(p.net, name.at, name.size);
-    while (value.size > 0) {
+    span_copy(name, p.net, sizeof(p.net) - 1);
+    while (!span_empty(value)) {
         struct span word = span_cut(&value, ' ');
 
         if (!take_port_word(word, &value, &p))
@@ -196,13 +219,16 @@ bool config_set_link(const struct key *key UNUSED, struct span value, void *fiel
 /* What is before "->" in s, of which the rest is left; a name may have a '-' of its own. */
 static struct span cut_arrow(struct span *s)
 {
-    for (size_t i = 1; i < s->size; i++) {
-        struct span before = {s->at, i - 1};
+    char before = ' ';
 
-        if (s->at[i - 1] != '-' || s->at[i] != '>')
+    for (const char *at = s->at; at < s->end; before = *at++) {
+        struct span head = {s->at, at};
+
+        if (before != '-' || *at != '>')
             continue;
-        *s = span_trim((struct span){s->at + i + 1, s->size - i - 1});
-        return span_trim(before);
+        head.end--;
+        *s = span_trim((struct span){at + 1, s->end});
+        return span_trim(head);
     }
     return span_cut(s, '\0'); /* all of it */
 }
@@ -212,12 +238,12 @@ static bool set_chain(const struct key *key UNUSED, struct span value, void *fie
 {
     struct net_config *net = field;
 
-    while (value.size > 0) {
+    while (!span_empty(value)) {
         struct span name = cut_arrow(&value);
 
         if (net->hops == CONFIG_NET_HOPS || !config_valid_name(name))
             return false;
-        memcpy(net->chain[net->hops++], name.at, name.size);
+        span_copy(name, net->chain[net->hops++], CONFIG_NAME_SIZE - 1);
     }
     return net->hops >= 2;
 }
@@ -273,11 +299,6 @@ static void PRINTF_LIKE(4, 5)
     c->fault(c->context, vm, line, text);
 }
 
-static struct span name_of(const char *text)
-{
-    return (struct span){text, strlen(text)};
-}
-
 static unsigned ports_in(const struct vm_config *vm, const char *net, bool link)
 {
     unsigned count = 0;
@@ -298,7 +319,7 @@ unsigned config_count_cards(const struct config *config, const char *net, bool l
 
 static void check_net_of(const struct check *c, struct vm_config *vm, const struct port_config *p)
 {
-    const struct net_config *net = config_find_net(c->config, name_of(p->net));
+    const struct net_config *net = config_find_net(c->config, span_of(p->net));
 
     if (!net)
         refuse_net(c, vm, p->line, "net '%s' has no section, expected [net %s]", p->net, p->net);
@@ -369,7 +390,7 @@ static void check_twins(const struct check *c, struct vm_config *vm, const struc
 
 static void check_hop(const struct check *c, const struct net_config *net, unsigned hop)
 {
-    const struct vm_config *vm = config_find_vm(c->config, name_of(net->chain[hop]));
+    const struct vm_config *vm = config_find_vm(c->config, span_of(net->chain[hop]));
     unsigned has = vm ? ports_in(vm, net->name, false) : 0, wanted = hop == 0 || hop + 1 == net->hops ? 1 : 2;
 
     if (has != wanted)
@@ -379,7 +400,7 @@ static void check_hop(const struct check *c, const struct net_config *net, unsig
 
 static void check_net(const struct check *c, const struct net_config *net)
 {
-    const struct vm_config *mirror = config_find_vm(c->config, name_of(net->mirror));
+    const struct vm_config *mirror = config_find_vm(c->config, span_of(net->mirror));
 
     if (net->mirror[0] && (!mirror || !ports_in(mirror, net->name, false)))
         refuse_net(c, NULL, net->mirror_line, "mirror = '%s' names no VM with a card in it, expected one",

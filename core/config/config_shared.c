@@ -28,12 +28,12 @@ bool config_set_shared(const struct key *key UNUSED, struct span value, void *fi
 {
     struct vm_config *vm = field;
     struct span name = span_cut(&value, ' '), size = span_cut(&value, ' ');
-    struct shared_config s = {.line = vm->shared_line, .read_only = value.size > 0};
+    struct shared_config s = {.line = vm->shared_line, .read_only = !span_empty(value)};
 
     if (vm->shared_count == VM_MAX_SHARED || !config_valid_name(name) || has_shared(vm, name) ||
         !span_size(size, &s.size) || !is_size(s.size) || (s.read_only && !span_equals(value, "ro")))
         return false;
-    memcpy(s.name, name.at, name.size);
+    span_copy(name, s.name, sizeof(s.name) - 1);
     vm->shared[vm->shared_count++] = s;
     return true;
 }
@@ -65,7 +65,7 @@ static unsigned count_shared(const struct config *config, const char *name)
     unsigned count = 0;
 
     for (unsigned i = 0; i < config->vm_count; i++)
-        count += has_shared(&config->vms[i], (struct span){name, strlen(name)});
+        count += has_shared(&config->vms[i], span_of(name));
     return count;
 }
 

@@ -40,12 +40,12 @@ static void set_link(const char *const w[], bool down)
 static void set_rate(const char *const w[])
 {
     struct net_port *port = named_port(w);
-    struct span text = {w[3], strlen(w[3])};
+    struct span text = span_of(w[3]);
     uint64_t frames;
 
     if (!port)
         return;
-    if (!span_take_number(&text, &frames) || text.size || frames > MOST_FRAMES) {
+    if (!span_take_number(&text, &frames) || !span_empty(text) || frames > MOST_FRAMES) {
         print("'%s' is no rate, expected frames a second up to 1000000000, 0 for no limit\n", w[3]);
         return;
     }
