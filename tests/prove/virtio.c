@@ -2,6 +2,11 @@
 /* The life of a virtio device and the work on its queues, above rings that have anything, or break. */
 #include "tests/prove/one_cpu.h"
 
+#include "dev/virtio/ring.h"
+
+/* It looks into a ring, which here has anything (tests/prove/ring.c has it as it is). */
+#define ring_has_more(r) ((void)(r), any_bool())
+
 #include "dev/virtio/virtio.c"
 
 #define QUEUES 3
@@ -14,12 +19,6 @@ bool ring_begin(struct ring *r)
 {
     r->fault = any_bool() ? "proof" : NULL;
     return !r->fault;
-}
-
-bool ring_has_more(const struct ring *r)
-{
-    (void)r;
-    return any_bool();
 }
 
 enum ring_pop ring_pop(struct ring *r, struct ring_chain *c)
