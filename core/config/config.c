@@ -7,7 +7,7 @@
 
 #define MAX_REPORTS 20
 #define EXCERPT_MAX 40
-enum section { SECTION_NONE, SECTION_HOST, SECTION_VM, SECTION_NET, SECTION_SKIPPED };
+enum section { SECTION_NONE, SECTION_HOST, SECTION_NAMED, SECTION_SKIPPED };
 
 struct parser {
     struct config *config;
@@ -16,8 +16,8 @@ struct parser {
     unsigned line;
     enum section section;
     unsigned host_line;     /* of [host]; 0: not seen */
-    struct vm_config *vm;   /* SECTION_VM only */
-    struct net_config *net; /* SECTION_NET only */
+    struct vm_config *vm;   /* the one that is named; NULL: none is */
+    struct net_config *net; /* so, too */
     unsigned
         given[CONFIG_MAX_KEYS + CONFIG_MAX_SWITCHES]; /* line on which a key of this section was given, by its
                                                       place in the table, or in that of switches behind it */
@@ -39,7 +39,7 @@ static struct excerpt excerpt(struct span s)
         unsigned char c = (unsigned char)*s.at;
         bool plain = c >= 0x20 && c < 0x7f;
 
-        if (used + (plain ? 1 : 4) > EXCERPT_MAX - 3)
+        if (used > (plain ? EXCERPT_MAX - 4u : EXCERPT_MAX - 7u))
             break;
         used += (size_t)format(e.text + used, sizeof(e.text) - used, plain ? "%c" : "\\x%02x", c);
     }
@@ -87,24 +87,33 @@ static struct span without_comment(struct span s)
 
 static void section_title(const struct parser *p, char *text, size_t size)
 {
-    if (p->section == SECTION_VM)
+    if (p->vm != NULL)
         format(text, size, "[vm %s]", p->vm->name);
-    else if (p->section == SECTION_NET)
+    else if (p->net != NULL)
         format(text, size, "[net %s]", p->net->name);
     else
         format(text, size, "[host]");
 }
 
-static void unknown_key(struct parser *p, const struct key_table *table, struct span name)
-{
-    char section[CONFIG_NAME_SIZE + 8], names[512];
-    size_t used = 0;
+#define MOST_NAMES 512
 
-    for (unsigned i = 0; i < table->count; i++)
-        used += (size_t)format(names + used, sizeof(names) - used, " %s", table->keys[i].name);
-    for (unsigned i = 0; table == &config_vm_keys && i < config_switch_keys.count; i++)
-        used += (size_t)format(names + used, sizeof(names) - used, " %s", config_switch_keys.keys[i].name);
-    ASSERT(used < sizeof(names));
+/* As many as there is room for; the characters that are used then. */
+static size_t add_names(char names[MOST_NAMES], size_t used, const struct key_table *table)
+{
+    for (unsigned i = 0; i < table->count && used < MOST_NAMES; i++)
+        used += (size_t)format(names + used, MOST_NAMES - used, " %s", table->keys[i].name);
+    ASSERT(used < MOST_NAMES);
+    return used;
+}
+
+static void unknown_key(struct parser *p, struct span name)
+{
+    char section[CONFIG_NAME_SIZE + 8], names[MOST_NAMES] = "";
+
+    if (p->vm != NULL)
+        add_names(names, add_names(names, 0, &config_vm_keys), &config_switch_keys);
+    else
+        add_names(names, 0, p->net != NULL ? &config_net_keys : &config_host_keys);
     section_title(p, section, sizeof(section));
     fail(p, "unknown key '%s' in %s, expected one of%s", excerpt(name).text, section, names);
 }
@@ -145,26 +154,19 @@ static bool parse_key(struct parser *p, const struct key_table *table, unsigned 
     return false;
 }
 
-/* The keys of the section that is open, and what they set. */
-static const struct key_table *open_section(const struct parser *p, char **base)
+/* By the keys of the section that is open. False: they have no such. */
+static bool parse_known(struct parser *p, struct span name, struct span value)
 {
-    if (p->section == SECTION_VM) {
-        *base = (char *)p->vm;
-        return &config_vm_keys;
-    }
-    if (p->section == SECTION_NET) {
-        *base = (char *)p->net;
-        return &config_net_keys;
-    }
-    *base = (char *)&p->config->host;
-    return &config_host_keys;
+    if (p->vm != NULL)
+        return parse_key(p, &config_vm_keys, p->given, name, value, (char *)p->vm) ||
+               parse_key(p, &config_switch_keys, p->given + CONFIG_MAX_KEYS, name, value, (char *)p->vm);
+    if (p->net != NULL)
+        return parse_key(p, &config_net_keys, p->given, name, value, (char *)p->net);
+    return parse_key(p, &config_host_keys, p->given, name, value, (char *)&p->config->host);
 }
 
 static void parse_setting(struct parser *p, struct span line)
 {
-    bool vm = p->section == SECTION_VM;
-    char *base;
-    const struct key_table *table = open_section(p, &base);
     struct span name, value = line;
 
     if (span_find(line, '=') == line.end) {
@@ -178,10 +180,8 @@ static void parse_setting(struct parser *p, struct span line)
              excerpt(name).text);
         return;
     }
-    if (parse_key(p, table, p->given, name, value, base) ||
-        (vm && parse_key(p, &config_switch_keys, p->given + CONFIG_MAX_KEYS, name, value, base)))
-        return;
-    unknown_key(p, table, name);
+    if (!parse_known(p, name, value))
+        unknown_key(p, name);
 }
 
 /* --- sections --- */
@@ -287,11 +287,11 @@ static void begin_vm(struct parser *p, struct span name)
         fail(p, "[vm %s] is already defined in line %u, expected another name", vm->name, vm->line);
         return;
     }
-    if (config->vm_count == CONFIG_MAX_VMS) {
+    if (config->vm_count >= CONFIG_MAX_VMS) {
         fail(p, "[vm %s] is one too many, expected at most %u VMs", excerpt(name).text, CONFIG_MAX_VMS);
         return;
     }
-    p->section = SECTION_VM;
+    p->section = SECTION_NAMED;
     p->vm = vm = &config->vms[config->vm_count++];
     *vm = (struct vm_config){
         .line = p->line,
@@ -333,12 +333,12 @@ static void begin_net(struct parser *p, struct span name)
         fail(p, "[net %s] is already defined in line %u, expected another name", net->name, net->line);
         return;
     }
-    if (config->net_count == CONFIG_MAX_NETS) {
+    if (config->net_count >= CONFIG_MAX_NETS) {
         fail(p, "[net %s] is one too many, expected at most %u networks", excerpt(name).text,
              CONFIG_MAX_NETS);
         return;
     }
-    p->section = SECTION_NET;
+    p->section = SECTION_NAMED;
     p->net = net = &config->nets[config->net_count++];
     *net = (struct net_config){.line = p->line, .valid = true};
     span_copy(name, net->name, sizeof(net->name) - 1);
@@ -361,7 +361,7 @@ static void parse_section(struct parser *p, struct span line)
     end_section(p);
     memset(p->given, 0, sizeof(p->given));
     p->section = SECTION_SKIPPED;
-    if (line.end[-1] != ']') {
+    if (line.at >= line.end || line.end[-1] != ']') {
         fail(p, "'%s' has no ], expected [host], [vm NAME] or [net NAME]", excerpt(line).text);
         return;
     }
@@ -380,7 +380,7 @@ static void parse_section(struct parser *p, struct span line)
 static void parse_line(struct parser *p, struct span line)
 {
     line = without_comment(line);
-    if (span_empty(line))
+    if (line.at >= line.end)
         return;
     if (*line.at == '[')
         parse_section(p, line);
