@@ -36,3 +36,27 @@ bool ring_peek_table(const struct ring *r, struct ring_pieces *p, const struct r
     p->count = p->readable = 0;
     return any_bool();
 }
+
+/* --- what holds for both, and what both are driven by --- */
+
+static void hold(bool rule)
+{
+    if (!rule)
+        assertion_failed(__LINE__, "a rule of the ring");
+}
+
+/* The counts are those of a state again. */
+static void hold_counts(const struct ring *r)
+{
+    hold(r->taken <= r->layout.size && r->fresh <= r->taken);
+}
+
+static void give_buffer(struct ring *r)
+{
+    uint16_t id;
+
+    if (!ring_peek_buffer(r, any32(), &id))
+        return;
+    ring_give_buffer(r, id, any32());
+    hold_counts(r);
+}

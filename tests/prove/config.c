@@ -3,7 +3,7 @@
  * What the keys of skerry.cfg take: the function of each key, with any part of a text of up to so many bytes
  * of any values as its value, in any order.
  */
-#include "tests/prove/prove.h"
+#include "tests/prove/libc.h"
 
 #include "core/base/span.c"
 
@@ -16,29 +16,6 @@
 #define MOST 160
 
 void main(void);
-
-size_t strlen(const char *s)
-{
-    size_t n = 0;
-
-    while (s[n])
-        n++;
-    return n;
-}
-
-int strcmp(const char *a, const char *b)
-{
-    for (; *a && *a == *b; a++)
-        b++;
-    return *a - *b;
-}
-
-void *memset(void *to, int byte, size_t n)
-{
-    for (size_t i = 0; i < n; i++)
-        ((uint8_t *)to)[i] = (uint8_t)byte;
-    return to;
-}
 
 void *memcpy(void *restrict to, const void *restrict from, size_t n)
 {

@@ -4,7 +4,7 @@
  * and what is said of the whole, of VMs that have any values. The keys themselves are in
  * tests/prove/config.c.
  */
-#include "tests/prove/prove.h"
+#include "tests/prove/libc.h"
 
 #include "core/base/span.c"
 
@@ -13,29 +13,6 @@
 #define MOST 64
 
 void main(void);
-
-size_t strlen(const char *s)
-{
-    size_t n = 0;
-
-    while (s[n])
-        n++;
-    return n;
-}
-
-int strcmp(const char *a, const char *b)
-{
-    for (; *a && *a == *b; a++)
-        b++;
-    return *a - *b;
-}
-
-void *memset(void *to, int byte, size_t n)
-{
-    for (size_t i = 0; i < n; i++)
-        ((uint8_t *)to)[i] = (uint8_t)byte;
-    return to;
-}
 
 int memcmp(const void *a, const void *b, size_t n)
 {

@@ -8,18 +8,6 @@
 
 void main(void);
 
-static void hold(bool rule)
-{
-    if (!rule)
-        assertion_failed(__LINE__, "a rule of the ring");
-}
-
-/* The counts are those of a state again. */
-static void hold_counts(const struct ring *r)
-{
-    hold(r->taken <= r->layout.size && r->fresh <= r->taken);
-}
-
 static void pop(struct ring *r)
 {
     struct ring_chain c;
@@ -52,16 +40,6 @@ static void push(struct ring *r)
 static void publish(struct ring *r)
 {
     packed_publish(r);
-    hold_counts(r);
-}
-
-static void give_buffer(struct ring *r)
-{
-    uint16_t id;
-
-    if (!ring_peek_buffer(r, any32(), &id))
-        return;
-    ring_give_buffer(r, id, any32());
     hold_counts(r);
 }
 

@@ -1,21 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Pieces of a text: any part of one of up to so many bytes, of any values, with nothing before or behind. */
-#include "tests/prove/prove.h"
+#include "tests/prove/libc.h"
 
 #include "core/base/span.c"
 
 #define MOST 64
 
 void main(void);
-
-size_t strlen(const char *s)
-{
-    size_t n = 0;
-
-    while (s[n])
-        n++;
-    return n;
-}
 
 static char text[MOST];
 
