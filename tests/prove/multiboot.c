@@ -3,7 +3,7 @@
  * Multiboot kernels of both versions: any bytes in files of any of these sizes, behind which there is
  * nothing, with tags of any of these sizes; and what they are told, byte by byte.
  */
-#include "tests/prove/prove.h"
+#include "tests/prove/libc.h"
 
 #include "boot/guest/load_multiboot.c"
 
@@ -13,15 +13,6 @@
 #define TOLD    2000 /* bytes that boot information takes at most here */
 
 void main(void);
-
-size_t strlen(const char *s)
-{
-    size_t n = 0;
-
-    while (s[n])
-        n++;
-    return n;
-}
 
 void *memcpy(void *restrict to, const void *restrict from, size_t n)
 {

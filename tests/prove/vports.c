@@ -1,21 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The ports of a console: any chains of any bytes in its queues, and whatever a line does meanwhile. */
-#include "tests/prove/prove.h"
+#include "tests/prove/libc.h"
 
 #include "dev/virtio/vports.c"
 
 void main(void);
 
 /* --- what is below: its own proofs and tests are elsewhere --- */
-
-size_t strlen(const char *s)
-{
-    size_t n = 0;
-
-    while (s[n])
-        n++;
-    return n;
-}
 
 bool ring_get_pieces(struct ring *r, struct ring_chain *c, void *to, uint32_t n)
 {
