@@ -9,6 +9,7 @@ import signal
 import socket
 import subprocess
 import threading
+import tty
 from pathlib import Path
 
 from .common import ToolError
@@ -35,9 +36,14 @@ def _terminals(pid):
 
 def _discard(descriptor):
     with contextlib.suppress(OSError):  # the other side has gone
+        tty.setraw(descriptor)  # else what is drawn is edited, echoed and held back as if it were typed
         while os.read(descriptor, 65536):
             pass
     os.close(descriptor)
+
+
+def _seconds(ticks):
+    return int(ticks) / os.sysconf("SC_CLK_TCK")
 
 
 class Emulator:
@@ -80,6 +86,20 @@ class Emulator:
             except OSError:
                 continue
             threading.Thread(target=_discard, args=(screen,), daemon=True).start()
+
+    def state(self):
+        """What it is doing, for a run that took too long: does it work, wait for something, or get no CPU?"""
+        lines = []
+        for task in sorted(Path(f"/proc/{self.process.pid}/task").glob("*")):
+            try:
+                name, _, rest = (task / "stat").read_text(encoding="ascii", errors="replace").rpartition(")")
+                waits = (task / "wchan").read_text(encoding="ascii")
+            except OSError:
+                continue
+            words = rest.split()  # proc_pid_stat(5), from field 3 on
+            lines.append(f"emulator: thread {name.split('(')[-1]}: state {words[0]} ({waits}), "
+                         f"{_seconds(words[11]):.1f} s of CPU time, {_seconds(words[12]):.1f} s in the kernel")
+        return lines or ["emulator: it has ended"]
 
     def stop(self):
         """End it, politely at first. Bochs swallows SIGTERM; on SIGHUP it writes its registers to the log."""

@@ -174,7 +174,10 @@ def boot(options, host, folder):
             say(f"{host}, {options.smp} CPUs, {options.memory} memory; logs in {os.path.relpath(folder)}")
             if sys.stdin.isatty():
                 say(console.KEYS)
-            return console.Console(emulator, transcript, serial).pump(options.timeout)
+            status = console.Console(emulator, transcript, serial).pump(options.timeout)
+            if status == verdict.TIMEOUT:
+                serial.write("".join(f"\n{line}" for line in emulator.state()).encode())
+            return status
         finally:
             emulator.stop()
 
