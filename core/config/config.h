@@ -16,7 +16,7 @@
 #define VM_MAX_SHARED       3
 #define CONFIG_MAX_SHARED   16 /* names */
 #define CONFIG_FILE_SIZE    128
-#define CONFIG_LINE_SIZE    1024
+#define CONFIG_LINE_SIZE    2048 /* of a command line, as Linux takes them on x86 */
 #define CONFIG_MAX_SWITCHES 16
 
 enum ending { ENDING_STOP, ENDING_RESTART, ENDING_POWEROFF };

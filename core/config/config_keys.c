@@ -18,7 +18,7 @@
 /* What is refused names these in words: `expected` of the keys, and core/config/config.c. */
 _Static_assert(CONFIG_MAX_VCPUS == 64 && CONFIG_MAX_CPUS == 256 && MAX_WEIGHT == 10000,
                "as vcpus, cpus, weight");
-_Static_assert(CONFIG_FILE_SIZE == 127 + 1 && CONFIG_LINE_SIZE == 1023 + 1, "as kernel and cmdline");
+_Static_assert(CONFIG_FILE_SIZE == 127 + 1 && CONFIG_LINE_SIZE == 2047 + 1, "as kernel and cmdline");
 _Static_assert(CONFIG_NAME_SIZE == 31 + 1 && IMAGE_MAX_MODULES == 8 && VM_MAX_CHANNELS == 8,
                "as a VM's name, module and channels");
 _Static_assert(MIN_TSC_KHZ == 1000 && MAX_TSC_KHZ == 20000000 && MIN_SLICE_US == 100 &&
@@ -320,7 +320,7 @@ static const struct key host_keys[] = {
     {"release-module", set_module, "module",
      "at most 8 of a file name and its words, 127 printable characters",
      offsetof(struct host_config, release), CONFIG_FILE_SIZE, 0, NULL},
-    {"release-cmdline", set_text, "command line", "at most 1023 printable characters", HOST(release.cmdline),
+    {"release-cmdline", set_text, "command line", "at most 2047 printable characters", HOST(release.cmdline),
      0, NULL},
 };
 
@@ -335,7 +335,7 @@ static const struct key vm_keys[] = {
      VM_AT(kernel_line), NULL},
     {"initrd", config_set_word, "file name", "one word of at most 127 printable characters", VM(initrd),
      VM_AT(initrd_line), NULL},
-    {"cmdline", set_text, "command line", "at most 1023 printable characters", VM(cmdline), 0, NULL},
+    {"cmdline", set_text, "command line", "at most 2047 printable characters", VM(cmdline), 0, NULL},
     {"format", config_set_choice, "format", "auto, linux, multiboot, multiboot2 or flat", VM(format), 0,
      formats},
     {"memory", set_memory, "size", "a number with K, M or G, a multiple of 2M", VM(memory),

@@ -50,7 +50,7 @@ guest_objects = $(patsubst %,$(GUESTS)/obj/%.o,$(basename $(1)))
 GUEST_ALL_OBJECTS := $(sort $(call guest_objects,$(GUEST_COMMON) lib/start.asm lib/start2 \
     $(foreach g,$(GUEST_NAMES),$(g).c $(GUEST_$(g)))))
 GUEST_FILES := $(GUEST_NAMES:%=$(GUESTS)/%.elf) $(GUEST_FLAT:%=$(GUESTS)/%.bin) $(GUESTS)/hello2.elf \
-    $(GUESTS)/hello2-64.elf $(GUESTS)/disk.img
+    $(GUESTS)/hello2-64.elf $(GUESTS)/packed.gz $(GUESTS)/disk.img
 
 $(GUESTS)/disk.img: tests/guests/make-disk
 	@mkdir -p $(@D)
@@ -90,6 +90,11 @@ $(GUESTS)/hello2.elf: $(call guest_objects,lib/start2 $(GUEST_COMMON) hello.c) t
 $(GUESTS)/hello2-64.elf: $(GUESTS)/hello2.elf
 	$(call say,OBJCOPY,$@)
 	$(Q)objcopy --strip-debug -I elf32-i386 -O elf64-x86-64 $< $@
+
+# As some distributions have kernels.
+$(GUESTS)/packed.gz: $(GUESTS)/hello.elf
+	$(call say,GZIP,$@)
+	$(Q)gzip -9nc $< > $@
 
 $(GUESTS)/%.bin: tests/guests/%.asm
 	@mkdir -p $(@D)

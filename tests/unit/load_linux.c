@@ -94,6 +94,32 @@ static void entry_state(void **state)
     assert_memory_equal(guest_map(vm, gpa(PREF), PAYLOAD), kernel + SETUP, PAYLOAD);
 }
 
+static void expect_32_bit_entry(void)
+{
+    assert_null(load());
+    assert_int_equal(start.mode, 32);
+    assert_int_equal(start.rip, PREF);
+    assert_int_equal(start.cr3, 0);
+    assert_in_range(start.rsi, PAGE_SIZE, 0x9f000);
+    assert_int_equal(at(start.rsi + 0x214, 4), PREF);
+    assert_int_equal(at(start.gdt_base + 0x10, 8), 0x00cf9b000000ffff);
+    assert_int_equal(at(start.gdt_base + 0x18, 8), 0x00cf93000000ffff);
+    assert_memory_equal(guest_map(vm, gpa(PREF), PAYLOAD), kernel + SETUP, PAYLOAD);
+}
+
+/* One for i386, and one of a time when there were no flags. */
+static void without_64_bit_entry(void **state)
+{
+    (void)state;
+    store_le(kernel + 0x236, 0, 2);
+    expect_32_bit_entry();
+    store_le(kernel + 0x236, 1, 2);
+    store_le(kernel + 0x206, 0x20b, 2);
+    expect_32_bit_entry();
+    store_le(kernel + 0x206, 0x20a, 2);
+    expect_32_bit_entry();
+}
+
 /* Walks the tables as the processor does (SDM vol. 3, "4-Level Paging"), for 2 MiB pages. */
 static uint64_t walk(uint64_t linear)
 {
@@ -224,9 +250,8 @@ static void refuse(unsigned offset, uint64_t value, unsigned n, const char *want
 static void refused(void **state)
 {
     (void)state;
-    refuse(0x206, 0x20b, 2, "boot protocol 2.11, expected 2.12");
-    refuse(0x236, 0, 2, "64-bit");
-    refuse(0x211, 0, 1, "64-bit");
+    refuse(0x206, 0x209, 2, "boot protocol 2.09, expected 2.10");
+    refuse(0x211, 0, 1, "below 1 MiB (zImage)");
     refuse(0x1f1, 64, 1, "cut off");
     refuse(0x202, 0, 4, "bzImage");
     refuse(0x238, 5, 4, "command line of 19 characters, expected at most 5");
@@ -281,9 +306,11 @@ static void nothing_written_on_failure(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(entry_state),     TEST(page_tables),  TEST(zero_page),
-        TEST(memory_map),      TEST(other_places), TEST(refused),
-        TEST(not_relocatable), TEST(cut_files),    TEST(nothing_written_on_failure),
+        TEST(entry_state), TEST(page_tables),
+        TEST(zero_page),   TEST(without_64_bit_entry),
+        TEST(memory_map),  TEST(other_places),
+        TEST(refused),     TEST(not_relocatable),
+        TEST(cut_files),   TEST(nothing_written_on_failure),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

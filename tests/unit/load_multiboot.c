@@ -433,6 +433,7 @@ static void elf_cut(void **state)
 static void flat(void **state)
 {
     (void)state;
+    img.format = IMAGE_FLAT;
     assert_null(load());
     assert_int_equal(start.mode, 32);
     assert_int_equal(start.rip, MIB);
@@ -458,6 +459,7 @@ static void flat_refused(void **state)
     static const uint64_t places[] = {16 * MIB - 1, 16 * MIB, UINT64_MAX, 4 * GIB, RSDP, RSDP - 1};
 
     (void)state;
+    img.format = IMAGE_FLAT;
     for (unsigned i = 0; i < ARRAY_SIZE(places); i++) {
         img.load = gpa(places[i]);
         assert_non_null(strstr(load(), "do not fit"));
@@ -472,19 +474,55 @@ static void flat_refused(void **state)
 static void recognise(void **state)
 {
     (void)state;
-    assert_int_equal(image_recognise(file, file_size), IMAGE_FLAT);
-    assert_int_equal(image_recognise(NULL, 0), IMAGE_FLAT);
+    assert_int_equal(image_recognise(file, file_size), IMAGE_AUTO);
+    assert_int_equal(image_recognise(NULL, 0), IMAGE_AUTO);
     elf32();
-    assert_non_null(strstr(load(), "without a Multiboot header"));
+    assert_non_null(strstr(load(), "an ELF file without a Multiboot header, expected"));
     header1(0x100, 0);
     assert_int_equal(image_recognise(file, file_size), IMAGE_MULTIBOOT);
-    assert_int_equal(image_recognise(file, 0x10b), IMAGE_FLAT);
+    assert_int_equal(image_recognise(file, 0x10b), IMAGE_AUTO);
     begin2();
     load2();
     assert_int_equal(image_recognise(file, file_size), IMAGE_MULTIBOOT2);
     memcpy(file + 0x202, "HdrS", 4);
     put(0x1fe, 0xaa55, 2);
     assert_int_equal(image_recognise(file, file_size), IMAGE_LINUX);
+}
+
+/* What is no kernel is never run: raw bytes are asked for. */
+static void strange(void **state)
+{
+    static const struct {
+        const char *bytes;
+        size_t count;
+        const char *why;
+    } files[] = {
+        {"\x1f\x8b\x08", 3, "compressed with gzip, expected"},
+        {"\xfd"
+         "7zXZ\0",
+         6, "compressed with xz, expected"},
+        {"\x28\xb5\x2f\xfd", 4, "compressed with zstd, expected"},
+        {"BZh9", 4, "compressed with bzip2, expected"},
+        {"\x04\x22\x4d\x18", 4, "compressed with lz4, expected"},
+        {"\x02\x21\x4c\x18", 4, "compressed with lz4, expected"},
+        {"\x5d\0\0\x80", 4, "compressed with lzma, expected"},
+        {"070701", 6, "a cpio archive"},
+        {"MZ\x90", 3, "a program for UEFI"},
+        {"\xeb\xfe", 2, "no kernel that is known, expected a bzImage"},
+        {"\x1f", 1, "no kernel that is known"},
+    };
+
+    (void)state;
+    for (unsigned i = 0; i < ARRAY_SIZE(files); i++) {
+        img.format = IMAGE_AUTO;
+        file_size = files[i].count;
+        memcpy(file, files[i].bytes, file_size);
+        assert_non_null(strstr(load(), files[i].why));
+        assert_int_equal(at(MIB, 1), FAKE_FILL);
+        img.format = IMAGE_FLAT;
+        assert_null(load());
+        *(uint8_t *)guest_map(vm, gpa(MIB), 1) = FAKE_FILL;
+    }
 }
 
 static void no_room_for_module(void **state)
@@ -512,6 +550,7 @@ int main(void)
         TEST(flat),
         TEST(flat_refused),
         TEST(recognise),
+        TEST(strange),
         TEST(no_room_for_module),
     };
 

@@ -38,7 +38,7 @@ UNIT_ipi := apic/vioapic.c apic/pid_table.c
 UNIT_ipiv := apic/vioapic.c
 UNIT_acpi := arch/x86/acpi.c
 UNIT_multiboot2 := arch/x86/multiboot2.c
-UNIT_LOADERS := boot/guest/loader.c boot/guest/load_firmware.c boot/guest/load_linux.c boot/guest/load_multiboot.c boot/guest/load_multiboot2.c boot/guest/load_flat.c boot/guest/elf.c core/base/format.c \
+UNIT_LOADERS := boot/guest/loader.c boot/guest/recognise.c boot/guest/load_firmware.c boot/guest/load_linux.c boot/guest/load_multiboot.c boot/guest/load_multiboot2.c boot/guest/load_flat.c boot/guest/elf.c core/base/format.c \
     tests/unit/fake_guest.c
 UNIT_load_linux := $(UNIT_LOADERS)
 UNIT_load_multiboot := $(UNIT_LOADERS)
