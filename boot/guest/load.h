@@ -83,8 +83,10 @@ bool image_load_into(const struct load_target *target, const struct image *img, 
 bool load_linux(struct loading *l);
 bool load_multiboot(struct loading *l);
 bool load_multiboot2(struct loading *l);
+bool load_pvh(struct loading *l);
 bool load_flat(struct loading *l);
 
 bool linux_recognise(const uint8_t *data, size_t size);
 bool multiboot_recognise(const uint8_t *data, size_t size);
 bool multiboot2_recognise(const uint8_t *data, size_t size);
+bool pvh_recognise(const uint8_t *data, size_t size);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* What both Multiboot versions share: the plan of a kernel with its modules, and the writer of boot
- * information. */
+/* What formats share whose kernels begin in 32-bit mode with a structure that says what is where, both
+ * Multiboot versions and PVH: the plan of a kernel with its modules, and the writer of boot information. */
 #pragma once
 
 #include "boot/guest/elf.h"

@@ -249,10 +249,8 @@ static unsigned guest_memory_map(const struct image *img, const struct piece *ra
 /* --- formats --- */
 
 static bool (*const loaders[])(struct loading *l) = {
-    [IMAGE_LINUX] = load_linux,
-    [IMAGE_MULTIBOOT] = load_multiboot,
-    [IMAGE_MULTIBOOT2] = load_multiboot2,
-    [IMAGE_FLAT] = load_flat,
+    [IMAGE_LINUX] = load_linux, [IMAGE_MULTIBOOT] = load_multiboot, [IMAGE_MULTIBOOT2] = load_multiboot2,
+    [IMAGE_PVH] = load_pvh,     [IMAGE_FLAT] = load_flat,
 };
 
 _Static_assert(ARRAY_SIZE(loaders) == IMAGE_FLAT + 1, "each format has one");
@@ -271,7 +269,8 @@ bool image_load_into(const struct load_target *target, const struct image *img, 
     if (format == IMAGE_AUTO)
         format = image_recognise(img->kernel.data, img->kernel.size);
     if (format == IMAGE_AUTO)
-        return load_fail(&l, "%s, expected a bzImage, a Multiboot header, or format = flat for raw bytes",
+        return load_fail(&l,
+                         "%s, expected a bzImage, a Multiboot or PVH kernel, or format = flat for raw bytes",
                          image_describe(img->kernel.data, img->kernel.size));
     if (img->acpi_size > 0 && !load_take(&l, img->acpi_base.value, img->acpi_size))
         return load_fail(&l, "the ACPI tables do not lie in the guest's memory");

@@ -14,6 +14,7 @@ enum image_format {
     IMAGE_LINUX,      /* bzImage, 64-bit or 32-bit Linux boot protocol (Documentation/arch/x86/boot.rst) */
     IMAGE_MULTIBOOT,  /* Multiboot Specification 0.6.96 */
     IMAGE_MULTIBOOT2, /* Multiboot2 Specification 2.0 */
+    IMAGE_PVH,        /* ELF with a PVH entry (Xen, "x86/HVM direct boot ABI") */
     IMAGE_FLAT,       /* raw bytes at a given address */
 };
 

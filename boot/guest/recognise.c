@@ -11,7 +11,9 @@ enum image_format image_recognise(const void *data, size_t size)
         return IMAGE_LINUX;
     if (multiboot2_recognise(data, size))
         return IMAGE_MULTIBOOT2;
-    return multiboot_recognise(data, size) ? IMAGE_MULTIBOOT : IMAGE_AUTO;
+    if (multiboot_recognise(data, size))
+        return IMAGE_MULTIBOOT;
+    return pvh_recognise(data, size) ? IMAGE_PVH : IMAGE_AUTO;
 }
 
 /* Formats that people take for kernels, by their first bytes. */
@@ -43,5 +45,6 @@ const char *image_describe(const void *data, size_t size)
         if (size >= k->length && memcmp(data, k->magic, k->length) == 0)
             return k->what;
     }
-    return elf_recognise(data, size) ? "an ELF file without a Multiboot header" : "no kernel that is known";
+    return elf_recognise(data, size) ? "an ELF file without a Multiboot header or a PVH entry"
+                                     : "no kernel that is known";
 }

@@ -294,9 +294,13 @@ static const struct choice modes[] = {{"16", 16}, {"32", 32}, {NULL, 0}};
 static const struct choice classes[] = {{"dedicated", SCHED_DEDICATED}, {"shared", SCHED_SHARED}, {NULL, 0}};
 static const struct choice endings[] = {
     {"stop", ENDING_STOP}, {"restart", ENDING_RESTART}, {"poweroff", ENDING_POWEROFF}, {NULL, 0}};
-static const struct choice formats[] = {{"auto", IMAGE_AUTO},           {"linux", IMAGE_LINUX},
-                                        {"multiboot", IMAGE_MULTIBOOT}, {"multiboot2", IMAGE_MULTIBOOT2},
-                                        {"flat", IMAGE_FLAT},           {NULL, 0}};
+static const struct choice formats[] = {{"auto", IMAGE_AUTO},
+                                        {"linux", IMAGE_LINUX},
+                                        {"multiboot", IMAGE_MULTIBOOT},
+                                        {"multiboot2", IMAGE_MULTIBOOT2},
+                                        {"pvh", IMAGE_PVH},
+                                        {"flat", IMAGE_FLAT},
+                                        {NULL, 0}};
 
 static const struct limits vcpu_limits = {1, CONFIG_MAX_VCPUS}, weight_limits = {1, MAX_WEIGHT},
                            khz_limits = {MIN_TSC_KHZ, MAX_TSC_KHZ}, restart_limits = {1, UINT32_MAX};
@@ -336,7 +340,7 @@ static const struct key vm_keys[] = {
     {"initrd", config_set_word, "file name", "one word of at most 127 printable characters", VM(initrd),
      VM_AT(initrd_line), NULL},
     {"cmdline", set_text, "command line", "at most 2047 printable characters", VM(cmdline), 0, NULL},
-    {"format", config_set_choice, "format", "auto, linux, multiboot, multiboot2 or flat", VM(format), 0,
+    {"format", config_set_choice, "format", "auto, linux, multiboot, multiboot2, pvh or flat", VM(format), 0,
      formats},
     {"memory", set_memory, "size", "a number with K, M or G, a multiple of 2M", VM(memory),
      VM_AT(memory_line), NULL},

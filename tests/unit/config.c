@@ -277,7 +277,7 @@ static const struct wrong settings[] = {
     {"mode = 16\nformat = flat\nload = 64K", "4: load lies at 64K or above, expected an address below it with mode = 16\n"},
     {"format = linux\nload = 1M",
      "3: load is given for a kernel that is not raw bytes, expected format = flat with it\n"},
-    {"format = elf", "2: format = 'elf' is no format, expected auto, linux, multiboot, multiboot2 or flat\n"},
+    {"format = elf", "2: format = 'elf' is no format, expected auto, linux, multiboot, multiboot2, pvh or flat\n"},
     {"sched = fifo", "2: sched = 'fifo' is no scheduling class, expected dedicated or shared\n"},
     {"on-exit = halt", "2: on-exit = 'halt' is no action, expected stop, restart or poweroff\n"},
     {"x2apic = yes", "2: x2apic = 'yes' is no switch, expected on or off\n"},

@@ -477,7 +477,7 @@ static void recognise(void **state)
     assert_int_equal(image_recognise(file, file_size), IMAGE_AUTO);
     assert_int_equal(image_recognise(NULL, 0), IMAGE_AUTO);
     elf32();
-    assert_non_null(strstr(load(), "an ELF file without a Multiboot header, expected"));
+    assert_non_null(strstr(load(), "an ELF file without a Multiboot header or a PVH entry, expected"));
     header1(0x100, 0);
     assert_int_equal(image_recognise(file, file_size), IMAGE_MULTIBOOT);
     assert_int_equal(image_recognise(file, 0x10b), IMAGE_AUTO);
