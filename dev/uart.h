@@ -8,6 +8,7 @@
 
 #include "arch/x86/types.h"
 
+#define UART_BASE      0x3f8 /* of COM1 */
 #define UART_FIFO_SIZE 16
 
 /* False: the transmitter stays busy until uart_writable(). May not call back into the UART. */

@@ -122,7 +122,7 @@ bool load_low(struct loading *l, uint64_t size, uint64_t align, uint64_t *base)
 {
     if (load_lowest(l, PAGE_SIZE, LOW_END, size, align, base))
         return true;
-    return load_fail(l, "no room for boot structures, expected %lu bytes free below 640K",
+    return load_fail(l, "no room for boot structures, expected %lu bytes free below 639K",
                      (unsigned long)size);
 }
 
@@ -224,7 +224,9 @@ static unsigned add_ram(const struct image *img, const struct piece *range,
         if (!piece_overlaps(&cuts[c], range->base, range->size))
             continue;
         count = add_entry(map, count, at, cuts[c].base, MEMORY_USABLE);
-        if (c == acpi)
+        if (c != acpi)
+            count = add_entry(map, count, LOW_END, HOLE_START, MEMORY_RESERVED);
+        else
             count = add_entry(map, count, cuts[c].base, cuts[c].base + cuts[c].size, MEMORY_ACPI);
         at = MAX(at, cuts[c].base + cuts[c].size);
     }

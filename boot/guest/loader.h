@@ -26,6 +26,9 @@ struct blob {
     const char *cmdline; /* given to Multiboot modules; may be "" */
 };
 
+/* A VM's extended BIOS data area of 1 KiB: shown to the guest as type 2 (reserved). */
+#define IMAGE_EBDA UINT64_C(0x9fc00)
+
 #define IMAGE_MAX_MODULES 8
 
 struct image {

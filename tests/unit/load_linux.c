@@ -183,38 +183,41 @@ static void expect_map(const struct e820 *wanted, unsigned count)
 
 static void memory_map(void **state)
 {
-    static const struct e820 high[] = {{0, 0xa0000, 1}, {RSDP, 0x4000, 3}, {MIB, 15 * MIB, 1}};
-    static const struct e820 low[] = {
-        {0, 0x9c000, 1}, {0x9c000, 0x4000, 3}, {MIB, 3 * GIB - MIB, 1}, {4 * GIB, GIB, 1}};
-    static const struct e820 inside[] = {
-        {0, 0xa0000, 1}, {MIB, 7 * MIB, 1}, {8 * MIB, 0x4000, 3}, {8 * MIB + 0x4000, 8 * MIB - 0x4000, 1}};
-    static const struct e820 reserved[] = {{0, 0x9c000, 1},
-                                           {0x9c000, 0x4000, 3},
-                                           {MIB, 3 * GIB - MIB, 1},
-                                           {0xe0000000, MIB, 2},
+    static const struct e820 high[] = {
+        {0, 0x9fc00, 1}, {0x9fc00, 0x400, 2}, {RSDP, 0x4000, 3}, {MIB, 15 * MIB, 1}};
+    static const struct e820 low[] = {{0, 0x98000, 1},     {0x98000, 0x4000, 3},    {0x9c000, 0x3c00, 1},
+                                      {0x9fc00, 0x400, 2}, {MIB, 3 * GIB - MIB, 1}, {4 * GIB, GIB, 1}};
+    static const struct e820 inside[] = {{0, 0x9fc00, 1},
+                                         {0x9fc00, 0x400, 2},
+                                         {MIB, 7 * MIB, 1},
+                                         {8 * MIB, 0x4000, 3},
+                                         {8 * MIB + 0x4000, 8 * MIB - 0x4000, 1}};
+    static const struct e820 reserved[] = {{0, 0x98000, 1},     {0x98000, 0x4000, 3},    {0x9c000, 0x3c00, 1},
+                                           {0x9fc00, 0x400, 2}, {MIB, 3 * GIB - MIB, 1}, {0xe0000000, MIB, 2},
                                            {4 * GIB, GIB, 1}};
-    static const struct e820 reserved_last[] = {
-        {0, 0x9c000, 1}, {0x9c000, 0x4000, 3}, {MIB, 15 * MIB, 1}, {0xe0000000, MIB, 2}};
+    static const struct e820 reserved_last[] = {{0, 0x98000, 1},      {0x98000, 0x4000, 3},
+                                                {0x9c000, 0x3c00, 1}, {0x9fc00, 0x400, 2},
+                                                {MIB, 15 * MIB, 1},   {0xe0000000, MIB, 2}};
 
     (void)state;
     assert_null(load());
-    expect_map(high, 3);
+    expect_map(high, 4);
     img.acpi_base = gpa(8 * MIB);
     assert_null(load());
-    expect_map(inside, 4);
+    expect_map(inside, 5);
     fake_guest_free(vm);
     vm = fake_guest(4 * GIB);
-    img.acpi_base = gpa(0x9c000);
+    img.acpi_base = gpa(0x98000);
     assert_null(load());
-    expect_map(low, 4);
+    expect_map(low, 6);
     img.reserved_base = gpa(0xe0000000);
     img.reserved_size = MIB;
     assert_null(load());
-    expect_map(reserved, 5);
+    expect_map(reserved, 7);
     fake_guest_free(vm);
     vm = fake_guest(16 * MIB);
     assert_null(load());
-    expect_map(reserved_last, 4);
+    expect_map(reserved_last, 6);
 }
 
 static void other_places(void **state)

@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define RSDP  0x9c000u
+#define RSDP  0x98000u
 #define START (2 * MIB)
 #define CODE  0x400 /* where the segment begins in the file */
 
@@ -167,14 +167,17 @@ static void multiboot1(void **state)
         assert_string_equal(text(at(mods + 8, 4)), img.modules[i].cmdline);
         assert_int_equal(at(mods + 12, 4), 0);
     }
-    assert_int_equal(at(info + 44, 4), 3 * 24);
+    assert_int_equal(at(info + 44, 4), 5 * 24);
     map = at(info + 48, 4);
     assert_int_equal(at(map, 4), 20);
     assert_int_equal(at(map + 4, 8), 0);
     assert_int_equal(at(map + 24 + 4, 8), RSDP);
     assert_int_equal(at(map + 24 + 20, 4), 3);
-    assert_int_equal(at(map + 48 + 4, 8), MIB);
-    assert_int_equal(at(map + 48 + 12, 8), 15 * MIB);
+    assert_int_equal(at(map + 72 + 4, 8), 0x9fc00); /* the extended BIOS data area */
+    assert_int_equal(at(map + 72 + 12, 8), 0x400);
+    assert_int_equal(at(map + 72 + 20, 4), 2);
+    assert_int_equal(at(map + 96 + 4, 8), MIB);
+    assert_int_equal(at(map + 96 + 12, 8), 15 * MIB);
 }
 
 /* The header at 0x400 + 0x20, the image from 0x400 on, which is the start of what is loaded. */
@@ -303,9 +306,9 @@ static void multiboot2(void **state)
         assert_string_equal(text(t + 16), img.modules[i].cmdline);
     }
     assert_int_equal(at(find_tag(4, 0) + 12, 4), 15 * 1024);
-    assert_int_equal(at(find_tag(6, 0) + 4, 4), 16 + 3 * 24);
+    assert_int_equal(at(find_tag(6, 0) + 4, 4), 16 + 5 * 24);
     assert_int_equal(at(find_tag(6, 0) + 8, 4), 24);
-    assert_int_equal(at(find_tag(6, 0) + 16 + 48 + 8, 8), 15 * MIB);
+    assert_int_equal(at(find_tag(6, 0) + 16 + 96 + 8, 8), 15 * MIB);
     assert_memory_equal(text(find_tag(15, 0) + 8), guest_map(vm, gpa(RSDP), 36), 36);
     assert_int_equal(at(find_tag(0, 0) + 4, 4), 8);
     assert_int_equal(find_tag(0, 0) + 8, start.rbx + at(start.rbx, 4));

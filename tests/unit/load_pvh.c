@@ -125,7 +125,8 @@ static void expect_modules(uint64_t list)
 
 static void expect_memory_map(uint64_t map)
 {
-    static const uint64_t wanted[][3] = {{0, 0xa0000, 1}, {RSDP, 0x4000, 3}, {MIB, 15 * MIB, 1}};
+    static const uint64_t wanted[][3] = {
+        {0, 0x9fc00, 1}, {0x9fc00, 0x400, 2}, {RSDP, 0x4000, 3}, {MIB, 15 * MIB, 1}};
 
     for (unsigned i = 0; i < ARRAY_SIZE(wanted); i++) {
         assert_int_equal(at(map + 24 * i, 8), wanted[i][0]);
@@ -155,7 +156,7 @@ static void start_info(void **state)
     assert_int_equal(at(info + 12, 4), 2);
     assert_string_equal(text(at(info + 24, 8)), "console=ttyS0");
     assert_int_equal(at(info + 32, 8), RSDP);
-    assert_int_equal(at(info + 48, 4), 3);
+    assert_int_equal(at(info + 48, 4), 4);
     expect_modules(at(info + 16, 8));
     expect_memory_map(at(info + 40, 8));
 }
