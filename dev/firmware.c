@@ -7,6 +7,8 @@
 #include "dev/uart.h"
 
 #define RESET_VECTOR UINT64_C(0xffff0) /* FFFF:0000 */
+#define SEGMENT      UINT64_C(0xf0000) /* of the handlers below */
+#define HANDLERS     UINT64_C(0xfff53) /* where PCs have an IRET for interrupts of nobody */
 #define BASE_KIB     (IMAGE_EBDA / KIB)
 
 _Static_assert(IMAGE_EBDA % KIB == 0 && IMAGE_EBDA + KIB == 640 * KIB,
@@ -22,6 +24,51 @@ static const uint8_t reset_code[] = {0xba, 0xf9, 0x0c, 0xb0, 0x06, 0xee, 0xf4, 0
 
 _Static_assert(POWER_PORT_RESET == 0xcf9 && POWER_RESET_VALUE == 6, "as the code has it");
 _Static_assert(RESET_VECTOR + sizeof(reset_code) <= MIB, "it fits");
+
+/*
+ * Interrupts of real mode. There are no BIOS services: who calls one all the same, as Xen does, hears that it
+ * is not supported (carry, AH = 86h), but for the two that need nothing but the data area. Others return.
+ */
+enum { NOTHING = 0, UNSUPPORTED = 1, GET_EQUIPMENT = 7, GET_MEMORY = 17 };
+
+static const uint8_t handlers[] = {
+    0xcf,                               /* NOTHING: iret */
+    0xb4, 0x86, 0xf9, 0xca, 0x02, 0x00, /* mov ah, 86h; stc; retf 2 */
+    0x1e, 0x31, 0xc0, 0x8e, 0xd8, 0xa1,
+    0x10, 0x04, 0x1f, 0xcf, /* push ds; ds = 0; mov ax, [410h]; pop ds; iret */
+    0x1e, 0x31, 0xc0, 0x8e, 0xd8, 0xa1,
+    0x13, 0x04, 0x1f, 0xcf, /* so, [413h] */
+};
+
+_Static_assert(sizeof(handlers) == GET_MEMORY + 10 && HANDLERS + sizeof(handlers) <= RESET_VECTOR,
+               "one each");
+
+#define VECTORS          256
+#define FIRST_SERVICE    0x10
+#define LAST_SERVICE     0x1a
+#define EQUIPMENT_CALL   0x11
+#define MEMORY_SIZE_CALL 0x12
+
+static unsigned handler_of(unsigned vector)
+{
+    if (vector == EQUIPMENT_CALL)
+        return GET_EQUIPMENT;
+    if (vector == MEMORY_SIZE_CALL)
+        return GET_MEMORY;
+    return vector >= FIRST_SERVICE && vector <= LAST_SERVICE ? UNSUPPORTED : NOTHING;
+}
+
+/* The interrupt vector table at 0: offset and segment of each. */
+static bool write_vectors(struct vm *vm)
+{
+    uint8_t *table = guest_map(vm, gpa(0), VECTORS * 4);
+
+    for (unsigned i = 0; table && i < VECTORS; i++) {
+        store_le(table + 4 * i, HANDLERS - SEGMENT + handler_of(i), 2);
+        store_le(table + 4 * i + 2, SEGMENT >> 4, 2);
+    }
+    return table;
+}
 
 /* BIOS data area (IBM PC AT technical reference, "BIOS data areas"), little-endian words. */
 static const uint8_t com1[] = {UART_BASE & 0xff, UART_BASE >> 8};
@@ -40,6 +87,7 @@ static const struct left {
     {0x410, equipment, sizeof(equipment)},
     {0x413, base_memory, sizeof(base_memory)},
     {IMAGE_EBDA, ebda_size, sizeof(ebda_size)},
+    {HANDLERS, handlers, sizeof(handlers)},
     {RESET_VECTOR, reset_code, sizeof(reset_code)},
 };
 
@@ -52,7 +100,7 @@ bool firmware_write(struct vm *vm)
             return false;
         memcpy(to, l->bytes, l->size);
     }
-    return true;
+    return write_vectors(vm);
 }
 
 /* --- CMOS --- */

@@ -10,8 +10,8 @@
 /* IA32_MTRR_DEF_TYPE: MTRRs on, write-back. Without it Linux up to 6.2 does not set up PAT. */
 #define FIRMWARE_MTRR_DEF_TYPE UINT64_C(0xc06)
 
-/* Into the guest's memory, before its images: BIOS data area, extended BIOS data area, reset vector. False:
- * no room. */
+/* Into the guest's memory, before its images: interrupt vectors, BIOS data area, extended BIOS data area,
+ * reset vector. False: no room. */
 bool firmware_write(struct vm *vm);
 
 /* Into the CMOS bytes of its clock: how much memory there is. */

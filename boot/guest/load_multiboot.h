@@ -6,7 +6,8 @@
 #include "boot/guest/elf.h"
 #include "boot/guest/load.h"
 
-#define MULTIBOOT_LOADER_NAME "Skerry"
+/* Xen takes the first word of its command line for its own name unless the loader is called GRUB 1.9 or later. */
+#define MULTIBOOT_LOADER_NAME "Skerry (as GRUB 2)"
 
 struct multiboot_plan {
     struct elf_image file; /* what to load, whether an ELF file said it or address fields */

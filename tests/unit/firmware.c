@@ -35,6 +35,31 @@ static void data_areas(void **state)
     fake_guest_free(vm);
 }
 
+static unsigned handler(const struct vm *vm, unsigned vector)
+{
+    assert_int_equal(at(vm, vector * 4 + 2, 2), 0xf000);
+    return 0xf0000 + (unsigned)at(vm, vector * 4, 2);
+}
+
+/* Hardware's and unused vectors return, services say that they are none. */
+static void interrupt_vectors(void **state)
+{
+    struct vm *vm = fake_guest(2 * MIB);
+
+    (void)state;
+    assert_true(firmware_write(vm));
+    for (unsigned i = 0; i < 256; i++)
+        assert_in_range(handler(vm, i), 0xfff53, 0xfffef);
+    assert_int_equal(at(vm, handler(vm, 0x08), 1), 0xcf);
+    assert_int_equal(at(vm, handler(vm, 0xff), 1), 0xcf);
+    assert_int_equal(at(vm, handler(vm, 0x10), 6), 0x0002caf986b4);
+    assert_int_equal(at(vm, handler(vm, 0x1a), 6), 0x0002caf986b4);
+    assert_int_equal(at(vm, handler(vm, 0x1b), 1), 0xcf);
+    assert_int_equal(at(vm, handler(vm, 0x11) + 5, 5), 0xcf1f0410a1);
+    assert_int_equal(at(vm, handler(vm, 0x12) + 5, 5), 0xcf1f0413a1);
+    fake_guest_free(vm);
+}
+
 static void expect_cmos(uint64_t memory, unsigned extended, unsigned above_16m, unsigned above_4g)
 {
     uint8_t cmos[FIRMWARE_CMOS_SIZE] = {0};
@@ -215,6 +240,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(data_areas),
+        cmocka_unit_test(interrupt_vectors),
         cmocka_unit_test(memory_in_cmos),
         cmocka_unit_test(reset_pulse),
         cmocka_unit_test(controller),

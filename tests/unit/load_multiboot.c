@@ -159,7 +159,7 @@ static void multiboot1(void **state)
     assert_int_equal(at(info + 4, 4), RSDP / 1024);
     assert_int_equal(at(info + 8, 4), 15 * 1024);
     assert_string_equal(text(at(info + 16, 4)), "root=here");
-    assert_string_equal(text(at(info + 64, 4)), "Skerry");
+    assert_string_equal(text(at(info + 64, 4)), "Skerry (as GRUB 2)");
     assert_int_equal(at(info + 20, 4), 2);
     mods = at(info + 24, 4);
     for (unsigned i = 0; i < 2; i++, mods += 16) {
@@ -298,7 +298,7 @@ static void multiboot2(void **state)
     assert_int_equal(start.rax, 0x36d76289);
     assert_int_equal(start.rbx % 8, 0);
     assert_string_equal(text(find_tag(1, 0) + 8), "root=here");
-    assert_string_equal(text(find_tag(2, 0) + 8), "Skerry");
+    assert_string_equal(text(find_tag(2, 0) + 8), "Skerry (as GRUB 2)");
     for (unsigned i = 0; i < 2; i++) {
         uint64_t t = find_tag(3, i);
 
