@@ -6,7 +6,8 @@
 #include "boot/guest/elf.h"
 #include "boot/guest/load.h"
 
-/* Xen takes the first word of its command line for its own name unless the loader is called GRUB 1.9 or later. */
+/* Xen takes the first word of its command line for its own name unless the loader is called GRUB 1.9 or
+ * later. */
 #define MULTIBOOT_LOADER_NAME "Skerry (as GRUB 2)"
 
 struct multiboot_plan {

@@ -72,6 +72,7 @@ struct vm_config {
     enum sched_class sched;
     unsigned weight, slice_us; /* sched = shared: share of the CPUs, and how long it runs at a time */
     enum ending on_exit, on_crash;
+    bool crash_on_triple_fault;    /* instead of a reset, as on a PC */
     unsigned max_restarts;         /* 0: no limit */
     bool hlt_exits;                /* off, dedicated only: HLT and MWAIT are the processor's; default on */
     bool x2apic;                   /* offer x2APIC mode; default on */

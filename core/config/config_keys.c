@@ -290,6 +290,7 @@ static const struct choice reactions[] = {{"report", false}, {"stop", true}, {NU
 static const struct choice smts[] = {{"own", SMT_OWN}, {"shared", SMT_SHARED}, {NULL, 0}};
 static const struct choice mitigations[] = {
     {"auto", MITIGATIONS_AUTO}, {"off", MITIGATIONS_OFF}, {"full", MITIGATIONS_FULL}, {NULL, 0}};
+static const struct choice faults[] = {{"reset", false}, {"crash", true}, {NULL, 0}};
 static const struct choice modes[] = {{"16", 16}, {"32", 32}, {NULL, 0}};
 static const struct choice classes[] = {{"dedicated", SCHED_DEDICATED}, {"shared", SCHED_SHARED}, {NULL, 0}};
 static const struct choice endings[] = {
@@ -354,6 +355,7 @@ static const struct key vm_keys[] = {
     {"slice", set_slice, "slice", "100us to 1000ms", VM(slice_us), 0, NULL},
     {"on-exit", config_set_choice, "action", "stop, restart or poweroff", VM(on_exit), 0, endings},
     {"on-crash", config_set_choice, "action", "stop, restart or poweroff", VM(on_crash), 0, endings},
+    {"on-triple-fault", config_set_choice, "action", "reset or crash", VM(crash_on_triple_fault), 0, faults},
     {"max-restarts", set_number, "number", "1 to 4294967295", VM(max_restarts), 0, &restart_limits},
     {"hlt-exits", config_set_choice, "switch", "on or off", VM(hlt_exits), 0, switches},
     {"cr3-exits", config_set_choice, "switch", "on or off", VM(cr3_exits), 0, switches},

@@ -93,6 +93,7 @@ static bool begin_vm_life(struct vm *vm)
     union vm_state s, to;
 
     start_budgets(vm);
+    vm->begun = rdtsc();
     trace_note(TRACE_START, 0, TRACE_WHO(vm->id, 0));
     vm->rests_since = rdtsc();
     do {
@@ -115,6 +116,7 @@ const char *vm_start(struct vm *vm)
     if (why)
         return why;
     vm->stop_asked = 0;
+    vm->triple_faults = 0;
     power_off_asked = false; /* an administrator that starts a VM wants the machine on */
     if (vm->fresh)
         begin_vm_life(vm);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What firmware leaves behind, and the chips that systems rely on when they know nothing of their machine: data
- * areas, CMOS, MTRRs, the 8254, ACPI's timer, the keyboard controller, the flags of the clock. "pulse" ends with a
- * reset by the keyboard controller.
+ * What firmware leaves behind, and the chips that systems rely on when they know nothing of their machine:
+ * data areas, CMOS, MTRRs, the 8254, ACPI's timer, the keyboard controller, the flags of the clock. "pulse"
+ * ends with a reset by the keyboard controller.
  */
 #include "lib/guest.h"
 #include "lib/second_cpu.h"
@@ -41,8 +41,8 @@ static void check_data_areas(void)
     uint32_t base = word_at(0x413), ebda = word_at(0x40e) << 4;
 
     check(word_at(0x400) == 0x3f8, "COM1 is at %x", (unsigned)word_at(0x400));
-    check(base == 639 && ebda == base * 1024, "%u KiB of base memory, extended data area at %x", (unsigned)base,
-          (unsigned)ebda);
+    check(base == 639 && ebda == base * 1024, "%u KiB of base memory, extended data area at %x",
+          (unsigned)base, (unsigned)ebda);
     check((word_at(ebda) & 0xff) == 1, "it has 1 KiB");
 }
 
@@ -97,7 +97,8 @@ static void check_timers(void)
           (unsigned)wanted);
     check(near(pm, PM_TIMER_HZ / 50), "%u ticks of ACPI's timer", (unsigned)pm);
     check(refreshes > 10, "memory is refreshed (%u times seen)", (unsigned)refreshes);
-    check(((inl(PM_TIMER) ^ (uint32_t)inw(PM_TIMER + 2) << 16) & 0xff000000) == 0, "its upper half as a word");
+    check(((inl(PM_TIMER) ^ (uint32_t)inw(PM_TIMER + 2) << 16) & 0xff000000) == 0,
+          "its upper half as a word");
 }
 
 static void check_keyboard(void)

@@ -145,7 +145,8 @@ static void release(void **state)
     expect(
         "[host]\nwhen-done = reboot\n[vm a]\nrelease = k\n" GOOD,
         "4: unknown key 'release' in [vm a], expected one of load mode module kernel initrd cmdline format "
-        "memory vcpus cpus sched smt mitigations weight slice on-exit on-crash max-restarts hlt-exits "
+        "memory vcpus cpus sched smt mitigations weight slice on-exit on-crash on-triple-fault max-restarts "
+        "hlt-exits "
         "cr3-exits channels pv "
         "pv-off tsc-khz io-delay x2apic pci trace rng disk net link shared console serial exit-budget "
         "on-budget "
@@ -251,7 +252,8 @@ static void reports_outside(void **state)
 static const struct wrong settings[] = {
     {"memroy = 2M",
      "2: unknown key 'memroy' in [vm a], expected one of load mode module kernel initrd cmdline "
-     "format memory vcpus cpus sched smt mitigations weight slice on-exit on-crash max-restarts hlt-exits "
+     "format memory vcpus cpus sched smt mitigations weight slice on-exit on-crash on-triple-fault "
+     "max-restarts hlt-exits "
      "cr3-exits channels "
      "pv "
      "pv-off tsc-khz io-delay x2apic pci trace rng disk net link shared console serial exit-budget on-budget "
