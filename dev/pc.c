@@ -147,6 +147,17 @@ void pc_input(struct vm *vm, uint8_t byte)
     spin_unlock(lock);
 }
 
+bool pc_break(struct vm *vm)
+{
+    struct spinlock *lock = &vm->pc->devices[SERIAL].lock;
+    bool taken;
+
+    spin_lock(lock);
+    taken = uart_break(&vm->pc->uart);
+    spin_unlock(lock);
+    return taken;
+}
+
 /* --- clock: shows the host's time --- */
 
 static struct rtc_time clock_time(void)

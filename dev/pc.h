@@ -19,5 +19,8 @@ unsigned pc_take_input(struct vm *vm, void *bytes, unsigned n);
 /* A key typed on the console for this VM, for its UART. */
 void pc_input(struct vm *vm, uint8_t byte);
 
+/* A break on its UART's line. False: there is no room for it. */
+bool pc_break(struct vm *vm);
+
 /* A pin of its I/O APIC, for devices that are not here; from any CPU. */
 void pc_set_pin(struct vm *vm, unsigned pin, bool level);

@@ -21,6 +21,7 @@ struct uart {
     void *context;
     uint8_t fifo[UART_FIFO_SIZE];
     uint8_t head, count;
+    uint16_t breaks; /* which of them are a break, a bit for each place; until the line status tells */
     bool fifo_enabled;
     bool overrun;
     bool busy;        /* the transmitter */
@@ -45,3 +46,6 @@ void uart_writable(struct uart *u);
 /* A byte arrives from outside. False, and the byte is not taken, while the receiver is full or in loopback.
  */
 bool uart_receive(struct uart *u, uint8_t byte);
+
+/* So a break on the line, which comes as a byte of 0 with a bit in the line status. */
+bool uart_break(struct uart *u);

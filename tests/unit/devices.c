@@ -144,6 +144,42 @@ static void uart_receives(void **state)
     assert_int_equal(uart_read(&uart, 5), 0x60);
 }
 
+/* A break is a byte of 0, of which the line status tells when it is the next one, once. */
+static void uart_hears_breaks(void **state)
+{
+    (void)state;
+    uart_write(&uart, 2, 1);
+    uart_write(&uart, 4, 8);
+    uart_write(&uart, 1, 4); /* line status only */
+    uart_receive(&uart, 'a');
+    assert_false(irq);
+    assert_true(uart_break(&uart));
+    assert_false(irq); /* 'a' comes first */
+    assert_int_equal(uart_read(&uart, 5), 0xe1);
+    assert_int_equal(uart_read(&uart, 0), 'a');
+    assert_true(irq);
+    assert_int_equal(uart_read(&uart, 2), 0xc6);
+    assert_int_equal(uart_read(&uart, 5), 0xf1);
+    assert_false(irq);
+    assert_int_equal(uart_read(&uart, 5), 0x61);
+    assert_int_equal(uart_read(&uart, 0), 0);
+    assert_int_equal(uart_read(&uart, 5), 0x60);
+    assert_true(uart_break(&uart));
+    assert_int_equal(uart_read(&uart, 0), 0); /* read without a look */
+    uart_receive(&uart, 'b');
+    assert_int_equal(uart_read(&uart, 5), 0x61);
+    assert_true(uart_break(&uart));
+    uart_write(&uart, 2, 3); /* clears the FIFO */
+    uart_receive(&uart, 'c');
+    assert_int_equal(uart_read(&uart, 5), 0x61);
+    for (unsigned i = 0; i < 15; i++)
+        assert_true(uart_break(&uart));
+    assert_false(uart_break(&uart)); /* full */
+    uart_write(&uart, 4, 0x18);
+    uart_read(&uart, 0);
+    assert_false(uart_break(&uart)); /* in loopback */
+}
+
 static void uart_out2_gates(void **state)
 {
     (void)state;
@@ -321,6 +357,7 @@ int main(void)
         cmocka_unit_test_setup(uart_detected, uart_set_up),
         cmocka_unit_test_setup(uart_sends, uart_set_up),
         cmocka_unit_test_setup(uart_receives, uart_set_up),
+        cmocka_unit_test_setup(uart_hears_breaks, uart_set_up),
         cmocka_unit_test_setup(uart_out2_gates, uart_set_up),
         cmocka_unit_test_setup(uart_loops_back, uart_set_up),
         cmocka_unit_test_setup(uart_status_interrupts, uart_set_up),
