@@ -13,9 +13,14 @@
 #define XSDT_TABLES 2 /* FADT and MADT; the DSDT hangs on the FADT */
 #define PCI_TABLES  2 /* MCFG and SSDT */
 
-enum { FADT_WBINVD = 1 << 0, FADT_RESET_REGISTER = 1 << 10, FADT_HW_REDUCED = 1 << 20 };
+enum {
+    FADT_WBINVD = 1 << 0,
+    FADT_TIMER_32 = 1 << 8,
+    FADT_RESET_REGISTER = 1 << 10,
+    FADT_HW_REDUCED = 1 << 20
+};
 enum { BOOT_NO_VGA = 1 << 2 }; /* of the FADT's boot flags; "no CMOS RTC" and "8042" stay clear */
-enum { GAS_PORT = 1, GAS_BYTE = 1 };
+enum { GAS_PORT = 1, GAS_BYTE = 1, GAS_DWORD = 3 };
 enum { MADT_LAPIC = 0, MADT_IOAPIC = 1, MADT_X2APIC = 9, MADT_ENABLED = 1 };
 
 struct writer {
@@ -90,13 +95,13 @@ static void end_table(struct writer *w, size_t start)
     seal_table(w->data + start, w->used - start, w->data + start + 9);
 }
 
-/* A generic address: one byte wide I/O port. */
-static void put_port(struct writer *w, uint16_t port)
+/* A generic address: an I/O port of so many bits. */
+static void put_port(struct writer *w, uint16_t port, unsigned bits)
 {
     put_value(w, GAS_PORT, 1);
-    put_value(w, 8, 1);
+    put_value(w, bits, 1);
     put_value(w, 0, 1);
-    put_value(w, GAS_BYTE, 1);
+    put_value(w, bits == 8 ? GAS_BYTE : GAS_DWORD, 1);
     put_value(w, port, 8);
 }
 
@@ -113,11 +118,15 @@ static void put_fadt(struct writer *w, uint64_t dsdt)
 
     if (w->overflow)
         return;
+    skip_to(w, start, 76);
+    put_value(w, ACPI_TABLES_PM_TIMER, 4); /* hardware-reduced or not, systems look for it */
+    skip_to(w, start, 91);
+    put_value(w, 4, 1); /* its length */
     skip_to(w, start, 109);
     put_value(w, BOOT_NO_VGA, 2);
     put_value(w, 0, 1);
-    put_value(w, FADT_WBINVD | FADT_RESET_REGISTER | FADT_HW_REDUCED, 4);
-    put_port(w, POWER_PORT_RESET);
+    put_value(w, FADT_WBINVD | FADT_TIMER_32 | FADT_RESET_REGISTER | FADT_HW_REDUCED, 4);
+    put_port(w, POWER_PORT_RESET, 8);
     put_value(w, POWER_RESET_VALUE, 1);
     put_value(w, 0, 2); /* ARM boot flags */
     put_value(w, 5, 1); /* minor version of ACPI 6.5 */
@@ -125,9 +134,11 @@ static void put_fadt(struct writer *w, uint64_t dsdt)
     put_value(w, dsdt, 8);
     if (w->overflow)
         return;
+    skip_to(w, start, 208);
+    put_port(w, ACPI_TABLES_PM_TIMER, 32);
     skip_to(w, start, 244);
-    put_port(w, POWER_PORT_SLEEP);
-    put_port(w, POWER_PORT_STATUS);
+    put_port(w, POWER_PORT_SLEEP, 8);
+    put_port(w, POWER_PORT_STATUS, 8);
     put_block(w, "SKERRY\0\0", 8); /* hypervisor vendor */
     ASSERT(w->overflow || w->used - start == FADT_SIZE);
     end_table(w, start);

@@ -11,6 +11,7 @@
 #define ACPI_TABLES_LAPIC_BASE  0xfee00000u
 #define ACPI_TABLES_IOAPIC_BASE 0xfec00000u
 #define ACPI_TABLES_ECAM_BASE   0xe0000000u
+#define ACPI_TABLES_PM_TIMER    0x608u /* four ports */
 
 struct acpi_params {
     unsigned vcpu_count;

@@ -2,7 +2,10 @@
 objects += dev/acpi_tables.o
 hot += dev/bus.o
 hot += dev/decode.o
+objects += dev/firmware.o
+objects += dev/keyboard.o
 hot += dev/pc.o
+objects += dev/pit.o
 objects += dev/power.o
 objects += dev/rtc.o
 hot += dev/uart.o

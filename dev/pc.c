@@ -9,29 +9,29 @@
 #include "core/base/panic.h"
 #include "dev/acpi_tables.h"
 #include "dev/bus.h"
+#include "dev/firmware.h"
+#include "dev/keyboard.h"
+#include "dev/pit.h"
 #include "dev/power.h"
 #include "dev/rtc.h"
 #include "dev/uart.h"
 #include "sched/vm_run.h"
 
-#define UART_BASE    0x3f8
-#define UART_PORTS   8
-#define UART_PIN     4
-#define RTC_INDEX    0x70
-#define IOAPIC_SIZE  PAGE_SIZE
-#define RESET_VECTOR UINT64_C(0xffff0)
+#define UART_PORTS  8
+#define UART_PIN    4
+#define RTC_INDEX   0x70
+#define IOAPIC_SIZE PAGE_SIZE
 #define ACPI_BASE \
     UINT64_C(0xe0000) /* in the hole below 1 MiB, where the specification lets one look for it */
 #define ACPI_SIZE UINT64_C(0x2000)
 
 _Static_assert(ACPI_TABLES_LAPIC_BASE == VLAPIC_BASE && ACPI_TABLES_IOAPIC_BASE == VIOAPIC_BASE,
                "guests find them where they are");
-_Static_assert(ACPI_BASE % 16 == 0 && ACPI_BASE + ACPI_SIZE <= RESET_VECTOR && RESET_VECTOR < MIB,
-               "one behind the other, below 1 MiB");
+_Static_assert(ACPI_BASE % 16 == 0 && ACPI_BASE + ACPI_SIZE < MIB - KIB, "below 1 MiB and what begins there");
 _Static_assert(UART_PIN < VIOAPIC_PINS, "a pin that is there");
 _Static_assert(POWER_PORT_STATUS == POWER_PORT_SLEEP + 1, "one range");
 
-enum { SERIAL, CLOCK, POWER, IOAPIC, DEVICES };
+enum { SERIAL, CLOCK, TIMER, KEYBOARD, POWER, IOAPIC, DEVICES };
 
 struct pc {
     struct vm *vm;
@@ -39,6 +39,8 @@ struct pc {
     struct device devices[DEVICES]; /* each has the lock of the model below it */
     struct uart uart;               /* and of vm->input */
     struct rtc rtc;
+    struct pit pit;
+    struct keyboard keyboard;
     struct power power;
     struct vioapic ioapic; /* its lock is taken under those of devices with a pin */
 };
@@ -145,27 +147,97 @@ void pc_input(struct vm *vm, uint8_t byte)
     spin_unlock(lock);
 }
 
+bool pc_break(struct vm *vm)
+{
+    struct spinlock *lock = &vm->pc->devices[SERIAL].lock;
+    bool taken;
+
+    spin_lock(lock);
+    taken = uart_break(&vm->pc->uart);
+    spin_unlock(lock);
+    return taken;
+}
+
 /* --- clock: shows the host's time --- */
+
+static struct rtc_time clock_time(void)
+{
+    uint64_t ns = machine_time_ns();
+
+    return (struct rtc_time){ns / NANOSECONDS, (uint32_t)(ns % NANOSECONDS)};
+}
 
 static uint32_t clock_read(void *context, unsigned port, unsigned size UNUSED)
 {
     struct pc *pc = context;
 
-    return rtc_read(&pc->rtc, port, machine_time());
+    return rtc_read(&pc->rtc, port, clock_time());
 }
 
 static void clock_write(void *context, unsigned port, unsigned size UNUSED, uint32_t value)
 {
     struct pc *pc = context;
 
-    rtc_write(&pc->rtc, port, (uint8_t)value, machine_time());
+    rtc_write(&pc->rtc, port, (uint8_t)value, clock_time());
 }
 
 static void clock_reset(void *context)
 {
     struct pc *pc = context;
 
-    rtc_reset(&pc->rtc);
+    rtc_reset(&pc->rtc, clock_time());
+    firmware_fill_cmos(pc->rtc.cmos, pc->vm->memory);
+}
+
+/* --- timers: the 8254, and ACPI's, of which any bytes may be read --- */
+
+static uint32_t timer_read(void *context, unsigned port, unsigned size UNUSED)
+{
+    struct pc *pc = context;
+    uint64_t now = machine_time_ns();
+
+    if (port >= ACPI_TABLES_PM_TIMER)
+        return pm_timer(now) >> 8 * (port - ACPI_TABLES_PM_TIMER);
+    return pit_read(&pc->pit, port, now);
+}
+
+static void timer_write(void *context, unsigned port, unsigned size UNUSED, uint32_t value)
+{
+    struct pc *pc = context;
+
+    if (port < ACPI_TABLES_PM_TIMER)
+        pit_write(&pc->pit, port, (uint8_t)value, machine_time_ns());
+}
+
+static void timer_reset(void *context)
+{
+    struct pc *pc = context;
+
+    pit_reset(&pc->pit);
+}
+
+/* --- keyboard controller --- */
+
+static uint32_t read_keyboard(void *context, unsigned port, unsigned size UNUSED)
+{
+    struct pc *pc = context;
+
+    return keyboard_read(&pc->keyboard, (uint16_t)port);
+}
+
+static void write_keyboard(void *context, unsigned port, unsigned size UNUSED, uint32_t value)
+{
+    struct pc *pc = context;
+
+    if (keyboard_write(&pc->keyboard, (uint16_t)port, (uint8_t)value))
+        vm_request_end(pc->vm, VM_END_RESET, "has reset itself");
+}
+
+static void reset_keyboard(void *context)
+{
+    struct pc *pc = context;
+
+    keyboard_reset(&pc->keyboard);
 }
 
 /* --- power ports: end the VM --- */
@@ -232,6 +304,11 @@ static void ioapic_end_of_interrupt(struct vm *vm, unsigned vector)
 static const struct device_ops devices[] = {
     [SERIAL] = {.name = "UART", .port_read = serial_read, .port_write = serial_write, .reset = serial_reset},
     [CLOCK] = {.name = "clock", .port_read = clock_read, .port_write = clock_write, .reset = clock_reset},
+    [TIMER] = {.name = "timer", .port_read = timer_read, .port_write = timer_write, .reset = timer_reset},
+    [KEYBOARD] = {.name = "keyboard",
+                  .port_read = read_keyboard,
+                  .port_write = write_keyboard,
+                  .reset = reset_keyboard},
     [POWER] = {.name = "power", .port_read = read_power, .port_write = write_power, .reset = reset_power},
     [IOAPIC] = {.name = "I/O APIC",
                 .mmio_read = ioapic_read,
@@ -250,7 +327,12 @@ static const struct row {
     {bus_add_ports, CLOCK, {RTC_INDEX, 2, BUS_BYTE, 0}},
     {bus_add_ports, POWER, {POWER_PORT_SLEEP, 2, BUS_BYTE, POWER_PORT_SLEEP}}, /* and POWER_PORT_STATUS */
     {bus_add_ports, POWER, {POWER_PORT_RESET, 1, BUS_BYTE, POWER_PORT_RESET}},
-    {bus_add_ports, POWER, {POWER_PORT_KEYBOARD, 1, BUS_BYTE, POWER_PORT_KEYBOARD}},
+    {bus_add_ports, POWER, {POWER_PORT_FAST, 1, BUS_BYTE, POWER_PORT_FAST}},
+    {bus_add_ports, TIMER, {PIT_PORT, PIT_PORTS, BUS_BYTE, 0}},
+    {bus_add_ports, TIMER, {PIT_PORT_CONTROL, 1, BUS_BYTE, PIT_PORT_CONTROL}},
+    {bus_add_ports, TIMER, {ACPI_TABLES_PM_TIMER, 4, BUS_BYTE | BUS_WORD | BUS_DWORD, ACPI_TABLES_PM_TIMER}},
+    {bus_add_ports, KEYBOARD, {KEYBOARD_PORT_DATA, 1, BUS_BYTE, KEYBOARD_PORT_DATA}},
+    {bus_add_ports, KEYBOARD, {KEYBOARD_PORT_COMMAND, 1, BUS_BYTE, KEYBOARD_PORT_COMMAND}},
     {bus_add_memory, IOAPIC, {VIOAPIC_BASE, IOAPIC_SIZE, BUS_DWORD, 0}},
 };
 
@@ -301,22 +383,6 @@ void pc_destroy(struct vm *vm)
 
 /* --- what firmware leaves behind --- */
 
-/*
- * What stands at the reset vector FFFF:0000. Linux on hardware-reduced ACPI without UEFI reboots by jumping
- * there in real mode: mov dx, 0cf9h; mov al, 6; out dx, al; hlt; jmp to the hlt.
- */
-static bool write_reset_vector(struct vm *vm)
-{
-    static const uint8_t code[] = {0xba, 0xf9, 0x0c, 0xb0, 0x06, 0xee, 0xf4, 0xeb, 0xfd};
-    void *to = guest_map(vm, gpa(RESET_VECTOR), sizeof(code)); /* the guest may have closed it */
-
-    _Static_assert(POWER_PORT_RESET == 0xcf9 && POWER_RESET_VALUE == 6, "as the code has it");
-    _Static_assert(RESET_VECTOR + sizeof(code) <= MIB, "it fits");
-    if (to)
-        memcpy(to, code, sizeof(code));
-    return to;
-}
-
 bool pc_write_firmware(struct vm *vm, struct image *image)
 {
     uint32_t ids[VM_MAX_VCPUS];
@@ -331,7 +397,7 @@ bool pc_write_firmware(struct vm *vm, struct image *image)
     ASSERT(vm->vcpu_count > 0 && vm->vcpu_count <= ARRAY_SIZE(ids));
     for (unsigned i = 0; i < vm->vcpu_count; i++)
         ids[i] = vm->vcpus[i]->apic_id;
-    if (!buffer || !write_reset_vector(vm) ||
+    if (!buffer || !firmware_write(vm) ||
         !acpi_tables_build(buffer, ACPI_SIZE, gpa(ACPI_BASE), &params, &image->acpi_rsdp))
         return false;
     image->acpi_base = gpa(ACPI_BASE);

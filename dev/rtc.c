@@ -1,10 +1,16 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* MC146818 real-time clock: the calendar is computed when it is read. */
 #include "dev/rtc.h"
+
+#include "core/base/ticks.h"
+
 enum {
     SECONDS = 0x00,
+    ALARM_SECONDS = 0x01,
     MINUTES = 0x02,
+    ALARM_MINUTES = 0x03,
     HOURS = 0x04,
+    ALARM_HOURS = 0x05,
     WEEKDAY = 0x06,
     DAY = 0x07,
     MONTH = 0x08,
@@ -20,6 +26,18 @@ _Static_assert(CENTURY < sizeof(((struct rtc *)NULL)->cmos) && sizeof(((struct r
                "as many bytes as the index has values");
 
 enum { A_DIVIDER = 0x26, B_24_HOURS = 0x02, B_BINARY = 0x04, B_SET = 0x80, D_VALID = 0x80, PM = 0x80 };
+enum {
+    A_IN_PROGRESS = 0x80,
+    A_RATE = 0x0f,
+    C_UPDATE = 0x10,
+    C_ALARM = 0x20,
+    C_PERIODIC = 0x40,
+    C_REQUEST = 0x80
+};
+
+#define ANY_TIME  0xc0    /* an alarm byte with these bits is no condition */
+#define UPDATE_NS 2228000 /* an update and the warning before it: 1984 and 244 us */
+#define BASE_HZ   32768u
 
 #define DAY_SECONDS 86400
 #define LAST_SECOND 253402300799 /* 9999-12-31 23:59:59: beyond it the century has no two digits */
@@ -127,15 +145,108 @@ static bool is_clock(unsigned index)
     return index <= YEAR ? index >= WEEKDAY || index % 2 == 0 : index == CENTURY;
 }
 
-uint8_t rtc_read(const struct rtc *r, unsigned port, uint64_t now)
-{
-    struct rtc shown = *r;
+/* --- flags --- */
 
+static bool updates(const struct rtc *r)
+{
+    return !(r->cmos[STATUS_B] & B_SET);
+}
+
+/* The update ends when the second does. */
+static bool in_progress(const struct rtc *r, struct rtc_time now)
+{
+    return updates(r) && now.ns >= NANOSECONDS - UPDATE_NS;
+}
+
+/* Base ticks between two periodic events; 0: none. */
+static unsigned periodic_ticks(const struct rtc *r)
+{
+    unsigned rate = r->cmos[STATUS_A] & A_RATE;
+
+    return rate == 0 ? 0 : 1u << (rate <= 2 ? rate + 6 : rate - 1);
+}
+
+/* Of those since 1970, that there have been. The count may come round: it is compared only. */
+static uint64_t periodic_events(struct rtc_time t, unsigned ticks)
+{
+    return t.seconds * (BASE_HZ / ticks) + t.ns * (uint64_t)BASE_HZ / NANOSECONDS / ticks;
+}
+
+static bool alarm_allows(uint8_t byte, unsigned wanted, unsigned value)
+{
+    return (byte & ANY_TIME) == ANY_TIME || wanted == value;
+}
+
+/* Which no second ever is. */
+static bool never_alarms(const struct rtc *r)
+{
+    return (r->cmos[ALARM_SECONDS] & ANY_TIME) != ANY_TIME && decode(r, r->cmos[ALARM_SECONDS]) > 59;
+}
+
+/* Seconds from a time of the day until it is what the alarm bytes say; DAY_SECONDS: it never is. */
+static unsigned until_alarm(const struct rtc *r, unsigned from)
+{
+    const uint8_t *b = r->cmos;
+    unsigned gone = never_alarms(r) ? DAY_SECONDS : 0;
+
+    while (gone < DAY_SECONDS) {
+        unsigned t = (from + gone) % DAY_SECONDS;
+
+        if (!alarm_allows(b[ALARM_HOURS], decode_hour(r, b[ALARM_HOURS]), t / 3600))
+            gone += 3600 - t % 3600;
+        else if (!alarm_allows(b[ALARM_MINUTES], decode(r, b[ALARM_MINUTES]), t / 60 % 60))
+            gone += 60 - t % 60;
+        else if (!alarm_allows(b[ALARM_SECONDS], decode(r, b[ALARM_SECONDS]), t % 60))
+            gone++;
+        else
+            return gone;
+    }
+    return DAY_SECONDS;
+}
+
+/* One of the updates since then was at the time of the alarm. */
+static bool alarm_was(const struct rtc *r, struct rtc_time now)
+{
+    uint64_t updates_since = now.seconds - r->seen.seconds;
+    unsigned next = (unsigned)(guest_time(r, r->seen.seconds + 1) % DAY_SECONDS), wait = until_alarm(r, next);
+
+    return wait < DAY_SECONDS && wait < updates_since;
+}
+
+static uint8_t flags_since(const struct rtc *r, struct rtc_time now)
+{
+    unsigned ticks = periodic_ticks(r);
+    uint8_t flags = 0;
+
+    if (updates(r) && now.seconds > r->seen.seconds)
+        flags |= (uint8_t)(C_UPDATE | (alarm_was(r, now) ? C_ALARM : 0));
+    if (ticks > 0 && periodic_events(now, ticks) != periodic_events(r->seen, ticks))
+        flags |= C_PERIODIC;
+    return flags & r->cmos[STATUS_B] ? flags | C_REQUEST : flags;
+}
+
+/* Status C, which its reading clears. */
+static uint8_t take_flags(struct rtc *r, struct rtc_time now)
+{
+    uint8_t flags = flags_since(r, now);
+
+    r->seen = now;
+    return flags;
+}
+
+/* --- ports --- */
+
+uint8_t rtc_read(struct rtc *r, unsigned port, struct rtc_time now)
+{
     if (port == 0)
         return 0xff; /* the index is write-only */
-    if (!(r->cmos[STATUS_B] & B_SET))
-        latch(&shown, now);
-    return shown.cmos[r->index];
+    if (r->index == STATUS_C)
+        return take_flags(r, now);
+    if (r->index == STATUS_A)
+        return r->cmos[STATUS_A] | (in_progress(r, now) ? A_IN_PROGRESS : 0);
+    if (updates(r))
+        latch(r, now.seconds);
+    return r->cmos[r->index];
 }
 
 /* SET stops the clock, so that its bytes can be changed one by one. */
@@ -155,7 +266,7 @@ static void write_data(struct rtc *r, uint8_t value, uint64_t now)
     bool stopped = r->cmos[STATUS_B] & B_SET;
 
     switch (r->index) {
-    case STATUS_A: r->cmos[STATUS_A] = value & 0x7f; return; /* "update in progress" is never seen */
+    case STATUS_A: r->cmos[STATUS_A] = value & ~A_IN_PROGRESS; return;
     case STATUS_B: write_status_b(r, value, now); return;
     case STATUS_C:
     case STATUS_D: return;
@@ -168,17 +279,17 @@ static void write_data(struct rtc *r, uint8_t value, uint64_t now)
         set_time(r, now);
 }
 
-void rtc_write(struct rtc *r, unsigned port, uint8_t value, uint64_t now)
+void rtc_write(struct rtc *r, unsigned port, uint8_t value, struct rtc_time now)
 {
     if (port == 0)
         r->index = value & 0x7f; /* bit 7 would mask NMIs */
     else
-        write_data(r, value, now);
+        write_data(r, value, now.seconds);
 }
 
-void rtc_reset(struct rtc *r)
+void rtc_reset(struct rtc *r, struct rtc_time now)
 {
-    *r = (struct rtc){0};
+    *r = (struct rtc){.seen = now};
     r->cmos[STATUS_A] = A_DIVIDER;
     r->cmos[STATUS_B] = B_24_HOURS;
     r->cmos[STATUS_D] = D_VALID;

@@ -8,7 +8,14 @@ enum { IIR_MODEM = 0, IIR_NONE = 1, IIR_THR_EMPTY = 2, IIR_RECEIVED = 4, IIR_LIN
 enum { FCR_ENABLE = 1, FCR_CLEAR_RECEIVED = 2 };
 enum { LCR_DLAB = 0x80 };
 enum { MCR_DTR = 1, MCR_RTS = 2, MCR_OUT1 = 4, MCR_OUT2 = 8, MCR_LOOP = 16 };
-enum { LSR_READY = 1, LSR_OVERRUN = 2, LSR_THR_EMPTY = 0x20, LSR_IDLE = 0x40 };
+enum {
+    LSR_READY = 1,
+    LSR_OVERRUN = 2,
+    LSR_BREAK = 0x10,
+    LSR_THR_EMPTY = 0x20,
+    LSR_IDLE = 0x40,
+    LSR_FIFO_ERROR = 0x80
+};
 enum { MSR_CTS = 0x10, MSR_DSR = 0x20, MSR_RI = 0x40, MSR_DCD = 0x80 };
 
 static unsigned capacity(const struct uart *u)
@@ -16,11 +23,22 @@ static unsigned capacity(const struct uart *u)
     return u->fifo_enabled ? UART_FIFO_SIZE : 1;
 }
 
+static uint16_t place_bit(unsigned place)
+{
+    return (uint16_t)(1u << place % UART_FIFO_SIZE);
+}
+
+/* Of the byte that is read next. */
+static bool is_break(const struct uart *u)
+{
+    return u->count > 0 && (u->breaks & place_bit(u->head));
+}
+
 /* The cause of highest priority, as IIR shows it. Received data count from the first byte: no timeout needed.
  */
 static uint8_t cause(const struct uart *u)
 {
-    if ((u->ier & IER_LINE) && u->overrun)
+    if ((u->ier & IER_LINE) && (u->overrun || is_break(u)))
         return IIR_LINE;
     if ((u->ier & IER_RECEIVED) && u->count > 0)
         return IIR_RECEIVED;
@@ -46,6 +64,7 @@ static void clear_received(struct uart *u)
 {
     u->head = 0;
     u->count = 0;
+    u->breaks = 0;
 }
 
 static bool push_byte(struct uart *u, uint8_t byte)
@@ -62,6 +81,7 @@ static uint8_t pop(struct uart *u)
 
     if (u->count == 0)
         return 0;
+    u->breaks &= (uint16_t)~place_bit(u->head);
     u->head = (u->head + 1) % UART_FIFO_SIZE;
     u->count--;
     return byte;
@@ -89,8 +109,11 @@ static uint8_t read_lsr(struct uart *u)
 {
     uint8_t value = u->busy ? 0 : LSR_THR_EMPTY | LSR_IDLE;
 
-    value |= (uint8_t)((u->count > 0 ? LSR_READY : 0) | (u->overrun ? LSR_OVERRUN : 0));
+    value |= (uint8_t)((u->count > 0 ? LSR_READY : 0) | (u->overrun ? LSR_OVERRUN : 0) |
+                       (is_break(u) ? LSR_BREAK : 0) | (u->breaks && u->fifo_enabled ? LSR_FIFO_ERROR : 0));
     u->overrun = false;
+    if (is_break(u))
+        u->breaks &= (uint16_t)~place_bit(u->head);
     return value;
 }
 
@@ -201,6 +224,17 @@ bool uart_receive(struct uart *u, uint8_t byte)
 {
     if ((u->mcr & MCR_LOOP) || !push_byte(u, byte))
         return false;
+    update_irq(u);
+    return true;
+}
+
+bool uart_break(struct uart *u)
+{
+    unsigned place = u->head + u->count;
+
+    if ((u->mcr & MCR_LOOP) || !push_byte(u, 0))
+        return false;
+    u->breaks |= place_bit(place);
     update_irq(u);
     return true;
 }

@@ -8,6 +8,7 @@
 
 #include "arch/x86/types.h"
 
+#define UART_BASE      0x3f8 /* of COM1 */
 #define UART_FIFO_SIZE 16
 
 /* False: the transmitter stays busy until uart_writable(). May not call back into the UART. */
@@ -20,6 +21,7 @@ struct uart {
     void *context;
     uint8_t fifo[UART_FIFO_SIZE];
     uint8_t head, count;
+    uint16_t breaks; /* which of them are a break, a bit for each place; until the line status tells */
     bool fifo_enabled;
     bool overrun;
     bool busy;        /* the transmitter */
@@ -44,3 +46,6 @@ void uart_writable(struct uart *u);
 /* A byte arrives from outside. False, and the byte is not taken, while the receiver is full or in loopback.
  */
 bool uart_receive(struct uart *u, uint8_t byte);
+
+/* So a break on the line, which comes as a byte of 0 with a bit in the line status. */
+bool uart_break(struct uart *u);

@@ -216,6 +216,26 @@ bool vm_request_end(struct vm *vm, enum vm_end end, const char *fmt, ...)
     return true;
 }
 
+/* Two vCPUs may be here at once: then one of the faults does not count. */
+static bool gets_no_further(struct vm *vm)
+{
+    vm->triple_faults = rdtsc() - vm->begun < machine.tsc_hz ? vm->triple_faults + 1 : 0;
+    return vm->triple_faults >= TRIPLE_FAULTS;
+}
+
+enum vm_end vm_triple_fault(struct vm *vm, const char **what)
+{
+    *what = "triple fault";
+    if (vm->config->crash_on_triple_fault)
+        return VM_END_CRASH;
+    if (gets_no_further(vm)) {
+        *what = "triple fault again and again, within a second of each start,";
+        return VM_END_CRASH;
+    }
+    *what = "has reset itself by a triple fault";
+    return VM_END_RESET;
+}
+
 void vcpu_dead(struct vcpu *v)
 {
     struct vm *vm = v->vm;

@@ -97,6 +97,15 @@ bool vm_request_start(struct vm *vm);
  */
 bool vm_request_end(struct vm *vm, enum vm_end end, const char *fmt, ...) PRINTF_LIKE(3, 4);
 
+/*
+ * A triple fault of one of its vCPUs: how the VM ends by it, and in *what the words for it. On a PC it resets
+ * the machine, and some systems reboot by one on purpose; the configuration may call it a crash. It is one,
+ * too, when TRIPLE_FAULTS follow each other within a second of their VM's start: such a guest does not get
+ * any further.
+ */
+#define TRIPLE_FAULTS 10
+enum vm_end vm_triple_fault(struct vm *vm, const char **what);
+
 /* It starts again when it has ended like that. */
 bool vm_wants_restart(const struct vm *vm, enum vm_end end);
 

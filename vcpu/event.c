@@ -26,7 +26,10 @@ static void raise_event(struct vcpu *v, uint32_t event, uint32_t error)
     enum class first = class_of(x->event), second = class_of(event);
 
     if (first == DOUBLE_FAULT && second != BENIGN) {
-        vm_request_end(v->vm, VM_END_CRASH, "triple fault while an exception was injected, rip %llx",
+        const char *what;
+        enum vm_end end = vm_triple_fault(v->vm, &what);
+
+        vm_request_end(v->vm, end, "%s while an exception was injected, rip %llx", what,
                        (unsigned long long)backend.get(v, GUEST_RIP));
         return;
     }

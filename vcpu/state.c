@@ -2,6 +2,7 @@
 #include "vcpu/state.h"
 #include "arch/x86/string.h"
 #include "core/base/panic.h"
+#include "dev/firmware.h"
 #include "hypercall/kvm.h"
 #include "vcpu/context.h"
 #include "vcpu/cpuid.h"
@@ -23,5 +24,6 @@ void vcpu_state_reset(struct vcpu *v)
     x->xcr0_allowed = vcpu_xcr0_allowed();
     x->cr4_allowed = vcpu_cr4_allowed();
     x->xcr0 = 1;
+    x->mtrr_def_type = FIRMWARE_MTRR_DEF_TYPE;
     x->misc_enable = MISC_ENABLE | (vcpu_halts_by_itself(v) ? MISC_ENABLE_MWAIT : 0);
 }

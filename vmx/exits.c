@@ -22,18 +22,18 @@
 #include "vmx/qualification.h"
 #include "vmx/run.h"
 
-static COLD bool crashes(struct vcpu *v, const char *what)
+static COLD bool ends(struct vcpu *v, enum vm_end end, const char *what)
 {
-    return vm_request_end(
-        v->vm, VM_END_CRASH, "%s at rip %llx (vcpu %u, cs %llx, cr3 %llx, qualification %llx)", what,
-        (unsigned long long)vmcs_read(vmcs_guest_rip), v->id,
-        (unsigned long long)vmcs_read(vmcs_guest_cs_selector), (unsigned long long)vmcs_read(vmcs_guest_cr3),
-        (unsigned long long)vmcs_read(vmcs_exit_qualification));
+    return vm_request_end(v->vm, end, "%s at rip %llx (vcpu %u, cs %llx, cr3 %llx, qualification %llx)", what,
+                          (unsigned long long)vmcs_read(vmcs_guest_rip), v->id,
+                          (unsigned long long)vmcs_read(vmcs_guest_cs_selector),
+                          (unsigned long long)vmcs_read(vmcs_guest_cr3),
+                          (unsigned long long)vmcs_read(vmcs_exit_qualification));
 }
 
 static COLD enum next crash(struct vcpu *v, const char *what)
 {
-    crashes(v, what);
+    ends(v, VM_END_CRASH, what);
     return NEXT_LEAVE;
 }
 
@@ -71,7 +71,11 @@ static enum next handle_external_interrupt(struct vcpu *v UNUSED)
 
 static enum next handle_triple_fault(struct vcpu *v)
 {
-    return crash(v, "triple fault");
+    const char *what;
+    enum vm_end end = vm_triple_fault(v->vm, &what);
+
+    ends(v, end, what);
+    return NEXT_LEAVE;
 }
 
 static enum next handle_window(struct vcpu *v)
@@ -230,7 +234,7 @@ static enum next handle_apic_access(struct vcpu *v)
 
 static enum next handle_bad_entry(struct vcpu *v)
 {
-    if (crashes(v, "VM entry failed") && v->vm->told)
+    if (ends(v, VM_END_CRASH, "VM entry failed") && v->vm->told)
         vmx_explain_failed_entry(v, 0, (uint32_t)vmcs_read(vmcs_exit_reason));
     return NEXT_LEAVE;
 }

@@ -6,7 +6,7 @@
 
 #define LIMIT (4 * GIB)
 
-enum { CLASS_32 = 1, CLASS_64 = 2, LITTLE_ENDIAN = 1, TYPE_EXEC = 2, PT_LOAD = 1 };
+enum { CLASS_32 = 1, CLASS_64 = 2, LITTLE_ENDIAN = 1, TYPE_EXEC = 2, PT_LOAD = 1, PT_NOTE = 4 };
 
 /* Places of the fields, and the size of an address or offset. */
 struct elf_class {
@@ -133,4 +133,73 @@ bool elf_parse(const void *data, size_t size, struct elf_image *out, const char 
     if (*why == NULL && out->entry == UINT64_MAX)
         *why = "the ELF entry point lies in no segment";
     return *why == NULL;
+}
+
+/* --- notes --- */
+
+#define NOTE_HEADER 12 /* lengths of owner and contents, and the type: 4 bytes each */
+
+struct note_search {
+    const uint8_t *file;
+    const char *owner;
+    uint32_t type;
+    unsigned left; /* notes to look at */
+    uint64_t *value;
+};
+
+/* A number of n bytes at this place, if it lies before end. */
+static bool read_number(const uint8_t *file, uint64_t at, uint64_t end, unsigned n, uint64_t *value)
+{
+    if (end < n || at > end - n)
+        return false;
+    *value = load_le(file + at, n);
+    return true;
+}
+
+static bool has_owner(const struct note_search *s, uint64_t at, uint64_t end, uint64_t size)
+{
+    size_t length = strlen(s->owner) + 1;
+
+    return size == length && end >= NOTE_HEADER + length && at <= end - NOTE_HEADER - length &&
+           memcmp(s->file + at + NOTE_HEADER, s->owner, length) == 0;
+}
+
+/* In a segment that ends there, at the end of the file at the latest; each note and each part of it are
+ * padded to a multiple of 4.
+ */
+static bool find_in_notes(struct note_search *s, uint64_t at, uint64_t end)
+{
+    while (end >= NOTE_HEADER && at <= end - NOTE_HEADER && s->left > 0) {
+        uint64_t owner_size = load_le(s->file + at, 4), size = load_le(s->file + at + 4, 4);
+        uint64_t contents = at + NOTE_HEADER + ALIGN_UP(owner_size, 4);
+
+        s->left--;
+        if (load_le(s->file + at + 8, 4) == s->type && has_owner(s, at, end, owner_size) &&
+            ((size == 4 && read_number(s->file, contents, end, 4, s->value)) ||
+             (size == 8 && read_number(s->file, contents, end, 8, s->value))))
+            return true;
+        at = contents + ALIGN_UP(size, 4);
+    }
+    return false;
+}
+
+bool elf_find_note(const void *data, size_t size, const char *owner, uint32_t type, uint64_t *value)
+{
+    struct note_search search = {data, owner, type, ELF_MAX_NOTES, value};
+    const char *why;
+    const struct elf_class *class = check_elf_header(data, size, &why);
+
+    for (unsigned i = 0; class != NULL && search.left > 0 && i < load_le(search.file + class->phnum, 2);
+         i++) {
+        const uint8_t *h = program_header(data, size, class, i);
+        struct elf_segment s;
+
+        if (h == NULL)
+            return false;
+        s = read_program(h, class).segment;
+        if (load_le(h, 4) == PT_NOTE &&
+            find_in_notes(&search, s.offset, MIN(s.offset + MIN(s.file_size, size), size)))
+            return true;
+    }
+    return false;
 }

@@ -21,3 +21,8 @@ bool elf_recognise(const void *data, size_t size);
 
 /* False when the file is none that can be loaded below 4 GiB: *why says what was found and expected. */
 bool elf_parse(const void *data, size_t size, struct elf_image *out, const char **why);
+
+/* A note of this owner and type in the first ELF_MAX_NOTES of the file, with a number of 4 or 8 bytes in it.
+ */
+#define ELF_MAX_NOTES 256
+bool elf_find_note(const void *data, size_t size, const char *owner, uint32_t type, uint64_t *value);

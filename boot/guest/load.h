@@ -10,7 +10,8 @@
 #include "core/vm/guest.h"
 
 #define LOAD_MAX_PIECES 64
-#define LOW_END         UINT64_C(0xa0000) /* of the memory below the classic hole for video and firmware */
+#define LOW_END         IMAGE_EBDA /* of what is usable below the classic hole for video and firmware */
+#define HOLE_START      UINT64_C(0xa0000)
 #define HOLE_END        MIB
 #define REACHABLE       (4 * GIB) /* 32-bit kernels and the Linux entry see no more than this */
 
@@ -62,7 +63,7 @@ bool load_lowest(struct loading *l, uint64_t from, uint64_t below, uint64_t size
 bool load_highest(struct loading *l, uint64_t from, uint64_t below, uint64_t size, uint64_t align,
                   uint64_t *base);
 
-/* The same for boot structures: the lowest place between 4 and 640 KiB; fails with a reason. */
+/* The same for boot structures: the lowest place between 4 and 639 KiB; fails with a reason. */
 bool load_low(struct loading *l, uint64_t size, uint64_t align, uint64_t *base);
 
 /* For places that were claimed, which therefore are RAM. load_map: n bytes to write to, NULL when the target
@@ -83,8 +84,10 @@ bool image_load_into(const struct load_target *target, const struct image *img, 
 bool load_linux(struct loading *l);
 bool load_multiboot(struct loading *l);
 bool load_multiboot2(struct loading *l);
+bool load_pvh(struct loading *l);
 bool load_flat(struct loading *l);
 
 bool linux_recognise(const uint8_t *data, size_t size);
 bool multiboot_recognise(const uint8_t *data, size_t size);
 bool multiboot2_recognise(const uint8_t *data, size_t size);
+bool pvh_recognise(const uint8_t *data, size_t size);

@@ -1,19 +1,21 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Linux bzImage through the 64-bit boot protocol (Documentation/arch/x86/boot.rst and zero-page.rst in the
- * Linux sources). Offsets below are those of the setup header, which are the same in the file and the zero
- * page.
+ * Linux bzImage through the 64-bit boot protocol, or the 32-bit one where it has no other entry
+ * (Documentation/arch/x86/boot.rst and zero-page.rst in the Linux sources). Offsets below are those of the
+ * setup header, which are the same in the file and the zero page.
  */
 #include "boot/guest/load_firmware.h"
 
 #include "arch/x86/string.h"
 
-#define OLDEST_VERSION 0x20c
-#define ENTRY_OFFSET   0x200 /* of the 64-bit entry point in the protected-mode part */
-#define HEADER_START   0x1f1
-#define HEADER_LIMIT   0x290 /* the zero page has other contents from here on */
-#define E820_MAX       128
-#define PAGE_TABLES    6 /* PML4, PDPT and one directory per GiB below 4 GiB */
+#define OLDEST_VERSION 0x20a /* the first that says where it runs and how much memory it takes there */
+#define XLOAD_VERSION  0x20c /* the first with flags of 64-bit entries */
+#define ENTRY_OFFSET \
+    0x200 /* of the 64-bit entry point in the protected-mode part; the 32-bit one begins it */
+#define HEADER_START 0x1f1
+#define HEADER_LIMIT 0x290 /* the zero page has other contents from here on */
+#define E820_MAX     128
+#define PAGE_TABLES  6 /* PML4, PDPT and one directory per GiB below 4 GiB */
 
 enum {
     ACPI_RSDP = 0x070,
@@ -52,6 +54,7 @@ enum { LOADED_HIGH = 0x01, CAN_USE_HEAP = 0x80, XLF_KERNEL_64 = 1 };
 struct linux_plan {
     const uint8_t *payload; /* the protected-mode part of the file */
     size_t payload_size;
+    bool long_mode;                                                    /* enters it there */
     uint64_t kernel, initrd, cmdline, zero_page, tables, gdt, efi_map; /* where they go */
     const struct blob *initrd_file;                                    /* NULL: none */
 };
@@ -74,11 +77,11 @@ static bool check_setup_header(struct loading *l, struct linux_plan *plan)
     if (!linux_recognise(l->img->kernel.data, size))
         return load_fail(l, "no Linux kernel, expected a bzImage");
     if (header_field(l, VERSION, 2) < OLDEST_VERSION)
-        return load_fail(l, "boot protocol %lu.%02lu, expected 2.12 or newer",
+        return load_fail(l, "boot protocol %lu.%02lu, expected 2.10 or newer",
                          (unsigned long)header_field(l, VERSION + 1, 1),
                          (unsigned long)header_field(l, VERSION, 1));
-    if (!(header_field(l, XLOAD_FLAGS, 2) & XLF_KERNEL_64) || !(header_field(l, LOAD_FLAGS, 1) & LOADED_HIGH))
-        return load_fail(l, "a Linux kernel without 64-bit entry point, expected a 64-bit bzImage");
+    if (!(header_field(l, LOAD_FLAGS, 1) & LOADED_HIGH))
+        return load_fail(l, "a kernel that is loaded below 1 MiB (zImage), expected a bzImage");
     setup = (header_field(l, SETUP_SECTS, 1) == 0 ? 4 : header_field(l, SETUP_SECTS, 1)) * 512 + 512;
     if (size <= setup || size - setup <= ENTRY_OFFSET)
         return load_fail(l, "a bzImage of %lu bytes is cut off, expected more than %lu", (unsigned long)size,
@@ -88,6 +91,8 @@ static bool check_setup_header(struct loading *l, struct linux_plan *plan)
                          E820_MAX);
     plan->payload = (const uint8_t *)l->img->kernel.data + setup;
     plan->payload_size = size - setup;
+    plan->long_mode =
+        header_field(l, VERSION, 2) >= XLOAD_VERSION && (header_field(l, XLOAD_FLAGS, 2) & XLF_KERNEL_64);
     return true;
 }
 
@@ -134,7 +139,7 @@ static bool place_low(struct loading *l, struct linux_plan *plan)
                          (unsigned long)length, (unsigned long)header_field(l, CMDLINE_SIZE, 4));
     return load_low(l, PAGE_SIZE, PAGE_SIZE, &plan->zero_page) &&
            load_low(l, length + 1, 16, &plan->cmdline) &&
-           load_low(l, PAGE_TABLES * PAGE_SIZE, PAGE_SIZE, &plan->tables) &&
+           (!plan->long_mode || load_low(l, PAGE_TABLES * PAGE_SIZE, PAGE_SIZE, &plan->tables)) &&
            load_low(l, LOAD_GDT_SIZE, 16, &plan->gdt) && linux_place_efi_map(l, &plan->efi_map);
 }
 
@@ -205,10 +210,11 @@ bool load_linux(struct loading *l)
         load_copy(l, plan.efi_map, l->target->machine->efi_map, l->target->machine->efi_map_size);
     load_copy(l, plan.cmdline, l->img->cmdline, strlen(l->img->cmdline) + 1);
     write_zero_page(l, &plan);
-    write_page_tables(l, plan.tables);
+    if (plan.long_mode)
+        write_page_tables(l, plan.tables);
 
-    l->start->mode = 64;
-    l->start->rip = plan.kernel + ENTRY_OFFSET;
+    l->start->mode = plan.long_mode ? 64 : 32;
+    l->start->rip = plan.kernel + (plan.long_mode ? ENTRY_OFFSET : 0);
     l->start->rsi = plan.zero_page;
     l->start->cr3 = plan.tables;
     load_gdt(l, plan.gdt);

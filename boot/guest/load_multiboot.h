@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* What both Multiboot versions share: the plan of a kernel with its modules, and the writer of boot
- * information. */
+/* What formats share whose kernels begin in 32-bit mode with a structure that says what is where, both
+ * Multiboot versions and PVH: the plan of a kernel with its modules, and the writer of boot information. */
 #pragma once
 
 #include "boot/guest/elf.h"
 #include "boot/guest/load.h"
 
-#define MULTIBOOT_LOADER_NAME "Skerry"
+/* Xen takes the first word of its command line for its own name unless the loader is called GRUB 1.9 or
+ * later. */
+#define MULTIBOOT_LOADER_NAME "Skerry (as GRUB 2)"
 
 struct multiboot_plan {
     struct elf_image file; /* what to load, whether an ELF file said it or address fields */

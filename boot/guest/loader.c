@@ -5,7 +5,6 @@
 #include "arch/x86/string.h"
 #include "core/base/format.h"
 #include "core/base/panic.h"
-#include "boot/guest/elf.h"
 
 #include <stdarg.h>
 
@@ -123,7 +122,7 @@ bool load_low(struct loading *l, uint64_t size, uint64_t align, uint64_t *base)
 {
     if (load_lowest(l, PAGE_SIZE, LOW_END, size, align, base))
         return true;
-    return load_fail(l, "no room for boot structures, expected %lu bytes free below 640K",
+    return load_fail(l, "no room for boot structures, expected %lu bytes free below 639K",
                      (unsigned long)size);
 }
 
@@ -225,7 +224,9 @@ static unsigned add_ram(const struct image *img, const struct piece *range,
         if (!piece_overlaps(&cuts[c], range->base, range->size))
             continue;
         count = add_entry(map, count, at, cuts[c].base, MEMORY_USABLE);
-        if (c == acpi)
+        if (c != acpi)
+            count = add_entry(map, count, LOW_END, HOLE_START, MEMORY_RESERVED);
+        else
             count = add_entry(map, count, cuts[c].base, cuts[c].base + cuts[c].size, MEMORY_ACPI);
         at = MAX(at, cuts[c].base + cuts[c].size);
     }
@@ -249,20 +250,9 @@ static unsigned guest_memory_map(const struct image *img, const struct piece *ra
 
 /* --- formats --- */
 
-enum image_format image_recognise(const void *data, size_t size)
-{
-    if (linux_recognise(data, size))
-        return IMAGE_LINUX;
-    if (multiboot2_recognise(data, size))
-        return IMAGE_MULTIBOOT2;
-    return multiboot_recognise(data, size) ? IMAGE_MULTIBOOT : IMAGE_FLAT;
-}
-
 static bool (*const loaders[])(struct loading *l) = {
-    [IMAGE_LINUX] = load_linux,
-    [IMAGE_MULTIBOOT] = load_multiboot,
-    [IMAGE_MULTIBOOT2] = load_multiboot2,
-    [IMAGE_FLAT] = load_flat,
+    [IMAGE_LINUX] = load_linux, [IMAGE_MULTIBOOT] = load_multiboot, [IMAGE_MULTIBOOT2] = load_multiboot2,
+    [IMAGE_PVH] = load_pvh,     [IMAGE_FLAT] = load_flat,
 };
 
 _Static_assert(ARRAY_SIZE(loaders) == IMAGE_FLAT + 1, "each format has one");
@@ -276,14 +266,14 @@ bool image_load_into(const struct load_target *target, const struct image *img, 
     ASSERT(format < ARRAY_SIZE(loaders) && img->module_count <= IMAGE_MAX_MODULES);
     memset(start, 0, sizeof(*start));
     load_pause(0);
-    if (format == IMAGE_AUTO) {
-        format = image_recognise(img->kernel.data, img->kernel.size);
-        if (format == IMAGE_FLAT && elf_recognise(img->kernel.data, img->kernel.size))
-            return load_fail(&l,
-                             "an ELF file without a Multiboot header, expected one of those or a bzImage");
-    }
     if (img->kernel.size == 0)
         return load_fail(&l, "the kernel is empty, expected a kernel file");
+    if (format == IMAGE_AUTO)
+        format = image_recognise(img->kernel.data, img->kernel.size);
+    if (format == IMAGE_AUTO)
+        return load_fail(&l,
+                         "%s, expected a bzImage, a Multiboot or PVH kernel, or format = flat for raw bytes",
+                         image_describe(img->kernel.data, img->kernel.size));
     if (img->acpi_size > 0 && !load_take(&l, img->acpi_base.value, img->acpi_size))
         return load_fail(&l, "the ACPI tables do not lie in the guest's memory");
     load_pause(0);

@@ -11,9 +11,10 @@ struct vm;
 
 enum image_format {
     IMAGE_AUTO,       /* recognise it by its contents */
-    IMAGE_LINUX,      /* bzImage, 64-bit Linux boot protocol (Documentation/arch/x86/boot.rst) */
+    IMAGE_LINUX,      /* bzImage, 64-bit or 32-bit Linux boot protocol (Documentation/arch/x86/boot.rst) */
     IMAGE_MULTIBOOT,  /* Multiboot Specification 0.6.96 */
     IMAGE_MULTIBOOT2, /* Multiboot2 Specification 2.0 */
+    IMAGE_PVH,        /* ELF with a PVH entry (Xen, "x86/HVM direct boot ABI") */
     IMAGE_FLAT,       /* raw bytes at a given address */
 };
 
@@ -24,6 +25,9 @@ struct blob {
     const char *name;    /* as the configuration calls it */
     const char *cmdline; /* given to Multiboot modules; may be "" */
 };
+
+/* A VM's extended BIOS data area of 1 KiB: shown to the guest as type 2 (reserved). */
+#define IMAGE_EBDA UINT64_C(0x9fc00)
 
 #define IMAGE_MAX_MODULES 8
 
@@ -60,8 +64,10 @@ struct start_state {
  */
 bool image_load(struct vm *vm, const struct image *img, struct start_state *start, const char **why);
 
-/* The format of a kernel file by its contents; IMAGE_FLAT when it is none of the others. */
+/* The format of a kernel file by its contents, IMAGE_AUTO when it is none of them: raw bytes do not say that
+ * they are. What such a file is, in words. */
 enum image_format image_recognise(const void *data, size_t size);
+const char *image_describe(const void *data, size_t size);
 
 /*
  * Loading takes long, and whoever does it may have others wait: behind so many bytes this is called, by the

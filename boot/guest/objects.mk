@@ -6,4 +6,6 @@ objects += boot/guest/load_flat.o
 objects += boot/guest/load_linux.o
 objects += boot/guest/load_multiboot.o
 objects += boot/guest/load_multiboot2.o
+objects += boot/guest/load_pvh.o
 objects += boot/guest/loader.o
+objects += boot/guest/recognise.o

@@ -202,12 +202,12 @@ static void check_flat(struct parser *p, struct vm_config *vm)
     if (vm->mode == 16 && vm->load >= 64 * KIB)
         fail_at(p, p->given[KEY_LOAD],
                 "load lies at 64K or above, expected an address below it with mode = 16");
-    if (vm->format == IMAGE_AUTO || vm->format == IMAGE_FLAT)
+    if (vm->format == IMAGE_FLAT)
         return;
     for (unsigned i = KEY_LOAD; i <= KEY_MODE; i++) {
         if (p->given[i] != 0)
             fail_at(p, p->given[i],
-                    "%s is given for a kernel that says it itself, expected format = flat with it",
+                    "%s is given for a kernel that is not raw bytes, expected format = flat with it",
                     config_vm_keys.keys[i].name);
     }
 }

@@ -16,7 +16,7 @@
 #define VM_MAX_SHARED       3
 #define CONFIG_MAX_SHARED   16 /* names */
 #define CONFIG_FILE_SIZE    128
-#define CONFIG_LINE_SIZE    1024
+#define CONFIG_LINE_SIZE    2048 /* of a command line, as Linux takes them on x86 */
 #define CONFIG_MAX_SWITCHES 16
 
 enum ending { ENDING_STOP, ENDING_RESTART, ENDING_POWEROFF };
@@ -72,6 +72,7 @@ struct vm_config {
     enum sched_class sched;
     unsigned weight, slice_us; /* sched = shared: share of the CPUs, and how long it runs at a time */
     enum ending on_exit, on_crash;
+    bool crash_on_triple_fault;    /* instead of a reset, as on a PC */
     unsigned max_restarts;         /* 0: no limit */
     bool hlt_exits;                /* off, dedicated only: HLT and MWAIT are the processor's; default on */
     bool x2apic;                   /* offer x2APIC mode; default on */

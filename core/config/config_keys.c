@@ -18,7 +18,7 @@
 /* What is refused names these in words: `expected` of the keys, and core/config/config.c. */
 _Static_assert(CONFIG_MAX_VCPUS == 64 && CONFIG_MAX_CPUS == 256 && MAX_WEIGHT == 10000,
                "as vcpus, cpus, weight");
-_Static_assert(CONFIG_FILE_SIZE == 127 + 1 && CONFIG_LINE_SIZE == 1023 + 1, "as kernel and cmdline");
+_Static_assert(CONFIG_FILE_SIZE == 127 + 1 && CONFIG_LINE_SIZE == 2047 + 1, "as kernel and cmdline");
 _Static_assert(CONFIG_NAME_SIZE == 31 + 1 && IMAGE_MAX_MODULES == 8 && VM_MAX_CHANNELS == 8,
                "as a VM's name, module and channels");
 _Static_assert(MIN_TSC_KHZ == 1000 && MAX_TSC_KHZ == 20000000 && MIN_SLICE_US == 100 &&
@@ -290,13 +290,18 @@ static const struct choice reactions[] = {{"report", false}, {"stop", true}, {NU
 static const struct choice smts[] = {{"own", SMT_OWN}, {"shared", SMT_SHARED}, {NULL, 0}};
 static const struct choice mitigations[] = {
     {"auto", MITIGATIONS_AUTO}, {"off", MITIGATIONS_OFF}, {"full", MITIGATIONS_FULL}, {NULL, 0}};
+static const struct choice faults[] = {{"reset", false}, {"crash", true}, {NULL, 0}};
 static const struct choice modes[] = {{"16", 16}, {"32", 32}, {NULL, 0}};
 static const struct choice classes[] = {{"dedicated", SCHED_DEDICATED}, {"shared", SCHED_SHARED}, {NULL, 0}};
 static const struct choice endings[] = {
     {"stop", ENDING_STOP}, {"restart", ENDING_RESTART}, {"poweroff", ENDING_POWEROFF}, {NULL, 0}};
-static const struct choice formats[] = {{"auto", IMAGE_AUTO},           {"linux", IMAGE_LINUX},
-                                        {"multiboot", IMAGE_MULTIBOOT}, {"multiboot2", IMAGE_MULTIBOOT2},
-                                        {"flat", IMAGE_FLAT},           {NULL, 0}};
+static const struct choice formats[] = {{"auto", IMAGE_AUTO},
+                                        {"linux", IMAGE_LINUX},
+                                        {"multiboot", IMAGE_MULTIBOOT},
+                                        {"multiboot2", IMAGE_MULTIBOOT2},
+                                        {"pvh", IMAGE_PVH},
+                                        {"flat", IMAGE_FLAT},
+                                        {NULL, 0}};
 
 static const struct limits vcpu_limits = {1, CONFIG_MAX_VCPUS}, weight_limits = {1, MAX_WEIGHT},
                            khz_limits = {MIN_TSC_KHZ, MAX_TSC_KHZ}, restart_limits = {1, UINT32_MAX};
@@ -320,7 +325,7 @@ static const struct key host_keys[] = {
     {"release-module", set_module, "module",
      "at most 8 of a file name and its words, 127 printable characters",
      offsetof(struct host_config, release), CONFIG_FILE_SIZE, 0, NULL},
-    {"release-cmdline", set_text, "command line", "at most 1023 printable characters", HOST(release.cmdline),
+    {"release-cmdline", set_text, "command line", "at most 2047 printable characters", HOST(release.cmdline),
      0, NULL},
 };
 
@@ -335,8 +340,8 @@ static const struct key vm_keys[] = {
      VM_AT(kernel_line), NULL},
     {"initrd", config_set_word, "file name", "one word of at most 127 printable characters", VM(initrd),
      VM_AT(initrd_line), NULL},
-    {"cmdline", set_text, "command line", "at most 1023 printable characters", VM(cmdline), 0, NULL},
-    {"format", config_set_choice, "format", "auto, linux, multiboot, multiboot2 or flat", VM(format), 0,
+    {"cmdline", set_text, "command line", "at most 2047 printable characters", VM(cmdline), 0, NULL},
+    {"format", config_set_choice, "format", "auto, linux, multiboot, multiboot2, pvh or flat", VM(format), 0,
      formats},
     {"memory", set_memory, "size", "a number with K, M or G, a multiple of 2M", VM(memory),
      VM_AT(memory_line), NULL},
@@ -350,6 +355,7 @@ static const struct key vm_keys[] = {
     {"slice", set_slice, "slice", "100us to 1000ms", VM(slice_us), 0, NULL},
     {"on-exit", config_set_choice, "action", "stop, restart or poweroff", VM(on_exit), 0, endings},
     {"on-crash", config_set_choice, "action", "stop, restart or poweroff", VM(on_crash), 0, endings},
+    {"on-triple-fault", config_set_choice, "action", "reset or crash", VM(crash_on_triple_fault), 0, faults},
     {"max-restarts", set_number, "number", "1 to 4294967295", VM(max_restarts), 0, &restart_limits},
     {"hlt-exits", config_set_choice, "switch", "on or off", VM(hlt_exits), 0, switches},
     {"cr3-exits", config_set_choice, "switch", "on or off", VM(cr3_exits), 0, switches},

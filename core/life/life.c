@@ -48,7 +48,7 @@ const char *vm_situation(const struct vm *vm)
 }
 
 /* What the operator may ask for; NULL: it is done. */
-enum verb { START, STOP, RESET, PAUSE, RESUME, CONTINUE, STEP, DESTROY, VERBS };
+enum verb { START, STOP, RESET, PAUSE, RESUME, CONTINUE, STEP, INTERRUPT, DESTROY, VERBS };
 
 static const char *const refusals[VERBS][SITUATIONS] = {
     [START] = {NULL, "has been started", "has been started", "has been started", "has been started",
@@ -62,6 +62,7 @@ static const char *const refusals[VERBS][SITUATIONS] = {
                   "is ending"},
     [STEP] = {"does not run", "runs: pause it, or break into it", "is not at rest yet", NULL, NULL,
               "is ending"},
+    [INTERRUPT] = {"does not run", NULL, NULL, NULL, NULL, "is ending"},
     [DESTROY] = {NULL, "runs: stop it first", "runs: stop it first", "runs: stop it first",
                  "runs: stop it first", "is not at rest yet"},
 };
@@ -93,6 +94,7 @@ static bool begin_vm_life(struct vm *vm)
     union vm_state s, to;
 
     start_budgets(vm);
+    vm->begun = rdtsc();
     trace_note(TRACE_START, 0, TRACE_WHO(vm->id, 0));
     vm->rests_since = rdtsc();
     do {
@@ -115,6 +117,7 @@ const char *vm_start(struct vm *vm)
     if (why)
         return why;
     vm->stop_asked = 0;
+    vm->triple_faults = 0;
     power_off_asked = false; /* an administrator that starts a VM wants the machine on */
     if (vm->fresh)
         begin_vm_life(vm);
@@ -164,6 +167,15 @@ const char *vm_reset(struct vm *vm)
     vm_request_end(vm, VM_END_RESET, "is reset from outside");
     vm_end_request(vm);
     return NULL;
+}
+
+const char *vm_nmi(struct vm *vm)
+{
+    const char *why = refuse_verb(vm, INTERRUPT);
+
+    if (!why)
+        vcpu_ask(vm->vcpus[0], ASKED_NMI);
+    return why;
 }
 
 static void give_focus_away(const struct vm *from)

@@ -25,6 +25,9 @@ const char *vm_start(struct vm *vm);
 const char *vm_stop(struct vm *vm);
 const char *vm_reset(struct vm *vm);
 
+/* An NMI for its first vCPU, as the button of a machine gives one; a paused VM gets it when it goes on. */
+const char *vm_nmi(struct vm *vm);
+
 /* Its vCPUs stand still, and so do its TSC and the local APICs' timers; the clock on the wall goes on. */
 const char *vm_pause(struct vm *vm);
 const char *vm_resume(struct vm *vm);

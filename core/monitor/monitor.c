@@ -27,8 +27,8 @@ static struct console_stream own = {.name = "monitor"};
 static struct console_stream *before; /* the stream that had the focus */
 static uint8_t keys[KEYS];            /* typed and not yet taken; the boot CPU's, interrupts off */
 static unsigned keys_head, keys_tail;
-static uint64_t waits_since; /* the first of them */
-static bool open;
+static uint64_t waits_since;  /* the first of them */
+static bool open, fresh;      /* fresh: no key has been typed since */
 static void (*watched)(void); /* shown each second; NULL: nothing */
 static uint64_t next_look;    /* TSC */
 
@@ -56,7 +56,7 @@ static void draw(void)
 
 static void open_monitor(void)
 {
-    open = true;
+    open = fresh = true;
     before = console_focused();
     console_focus(&own);
     console_set_prefixes(true);
@@ -184,6 +184,17 @@ static void run_line(void)
     monitor_run(config, text);
 }
 
+/* pass: the key that opened it was meant for the guest. */
+static void leave(bool pass)
+{
+    struct vm *vm;
+
+    monitor_close(NULL);
+    vm = pass ? focused_vm() : NULL;
+    if (vm)
+        pc_input(vm, KEY_MONITOR);
+}
+
 /* True: a command has run. */
 static bool take_key(uint8_t byte)
 {
@@ -197,9 +208,10 @@ static bool take_key(uint8_t byte)
         return false;
     }
     if (byte == KEY_MONITOR) {
-        monitor_close(NULL);
+        leave(fresh);
         return false;
     }
+    fresh = false;
     switch (line_key(&line, byte)) {
     case LINE_DONE: run_line(); return true;
     case LINE_COMPLETE: complete(); return false;

@@ -14,6 +14,7 @@
 #include "core/monitor/monitor_command.h"
 #include "core/report/report.h"
 #include "core/vm/backend.h"
+#include "dev/pc.h"
 
 /* A word of arguments that begins with [ may be left out. VM is a name of the configuration; words that |
  * parts are to be chosen from; [TEXT] is all that follows. */
@@ -109,6 +110,23 @@ static void pause_vm(const struct config *config, const char *const words[])
 static void resume_vm(const struct config *config, const char *const words[])
 {
     apply_to_vm(config, words[0], vm_resume, "goes on");
+}
+
+static void nmi(const struct config *config, const char *const words[])
+{
+    apply_to_vm(config, words[0], vm_nmi, "gets an NMI");
+}
+
+static const char *send_break_to(struct vm *vm)
+{
+    if (!vm_lives(vm))
+        return "does not run";
+    return pc_break(vm) ? NULL : "has a UART that is full, or looped back";
+}
+
+static void send_break(const struct config *config, const char *const words[])
+{
+    apply_to_vm(config, words[0], send_break_to, "gets a break");
 }
 
 static void destroy_vm(const struct config *config, const char *const words[])
@@ -238,6 +256,8 @@ static const struct command commands[] = {
     {"pause", "VM", "its vCPUs and clocks stand still", pause_vm},
     {"resume", "VM", "they go on", resume_vm},
     {"reset", "VM", "starts it anew, with zeroed memory", reset_vm},
+    {"nmi", "VM", "gives its first vCPU an NMI", nmi},
+    {"send-break", "VM", "a break on its serial line", send_break},
     {"destroy", "VM", "gives back all that a stopped VM holds", destroy_vm},
     {"create", "VM", "builds it again, from the configuration", create},
     {"stats", "[VM]", "exits and other counts per vCPU", show_statistics},

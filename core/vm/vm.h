@@ -215,8 +215,10 @@ struct vm {
     struct breakpoints breakpoints;
     const char *stop_reason; /* what the vCPU in state met */
     unsigned resets;
-    bool told;        /* the log says all about the end that it is at or had last */
-    uint64_t told_at; /* TSC */
+    uint64_t begun;         /* TSC at which this life of its guest began */
+    unsigned triple_faults; /* in a row, each soon after its start */
+    bool told;              /* the log says all about the end that it is at or had last */
+    uint64_t told_at;       /* TSC */
     struct console_stream console;
     uint8_t input[VM_INPUT]; /* typed bytes its UART has not taken yet; under the UART's lock (dev/pc.c) */
     unsigned input_head, input_tail;

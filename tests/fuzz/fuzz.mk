@@ -6,8 +6,8 @@ BUILD ?= build
 FUZZ := $(BUILD)/fuzz
 FUZZ_SECONDS ?= 20
 
-FUZZ_LOADERS := tests/fuzz/loader.c tests/unit/fake_guest.c boot/guest/loader.c boot/guest/load_firmware.c boot/guest/load_linux.c boot/guest/load_multiboot.c \
-    boot/guest/load_multiboot2.c boot/guest/load_flat.c boot/guest/elf.c core/base/format.c
+FUZZ_LOADERS := tests/fuzz/loader.c tests/unit/fake_guest.c boot/guest/loader.c boot/guest/recognise.c boot/guest/load_firmware.c boot/guest/load_linux.c boot/guest/load_multiboot.c \
+    boot/guest/load_multiboot2.c boot/guest/load_pvh.c boot/guest/load_flat.c boot/guest/elf.c core/base/format.c
 FUZZ_acpi := arch/x86/acpi.c
 FUZZ_config := core/config/config.c core/config/config_keys.c core/config/config_net.c core/config/config_shared.c core/base/span.c core/base/format.c
 FUZZ_decode := dev/decode.c

@@ -11,6 +11,7 @@ GUEST_apic-smp := apic_smp_load.c apic_smp_send.c apic_smp_state.c apic_smp_take
 GUEST_attack := lib/second_cpu.c lib/trampoline.asm
 GUEST_breakpoints := lib/second_cpu.c lib/trampoline.asm
 GUEST_cr-xcr := long_mode.asm lib/long_mode.asm
+GUEST_firmware := lib/second_cpu.c lib/trampoline.asm
 GUEST_inherit := lib/second_cpu.c lib/trampoline.asm
 GUEST_ipi-cost := lib/second_cpu.c lib/trampoline.asm $(GUEST_MEASURE)
 GUEST_ivshmem := lib/virtio.c
@@ -31,7 +32,7 @@ GUEST_worker := lib/second_cpu.c lib/trampoline.asm
 GUEST_timer-lateness := $(GUEST_MEASURE)
 # Those with the header of Multiboot2 can take Skerry's own place: they see the bare machine, too.
 GUEST_NAMES2 := apic-cost cr3-switch inherit ipi-cost timer-lateness
-GUEST_NAMES := ac-loop apic-basic apic-smp attack breakpoints budget call-fuzz calls channel cli-loop cr-xcr crasher delay delay-port ear exits flood gap hello impostor ioapic-uart ivshmem ivshmem-hostile keeper locks mixed msr-port-fuzz nap neighbour \
+GUEST_NAMES := ac-loop apic-basic apic-smp attack breakpoints budget call-fuzz calls channel cli-loop cr-xcr crasher delay delay-port ear exits firmware flood gap hello impostor ioapic-uart ivshmem ivshmem-hostile keeper listen locks mixed msr-port-fuzz nap neighbour \
     off-memory pci-walk protect pv random rep-outs reset secret serial share storm triple-fault virtio virtio-hostile vmx-insn wire words worker xcr0 $(GUEST_NAMES2)
 GUEST_FLAT := flat16 flat32
 GUEST_COMMON := lib/trap_stubs.asm lib/apic.c lib/bootinfo.c lib/console.c lib/traps.c
@@ -50,7 +51,7 @@ guest_objects = $(patsubst %,$(GUESTS)/obj/%.o,$(basename $(1)))
 GUEST_ALL_OBJECTS := $(sort $(call guest_objects,$(GUEST_COMMON) lib/start.asm lib/start2 \
     $(foreach g,$(GUEST_NAMES),$(g).c $(GUEST_$(g)))))
 GUEST_FILES := $(GUEST_NAMES:%=$(GUESTS)/%.elf) $(GUEST_FLAT:%=$(GUESTS)/%.bin) $(GUESTS)/hello2.elf \
-    $(GUESTS)/hello2-64.elf $(GUESTS)/disk.img
+    $(GUESTS)/hello2-64.elf $(GUESTS)/packed.gz $(GUESTS)/disk.img
 
 $(GUESTS)/disk.img: tests/guests/make-disk
 	@mkdir -p $(@D)
@@ -90,6 +91,11 @@ $(GUESTS)/hello2.elf: $(call guest_objects,lib/start2 $(GUEST_COMMON) hello.c) t
 $(GUESTS)/hello2-64.elf: $(GUESTS)/hello2.elf
 	$(call say,OBJCOPY,$@)
 	$(Q)objcopy --strip-debug -I elf32-i386 -O elf64-x86-64 $< $@
+
+# As some distributions have kernels.
+$(GUESTS)/packed.gz: $(GUESTS)/hello.elf
+	$(call say,GZIP,$@)
+	$(Q)gzip -9nc $< > $@
 
 $(GUESTS)/%.bin: tests/guests/%.asm
 	@mkdir -p $(@D)

@@ -5,7 +5,8 @@
 MACHINE_CONFIGS := $(patsubst tests/machine/configs/%,$(GUESTS)/%,$(wildcard tests/machine/configs/*.cfg))
 MACHINE_LINKS := $(GUESTS)/vmlinuz $(GUESTS)/initramfs.cpio.gz $(GUESTS)/vmlinuz-trixie $(GUESTS)/cyclictest.cpio.gz \
     $(GUESTS)/tcc.cpio.gz $(GUESTS)/lspci.cpio.gz $(GUESTS)/vmlinuz-kvm $(GUESTS)/release.cpio.gz \
-    $(GUESTS)/vmlinuz-virtio $(GUESTS)/virtio.cpio.gz $(GUESTS)/vmlinuz-offloads $(GUESTS)/offloads.cpio.gz
+    $(GUESTS)/vmlinuz-virtio $(GUESTS)/virtio.cpio.gz $(GUESTS)/vmlinuz-offloads $(GUESTS)/offloads.cpio.gz \
+    $(patsubst %,$(GUESTS)/others/%,xen memtest-12-x64 memtest-12-ia32 memtest-13-x64 memtest-13-ia32 vmlinux vmlinuz-i386 initramfs-i386.cpio.gz initramfs-amd64.cpio.gz)
 
 $(MACHINE_CONFIGS): $(GUESTS)/%.cfg: tests/machine/configs/%.cfg
 	@mkdir -p $(@D)
@@ -31,6 +32,10 @@ $(GUESTS)/virtio.cpio.gz $(GUESTS)/offloads.cpio.gz: $(GUESTS)/%.cpio.gz:
 	@mkdir -p $(@D)
 	$(Q)ln -sfn ../../$*/initramfs.cpio.gz $@
 
+$(GUESTS)/others/%:
+	@mkdir -p $(@D)
+	$(Q)ln -sfn ../../../others/$* $@
+
 $(GUESTS)/vmlinuz-kvm:
 	@mkdir -p $(@D)
 	$(Q)ln -sfn ../../vmhost/vmlinuz $@
@@ -53,6 +58,7 @@ machine-linux:
 	$(Q)examples/dpdk/prepare || echo 'machine: no testpmd, see above: its test is skipped'
 	$(Q)examples/chain/prepare || echo 'machine: no chain demo, see above: its test is skipped'
 	$(Q)tests/linux/offloads/fetch || echo 'machine: no ethtool: its test is skipped'
+	$(Q)tests/linux/others/fetch || echo 'machine: no guests of others: their tests are skipped'
 	$(Q)tests/linux/virtio/fetch || echo 'machine: no virtio modules: their tests are skipped'
 
 machine-files: $(GUEST_FILES) $(MACHINE_CONFIGS) $(MACHINE_LINKS) $(GUESTS)/linux-pv.cpio.gz

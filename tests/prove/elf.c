@@ -19,6 +19,15 @@ int memcmp(const void *a, const void *b, size_t n)
     return 0;
 }
 
+size_t strlen(const char *s)
+{
+    size_t n = 0;
+
+    while (s[n] != '\0')
+        n++;
+    return n;
+}
+
 void *memset(void *to, int byte, size_t n)
 {
     for (size_t i = 0; i < n; i++)
@@ -32,6 +41,7 @@ static void parse(size_t size, uint8_t class)
     static uint8_t room[LARGEST];
     static struct elf_image image;
     const char *why;
+    uint64_t value;
 
     for (size_t i = 0; i < sizeof(room); i++)
         room[i] = any8();
@@ -40,6 +50,7 @@ static void parse(size_t size, uint8_t class)
     elf_recognise(room + sizeof(room) - size, size);
     if (elf_parse(room + sizeof(room) - size, size, &image, &why) && image.count > ELF_MAX_SEGMENTS)
         assertion_failed(__LINE__, "no more segments than there is room for");
+    elf_find_note(room + sizeof(room) - size, size, "Xen", any32(), &value);
 }
 
 void main(void)

@@ -64,6 +64,16 @@ static void build(struct acpi_info *info, const uint32_t *ids, unsigned count, b
     assert_int_equal(warnings, 0);
 }
 
+/* Both of the FADT's fields, as systems read one or the other; 32 bits wide. */
+static void expect_pm_timer(uint64_t fadt)
+{
+    assert_int_equal(load_le(buffer + fadt + 76, 4), 0x608);
+    assert_int_equal(buffer[fadt + 91], 4);
+    assert_int_equal(load_le(buffer + fadt + 112, 4) & 1 << 8, 1 << 8);
+    assert_int_equal(load_le(buffer + fadt + 208, 4), 0x03002001);
+    assert_int_equal(load_le(buffer + fadt + 212, 8), 0x608);
+}
+
 static void read_back(void **state)
 {
     static const uint32_t ids[] = {0, 1, 2, 254, 255, 300};
@@ -89,6 +99,7 @@ static void read_back(void **state)
     assert_int_equal(info.fadt.sleep_control.address, 0x600);
     assert_int_equal(info.fadt.reset.address, 0xcf9);
     assert_int_equal(info.fadt.reset_value, 6);
+    expect_pm_timer(load_le(buffer + (load_le(buffer + 24, 8) - BASE) + 36, 8) - BASE);
     assert_int_equal(info.fadt.pm1a_control.address, 0);
     assert_true(info.s5.present);
     assert_int_equal(info.s5.a, 5);

@@ -145,7 +145,8 @@ static void release(void **state)
     expect(
         "[host]\nwhen-done = reboot\n[vm a]\nrelease = k\n" GOOD,
         "4: unknown key 'release' in [vm a], expected one of load mode module kernel initrd cmdline format "
-        "memory vcpus cpus sched smt mitigations weight slice on-exit on-crash max-restarts hlt-exits "
+        "memory vcpus cpus sched smt mitigations weight slice on-exit on-crash on-triple-fault max-restarts "
+        "hlt-exits "
         "cr3-exits channels pv "
         "pv-off tsc-khz io-delay x2apic pci trace rng disk net link shared console serial exit-budget "
         "on-budget "
@@ -180,8 +181,10 @@ static void inherited(void **state)
 static void mode_16_loads_at_7c00(void **state)
 {
     (void)state;
-    expect("[vm a]\nmode = 16\n" GOOD, "");
+    expect("[vm a]\nformat = flat\nmode = 16\n" GOOD, "");
     assert_int_equal(config.vms[0].load, 0x7c00);
+    expect("[vm a]\nmode = 16\n" GOOD,
+           "2: mode is given for a kernel that is not raw bytes, expected format = flat with it\n");
 }
 
 struct wrong {
@@ -249,7 +252,8 @@ static void reports_outside(void **state)
 static const struct wrong settings[] = {
     {"memroy = 2M",
      "2: unknown key 'memroy' in [vm a], expected one of load mode module kernel initrd cmdline "
-     "format memory vcpus cpus sched smt mitigations weight slice on-exit on-crash max-restarts hlt-exits "
+     "format memory vcpus cpus sched smt mitigations weight slice on-exit on-crash on-triple-fault "
+     "max-restarts hlt-exits "
      "cr3-exits channels "
      "pv "
      "pv-off tsc-khz io-delay x2apic pci trace rng disk net link shared console serial exit-budget on-budget "
@@ -269,13 +273,15 @@ static const struct wrong settings[] = {
     {"vcpus = 0", "2: vcpus = '0' is no number of vCPUs, expected 1 to 64\n"},
     {"vcpus = 65", "2: vcpus = '65' is no number of vCPUs, expected 1 to 64\n"},
     {"vcpus = 2K", "2: vcpus = '2K' is no number of vCPUs, expected 1 to 64\n"},
-    {"load = 4G", "2: load = '4G' is no address" ADDRESS_WANTED},
-    {"load = 0x", "2: load = '0x' is no address" ADDRESS_WANTED},
-    {"mode = 64", "2: mode = '64' is no mode, expected 16 or 32\n"},
-    {"mode = 16\nload = 64K", "3: load lies at 64K or above, expected an address below it with mode = 16\n"},
+    {"format = flat\nload = 4G", "3: load = '4G' is no address" ADDRESS_WANTED},
+    {"format = flat\nload = 0x", "3: load = '0x' is no address" ADDRESS_WANTED},
+    {"format = flat\nmode = 64", "3: mode = '64' is no mode, expected 16 or 32\n"},
+    {"mode = 16\nformat = flat\nload = 64K",
+     "4: load lies at 64K or above, expected an address below it with mode = 16\n"},
     {"format = linux\nload = 1M",
-     "3: load is given for a kernel that says it itself, expected format = flat with it\n"},
-    {"format = elf", "2: format = 'elf' is no format, expected auto, linux, multiboot, multiboot2 or flat\n"},
+     "3: load is given for a kernel that is not raw bytes, expected format = flat with it\n"},
+    {"format = elf",
+     "2: format = 'elf' is no format, expected auto, linux, multiboot, multiboot2, pvh or flat\n"},
     {"sched = fifo", "2: sched = 'fifo' is no scheduling class, expected dedicated or shared\n"},
     {"on-exit = halt", "2: on-exit = 'halt' is no action, expected stop, restart or poweroff\n"},
     {"x2apic = yes", "2: x2apic = 'yes' is no switch, expected on or off\n"},
@@ -290,7 +296,7 @@ static const struct wrong settings[] = {
     {"channels = a", "2: channel 'a' is named by 1 VM(s), expected two\n"},
     {"initrd = a b",
      "2: initrd = 'a b' is no file name, expected one word of at most 127 printable characters\n"},
-    {"cmdline = a\x1b[2J", "2: cmdline = 'a\\x1b[2J' is no command line, expected at most 1023 printable "
+    {"cmdline = a\x1b[2J", "2: cmdline = 'a\\x1b[2J' is no command line, expected at most 2047 printable "
                            "characters\n"},
     {"x2apic = on\nx2apic = on", "3: x2apic is given again, expected it once (line 2)\n"},
     {"exit-budget =", "2: exit-budget has no value, expected " BUDGET_WANTED},
@@ -434,7 +440,7 @@ static void too_many(void **state)
 
 static void long_values(void **state)
 {
-    char text[2048];
+    char text[34 + CONFIG_LINE_SIZE];
 
     (void)state;
     memset(text, 'x', sizeof(text));

@@ -144,6 +144,42 @@ static void uart_receives(void **state)
     assert_int_equal(uart_read(&uart, 5), 0x60);
 }
 
+/* A break is a byte of 0, of which the line status tells when it is the next one, once. */
+static void uart_hears_breaks(void **state)
+{
+    (void)state;
+    uart_write(&uart, 2, 1);
+    uart_write(&uart, 4, 8);
+    uart_write(&uart, 1, 4); /* line status only */
+    uart_receive(&uart, 'a');
+    assert_false(irq);
+    assert_true(uart_break(&uart));
+    assert_false(irq); /* 'a' comes first */
+    assert_int_equal(uart_read(&uart, 5), 0xe1);
+    assert_int_equal(uart_read(&uart, 0), 'a');
+    assert_true(irq);
+    assert_int_equal(uart_read(&uart, 2), 0xc6);
+    assert_int_equal(uart_read(&uart, 5), 0xf1);
+    assert_false(irq);
+    assert_int_equal(uart_read(&uart, 5), 0x61);
+    assert_int_equal(uart_read(&uart, 0), 0);
+    assert_int_equal(uart_read(&uart, 5), 0x60);
+    assert_true(uart_break(&uart));
+    assert_int_equal(uart_read(&uart, 0), 0); /* read without a look */
+    uart_receive(&uart, 'b');
+    assert_int_equal(uart_read(&uart, 5), 0x61);
+    assert_true(uart_break(&uart));
+    uart_write(&uart, 2, 3); /* clears the FIFO */
+    uart_receive(&uart, 'c');
+    assert_int_equal(uart_read(&uart, 5), 0x61);
+    for (unsigned i = 0; i < 15; i++)
+        assert_true(uart_break(&uart));
+    assert_false(uart_break(&uart)); /* full */
+    uart_write(&uart, 4, 0x18);
+    uart_read(&uart, 0);
+    assert_false(uart_break(&uart)); /* in loopback */
+}
+
 static void uart_out2_gates(void **state)
 {
     (void)state;
@@ -195,14 +231,14 @@ static void uart_status_interrupts(void **state)
 
 static uint8_t cmos(struct rtc *r, uint8_t index, uint64_t now)
 {
-    rtc_write(r, 0, index | 0x80, now);
-    return rtc_read(r, 1, now);
+    rtc_write(r, 0, index | 0x80, (struct rtc_time){now, 0});
+    return rtc_read(r, 1, (struct rtc_time){now, 0});
 }
 
 static void set_cmos(struct rtc *r, uint8_t index, uint8_t value, uint64_t now)
 {
-    rtc_write(r, 0, index, now);
-    rtc_write(r, 1, value, now);
+    rtc_write(r, 0, index, (struct rtc_time){now, 0});
+    rtc_write(r, 1, value, (struct rtc_time){now, 0});
 }
 
 static void expect_time(struct rtc *r, uint64_t now, uint64_t shown)
@@ -228,7 +264,7 @@ static void rtc_calendar(void **state)
     struct rtc r;
 
     (void)state;
-    rtc_reset(&r);
+    rtc_reset(&r, (struct rtc_time){0, 0});
     set_cmos(&r, 0x0b, 0x06, 0);
     for (unsigned i = 0; i < ARRAY_SIZE(times); i++)
         expect_time(&r, times[i], times[i]);
@@ -243,7 +279,7 @@ static void rtc_formats(void **state)
     struct rtc r;
 
     (void)state;
-    rtc_reset(&r);
+    rtc_reset(&r, (struct rtc_time){0, 0});
     assert_int_equal(cmos(&r, 0x0b, 0), 0x02);
     assert_int_equal(cmos(&r, 0x04, evening), 0x22);
     assert_int_equal(cmos(&r, 0x09, evening), 0x23);
@@ -260,7 +296,7 @@ static void rtc_formats(void **state)
     assert_int_equal(cmos(&r, 0x0a, 0), 0x7f);
     set_cmos(&r, 0x7f, 0x5a, 0);
     assert_int_equal(cmos(&r, 0x7f, 0), 0x5a);
-    assert_int_equal(rtc_read(&r, 0, 0), 0xff);
+    assert_int_equal(rtc_read(&r, 0, (struct rtc_time){0, 0}), 0xff);
 }
 
 static void rtc_set(void **state)
@@ -269,7 +305,7 @@ static void rtc_set(void **state)
     struct rtc r;
 
     (void)state;
-    rtc_reset(&r);
+    rtc_reset(&r, (struct rtc_time){0, 0});
     set_cmos(&r, 0x0b, 0x86, now); /* stopped, binary */
     set_cmos(&r, 0x00, 1, now);
     set_cmos(&r, 0x02, 2, now + 1);
@@ -287,7 +323,7 @@ static void rtc_set(void **state)
     expect_time(&r, now + 10, 951793321 + 28 * 60);
     for (unsigned i = 0; i < 100000; i++) {
         set_cmos(&r, (uint8_t)(i * 7), (uint8_t)(i >> 5), UINT64_MAX - i);
-        rtc_read(&r, 1, i);
+        rtc_read(&r, 1, (struct rtc_time){i, 0});
     }
 }
 
@@ -307,9 +343,10 @@ static void power_ports(void **state)
     assert_int_equal(power_read(&p, 0xcf9), 2);
     assert_int_equal(power_write(&p, 0xcf9, 0x06), POWER_RESET);
     assert_int_equal(power_write(&p, 0xcf9, 0x0e), POWER_RESET);
-    assert_int_equal(power_write(&p, 0x64, 0xfe), POWER_RESET);
-    assert_int_equal(power_write(&p, 0x64, 0xaa), POWER_NONE);
-    assert_int_equal(power_read(&p, 0x64), 0xff);
+    assert_int_equal(power_read(&p, 0x92), 2);
+    assert_int_equal(power_write(&p, 0x92, 0x00), POWER_NONE);
+    assert_int_equal(power_read(&p, 0x92), 0);
+    assert_int_equal(power_write(&p, 0x92, 0x03), POWER_RESET);
     assert_int_equal(power_read(&p, 0x600), 0);
 }
 
@@ -320,6 +357,7 @@ int main(void)
         cmocka_unit_test_setup(uart_detected, uart_set_up),
         cmocka_unit_test_setup(uart_sends, uart_set_up),
         cmocka_unit_test_setup(uart_receives, uart_set_up),
+        cmocka_unit_test_setup(uart_hears_breaks, uart_set_up),
         cmocka_unit_test_setup(uart_out2_gates, uart_set_up),
         cmocka_unit_test_setup(uart_loops_back, uart_set_up),
         cmocka_unit_test_setup(uart_status_interrupts, uart_set_up),

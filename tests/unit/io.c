@@ -77,6 +77,12 @@ enum next vcpu_protected_write(struct vcpu *v UNUSED, gpa_t at)
     return NEXT_LEAVE;
 }
 
+enum vm_end vm_triple_fault(struct vm *of UNUSED, const char **what)
+{
+    *what = "triple fault";
+    return VM_END_RESET;
+}
+
 bool vm_request_end(struct vm *of UNUSED, enum vm_end end UNUSED, const char *fmt UNUSED, ...)
 {
     fail_msg("a VM that ends");

@@ -94,6 +94,32 @@ static void entry_state(void **state)
     assert_memory_equal(guest_map(vm, gpa(PREF), PAYLOAD), kernel + SETUP, PAYLOAD);
 }
 
+static void expect_32_bit_entry(void)
+{
+    assert_null(load());
+    assert_int_equal(start.mode, 32);
+    assert_int_equal(start.rip, PREF);
+    assert_int_equal(start.cr3, 0);
+    assert_in_range(start.rsi, PAGE_SIZE, 0x9f000);
+    assert_int_equal(at(start.rsi + 0x214, 4), PREF);
+    assert_int_equal(at(start.gdt_base + 0x10, 8), 0x00cf9b000000ffff);
+    assert_int_equal(at(start.gdt_base + 0x18, 8), 0x00cf93000000ffff);
+    assert_memory_equal(guest_map(vm, gpa(PREF), PAYLOAD), kernel + SETUP, PAYLOAD);
+}
+
+/* One for i386, and one of a time when there were no flags. */
+static void without_64_bit_entry(void **state)
+{
+    (void)state;
+    store_le(kernel + 0x236, 0, 2);
+    expect_32_bit_entry();
+    store_le(kernel + 0x236, 1, 2);
+    store_le(kernel + 0x206, 0x20b, 2);
+    expect_32_bit_entry();
+    store_le(kernel + 0x206, 0x20a, 2);
+    expect_32_bit_entry();
+}
+
 /* Walks the tables as the processor does (SDM vol. 3, "4-Level Paging"), for 2 MiB pages. */
 static uint64_t walk(uint64_t linear)
 {
@@ -157,38 +183,41 @@ static void expect_map(const struct e820 *wanted, unsigned count)
 
 static void memory_map(void **state)
 {
-    static const struct e820 high[] = {{0, 0xa0000, 1}, {RSDP, 0x4000, 3}, {MIB, 15 * MIB, 1}};
-    static const struct e820 low[] = {
-        {0, 0x9c000, 1}, {0x9c000, 0x4000, 3}, {MIB, 3 * GIB - MIB, 1}, {4 * GIB, GIB, 1}};
-    static const struct e820 inside[] = {
-        {0, 0xa0000, 1}, {MIB, 7 * MIB, 1}, {8 * MIB, 0x4000, 3}, {8 * MIB + 0x4000, 8 * MIB - 0x4000, 1}};
-    static const struct e820 reserved[] = {{0, 0x9c000, 1},
-                                           {0x9c000, 0x4000, 3},
-                                           {MIB, 3 * GIB - MIB, 1},
-                                           {0xe0000000, MIB, 2},
+    static const struct e820 high[] = {
+        {0, 0x9fc00, 1}, {0x9fc00, 0x400, 2}, {RSDP, 0x4000, 3}, {MIB, 15 * MIB, 1}};
+    static const struct e820 low[] = {{0, 0x98000, 1},     {0x98000, 0x4000, 3},    {0x9c000, 0x3c00, 1},
+                                      {0x9fc00, 0x400, 2}, {MIB, 3 * GIB - MIB, 1}, {4 * GIB, GIB, 1}};
+    static const struct e820 inside[] = {{0, 0x9fc00, 1},
+                                         {0x9fc00, 0x400, 2},
+                                         {MIB, 7 * MIB, 1},
+                                         {8 * MIB, 0x4000, 3},
+                                         {8 * MIB + 0x4000, 8 * MIB - 0x4000, 1}};
+    static const struct e820 reserved[] = {{0, 0x98000, 1},     {0x98000, 0x4000, 3},    {0x9c000, 0x3c00, 1},
+                                           {0x9fc00, 0x400, 2}, {MIB, 3 * GIB - MIB, 1}, {0xe0000000, MIB, 2},
                                            {4 * GIB, GIB, 1}};
-    static const struct e820 reserved_last[] = {
-        {0, 0x9c000, 1}, {0x9c000, 0x4000, 3}, {MIB, 15 * MIB, 1}, {0xe0000000, MIB, 2}};
+    static const struct e820 reserved_last[] = {{0, 0x98000, 1},      {0x98000, 0x4000, 3},
+                                                {0x9c000, 0x3c00, 1}, {0x9fc00, 0x400, 2},
+                                                {MIB, 15 * MIB, 1},   {0xe0000000, MIB, 2}};
 
     (void)state;
     assert_null(load());
-    expect_map(high, 3);
+    expect_map(high, 4);
     img.acpi_base = gpa(8 * MIB);
     assert_null(load());
-    expect_map(inside, 4);
+    expect_map(inside, 5);
     fake_guest_free(vm);
     vm = fake_guest(4 * GIB);
-    img.acpi_base = gpa(0x9c000);
+    img.acpi_base = gpa(0x98000);
     assert_null(load());
-    expect_map(low, 4);
+    expect_map(low, 6);
     img.reserved_base = gpa(0xe0000000);
     img.reserved_size = MIB;
     assert_null(load());
-    expect_map(reserved, 5);
+    expect_map(reserved, 7);
     fake_guest_free(vm);
     vm = fake_guest(16 * MIB);
     assert_null(load());
-    expect_map(reserved_last, 4);
+    expect_map(reserved_last, 6);
 }
 
 static void other_places(void **state)
@@ -224,9 +253,8 @@ static void refuse(unsigned offset, uint64_t value, unsigned n, const char *want
 static void refused(void **state)
 {
     (void)state;
-    refuse(0x206, 0x20b, 2, "boot protocol 2.11, expected 2.12");
-    refuse(0x236, 0, 2, "64-bit");
-    refuse(0x211, 0, 1, "64-bit");
+    refuse(0x206, 0x209, 2, "boot protocol 2.09, expected 2.10");
+    refuse(0x211, 0, 1, "below 1 MiB (zImage)");
     refuse(0x1f1, 64, 1, "cut off");
     refuse(0x202, 0, 4, "bzImage");
     refuse(0x238, 5, 4, "command line of 19 characters, expected at most 5");
@@ -281,9 +309,11 @@ static void nothing_written_on_failure(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(entry_state),     TEST(page_tables),  TEST(zero_page),
-        TEST(memory_map),      TEST(other_places), TEST(refused),
-        TEST(not_relocatable), TEST(cut_files),    TEST(nothing_written_on_failure),
+        TEST(entry_state), TEST(page_tables),
+        TEST(zero_page),   TEST(without_64_bit_entry),
+        TEST(memory_map),  TEST(other_places),
+        TEST(refused),     TEST(not_relocatable),
+        TEST(cut_files),   TEST(nothing_written_on_failure),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define RSDP  0x9c000u
+#define RSDP  0x98000u
 #define START (2 * MIB)
 #define CODE  0x400 /* where the segment begins in the file */
 
@@ -159,7 +159,7 @@ static void multiboot1(void **state)
     assert_int_equal(at(info + 4, 4), RSDP / 1024);
     assert_int_equal(at(info + 8, 4), 15 * 1024);
     assert_string_equal(text(at(info + 16, 4)), "root=here");
-    assert_string_equal(text(at(info + 64, 4)), "Skerry");
+    assert_string_equal(text(at(info + 64, 4)), "Skerry (as GRUB 2)");
     assert_int_equal(at(info + 20, 4), 2);
     mods = at(info + 24, 4);
     for (unsigned i = 0; i < 2; i++, mods += 16) {
@@ -167,14 +167,17 @@ static void multiboot1(void **state)
         assert_string_equal(text(at(mods + 8, 4)), img.modules[i].cmdline);
         assert_int_equal(at(mods + 12, 4), 0);
     }
-    assert_int_equal(at(info + 44, 4), 3 * 24);
+    assert_int_equal(at(info + 44, 4), 5 * 24);
     map = at(info + 48, 4);
     assert_int_equal(at(map, 4), 20);
     assert_int_equal(at(map + 4, 8), 0);
     assert_int_equal(at(map + 24 + 4, 8), RSDP);
     assert_int_equal(at(map + 24 + 20, 4), 3);
-    assert_int_equal(at(map + 48 + 4, 8), MIB);
-    assert_int_equal(at(map + 48 + 12, 8), 15 * MIB);
+    assert_int_equal(at(map + 72 + 4, 8), 0x9fc00); /* the extended BIOS data area */
+    assert_int_equal(at(map + 72 + 12, 8), 0x400);
+    assert_int_equal(at(map + 72 + 20, 4), 2);
+    assert_int_equal(at(map + 96 + 4, 8), MIB);
+    assert_int_equal(at(map + 96 + 12, 8), 15 * MIB);
 }
 
 /* The header at 0x400 + 0x20, the image from 0x400 on, which is the start of what is loaded. */
@@ -295,7 +298,7 @@ static void multiboot2(void **state)
     assert_int_equal(start.rax, 0x36d76289);
     assert_int_equal(start.rbx % 8, 0);
     assert_string_equal(text(find_tag(1, 0) + 8), "root=here");
-    assert_string_equal(text(find_tag(2, 0) + 8), "Skerry");
+    assert_string_equal(text(find_tag(2, 0) + 8), "Skerry (as GRUB 2)");
     for (unsigned i = 0; i < 2; i++) {
         uint64_t t = find_tag(3, i);
 
@@ -303,9 +306,9 @@ static void multiboot2(void **state)
         assert_string_equal(text(t + 16), img.modules[i].cmdline);
     }
     assert_int_equal(at(find_tag(4, 0) + 12, 4), 15 * 1024);
-    assert_int_equal(at(find_tag(6, 0) + 4, 4), 16 + 3 * 24);
+    assert_int_equal(at(find_tag(6, 0) + 4, 4), 16 + 5 * 24);
     assert_int_equal(at(find_tag(6, 0) + 8, 4), 24);
-    assert_int_equal(at(find_tag(6, 0) + 16 + 48 + 8, 8), 15 * MIB);
+    assert_int_equal(at(find_tag(6, 0) + 16 + 96 + 8, 8), 15 * MIB);
     assert_memory_equal(text(find_tag(15, 0) + 8), guest_map(vm, gpa(RSDP), 36), 36);
     assert_int_equal(at(find_tag(0, 0) + 4, 4), 8);
     assert_int_equal(find_tag(0, 0) + 8, start.rbx + at(start.rbx, 4));
@@ -433,6 +436,7 @@ static void elf_cut(void **state)
 static void flat(void **state)
 {
     (void)state;
+    img.format = IMAGE_FLAT;
     assert_null(load());
     assert_int_equal(start.mode, 32);
     assert_int_equal(start.rip, MIB);
@@ -458,6 +462,7 @@ static void flat_refused(void **state)
     static const uint64_t places[] = {16 * MIB - 1, 16 * MIB, UINT64_MAX, 4 * GIB, RSDP, RSDP - 1};
 
     (void)state;
+    img.format = IMAGE_FLAT;
     for (unsigned i = 0; i < ARRAY_SIZE(places); i++) {
         img.load = gpa(places[i]);
         assert_non_null(strstr(load(), "do not fit"));
@@ -472,19 +477,55 @@ static void flat_refused(void **state)
 static void recognise(void **state)
 {
     (void)state;
-    assert_int_equal(image_recognise(file, file_size), IMAGE_FLAT);
-    assert_int_equal(image_recognise(NULL, 0), IMAGE_FLAT);
+    assert_int_equal(image_recognise(file, file_size), IMAGE_AUTO);
+    assert_int_equal(image_recognise(NULL, 0), IMAGE_AUTO);
     elf32();
-    assert_non_null(strstr(load(), "without a Multiboot header"));
+    assert_non_null(strstr(load(), "an ELF file without a Multiboot header or a PVH entry, expected"));
     header1(0x100, 0);
     assert_int_equal(image_recognise(file, file_size), IMAGE_MULTIBOOT);
-    assert_int_equal(image_recognise(file, 0x10b), IMAGE_FLAT);
+    assert_int_equal(image_recognise(file, 0x10b), IMAGE_AUTO);
     begin2();
     load2();
     assert_int_equal(image_recognise(file, file_size), IMAGE_MULTIBOOT2);
     memcpy(file + 0x202, "HdrS", 4);
     put(0x1fe, 0xaa55, 2);
     assert_int_equal(image_recognise(file, file_size), IMAGE_LINUX);
+}
+
+/* What is no kernel is never run: raw bytes are asked for. */
+static void strange(void **state)
+{
+    static const struct {
+        const char *bytes;
+        size_t count;
+        const char *why;
+    } files[] = {
+        {"\x1f\x8b\x08", 3, "compressed with gzip, expected"},
+        {"\xfd"
+         "7zXZ\0",
+         6, "compressed with xz, expected"},
+        {"\x28\xb5\x2f\xfd", 4, "compressed with zstd, expected"},
+        {"BZh9", 4, "compressed with bzip2, expected"},
+        {"\x04\x22\x4d\x18", 4, "compressed with lz4, expected"},
+        {"\x02\x21\x4c\x18", 4, "compressed with lz4, expected"},
+        {"\x5d\0\0\x80", 4, "compressed with lzma, expected"},
+        {"070701", 6, "a cpio archive"},
+        {"MZ\x90", 3, "a program for UEFI"},
+        {"\xeb\xfe", 2, "no kernel that is known, expected a bzImage"},
+        {"\x1f", 1, "no kernel that is known"},
+    };
+
+    (void)state;
+    for (unsigned i = 0; i < ARRAY_SIZE(files); i++) {
+        img.format = IMAGE_AUTO;
+        file_size = files[i].count;
+        memcpy(file, files[i].bytes, file_size);
+        assert_non_null(strstr(load(), files[i].why));
+        assert_int_equal(at(MIB, 1), FAKE_FILL);
+        img.format = IMAGE_FLAT;
+        assert_null(load());
+        *(uint8_t *)guest_map(vm, gpa(MIB), 1) = FAKE_FILL;
+    }
 }
 
 static void no_room_for_module(void **state)
@@ -512,6 +553,7 @@ int main(void)
         TEST(flat),
         TEST(flat_refused),
         TEST(recognise),
+        TEST(strange),
         TEST(no_room_for_module),
     };
 

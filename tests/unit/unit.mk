@@ -20,6 +20,8 @@ UNIT_LIBS_decode := -lZydis
 UNIT_console := core/base/format.c
 UNIT_terminal := core/base/format.c
 UNIT_devices := dev/uart.c dev/rtc.c dev/power.c
+UNIT_firmware := dev/firmware.c dev/keyboard.c dev/rtc.c tests/unit/fake_guest.c
+UNIT_pit := dev/pit.c
 UNIT_format := core/base/format.c
 UNIT_guest_tsc := apic/vioapic.c apic/pid_table.c
 UNIT_mailbox := apic/vioapic.c apic/pid_table.c
@@ -38,10 +40,11 @@ UNIT_ipi := apic/vioapic.c apic/pid_table.c
 UNIT_ipiv := apic/vioapic.c
 UNIT_acpi := arch/x86/acpi.c
 UNIT_multiboot2 := arch/x86/multiboot2.c
-UNIT_LOADERS := boot/guest/loader.c boot/guest/load_firmware.c boot/guest/load_linux.c boot/guest/load_multiboot.c boot/guest/load_multiboot2.c boot/guest/load_flat.c boot/guest/elf.c core/base/format.c \
+UNIT_LOADERS := boot/guest/loader.c boot/guest/recognise.c boot/guest/load_firmware.c boot/guest/load_linux.c boot/guest/load_multiboot.c boot/guest/load_multiboot2.c boot/guest/load_pvh.c boot/guest/load_flat.c boot/guest/elf.c core/base/format.c \
     tests/unit/fake_guest.c
 UNIT_load_linux := $(UNIT_LOADERS)
 UNIT_load_multiboot := $(UNIT_LOADERS)
+UNIT_load_pvh := $(UNIT_LOADERS)
 UNIT_release := boot/host/release_map.c $(UNIT_LOADERS)
 UNIT_NET_FRAME := dev/virtio/ring.c dev/virtio/split.c dev/virtio/packed.c dev/virtio/ring_copy.c dev/net/frame.c dev/net/parse.c
 UNIT_net_frame := $(UNIT_NET_FRAME)
@@ -76,8 +79,8 @@ FAIR_VARIANTS := $(patsubst %,$(UNIT)/variant/%.c,counted $(FAIR_MUTANTS))
 # These include the file they test, below a fake CPU (fake_cpu.h) or fake memory (fake_memory.h, fake_ram.h) or a fake wire (fake_wire.h): blackbox,
 # bitmaps, caps, console, cpuid, cr, ept, fair (the scheduling policy, with nothing below it), guards, guest_tsc, io, ipiv, ladder, latency, mailbox, memory, msr, mtrr,
 # paging, place, prepare, pv_eoi, rights, sched_sim (its machine), speculation, string, terminal, tlb, topology, trace, virtio_pci, vlapic, vlapic_timer, vm_life, walk.
-UNIT_TESTS := acpi acpi_tables balance bitmaps blackbox block budget bus caps config config_net config_shared console cpuid cr decode devices ept fair format guards guest_tsc hv_timer io ipi ipiv ivshmem \
-    ladder latency line_edit load_linux load_multiboot mailbox memory msix msr mtrr multiboot2 net_card net_fdb net_filter net_frame net_offload net_switch paging pci place prepare pv_eoi release rights ring ring_pieces ring_random sched_mutants sched_sim serial shadow speculation string \
+UNIT_TESTS := acpi acpi_tables balance bitmaps blackbox block budget bus caps config config_net config_shared console cpuid cr decode devices ept fair firmware format guards guest_tsc hv_timer io ipi ipiv ivshmem \
+    ladder latency line_edit load_linux load_multiboot load_pvh mailbox memory msix msr mtrr multiboot2 net_card net_fdb net_filter net_frame net_offload net_switch paging pci pit place prepare pv_eoi release rights ring ring_pieces ring_random sched_mutants sched_sim serial shadow speculation string \
     terminal ticks tlb topology trace vioapic virtio virtio_models virtio_pci vlapic vlapic_timer vm_life vports walk windows words
 
 UNIT_CC ?= gcc

@@ -693,6 +693,38 @@ static void few_are_told(void **state)
     leave_guest(0);
 }
 
+static enum vm_end triple_fault_after(uint64_t ticks)
+{
+    const char *what = NULL;
+    enum vm_end end;
+
+    in[0] = vm_begin_run(vm);
+    fake_tsc += ticks;
+    end = vm_triple_fault(vm, &what);
+    assert_non_null(what);
+    vm_request_end(vm, end, "%s", what);
+    leave_guest(0);
+    return end;
+}
+
+/* A guest that gets further in between may reset itself so as often as it likes. */
+static void triple_faults_reset(void **state)
+{
+    (void)state;
+    assert_null(vm_start(vm));
+    for (unsigned i = 0; i < 3 * TRIPLE_FAULTS; i++)
+        assert_int_equal(triple_fault_after(i % 5 == 0 ? HZ : HZ / 2), VM_END_RESET);
+    assert_int_equal(triple_fault_after(HZ), VM_END_RESET);
+    for (unsigned i = 1; i < TRIPLE_FAULTS; i++)
+        assert_int_equal(triple_fault_after(HZ - 1), VM_END_RESET);
+    assert_int_equal(triple_fault_after(HZ - 1), VM_END_CRASH);
+    assert_int_equal(vm_state(vm).phase, VM_STOPPED);
+    assert_null(vm_start(vm)); /* as often again */
+    assert_int_equal(triple_fault_after(0), VM_END_RESET);
+    configs[0].crash_on_triple_fault = true;
+    assert_int_equal(triple_fault_after(HZ), VM_END_CRASH);
+}
+
 /* How long a stop took is known; an end that nobody asked for is none. */
 static void stop_is_timed(void **state)
 {
@@ -726,6 +758,7 @@ int main(void)
         cmocka_unit_test_setup(wishes_before_it_is_loaded, set_up),
         cmocka_unit_test_setup(called_again_behind_a_request, set_up),
         cmocka_unit_test_setup(few_are_told, set_up),
+        cmocka_unit_test_setup(triple_faults_reset, set_up),
         cmocka_unit_test_setup(agrees_with_the_model, set_up),
         cmocka_unit_test_setup(power_off_outlasts_another_end, set_up),
         cmocka_unit_test_setup(machine_goes_on_for_a_vm_that_is_started, set_up),

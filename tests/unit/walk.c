@@ -36,6 +36,12 @@ static uint64_t get_register(const struct vcpu *v UNUSED, enum guest_register wh
 
 struct backend backend = {.get = get_register};
 
+enum vm_end vm_triple_fault(struct vm *of UNUSED, const char **what)
+{
+    *what = "triple fault";
+    return VM_END_RESET;
+}
+
 bool vm_request_end(struct vm *of UNUSED, enum vm_end end UNUSED, const char *fmt UNUSED, ...)
 {
     fail_msg("a VM that ends");

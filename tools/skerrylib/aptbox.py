@@ -59,10 +59,11 @@ def mirror():
 class AptBox:
     """A private apt for one suite, living in one directory."""
 
-    def __init__(self, suite, directory):
+    def __init__(self, suite, directory, architecture="amd64"):
         if not shutil.which("apt-get"):
             raise ToolError("apt-get not found: expected a Debian machine")
         self.suite = suite
+        self.architecture = architecture
         self.dir = Path(directory)
         self.config = self.dir / "apt.conf"
         for part in ("state/lists/partial", "cache/archives/partial", "empty"):
@@ -76,8 +77,8 @@ class AptBox:
         dump = subprocess.run(["apt-config", "dump"], capture_output=True, text=True, check=False).stdout
         kept = [line for line in dump.splitlines() if NETWORK_SETTING.match(line)]
         own = {
-            "APT::Architecture": "amd64",
-            "APT::Architectures": "amd64",
+            "APT::Architecture": self.architecture,
+            "APT::Architectures": self.architecture,
             "APT::Install-Recommends": "false",
             # The sandbox user cannot read a directory below root's home.
             "APT::Sandbox::User": "root",
