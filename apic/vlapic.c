@@ -145,7 +145,7 @@ static void reset_apic_registers(struct vcpu *v)
 
 void vlapic_init(struct vcpu *v)
 {
-    vcpu_take(v, ASKED_NMI);
+    vcpu_take(v, ASKED_NMIS);
     reset_apic_registers(v);
     vlapic_discard_mail(v);
     lapic_timer_set(TIMER_GUEST, 0);

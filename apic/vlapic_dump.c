@@ -110,5 +110,5 @@ void vlapic_dump(const struct vcpu *v)
     dump_register_vectors(a, "tmr", REG_TMR);
     dump_mailbox(&a->pid);
     if (v->asked & ASKED_NMI)
-        print("  an NMI is pending\n");
+        print("  %s pending\n", (v->asked & ASKED_NMIS) == ASKED_NMIS ? "two NMIs are" : "an NMI is");
 }

@@ -44,6 +44,8 @@ static enum next handle_exception(struct vcpu *v)
     unsigned vector = EVENT_VECTOR(info);
 
     sched_look_around();
+    if (vector != VECTOR_DF)
+        vmx_block_nmi_again(info);
     vmx_reinject(v);
     if (EVENT_TYPE(info) == EVENT_NMI) {
         __asm__ volatile("int $2"); /* the host's own NMI */
@@ -200,6 +202,7 @@ static enum next handle_ept_violation(struct vcpu *v)
     gpa_t at = gpa(vmcs_read(vmcs_guest_physical_address));
     uint64_t q = vmcs_read(vmcs_exit_qualification);
 
+    vmx_block_nmi_again(q);
     vmx_reinject(v);
     if (q & QUALIFIED_FETCH)
         return vcpu_memory_refused(v, at, "instruction fetch", NULL, 0);
@@ -257,8 +260,7 @@ static COLD enum next handle_notify(struct vcpu *v)
     if (q & QUALIFIED_CONTEXT_LOST)
         return crash(v, "state lost where one instruction took too long");
     vmx_reinject(v);
-    if (q & QUALIFIED_NMI_UNBLOCKED)
-        vmcs_write(vmcs_guest_interruptibility, vmcs_read(vmcs_guest_interruptibility) | BLOCKING_NMI);
+    vmx_block_nmi_again(q);
     sched_look_around();
     return NEXT_RESUME;
 }

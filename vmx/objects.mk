@@ -16,6 +16,7 @@ objects += vmx/dump.o
 objects += vmx/entry.o
 objects += vmx/ept.o
 objects += vmx/examine.o
+objects += vmx/inject.o
 objects += vmx/io_bitmap.o
 objects += vmx/ladder.o
 objects += vmx/life.o

@@ -117,7 +117,7 @@ struct backend {
     void (*deliver)(
         struct vcpu *v); /* the event, NMI or interrupt that comes next, and windows for the rest */
     void (*sync_tables)(struct vcpu *v); /* nothing of older second-level tables is used at the next entry */
-    void (*init)(struct vcpu *v);        /* INIT: as it is reset, but for the local APIC */
+    void (*init)(struct vcpu *v);        /* INIT, but for the local APIC */
     void (*startup)(struct vcpu *v, unsigned vector); /* SIPI */
 
     /*
