@@ -79,9 +79,11 @@ static void check_event(uint64_t event)
     unsigned type = EVENT_TYPE(event), vector = EVENT_VECTOR(event);
     bool coded = type == EVENT_EXCEPTION && coded_vector(vector) && (vmcs_read(vmcs_guest_cr0) & CR0_PE);
 
-    CHECK(entry_interruption_info, type != 1 && type != EVENT_OTHER, "types 1 and 7 are reserved");
-    CHECK(entry_interruption_info, type != EVENT_NMI || vector == VECTOR_NMI, "an NMI has vector 2");
-    CHECK(entry_interruption_info, type != EVENT_EXCEPTION || vector <= 31,
+    CHECK(entry_interruption_info, EVENT_TYPE(x) != 1 && EVENT_TYPE(x) != EVENT_OTHER,
+          "types 1 and 7 are reserved");
+    CHECK(entry_interruption_info, EVENT_TYPE(x) != EVENT_NMI || EVENT_VECTOR(x) == VECTOR_NMI,
+          "an NMI has vector 2");
+    CHECK(entry_interruption_info, EVENT_TYPE(x) != EVENT_EXCEPTION || EVENT_VECTOR(x) <= 31,
           "an exception has a vector up to 31");
     CHECK(entry_interruption_info, !(x & EVENT_RESERVED), "bits 30:12 must be 0");
     CHECK(entry_interruption_info, !(x & EVENT_ERROR_CODE) || coded,
@@ -254,8 +256,7 @@ static void check_activity(uint64_t event)
     CHECK(guest_activity, x <= IS_WAITING, "must be 0 to 3");
     CHECK(guest_activity, x == IS_ACTIVE || !(vmcs_read(vmcs_guest_interruptibility) & BLOCKING_STEP),
           "must be active under STI or MOV SS blocking");
-    CHECK(guest_activity, x != IS_HALTED || !(vmcs_read(vmcs_guest_ss_rights) >> 5 & 3),
-          "HLT is for ring 0");
+    CHECK(guest_activity, x != IS_HALTED || !(vmcs_read(vmcs_guest_ss_rights) >> 5 & 3), "HLT is for ring 0");
     CHECK(guest_activity, !(event & EVENT_VALID) || state_takes(x, EVENT_TYPE(event), EVENT_VECTOR(event)),
           "must be one that takes the event that is injected");
 }

@@ -7,7 +7,7 @@
 #define BLOCKING_STEP (BLOCKING_STI | BLOCKING_MOV_SS)
 
 /* Vectors by the SDM's table "Protected-Mode Exceptions and Interrupts". */
-#define WITH_ERROR_CODE                                                                                   \
+#define WITH_ERROR_CODE                                                                                    \
     (BIT(VECTOR_DF) | BIT(VECTOR_TS) | BIT(VECTOR_NP) | BIT(VECTOR_SS) | BIT(VECTOR_GP) | BIT(VECTOR_PF) | \
      BIT(VECTOR_AC))
 #define NO_FAULTS \
@@ -63,10 +63,10 @@ COLD void vmx_inject_checked(const struct injection *i)
 
     ASSERT(type != EVENT_EXCEPTION || vector < EXCEPTIONS);
     ASSERT(type != EVENT_NMI || vector == VECTOR_NMI);
+    if (vector == VECTOR_DB && (type == EVENT_EXCEPTION || type == EVENT_PRIVILEGED_SOFTWARE))
+        end_branch_steps(); /* first: whether a single step is to come is looked at as it is then */
     keep_single_step();
     set_resume_flag(i);
-    if (vector == VECTOR_DB && (type == EVENT_EXCEPTION || type == EVENT_PRIVILEGED_SOFTWARE))
-        end_branch_steps();
     if (coded)
         vmcs_write(vmcs_entry_error_code, (uint16_t)i->error);
     if (type >= EVENT_SOFTWARE_INTERRUPT)

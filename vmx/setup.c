@@ -202,10 +202,17 @@ void vmx_vcpu_startup(struct vcpu *v UNUSED, unsigned vector)
     vmcs_write(vmcs_guest_rip, 0);
 }
 
+static const struct start_state waiting = {.mode = 16}; /* for SIPI */
+
 /* What does not fit the backend's own part below: vcpu/state.h. */
 static void reset_general_registers(struct vcpu *v, const struct start_state *start)
 {
+    uint64_t host_rsp = v->regs.host_rsp; /* ours, also in the middle of a run */
+
     memset(&v->regs, 0, sizeof(v->regs));
+    v->regs.host_rsp = host_rsp;
+    if (start == &waiting)
+        v->regs.rdx = cpuid(1, 0).eax; /* "Processor state after reset": EDX tells the model */
     v->regs.rax = start->rax;
     v->regs.rbx = start->rbx;
     v->regs.rsi = start->rsi;
@@ -217,7 +224,10 @@ void vmx_vcpu_reset(struct vcpu *v, const struct start_state *start)
     hpa_t vmcs = x->vmcs;
 
     ASSERT(vmcs.value && vmcs.value % PAGE_SIZE == 0);
-    v->vm->tsc_started = false;
+    if (start)
+        v->vm->tsc_started = false;
+    else
+        start = &waiting;
     reset_general_registers(v, start);
     memset(x, 0, sizeof(*x));
     x->vmcs = vmcs;
@@ -243,24 +253,22 @@ void vmx_vcpu_reset(struct vcpu *v, const struct start_state *start)
 }
 
 /*
- * INIT ("IA-32 and Intel 64 Processor States Following Power-up, Reset, or INIT"): the vector registers, XCR0,
- * the TSC, MTRRs and all other MSRs stay as they are, and of CR0 CD and NW. EFER is 0 in practice, as a
+ * INIT ("IA-32 and Intel 64 Processor States Following Power-up, Reset, or INIT"): the vector registers,
+ * XCR0, the TSC, MTRRs and all other MSRs stay as they are, and of CR0 CD and NW. EFER is 0 in practice, as a
  * processor without paging is not in long mode. KVM's MSRs go as they do there.
  */
 COLD void vmx_vcpu_init(struct vcpu *v)
 {
-    static const struct start_state after_init = {.mode = 16};
     struct vcpu_state *x = state_of(v);
 
     ASSERT(vmx_of(v)->active_on == this_cpu());
-    reset_general_registers(v, &after_init);
-    v->regs.rdx = cpuid(1, 0).eax; /* tells the model */
+    reset_general_registers(v, &waiting);
     x->event = 0;
     x->nmis = 0;
     kvm_reset(v);
-    write_segments(after_init.mode);
-    write_control_registers(&after_init, vmx_get(v, GUEST_CR0) & (CR0_CD | CR0_NW));
-    write_guest_rest(&after_init);
+    write_segments(waiting.mode);
+    write_control_registers(&waiting, vmx_get(v, GUEST_CR0) & (CR0_CD | CR0_NW));
+    write_guest_rest(&waiting);
     vcpu_debug_init(v);
     write_cr2(0);
     vmcs_write(vmcs_entry_interruption_info, 0);

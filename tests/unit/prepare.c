@@ -243,6 +243,10 @@ static void each_alone(void **unused)
     prepares(PREPARE_ALL, true, "D");
     assert_int_equal(state.nmis, 1);
     assert_int_equal(vcpu.pending, 0);
+    vcpu.asked = ASKED_NMIS; /* one handled, one kept, and no third */
+    prepares(PREPARE_ALL, true, "D");
+    assert_int_equal(state.nmis, 2);
+    assert_int_equal(vcpu.pending, 0);
     set_up(unused);
     vcpu.sched = NULL; /* alone on its CPU: nobody to give way to */
     vcpu.asked = ASKED_RESCHED;
@@ -512,7 +516,7 @@ static void init_and_startup(void **unused)
     vcpu.pending = BOTH(ASKED_INIT, DUE_INACTIVE); /* again: nothing, and it waits on */
     prepares(PREPARE_ALL, false, "");
     vcpu.pending = BOTH(SIPI | ASKED_MAIL, DUE_INACTIVE);
-    prepares(PREPARE_ALL, true, "Utd");
+    prepares(PREPARE_ALL, true, "Ud"); /* its TSC stays */
     assert_int_equal(vcpu.activity, ACTIVE);
     assert_false(vcpu.dead);
 }
