@@ -7,7 +7,7 @@
 #include "core/base/panic.h"
 #include "core/vm/part.h"
 
-#define VERSION_VALUE 0x01050014u /* integrated, 6 LVT entries, EOI broadcast suppression */
+#define VERSION_VALUE 0x01050014u /* integrated, 6 LVT entries (none for CMCI), EOI broadcast suppression */
 #define LVT_VALID     0x107ffu    /* delivery status is read-only */
 #define BASE_MODES    (APIC_BASE_ENABLE | APIC_BASE_X2APIC)
 #define ICR_BUSY      0x1000u /* delivery status: always idle again */
@@ -125,7 +125,7 @@ static void set_mode_registers(const struct vcpu *v)
 
 static void reset_apic_registers(struct vcpu *v)
 {
-    static const unsigned lvts[] = {REG_LVT_CMCI,    LAPIC_LVT_TIMER, REG_LVT_THERM,  REG_LVT_PERF,
+    static const unsigned lvts[] = {LAPIC_LVT_TIMER, REG_LVT_THERM,   REG_LVT_PERF,
                                     LAPIC_LVT_LINT0, LAPIC_LVT_LINT1, LAPIC_LVT_ERROR};
     struct vlapic *a = v->lapic;
 
@@ -290,11 +290,6 @@ static void write_lvt(struct vlapic *a, unsigned reg, uint32_t value)
         vlapic_timer_write_lvt(a, value);
 }
 
-static void mask_lvt(struct vlapic *a, unsigned reg)
-{
-    set(a, reg, get(a, reg) | LVT_MASKED);
-}
-
 static void write_svr(struct vcpu *v, uint32_t value)
 {
     struct vlapic *a = v->lapic;
@@ -307,8 +302,7 @@ static void write_svr(struct vcpu *v, uint32_t value)
         return;
     _Static_assert(LAPIC_LVT_ERROR == LAPIC_LVT_TIMER + 5 * 16, "six of them, one behind the other");
     for (unsigned reg = LAPIC_LVT_TIMER; reg <= LAPIC_LVT_ERROR; reg += 16)
-        mask_lvt(a, reg);
-    mask_lvt(a, REG_LVT_CMCI);
+        set(a, reg, get(a, reg) | LVT_MASKED);
     a->lvt_timer |= LVT_MASKED;
 }
 
@@ -335,7 +329,6 @@ static unsigned allowed(const struct vlapic *a, unsigned reg)
     case LAPIC_ICR:
     case LAPIC_TIMER_ICR:
     case LAPIC_TIMER_DCR:
-    case REG_LVT_CMCI:
     case LAPIC_LVT_TIMER:
     case REG_LVT_THERM:
     case REG_LVT_PERF:
