@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+#include "apic/registers.h"
 #include "apic/vlapic_state.h"
 #include "arch/x86/cpu.h"
 #include "arch/x86/features.h"
@@ -428,6 +429,40 @@ void vlapic_mmio_write(struct vcpu *v, unsigned offset, uint32_t value)
         write_register(v, offset, value);
     else if (offset % 16 == 0)
         vlapic_error(v->lapic, ESR_REGISTER);
+}
+
+static uint32_t read_any(void *context, unsigned offset)
+{
+    return vlapic_mmio_read(context, offset);
+}
+
+static uint32_t peek_any(void *context, unsigned offset)
+{
+    return get(((const struct vcpu *)context)->lapic, offset);
+}
+
+static void write_any(void *context, unsigned offset, uint32_t value)
+{
+    vlapic_mmio_write(context, offset, value);
+}
+
+static const struct registers registers = {read_any, peek_any, write_any};
+
+uint64_t vlapic_mmio_read_any(struct vcpu *v, unsigned offset, unsigned size)
+{
+    ASSERT(offset + size <= PAGE_SIZE);
+    if (likely(size == 4 && offset % 4 == 0))
+        return vlapic_mmio_read(v, offset);
+    return registers_read(&registers, v, offset, size);
+}
+
+void vlapic_mmio_write_any(struct vcpu *v, unsigned offset, unsigned size, uint64_t value)
+{
+    ASSERT(offset + size <= PAGE_SIZE);
+    if (likely(size == 4 && offset % 4 == 0))
+        vlapic_mmio_write(v, offset, (uint32_t)value);
+    else
+        registers_write(&registers, v, offset, size, value);
 }
 
 /* "x2APIC state transitions": from disabled to x2APIC, and from x2APIC back to xAPIC, are #GP. */

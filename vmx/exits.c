@@ -205,13 +205,13 @@ static enum next handle_ept_violation(struct vcpu *v)
     vmx_block_nmi_again(q);
     vmx_reinject(v);
     if (q & QUALIFIED_FETCH)
-        return vcpu_memory_refused(v, at, "instruction fetch", NULL, 0);
+        return vcpu_memory_refused(v, at, "instruction fetch");
     if ((q & QUALIFIED_READABLE) && !is_window(at)) /* all that is ever missing there is write access */
         return vcpu_protected_write(v, at);
     if (vmx_of(v)->state.event)
-        return vcpu_memory_refused(v, at, "delivery of an exception or interrupt", NULL, 0);
+        return vcpu_memory_refused(v, at, "delivery of an exception or interrupt");
     if ((q & QUALIFIED_LINEAR) && !(q & QUALIFIED_FINAL))
-        return vcpu_memory_refused(v, at, "page-table walk", NULL, 0);
+        return vcpu_memory_refused(v, at, "page-table walk");
     return vcpu_device_memory(v, at);
 }
 
@@ -225,9 +225,9 @@ static enum next handle_apic_access(struct vcpu *v)
     switch (q >> 12 & 15) {
     case 0:                                   /* read, */
     case 1: return vcpu_device_memory(v, at); /* write by a linear address */
-    case 2: return vcpu_memory_refused(v, at, "instruction fetch", NULL, 0);
-    case 3: return vcpu_memory_refused(v, at, "delivery of an exception or interrupt", NULL, 0);
-    default: return vcpu_memory_refused(v, at, "page-table walk", NULL, 0);
+    case 2: return vcpu_memory_refused(v, at, "instruction fetch");
+    case 3: return vcpu_memory_refused(v, at, "delivery of an exception or interrupt");
+    default: return vcpu_memory_refused(v, at, "page-table walk");
     }
 }
 

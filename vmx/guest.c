@@ -20,6 +20,10 @@ static const struct vmcs_field fields[GUEST_REGISTERS] = {
     [GUEST_DEBUGCTL] = vmcs_guest_debugctl,
     [GUEST_DS_BASE] = vmcs_guest_ds_base,
     [GUEST_ES_BASE] = vmcs_guest_es_base,
+    [GUEST_SS_BASE] = vmcs_guest_ss_base,
+    [GUEST_FS_BASE] = vmcs_guest_fs_base,
+    [GUEST_GS_BASE] = vmcs_guest_gs_base,
+    [GUEST_SS_RIGHTS] = vmcs_guest_ss_rights,
     [GUEST_TR_RIGHTS] = vmcs_guest_tr_rights,
 };
 

@@ -36,6 +36,10 @@ enum guest_register {
     GUEST_DR7,
     GUEST_DS_BASE,
     GUEST_ES_BASE,
+    GUEST_SS_BASE,
+    GUEST_FS_BASE,
+    GUEST_GS_BASE,
+    GUEST_SS_RIGHTS,
     GUEST_TR_RIGHTS, /* its type in bits 3:0, as in a descriptor */
     GUEST_REGISTERS
 };

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* dev/decode.c against Zydis over random encodings, dev/execute.c against the processor that runs the test. */
+/* dev/decode.c against Zydis over random encodings, dev/execute.c against the processor that runs the test.
+ */
 #include "tests/unit/unit.h"
 
 #include "dev/decode.h"
@@ -35,8 +36,16 @@ static const struct {
     {MMIO_SUB, {ZYDIS_MNEMONIC_SUB}},
     {MMIO_XOR, {ZYDIS_MNEMONIC_XOR}},
     {MMIO_CMP, {ZYDIS_MNEMONIC_CMP}},
-    {MMIO_LOAD, {ZYDIS_MNEMONIC_MOV, ZYDIS_MNEMONIC_MOVZX, ZYDIS_MNEMONIC_MOVSX, ZYDIS_MNEMONIC_MOVSXD, ZYDIS_MNEMONIC_MOVBE, ZYDIS_MNEMONIC_MOVUPS, ZYDIS_MNEMONIC_MOVUPD, ZYDIS_MNEMONIC_MOVSS, ZYDIS_MNEMONIC_MOVSD, ZYDIS_MNEMONIC_MOVAPS, ZYDIS_MNEMONIC_MOVAPD, ZYDIS_MNEMONIC_MOVD, ZYDIS_MNEMONIC_MOVQ, ZYDIS_MNEMONIC_MOVDQA, ZYDIS_MNEMONIC_MOVDQU, ZYDIS_MNEMONIC_LDDQU}},
-    {MMIO_STORE, {ZYDIS_MNEMONIC_MOV, ZYDIS_MNEMONIC_MOVNTI, ZYDIS_MNEMONIC_MOVBE, ZYDIS_MNEMONIC_MOVUPS, ZYDIS_MNEMONIC_MOVUPD, ZYDIS_MNEMONIC_MOVSS, ZYDIS_MNEMONIC_MOVSD, ZYDIS_MNEMONIC_MOVAPS, ZYDIS_MNEMONIC_MOVAPD, ZYDIS_MNEMONIC_MOVNTPS, ZYDIS_MNEMONIC_MOVNTPD, ZYDIS_MNEMONIC_MOVD, ZYDIS_MNEMONIC_MOVQ, ZYDIS_MNEMONIC_MOVDQA, ZYDIS_MNEMONIC_MOVDQU, ZYDIS_MNEMONIC_MOVNTDQ}},
+    {MMIO_LOAD,
+     {ZYDIS_MNEMONIC_MOV, ZYDIS_MNEMONIC_MOVZX, ZYDIS_MNEMONIC_MOVSX, ZYDIS_MNEMONIC_MOVSXD,
+      ZYDIS_MNEMONIC_MOVBE, ZYDIS_MNEMONIC_MOVUPS, ZYDIS_MNEMONIC_MOVUPD, ZYDIS_MNEMONIC_MOVSS,
+      ZYDIS_MNEMONIC_MOVSD, ZYDIS_MNEMONIC_MOVAPS, ZYDIS_MNEMONIC_MOVAPD, ZYDIS_MNEMONIC_MOVD,
+      ZYDIS_MNEMONIC_MOVQ, ZYDIS_MNEMONIC_MOVDQA, ZYDIS_MNEMONIC_MOVDQU, ZYDIS_MNEMONIC_LDDQU}},
+    {MMIO_STORE,
+     {ZYDIS_MNEMONIC_MOV, ZYDIS_MNEMONIC_MOVNTI, ZYDIS_MNEMONIC_MOVBE, ZYDIS_MNEMONIC_MOVUPS,
+      ZYDIS_MNEMONIC_MOVUPD, ZYDIS_MNEMONIC_MOVSS, ZYDIS_MNEMONIC_MOVSD, ZYDIS_MNEMONIC_MOVAPS,
+      ZYDIS_MNEMONIC_MOVAPD, ZYDIS_MNEMONIC_MOVNTPS, ZYDIS_MNEMONIC_MOVNTPD, ZYDIS_MNEMONIC_MOVD,
+      ZYDIS_MNEMONIC_MOVQ, ZYDIS_MNEMONIC_MOVDQA, ZYDIS_MNEMONIC_MOVDQU, ZYDIS_MNEMONIC_MOVNTDQ}},
     {MMIO_XCHG, {ZYDIS_MNEMONIC_XCHG}},
     {MMIO_TEST, {ZYDIS_MNEMONIC_TEST}},
     {MMIO_INC, {ZYDIS_MNEMONIC_INC}},
@@ -59,8 +68,16 @@ static const struct {
     {MMIO_IMUL, {ZYDIS_MNEMONIC_IMUL}},
     {MMIO_PUSH, {ZYDIS_MNEMONIC_PUSH}},
     {MMIO_POP, {ZYDIS_MNEMONIC_POP}},
-    {MMIO_CMOV, {ZYDIS_MNEMONIC_CMOVO, ZYDIS_MNEMONIC_CMOVNO, ZYDIS_MNEMONIC_CMOVB, ZYDIS_MNEMONIC_CMOVNB, ZYDIS_MNEMONIC_CMOVZ, ZYDIS_MNEMONIC_CMOVNZ, ZYDIS_MNEMONIC_CMOVBE, ZYDIS_MNEMONIC_CMOVNBE, ZYDIS_MNEMONIC_CMOVS, ZYDIS_MNEMONIC_CMOVNS, ZYDIS_MNEMONIC_CMOVP, ZYDIS_MNEMONIC_CMOVNP, ZYDIS_MNEMONIC_CMOVL, ZYDIS_MNEMONIC_CMOVNL, ZYDIS_MNEMONIC_CMOVLE, ZYDIS_MNEMONIC_CMOVNLE}},
-    {MMIO_SETCC, {ZYDIS_MNEMONIC_SETO, ZYDIS_MNEMONIC_SETNO, ZYDIS_MNEMONIC_SETB, ZYDIS_MNEMONIC_SETNB, ZYDIS_MNEMONIC_SETZ, ZYDIS_MNEMONIC_SETNZ, ZYDIS_MNEMONIC_SETBE, ZYDIS_MNEMONIC_SETNBE, ZYDIS_MNEMONIC_SETS, ZYDIS_MNEMONIC_SETNS, ZYDIS_MNEMONIC_SETP, ZYDIS_MNEMONIC_SETNP, ZYDIS_MNEMONIC_SETL, ZYDIS_MNEMONIC_SETNL, ZYDIS_MNEMONIC_SETLE, ZYDIS_MNEMONIC_SETNLE}},
+    {MMIO_CMOV,
+     {ZYDIS_MNEMONIC_CMOVO, ZYDIS_MNEMONIC_CMOVNO, ZYDIS_MNEMONIC_CMOVB, ZYDIS_MNEMONIC_CMOVNB,
+      ZYDIS_MNEMONIC_CMOVZ, ZYDIS_MNEMONIC_CMOVNZ, ZYDIS_MNEMONIC_CMOVBE, ZYDIS_MNEMONIC_CMOVNBE,
+      ZYDIS_MNEMONIC_CMOVS, ZYDIS_MNEMONIC_CMOVNS, ZYDIS_MNEMONIC_CMOVP, ZYDIS_MNEMONIC_CMOVNP,
+      ZYDIS_MNEMONIC_CMOVL, ZYDIS_MNEMONIC_CMOVNL, ZYDIS_MNEMONIC_CMOVLE, ZYDIS_MNEMONIC_CMOVNLE}},
+    {MMIO_SETCC,
+     {ZYDIS_MNEMONIC_SETO, ZYDIS_MNEMONIC_SETNO, ZYDIS_MNEMONIC_SETB, ZYDIS_MNEMONIC_SETNB,
+      ZYDIS_MNEMONIC_SETZ, ZYDIS_MNEMONIC_SETNZ, ZYDIS_MNEMONIC_SETBE, ZYDIS_MNEMONIC_SETNBE,
+      ZYDIS_MNEMONIC_SETS, ZYDIS_MNEMONIC_SETNS, ZYDIS_MNEMONIC_SETP, ZYDIS_MNEMONIC_SETNP,
+      ZYDIS_MNEMONIC_SETL, ZYDIS_MNEMONIC_SETNL, ZYDIS_MNEMONIC_SETLE, ZYDIS_MNEMONIC_SETNLE}},
     {MMIO_LODS, {ZYDIS_MNEMONIC_LODSB, ZYDIS_MNEMONIC_LODSW, ZYDIS_MNEMONIC_LODSD, ZYDIS_MNEMONIC_LODSQ}},
     {MMIO_CMPS, {ZYDIS_MNEMONIC_CMPSB, ZYDIS_MNEMONIC_CMPSW, ZYDIS_MNEMONIC_CMPSD, ZYDIS_MNEMONIC_CMPSQ}},
     {MMIO_SCAS, {ZYDIS_MNEMONIC_SCASB, ZYDIS_MNEMONIC_SCASW, ZYDIS_MNEMONIC_SCASD, ZYDIS_MNEMONIC_SCASQ}},
@@ -68,12 +85,17 @@ static const struct {
     {MMIO_MOVS, {ZYDIS_MNEMONIC_MOVSB, ZYDIS_MNEMONIC_MOVSW, ZYDIS_MNEMONIC_MOVSD, ZYDIS_MNEMONIC_MOVSQ}},
 };
 
-static const uint8_t one_byte[] = {0x00, 0x01, 0x02, 0x03, 0x08, 0x09, 0x0a, 0x0b, 0x10, 0x11, 0x12, 0x13,
-                                   0x18, 0x19, 0x1a, 0x1b, 0x20, 0x21, 0x22, 0x23, 0x28, 0x29, 0x2a, 0x2b,
-                                   0x30, 0x31, 0x32, 0x33, 0x38, 0x39, 0x3a, 0x3b, 0x63, 0x80, 0x81, 0x83,
-                                   0x69, 0x6b, 0x8f, 0x84, 0x85, 0x86, 0x87, 0x88, 0x89, 0x8a, 0x8b, 0xa0, 0xa1, 0xa2, 0xa3, 0xa6, 0xa7, 0xac, 0xad, 0xae, 0xaf, 0xc0, 0xc1, 0xd0, 0xd1, 0xd2, 0xd3,
-                                   0xa4, 0xa5, 0xaa, 0xab, 0xc6, 0xc7, 0xf6, 0xf7, 0xfe, 0xff};
-static const uint8_t two_byte[] = {0x40, 0x41, 0x42, 0x43, 0x44, 0x45, 0x46, 0x47, 0x48, 0x49, 0x4a, 0x4b, 0x4c, 0x4d, 0x4e, 0x4f, 0x90, 0x91, 0x92, 0x93, 0x94, 0x95, 0x96, 0x97, 0x98, 0x99, 0x9a, 0x9b, 0x9c, 0x9d, 0x9e, 0x9f, 0xa3, 0xab, 0xaf, 0xb0, 0xb1, 0xb3, 0xb6, 0xb7, 0xba, 0xbb, 0xbe, 0xbf, 0xc0, 0xc1, 0xc3, 0x10, 0x11, 0x28, 0x29, 0x2b, 0x6e, 0x6f, 0x7e, 0x7f, 0xd6, 0xe7, 0xf0};
+static const uint8_t one_byte[] = {
+    0x00, 0x01, 0x02, 0x03, 0x08, 0x09, 0x0a, 0x0b, 0x10, 0x11, 0x12, 0x13, 0x18, 0x19, 0x1a,
+    0x1b, 0x20, 0x21, 0x22, 0x23, 0x28, 0x29, 0x2a, 0x2b, 0x30, 0x31, 0x32, 0x33, 0x38, 0x39,
+    0x3a, 0x3b, 0x63, 0x80, 0x81, 0x83, 0x69, 0x6b, 0x8f, 0x84, 0x85, 0x86, 0x87, 0x88, 0x89,
+    0x8a, 0x8b, 0xa0, 0xa1, 0xa2, 0xa3, 0xa6, 0xa7, 0xac, 0xad, 0xae, 0xaf, 0xc0, 0xc1, 0xd0,
+    0xd1, 0xd2, 0xd3, 0xa4, 0xa5, 0xaa, 0xab, 0xc6, 0xc7, 0xf6, 0xf7, 0xfe, 0xff};
+static const uint8_t two_byte[] = {0x40, 0x41, 0x42, 0x43, 0x44, 0x45, 0x46, 0x47, 0x48, 0x49, 0x4a, 0x4b,
+                                   0x4c, 0x4d, 0x4e, 0x4f, 0x90, 0x91, 0x92, 0x93, 0x94, 0x95, 0x96, 0x97,
+                                   0x98, 0x99, 0x9a, 0x9b, 0x9c, 0x9d, 0x9e, 0x9f, 0xa3, 0xab, 0xaf, 0xb0,
+                                   0xb1, 0xb3, 0xb6, 0xb7, 0xba, 0xbb, 0xbe, 0xbf, 0xc0, 0xc1, 0xc3, 0x10,
+                                   0x11, 0x28, 0x29, 0x2b, 0x6e, 0x6f, 0x7e, 0x7f, 0xd6, 0xe7, 0xf0};
 static const uint8_t three_byte[] = {0xf0, 0xf1}; /* behind 0F 38 */
 
 struct zydis {
@@ -138,7 +160,8 @@ static bool promised(const struct zydis *z)
     if (z->i.mnemonic == ZYDIS_MNEMONIC_MOVSXD && z->i.operand_width == 16)
         return false; /* manuals differ on the size of its memory operand, and nobody uses it */
     if (z->i.opcode_map == ZYDIS_OPCODE_MAP_DEFAULT && (z->i.opcode == 0xf6 || z->i.opcode == 0xf7))
-        named = named && z->i.raw.modrm.reg != 1 && z->i.raw.modrm.reg < 4; /* an undocumented TEST; products */
+        named =
+            named && z->i.raw.modrm.reg != 1 && z->i.raw.modrm.reg < 4; /* an undocumented TEST; products */
     return named && listed(z) && !is_mmx(z);
 }
 
@@ -177,7 +200,8 @@ static ZydisRegister address_register(const struct mmio_insn *m, uint8_t number)
 }
 
 /* Where the operand is, by its parts. */
-static const char *wrong_address(const struct mmio_insn *m, const struct zydis *z, const ZydisDecodedOperand *o)
+static const char *wrong_address(const struct mmio_insn *m, const struct zydis *z,
+                                 const ZydisDecodedOperand *o)
 {
     static const ZydisRegister segments[] = {ZYDIS_REGISTER_ES, ZYDIS_REGISTER_CS, ZYDIS_REGISTER_SS,
                                              ZYDIS_REGISTER_DS, ZYDIS_REGISTER_FS, ZYDIS_REGISTER_GS};
@@ -226,7 +250,8 @@ static const char *compare(const struct mmio_insn *m, const struct zydis *z)
         return "register size";
     if (!by_one && m->has_imm != (z->i.raw.imm[0].size != 0))
         return "immediate";
-    if (m->has_imm && !by_one && ((uint64_t)m->imm ^ z->operands[imm].imm.value.u) << (64 - z->i.raw.imm[0].size) != 0)
+    if (m->has_imm && !by_one &&
+        ((uint64_t)m->imm ^ z->operands[imm].imm.value.u) << (64 - z->i.raw.imm[0].size) != 0)
         return "immediate value";
     if (m->op == MMIO_LOAD && !m->vector && m->reg_size > m->size &&
         m->sign_extend == (z->i.mnemonic == ZYDIS_MNEMONIC_MOVZX))
