@@ -396,7 +396,7 @@ static void string_forms(void **state)
         __asm__ volatile("lea -128(%%rsp), %%rsp; bt $0, %[c]; " insn \
                          "; pushfq; popq %[f]; lea 128(%%rsp), %%rsp" \
                          : [x] "+q"(x), [f] "=&r"(f)                  \
-                         : [y] "q"(y), [c] "r"(carry)                 \
+                         : [y] "c"(y), [c] "r"(carry)                 \
                          : "cc", "memory");                           \
         *a = x;                                                       \
         return f;                                                     \
@@ -421,6 +421,34 @@ HOST_ALL(inc, "%[x]")
 HOST_ALL(dec, "%[x]")
 HOST_ALL(not, "%[x]")
 HOST_ALL(neg, "%[x]")
+
+/* The second operand in CL. */
+#define HOST_COUNTED(op)                       \
+    HOST(op##_1, uint8_t, #op "b %%cl, %[x]")  \
+    HOST(op##_2, uint16_t, #op "w %%cl, %[x]") \
+    HOST(op##_4, uint32_t, #op "l %%cl, %[x]") \
+    HOST(op##_8, uint64_t, #op "q %%cl, %[x]")
+#define HOST_BITS(op)                          \
+    HOST(op##_2, uint16_t, #op "w %[y], %[x]") \
+    HOST(op##_4, uint32_t, #op "l %[y], %[x]") \
+    HOST(op##_8, uint64_t, #op "q %[y], %[x]")
+#define NO_BYTES(op)                             \
+    {                                            \
+        [2] = op##_2, [4] = op##_4, [8] = op##_8 \
+    }
+
+HOST_COUNTED(rol)
+HOST_COUNTED(ror)
+HOST_COUNTED(rcl)
+HOST_COUNTED(rcr)
+HOST_COUNTED(shl)
+HOST_COUNTED(shr)
+HOST_COUNTED(sar)
+HOST_BITS(bt)
+HOST_BITS(bts)
+HOST_BITS(btr)
+HOST_BITS(btc)
+HOST_BITS(imul)
 
 #define SIZES(op)                                              \
     {                                                          \
@@ -503,6 +531,146 @@ static void against_processor(void **state)
     }
 }
 
+#define ZERO     0x40u
+#define SIGN     0x80u
+#define ADJUST   0x10u
+#define PARITY   0x04u
+#define OVERFLOW 0x800u
+
+/* Undefined: what the manual does not say of flags, by the count. */
+static const struct {
+    uint8_t op;
+    bool rotates, to_register;
+    uint32_t undefined;
+    host_op *run[9];
+} counted_ops[] = {
+    {MMIO_ROL, true, false, 0, SIZES(rol)},
+    {MMIO_ROR, true, false, 0, SIZES(ror)},
+    {MMIO_RCL, true, false, 0, SIZES(rcl)},
+    {MMIO_RCR, true, false, 0, SIZES(rcr)},
+    {MMIO_SHL, false, false, ADJUST, SIZES(shl)},
+    {MMIO_SHR, false, false, ADJUST, SIZES(shr)},
+    {MMIO_SAR, false, false, ADJUST, SIZES(sar)},
+    {MMIO_BT, false, false, OVERFLOW | SIGN | ADJUST | PARITY, NO_BYTES(bt)},
+    {MMIO_BTS, false, false, OVERFLOW | SIGN | ADJUST | PARITY, NO_BYTES(bts)},
+    {MMIO_BTR, false, false, OVERFLOW | SIGN | ADJUST | PARITY, NO_BYTES(btr)},
+    {MMIO_BTC, false, false, OVERFLOW | SIGN | ADJUST | PARITY, NO_BYTES(btc)},
+    {MMIO_IMUL, false, true, SIGN | ZERO | ADJUST | PARITY, NO_BYTES(imul)},
+};
+
+static bool is_shift(unsigned op)
+{
+    return op >= MMIO_ROL && op <= MMIO_SAR;
+}
+
+static void one_counted(unsigned n, unsigned size)
+{
+    uint64_t a = interesting(), b = interesting(), carry = rnd() & 1, wanted = a, flags, got;
+    uint64_t field = UINT64_MAX >> (64 - 8 * size), undefined = counted_ops[n].undefined;
+    unsigned op = counted_ops[n].op, count = b & (size == 8 ? 63 : 31);
+    struct mmio_insn m = {.op = (uint8_t)op, .size = (uint8_t)size, .reg_size = (uint8_t)size, .reads = true};
+    struct mmio_operands in = {.memory = a, .reg = b, .other = b, .rflags = 0x202 | carry};
+    struct mmio_result r;
+
+    m.other = is_shift(op) ? 1 : MMIO_NONE;
+    m.to_register = counted_ops[n].to_register;
+    m.writes = !m.to_register && op != MMIO_BT;
+    flags = counted_ops[n].run[size](&wanted, b, carry);
+    r = mmio_execute(&m, &in);
+    got = m.to_register ? r.reg : r.memory;
+    assert_int_equal(got & field, wanted & field);
+    assert_true(r.write_memory == m.writes && r.write_reg == m.to_register && !r.write_other);
+    if (is_shift(op) && !count) {
+        assert_int_equal(r.rflags, in.rflags);
+        return;
+    }
+    if (counted_ops[n].rotates)
+        undefined |= SIGN | ZERO | ADJUST | PARITY; /* they are as they were, which the host's were not */
+    if (is_shift(op) && count != 1)
+        undefined |= OVERFLOW;
+    if (is_shift(op) && !counted_ops[n].rotates && count >= 8 * size)
+        undefined |= CARRY;
+    if (op >= MMIO_BT && op <= MMIO_BTC)
+        undefined |= ZERO;
+    assert_int_equal(r.rflags & FLAGS & ~undefined, flags & FLAGS & ~undefined);
+}
+
+static void counts_and_bits(void **state)
+{
+    (void)state;
+    random_state = 77;
+    for (unsigned n = 0; n < ARRAY_SIZE(counted_ops); n++) {
+        for (unsigned size = 1; size <= 8; size *= 2) {
+            for (unsigned round = 0; counted_ops[n].run[size] && round < 4000; round++)
+                one_counted(n, size);
+        }
+    }
+}
+
+/* All conditions with all flags, by what the host's SETcc says. */
+#define HOST_CONDITION(cc)                                                                              \
+    static bool host_##cc(uint64_t flags)                                                               \
+    {                                                                                                   \
+        bool r;                                                                                         \
+                                                                                                        \
+        __asm__ volatile("lea -128(%%rsp), %%rsp; push %1; popfq; set" #cc " %0; lea 128(%%rsp), %%rsp" \
+                         : "=r"(r)                                                                      \
+                         : "r"(flags)                                                                   \
+                         : "cc", "memory");                                                             \
+        return r;                                                                                       \
+    }
+#define EACH_CONDITION(X) \
+    X(o) X(no) X(b) X(nb) X(z) X(nz) X(be) X(nbe) X(s) X(ns) X(p) X(np) X(l) X(nl) X(le) X(nle)
+EACH_CONDITION(HOST_CONDITION)
+
+static void conditions(void **state)
+{
+#define CONDITION_ROW(cc) host_##cc,
+    static bool (*const host[])(uint64_t flags) = {EACH_CONDITION(CONDITION_ROW)};
+
+    (void)state;
+    for (unsigned n = 0; n < 16 * 64; n++) {
+        static const uint32_t bits[] = {CARRY, PARITY, ADJUST, ZERO, SIGN, OVERFLOW};
+        struct mmio_insn set = {.op = MMIO_SETCC, .size = 1, .condition = n & 15, .other = MMIO_NONE},
+                         move = {.op = MMIO_CMOV, .size = 4, .reg_size = 4, .condition = n & 15};
+        struct mmio_operands in = {.memory = 0x1234, .reg = UINT64_MAX, .rflags = 0x202};
+        bool holds;
+
+        for (unsigned i = 0; i < ARRAY_SIZE(bits); i++)
+            in.rflags |= n >> (4 + i) & 1 ? bits[i] : 0;
+        holds = host[n & 15](in.rflags);
+        assert_int_equal(mmio_execute(&set, &in).memory, holds);
+        assert_int_equal(mmio_execute(&move, &in).reg, holds ? 0x1234 : UINT32_MAX);
+    }
+}
+
+/* CMPXCHG and XADD. */
+static void exchanges(void **state)
+{
+    struct mmio_insn m = {.op = MMIO_CMPXCHG, .size = 4, .reg_size = 4, .reads = true, .writes = true};
+    struct mmio_operands in = {.memory = 7, .reg = 9, .other = 0x500000007, .rflags = 2};
+    struct mmio_result r = mmio_execute(&m, &in);
+
+    (void)state;
+    assert_true(r.write_memory && r.memory == 9 && !r.write_other && !r.write_reg && (r.rflags & ZERO));
+    in.other = 8;
+    r = mmio_execute(&m, &in);
+    assert_true(!r.write_memory && r.write_other && r.other == 7 && !(r.rflags & (ZERO | CARRY)));
+    m.size = m.reg_size = 1; /* AH, compared with AL, of which only that changes */
+    m.high = true;
+    in = (struct mmio_operands){.memory = 0x33, .reg = 0x4455, .other = 0x4455, .rflags = 2};
+    r = mmio_execute(&m, &in);
+    assert_true(r.write_other && r.other == 0x4433);
+    in.memory = 0x55;
+    r = mmio_execute(&m, &in);
+    assert_true(r.write_memory && r.memory == 0x44);
+    m = (struct mmio_insn){
+        .op = MMIO_XADD, .size = 4, .reg_size = 4, .reads = true, .writes = true, .other = MMIO_NONE};
+    in = (struct mmio_operands){.memory = UINT32_MAX, .reg = 2, .rflags = 2};
+    r = mmio_execute(&m, &in);
+    assert_true(r.memory == 1 && r.reg == UINT32_MAX && (r.rflags & CARRY));
+}
+
 struct execution {
     const char *bytes;
     unsigned count;
@@ -525,6 +693,9 @@ static const struct execution executions[] = {
     {"\x86\x27", 2, 0x12, 0x3456, 0x34, 0x1256},
     {"\x83\x07\xff", 3, 5, 0, 4, 0},
     {"\x03\x07", 2, 5, 0xffffffff00000001, 0, 6},
+    {"\x0f\x38\xf0\x07", 4, 0x11223344, UINT64_MAX, 0, 0x44332211}, /* MOVBE */
+    {"\x66\x0f\x38\xf1\x07", 5, 0, 0x1122, 0x2211, 0x1122},
+    {"\x6b\x07\xfe", 3, 5, 0, 0, 0xfffffff6}, /* IMUL by -2 */
 };
 
 static void extensions(void **state)
@@ -546,9 +717,10 @@ static void extensions(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(zydis_64),   cmocka_unit_test(zydis_32),     cmocka_unit_test(zydis_16),
-        cmocka_unit_test(too_long),   cmocka_unit_test(string_forms), cmocka_unit_test(against_processor),
-        cmocka_unit_test(extensions),
+        cmocka_unit_test(zydis_64),   cmocka_unit_test(zydis_32),        cmocka_unit_test(zydis_16),
+        cmocka_unit_test(too_long),   cmocka_unit_test(string_forms),    cmocka_unit_test(against_processor),
+        cmocka_unit_test(extensions), cmocka_unit_test(counts_and_bits), cmocka_unit_test(conditions),
+        cmocka_unit_test(exchanges),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

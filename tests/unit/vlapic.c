@@ -441,8 +441,7 @@ static void x2apic_map(void **state)
     for (uint32_t i = 0; i < 256; i++) {
         bool vectors = i >= 0x10 && i <= 0x27;
         bool readable = vectors || i == 0x02 || i == 0x03 || i == 0x08 || i == 0x0a || i == 0x0d ||
-                        i == 0x0f || i == 0x28 || i == 0x30 || (i >= 0x32 && i <= 0x39) ||
-                        i == 0x3e;
+                        i == 0x0f || i == 0x28 || i == 0x30 || (i >= 0x32 && i <= 0x39) || i == 0x3e;
         bool writable = i == 0x08 || i == 0x0b || i == 0x0f || i == 0x28 || i == 0x30 ||
                         (i >= 0x32 && i <= 0x38) || i == 0x3e || i == 0x3f;
 
