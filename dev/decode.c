@@ -195,6 +195,7 @@ struct cursor {
     bool operand_prefix, address_prefix;
     uint8_t repeat; /* F2 or F3, whichever comes last; 0: none */
     uint8_t rex;    /* 0: none */
+    uint8_t condition;
     unsigned operand_size;
 };
 
@@ -288,6 +289,7 @@ static struct opcode find_opcode(struct cursor *c, uint8_t byte)
     if (byte != 0x0f)
         return one_byte[byte];
     byte = next(c);
+    c->condition = byte & 15;
     if (byte == 0x38) {
         byte = next(c);
         return byte == MOVBE_LOAD || byte == MOVBE_STORE ? movbe[byte - MOVBE_LOAD] : (struct opcode){0, 0};
@@ -522,7 +524,7 @@ bool mmio_decode(const uint8_t *bytes, unsigned count, unsigned mode, struct mmi
         return false;
     out->rep = c.repeat;
     out->while_unequal = c.repeat == 0xf2;
-    out->condition = o.flags & CONDITION ? bytes[c.at - 1] & 15 : 0;
+    out->condition = o.flags & CONDITION ? c.condition : 0;
     if (!decode_operands(&c, o, out))
         return false;
     out->length = (uint8_t)c.at;

@@ -5,23 +5,32 @@
 enum { CF = 0x001, PF = 0x004, AF = 0x010, ZF = 0x040, SF = 0x080, OF = 0x800 };
 #define ARITHMETIC (CF | PF | AF | ZF | SF | OF)
 
+/* Of an operand of 1, 2, 4 or 8 bytes. */
+static unsigned unused_bits(unsigned size)
+{
+    return (64 - 8 * size) & 63;
+}
+
+static unsigned top_bit(unsigned size)
+{
+    return (8 * size - 1) & 63;
+}
+
 static uint64_t mask(unsigned size)
 {
-    return UINT64_MAX >> (64 - 8 * size);
+    return UINT64_MAX >> unused_bits(size);
 }
 
 static int64_t sign_extended(uint64_t value, unsigned size)
 {
-    unsigned unused = 64 - 8 * size;
-
-    return (int64_t)(value << unused) >> unused;
+    return (int64_t)(value << unused_bits(size)) >> unused_bits(size);
 }
 
 static uint64_t result_flags(uint64_t r, unsigned size)
 {
     uint64_t even = ~(0x6996u >> ((r ^ r >> 4) & 15)) & 1; /* parity of the low byte, by its folded nibbles */
 
-    return (even ? PF : 0) | ((r & mask(size)) == 0 ? ZF : 0) | (r >> (8 * size - 1) & 1 ? SF : 0);
+    return (even ? PF : 0) | ((r & mask(size)) == 0 ? ZF : 0) | (r >> top_bit(size) & 1 ? SF : 0);
 }
 
 /* The flags of a + b or a - b, from the operands, the result and the carry out. */
@@ -30,7 +39,7 @@ static uint64_t sum_flags(uint64_t a, uint64_t b, uint64_t r, bool carry, bool s
     uint64_t overflow = (subtract ? a ^ b : ~(a ^ b)) & (a ^ r);
 
     return result_flags(r, size) | (carry ? CF : 0) | ((a ^ b ^ r) & AF) |
-           (overflow >> (8 * size - 1) & 1 ? OF : 0);
+           (overflow >> top_bit(size) & 1 ? OF : 0);
 }
 
 static uint64_t add_with_carry(uint64_t a, uint64_t b, bool carry, unsigned size, uint64_t *flags)
@@ -57,7 +66,7 @@ static uint64_t logic(uint64_t r, unsigned size, uint64_t *flags)
 
 static bool bit_of(uint64_t value, unsigned n)
 {
-    return value >> n & 1;
+    return value >> (n & 63) & 1;
 }
 
 static void set_flag(uint64_t *flags, uint64_t flag, bool on)
@@ -80,7 +89,7 @@ static uint64_t rotate_once(unsigned op, uint64_t a, unsigned top, bool *carry)
 /* ROL, ROR, RCL and RCR have a part in CF and OF only. */
 static uint64_t rotate(unsigned op, uint64_t a, unsigned count, unsigned size, uint64_t *flags)
 {
-    unsigned top = 8 * size - 1;
+    unsigned top = top_bit(size);
     bool carry = *flags & CF;
 
     for (unsigned i = 0; i < count; i++)
@@ -96,7 +105,7 @@ static uint64_t shift_left(uint64_t a, unsigned count, unsigned size, uint64_t *
     uint64_t r = a << count & mask(size);
     bool carry = count <= bits && bit_of(a, bits - count);
 
-    *flags = result_flags(r, size) | (carry ? CF : 0) | (carry != bit_of(r, bits - 1) ? OF : 0);
+    *flags = result_flags(r, size) | (carry ? CF : 0) | (carry != bit_of(r, top_bit(size)) ? OF : 0);
     return r;
 }
 
@@ -108,7 +117,7 @@ static uint64_t shift_right(unsigned op, uint64_t a, unsigned count, unsigned si
 
     if (op == MMIO_SHR)
         carry = bit_of(a, count - 1);
-    *flags = result_flags(r, size) | (carry ? CF : 0) | (op == MMIO_SHR && bit_of(a, 8 * size - 1) ? OF : 0);
+    *flags = result_flags(r, size) | (carry ? CF : 0) | (op == MMIO_SHR && bit_of(a, top_bit(size)) ? OF : 0);
     return r;
 }
 
@@ -128,7 +137,7 @@ static uint64_t shift(unsigned op, uint64_t a, uint64_t by, unsigned size, uint6
 
 static uint64_t change_bit(unsigned op, uint64_t a, uint64_t number, unsigned size, uint64_t *flags)
 {
-    uint64_t bit = BIT(number & (8 * size - 1));
+    uint64_t bit = BIT(number & top_bit(size));
 
     set_flag(flags, CF, a & bit);
     switch (op) {
@@ -139,12 +148,19 @@ static uint64_t change_bit(unsigned op, uint64_t a, uint64_t number, unsigned si
     }
 }
 
+/* Whether the product of two signed numbers, of which r has the lowest 64 bits, has more. */
+static bool product_overflows(int64_t a, int64_t b, int64_t r)
+{
+    if (a > 0 || a < -1)
+        return r / a != b;
+    return a && b == INT64_MIN;
+}
+
 static uint64_t multiply(uint64_t a, uint64_t b, unsigned size, uint64_t *flags)
 {
-    int64_t r;
-    bool over = __builtin_mul_overflow(sign_extended(a, size), sign_extended(b, size), &r);
+    int64_t x = sign_extended(a, size), y = sign_extended(b, size), r = (int64_t)((uint64_t)x * (uint64_t)y);
+    bool over = product_overflows(x, y, r) || sign_extended((uint64_t)r, size) != r;
 
-    over |= sign_extended((uint64_t)r, size) != r;
     *flags = over ? CF | OF : 0;
     return (uint64_t)r & mask(size);
 }
@@ -169,7 +185,7 @@ static bool holds(unsigned condition, uint64_t f)
 
 static uint64_t swapped(uint64_t value, unsigned size)
 {
-    return __builtin_bswap64(value) >> (64 - 8 * size);
+    return __builtin_bswap64(value) >> unused_bits(size);
 }
 
 /* a: destination, b: source, both masked; *flags comes in with the carry and leaves with all arithmetic
