@@ -21,6 +21,7 @@
 #include "vmx/guest.h"
 #include "vmx/qualification.h"
 #include "vmx/run.h"
+#include "vmx/task.h"
 
 static COLD bool crashes(struct vcpu *v, const char *what)
 {
@@ -80,11 +81,6 @@ static enum next handle_window(struct vcpu *v)
 {
     v->due |= DUE_IRQ;
     return NEXT_RESUME;
-}
-
-static enum next handle_task_switch(struct vcpu *v)
-{
-    return crash(v, "hardware task switch, which Skerry does not emulate,");
 }
 
 static enum next handle_hlt(struct vcpu *v UNUSED)
@@ -279,7 +275,7 @@ vmx_exit_handler *const vmx_exit_handlers[EXIT_REASONS] = {
     [EXIT_TRIPLE_FAULT] = handle_triple_fault,
     [EXIT_INTERRUPT_WINDOW] = handle_window,
     [EXIT_NMI_WINDOW] = handle_window,
-    [EXIT_TASK_SWITCH] = handle_task_switch,
+    [EXIT_TASK_SWITCH] = vmx_switch_task,
     [EXIT_CPUID] = vcpu_cpuid,
     [EXIT_GETSEC] = handle_undefined,
     [EXIT_HLT] = handle_hlt,

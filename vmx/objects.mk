@@ -25,6 +25,7 @@ objects += vmx/selftest.o
 objects += vmx/setup.o
 objects += vmx/shadow.o
 objects += vmx/step.o
+objects += vmx/task.o
 objects += vmx/tlb.o
 objects += vmx/vmcs.o
 objects += vmx/words.o

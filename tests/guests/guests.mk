@@ -33,7 +33,7 @@ GUEST_timer-lateness := $(GUEST_MEASURE)
 # Those with the header of Multiboot2 can take Skerry's own place: they see the bare machine, too.
 GUEST_NAMES2 := apic-cost cr3-switch inherit ipi-cost timer-lateness
 GUEST_NAMES := ac-loop apic-basic apic-smp attack breakpoints budget call-fuzz calls channel cli-loop cr-xcr crasher delay delay-port ear events exits flood gap hello impostor ioapic-uart ivshmem ivshmem-hostile keeper locks mixed mmio msr-port-fuzz nap neighbour \
-    off-memory pci-walk protect pv random rep-outs reset secret serial share storm triple-fault virtio virtio-hostile vmx-insn wire words worker xcr0 $(GUEST_NAMES2)
+    off-memory pci-walk protect pv random rep-outs reset secret serial share storm task triple-fault virtio virtio-hostile vmx-insn wire words worker xcr0 $(GUEST_NAMES2)
 GUEST_FLAT := flat16 flat32
 GUEST_COMMON := lib/trap_stubs.asm lib/apic.c lib/bootinfo.c lib/console.c lib/traps.c
 
