@@ -318,6 +318,7 @@ COLD enum next vmx_switch_task(struct vcpu *v)
     uint64_t q = vmcs_read(vmcs_exit_qualification);
     struct task t = {.source = QUALIFIED_TASK_SOURCE(q)};
 
+    sched_look_around(); /* a switch that always fails is no instruction of the guest's */
     backend.get_mode(v, &t.m);
     t.m.cpl = 0;
     t.m.bits = 32;
