@@ -116,6 +116,14 @@ static const struct opcode movbe[2] = {
     {MMIO_STORE, VALID | MODRM | SWAP | UNREPEATED},
 };
 
+/* Behind C4 with map 0F 38, by VEX.pp. */
+static const struct {
+    uint8_t byte, pp, op;
+} vex_forms[] = {
+    {0xf2, 0, MMIO_ANDN}, {0xf5, 0, MMIO_BZHI}, {0xf7, 0, MMIO_BEXTR},
+    {0xf7, 1, MMIO_SHLX}, {0xf7, 2, MMIO_SARX}, {0xf7, 3, MMIO_SHRX},
+};
+
 /* Moves of XMM registers behind 0F, by the prefix that is a part of the opcode; 0: none. */
 #define MOVE(byte, prefix, op, flags)            \
     {                                            \
@@ -196,6 +204,7 @@ struct cursor {
     uint8_t repeat; /* F2 or F3, whichever comes last; 0: none */
     uint8_t rex;    /* 0: none */
     uint8_t condition;
+    uint8_t vvvv; /* the register that VEX names; MMIO_NONE: there is no VEX */
     unsigned operand_size;
 };
 
@@ -295,6 +304,31 @@ static struct opcode find_opcode(struct cursor *c, uint8_t byte)
         return byte == MOVBE_LOAD || byte == MOVBE_STORE ? movbe[byte - MOVBE_LOAD] : (struct opcode){0, 0};
     }
     return two_bytes[byte].flags ? two_bytes[byte] : find_vector_move(c, byte);
+}
+
+/* "Instruction Encoding with VEX": R, X, B and vvvv are inverted; what 64-bit mode has more is not decoded in
+ * others. */
+static struct opcode take_vex(struct cursor *c)
+{
+    uint8_t first = next(c), second = next(c), byte = next(c);
+    bool wide = c->mode == 64;
+
+    if ((first & 0x1f) != 2 || (second & 4) || c->repeat || c->operand_prefix || c->rex)
+        return (struct opcode){0, 0};
+    c->rex = (uint8_t)(wide ? 0x40 | (second >> 4 & REX_W) | (~first >> 5 & 7) : 0);
+    c->operand_size = c->rex & REX_W ? 8 : 4;
+    c->vvvv = ~second >> 3 & (wide ? 15 : 7);
+    for (unsigned i = 0; i < ARRAY_SIZE(vex_forms); i++) {
+        if (vex_forms[i].byte == byte && vex_forms[i].pp == (second & 3))
+            return (struct opcode){vex_forms[i].op, VALID | MODRM | TO_REG};
+    }
+    return (struct opcode){0, 0};
+}
+
+/* In other modes LES, if a memory operand follows. */
+static bool is_vex(const struct cursor *c, uint8_t byte)
+{
+    return byte == 0xc4 && c->at < c->count && (c->mode == 64 || c->bytes[c->at] >= 0xc0);
 }
 
 /* --- operands --- */
@@ -446,7 +480,7 @@ static void set_direction(struct mmio_insn *i, uint32_t flags)
     i->writes = !(flags & TO_REG) && !(no_writes >> i->op & 1);
     i->swap = flags & SWAP;
     i->vector = flags & VECTOR;
-    i->other = flags & ACCUMULATOR ? RAX : flags & BY_CL ? RCX : MMIO_NONE;
+    i->other = flags & ACCUMULATOR ? RAX : flags & BY_CL ? RCX : i->other;
     i->rep = i->rep && (flags & STRING);
     if (i->segment == MMIO_NONE)
         i->segment = SEGMENT_DS;
@@ -495,6 +529,7 @@ static bool decode_plain_mov(const uint8_t *bytes, unsigned count, unsigned mode
 static bool decode_operands(struct cursor *c, struct opcode o, struct mmio_insn *out)
 {
     out->op = o.op;
+    out->other = c->vvvv;
     out->size = (uint8_t)memory_size(c, o.flags);
     if ((o.flags & MODRM) && !take_modrm(c, &o, out))
         return false;
@@ -510,7 +545,7 @@ static bool decode_operands(struct cursor *c, struct opcode o, struct mmio_insn 
 
 bool mmio_decode(const uint8_t *bytes, unsigned count, unsigned mode, struct mmio_insn *out)
 {
-    struct cursor c = {.bytes = bytes, .count = MIN(count, MAX_LENGTH), .mode = mode};
+    struct cursor c = {.bytes = bytes, .count = MIN(count, MAX_LENGTH), .mode = mode, .vvvv = MMIO_NONE};
     struct opcode o;
     uint8_t first;
 
@@ -519,7 +554,7 @@ bool mmio_decode(const uint8_t *bytes, unsigned count, unsigned mode, struct mmi
     *out = (struct mmio_insn){.base = MMIO_NONE, .index = MMIO_NONE, .segment = MMIO_NONE};
     first = take_prefixes(&c, out);
     set_sizes(&c, out);
-    o = find_opcode(&c, first);
+    o = is_vex(&c, first) ? take_vex(&c) : find_opcode(&c, first);
     if (!(o.flags & VALID) || !prefixes_allowed(&c, o.flags))
         return false;
     out->rep = c.repeat;

@@ -2,7 +2,7 @@
 /*
  * Decoder and executor for the instructions that reach emulated device memory (SDM vol. 2, "Instruction
  * Format" and the opcode maps): all moves, exchanges and integer operations with one operand in memory but
- * MUL, DIV, SHLD, SHRD and those of BMI; string instructions; PUSH and POP; moves of XMM registers.
+ * MUL, DIV, SHLD, SHRD and some of BMI; string instructions; PUSH and POP; moves of XMM registers.
  *
  * An exit handler does: mmio_decode, read the device if insn.reads, mmio_execute, write the device if
  * result.write_memory, regs[insn.reg] = result.reg if result.write_reg, regs[insn.other] likewise, set
@@ -57,6 +57,12 @@ enum mmio_op {
     MMIO_CMOV,
     MMIO_SETCC,
     MMIO_IMUL,
+    MMIO_ANDN, /* VEX forms: register = memory and insn.other */
+    MMIO_BEXTR,
+    MMIO_BZHI,
+    MMIO_SHLX,
+    MMIO_SARX,
+    MMIO_SHRX,
     MMIO_PUSH,
     MMIO_POP,
     MMIO_STOS, /* string forms from here on */
@@ -84,7 +90,7 @@ struct mmio_insn {
     bool while_unequal; /* REPNE of CMPS and SCAS: until ZF is 1, not 0 */
     bool swap;          /* MOVBE */
     bool vector;
-    uint8_t other;     /* a further register that it uses: RAX of CMPXCHG, RCX with a shift by CL */
+    uint8_t other;     /* a further register that it uses: RAX of CMPXCHG, RCX with a shift by CL, VEX.vvvv */
     uint8_t condition; /* of CMOV and SETcc, as Jcc has them */
     int64_t imm;       /* sign-extended */
     /* Where its memory operand is, strings aside; scale is a shift. */

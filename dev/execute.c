@@ -297,6 +297,42 @@ static struct mmio_result store(const struct mmio_insn *i, const struct mmio_ope
                                 .write_memory = true};
 }
 
+/* SHLX, SARX, SHRX: no flags. */
+static uint64_t shift_by(unsigned op, uint64_t a, uint64_t by, unsigned size)
+{
+    static const uint8_t ops[] = {MMIO_SHL, MMIO_SAR, MMIO_SHR};
+    uint64_t flags;
+
+    return shift(ops[(op - MMIO_SHLX) % 3], a, by, size, &flags);
+}
+
+/* So many bits from a place on. */
+static uint64_t extract(uint64_t a, unsigned from, unsigned count)
+{
+    a = from < 64 ? a >> from : 0;
+    return count < 64 ? a & (BIT(count) - 1) : a;
+}
+
+static struct mmio_result vex_form(const struct mmio_insn *i, const struct mmio_operands *in)
+{
+    uint64_t a = in->memory & mask(i->size), by = in->other & mask(i->size), r, flags = 0;
+
+    switch (i->op) {
+    case MMIO_ANDN: r = ~by & a; break;
+    case MMIO_BEXTR: r = extract(a, by & 0xff, by >> 8 & 0xff); break;
+    case MMIO_BZHI:
+        r = extract(a, 0, by & 0xff);
+        flags = (by & 0xff) >= 8 * i->size ? CF : 0;
+        break;
+    default:
+        r = shift_by(i->op, a, by, i->size);
+        return (struct mmio_result){.reg = r, .rflags = in->rflags, .write_reg = true};
+    }
+    flags |= result_flags(r, i->size) & (ZF | SF);
+    return (struct mmio_result){
+        .reg = r, .rflags = (in->rflags & ~(uint64_t)ARITHMETIC) | flags, .write_reg = true};
+}
+
 /* IMUL has a form whose sources are memory and an immediate. */
 static struct mmio_result to_register(const struct mmio_insn *i, const struct mmio_operands *in)
 {
@@ -329,6 +365,12 @@ struct mmio_result mmio_execute(const struct mmio_insn *i, const struct mmio_ope
     case MMIO_STORE:
     case MMIO_SETCC: return store(i, in);
     case MMIO_CMPXCHG: return compare_exchange(i, in);
+    case MMIO_ANDN:
+    case MMIO_BEXTR:
+    case MMIO_BZHI:
+    case MMIO_SHLX:
+    case MMIO_SARX:
+    case MMIO_SHRX: return vex_form(i, in);
     default: return i->to_register ? to_register(i, in) : to_memory(i, in);
     }
 }

@@ -25,7 +25,7 @@ static void execute(struct vcpu *v, const struct mmio_insn *insn, uint64_t rflag
 {
     unsigned other = insn->other == MMIO_NONE ? 0 : insn->other;
     struct mmio_operands in = {
-        .reg = read_gpr(v, insn->reg), .other = v->regs.by_number[other], .rflags = rflags};
+        .reg = read_gpr(v, insn->reg), .other = read_gpr(v, other), .rflags = rflags};
     struct mmio_result r;
 
     if (insn->reads)

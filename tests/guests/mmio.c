@@ -13,6 +13,7 @@
 #define NOBODY  0xfed80000u
 #define MASKED  0x10000u
 #define CR0_EM  BIT(2)
+#define BMI1    BIT(3)
 #define SSE     0x600u /* CR4.OSFXSR, OSXMMEXCPT */
 
 const char guest_name[] = "mmio";
@@ -85,6 +86,10 @@ static void test_arithmetic(void)
     LVT_IS(MASKED | 0xf1, "MOVNTI");
     __asm__ volatile("testb $1, 2(%1)\n setnz %0" : "=q"(b) : "r"(LVT) : "memory", "cc");
     check(b == 1, "TEST of the byte with the mask bit");
+    if (cpuid(7, 0).ebx & BMI1) {
+        __asm__ volatile("bextr %2, (%1), %0" : "=r"(a) : "r"(VERSION), "r"(0x0804) : "memory", "cc");
+        check(a == (version >> 4 & 0xff), "BEXTR: %x", (unsigned)a);
+    }
 }
 
 static void test_stack(void)

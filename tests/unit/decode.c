@@ -52,6 +52,12 @@ static const struct {
     {MMIO_DEC, {ZYDIS_MNEMONIC_DEC}},
     {MMIO_NOT, {ZYDIS_MNEMONIC_NOT}},
     {MMIO_NEG, {ZYDIS_MNEMONIC_NEG}},
+    {MMIO_ANDN, {ZYDIS_MNEMONIC_ANDN}},
+    {MMIO_BEXTR, {ZYDIS_MNEMONIC_BEXTR}},
+    {MMIO_BZHI, {ZYDIS_MNEMONIC_BZHI}},
+    {MMIO_SHLX, {ZYDIS_MNEMONIC_SHLX}},
+    {MMIO_SARX, {ZYDIS_MNEMONIC_SARX}},
+    {MMIO_SHRX, {ZYDIS_MNEMONIC_SHRX}},
     {MMIO_BT, {ZYDIS_MNEMONIC_BT}},
     {MMIO_BTS, {ZYDIS_MNEMONIC_BTS}},
     {MMIO_BTR, {ZYDIS_MNEMONIC_BTR}},
@@ -146,12 +152,25 @@ static bool listed(const struct zydis *z)
     }
 }
 
+static bool is_vex_form(const struct zydis *z)
+{
+    for (unsigned op = MMIO_ANDN; op <= MMIO_SHRX; op++) {
+        if (name_fits(z, op))
+            return true;
+    }
+    return false;
+}
+
 /* Does Zydis see a form that our header promises? */
 static bool promised(const struct zydis *z)
 {
     bool named = false;
 
-    if (!z->valid || z->i.encoding != ZYDIS_INSTRUCTION_ENCODING_LEGACY || memory_operand(z) < 0)
+    if (!z->valid || memory_operand(z) < 0)
+        return false;
+    if (z->i.encoding == ZYDIS_INSTRUCTION_ENCODING_VEX)
+        return is_vex_form(z);
+    if (z->i.encoding != ZYDIS_INSTRUCTION_ENCODING_LEGACY)
         return false;
     if ((z->i.attributes & ZYDIS_ATTRIB_HAS_MODRM) && z->i.raw.modrm.mod == 3)
         return false; /* its memory is the stack */
@@ -242,7 +261,14 @@ static const char *compare(const struct mmio_insn *m, const struct zydis *z)
         return "access";
     if (!string && wrong_address(m, z, o))
         return wrong_address(m, z, o);
-    if ((m->reg_size != 0 || m->has_imm) && !string && (mem > 1 || m->to_register != (mem == 1)))
+    if (m->op == MMIO_ANDN)
+        other = 0;
+    if (is_vex_form(z) &&
+        z->operands[m->op == MMIO_ANDN ? 1 : 2].reg.value !=
+            ZydisRegisterEncode(m->size == 8 ? ZYDIS_REGCLASS_GPR64 : ZYDIS_REGCLASS_GPR32, m->other))
+        return "register of VEX";
+    if ((m->reg_size != 0 || m->has_imm) && !string && m->op != MMIO_ANDN &&
+        (mem > 1 || m->to_register != (mem == 1)))
         return "direction";
     if (m->reg_size != 0 && z->operands[other].reg.value != our_register(m, z))
         return "register";
@@ -302,7 +328,12 @@ static void biased(uint8_t bytes[16], unsigned mode)
         bytes[at++] = prefixes[rnd() % sizeof(prefixes)];
     if (mode == 64 && rnd() % 2 == 0)
         bytes[at++] = (uint8_t)(0x40 | rnd() % 16);
-    if (rnd() % 3 == 0) {
+    if (rnd() % 16 == 0) {
+        bytes[at++] = 0xc4;
+        bytes[at++] = (uint8_t)((rnd() & 0xe0) | 2);
+        bytes[at++] = (uint8_t)(rnd() & 0xfb);
+        bytes[at] = (uint8_t)(0xf2 + rnd() % 6);
+    } else if (rnd() % 3 == 0) {
         bytes[at++] = 0x0f;
         bytes[at] = two_byte[rnd() % sizeof(two_byte)];
         if (rnd() % 32 == 0) {
@@ -671,6 +702,66 @@ static void exchanges(void **state)
     assert_true(r.memory == 1 && r.reg == UINT32_MAX && (r.rflags & CARRY));
 }
 
+/* Of BMI, where the host has it: r = a, by b. */
+#define HOST_BMI(name, T, operands)                                                               \
+    __attribute__((target("bmi,bmi2"))) static uint64_t host_##name##_##T(uint64_t a, uint64_t b, \
+                                                                          uint64_t *f)            \
+    {                                                                                             \
+        T x = (T)a, y = (T)b, r;                                                                  \
+                                                                                                  \
+        __asm__ volatile("lea -128(%%rsp), %%rsp; push $0x202; popfq; " #name " " operands        \
+                         "; pushfq; popq %1; lea 128(%%rsp), %%rsp"                               \
+                         : "=&r"(r), "=&r"(*f)                                                    \
+                         : "r"(x), "r"(y)                                                         \
+                         : "cc", "memory");                                                       \
+        return r;                                                                                 \
+    }
+#define HOST_BMI_BOTH(name, operands)  \
+    HOST_BMI(name, uint32_t, operands) \
+    HOST_BMI(name, uint64_t, operands)
+HOST_BMI_BOTH(andn, "%2, %3, %0")
+HOST_BMI_BOTH(bextr, "%3, %2, %0")
+HOST_BMI_BOTH(bzhi, "%3, %2, %0")
+HOST_BMI_BOTH(shlx, "%3, %2, %0")
+HOST_BMI_BOTH(sarx, "%3, %2, %0")
+HOST_BMI_BOTH(shrx, "%3, %2, %0")
+
+static const struct {
+    uint8_t op;
+    uint32_t undefined;
+    uint64_t (*narrow)(uint64_t a, uint64_t b, uint64_t *f), (*wide)(uint64_t a, uint64_t b, uint64_t *f);
+} bmi_ops[] = {
+    {MMIO_ANDN, ADJUST | PARITY, host_andn_uint32_t, host_andn_uint64_t},
+    {MMIO_BEXTR, ADJUST | SIGN | PARITY, host_bextr_uint32_t, host_bextr_uint64_t},
+    {MMIO_BZHI, ADJUST | PARITY, host_bzhi_uint32_t, host_bzhi_uint64_t},
+    {MMIO_SHLX, 0, host_shlx_uint32_t, host_shlx_uint64_t},
+    {MMIO_SARX, 0, host_sarx_uint32_t, host_sarx_uint64_t},
+    {MMIO_SHRX, 0, host_shrx_uint32_t, host_shrx_uint64_t},
+};
+
+static void bit_manipulation(void **state)
+{
+    (void)state;
+    if (!__builtin_cpu_supports("bmi2"))
+        skip();
+    random_state = 99;
+    for (unsigned round = 0; round < 12000 * ARRAY_SIZE(bmi_ops); round++) {
+        unsigned n = round % ARRAY_SIZE(bmi_ops), size = rnd() % 2 ? 8 : 4;
+        struct mmio_insn m = {
+            .op = bmi_ops[n].op, .size = (uint8_t)size, .reg_size = (uint8_t)size, .other = 3, .reads = true};
+        struct mmio_operands in = {.memory = interesting(), .other = interesting(), .rflags = 0x202};
+        uint64_t flags, wanted;
+        struct mmio_result r;
+
+        if (rnd() % 2)
+            in.other &= 0x3f3f;
+        wanted = (size == 8 ? bmi_ops[n].wide : bmi_ops[n].narrow)(in.memory, in.other, &flags);
+        r = mmio_execute(&m, &in);
+        assert_true(r.write_reg && !r.write_memory && r.reg == wanted);
+        assert_int_equal((r.rflags ^ flags) & FLAGS & ~(uint64_t)bmi_ops[n].undefined, 0);
+    }
+}
+
 struct execution {
     const char *bytes;
     unsigned count;
@@ -717,10 +808,10 @@ static void extensions(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(zydis_64),   cmocka_unit_test(zydis_32),        cmocka_unit_test(zydis_16),
-        cmocka_unit_test(too_long),   cmocka_unit_test(string_forms),    cmocka_unit_test(against_processor),
-        cmocka_unit_test(extensions), cmocka_unit_test(counts_and_bits), cmocka_unit_test(conditions),
-        cmocka_unit_test(exchanges),
+        cmocka_unit_test(zydis_64),   cmocka_unit_test(zydis_32),         cmocka_unit_test(zydis_16),
+        cmocka_unit_test(too_long),   cmocka_unit_test(string_forms),     cmocka_unit_test(against_processor),
+        cmocka_unit_test(extensions), cmocka_unit_test(counts_and_bits),  cmocka_unit_test(conditions),
+        cmocka_unit_test(exchanges),  cmocka_unit_test(bit_manipulation),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
