@@ -24,8 +24,7 @@ static bool plain_move(struct vcpu *v, const struct mmio_insn *insn, gpa_t at)
 static void execute(struct vcpu *v, const struct mmio_insn *insn, uint64_t rflags, const struct mmio_place *p)
 {
     unsigned other = insn->other == MMIO_NONE ? 0 : insn->other;
-    struct mmio_operands in = {
-        .reg = read_gpr(v, insn->reg), .other = read_gpr(v, other), .rflags = rflags};
+    struct mmio_operands in = {.reg = read_gpr(v, insn->reg), .other = read_gpr(v, other), .rflags = rflags};
     struct mmio_result r;
 
     if (insn->reads)

@@ -15,7 +15,8 @@ UNIT_config := core/config/config.c core/config/config_keys.c core/config/config
 UNIT_config_net := $(UNIT_config)
 UNIT_config_shared := $(UNIT_config)
 UNIT_net_filter := dev/net/filter.c
-UNIT_decode := dev/decode.c dev/execute.c
+UNIT_decode := dev/decode.c
+UNIT_execute := dev/decode.c dev/execute.c
 UNIT_LIBS_decode := -lZydis
 UNIT_mmio := dev/decode.c dev/execute.c
 UNIT_console := core/base/format.c
@@ -77,7 +78,7 @@ FAIR_VARIANTS := $(patsubst %,$(UNIT)/variant/%.c,counted $(FAIR_MUTANTS))
 # These include the file they test, below a fake CPU (fake_cpu.h) or fake memory (fake_memory.h, fake_ram.h) or a fake wire (fake_wire.h): blackbox,
 # bitmaps, caps, console, cpuid, cr, ept, fair (the scheduling policy, with nothing below it), guards, guest_tsc, inject, io, ipiv, ladder, latency, mailbox, memory, mmio, msr, mtrr,
 # paging, place, prepare, pv_eoi, rights, sched_sim (its machine), speculation, string, terminal, tlb, topology, trace, virtio_pci, vlapic, vlapic_timer, vm_life, walk.
-UNIT_TESTS := acpi acpi_tables balance bitmaps blackbox block budget bus caps config config_net config_shared console cpuid cr decode devices ept fair format guards guest_tsc hv_timer inject io ipi ipiv ivshmem \
+UNIT_TESTS := acpi acpi_tables balance bitmaps blackbox block budget bus caps config config_net config_shared console cpuid cr decode devices ept execute fair format guards guest_tsc hv_timer inject io ipi ipiv ivshmem \
     ladder latency line_edit load_linux load_multiboot mailbox memory mmio msix msr mtrr multiboot2 net_card net_fdb net_filter net_frame net_offload net_switch paging pci place prepare pv_eoi release rights ring ring_pieces ring_random sched_mutants sched_sim serial shadow speculation string \
     terminal ticks tlb topology trace vioapic virtio virtio_models virtio_pci vlapic vlapic_timer vm_life vports walk windows words
 
