@@ -194,9 +194,10 @@ COLD unsigned vlapic_send_to_set(struct vcpu *sender, const uint64_t set[2], uin
     unsigned taken = 0;
 
     for (unsigned i = 0; i < vm->vcpu_count; i++) {
-        uint32_t bit = vm->vcpus[i]->apic_id - first;
+        uint32_t id = vm->vcpus[i]->apic_id, bit = id - first;
 
-        if (bit < 128 && (set[bit / 64] >> bit % 64 & 1) && (vm->vcpus[i]->lapic->base & APIC_BASE_ENABLE))
+        if (id >= first && bit < 128 && (set[bit / 64] >> bit % 64 & 1) &&
+            (vm->vcpus[i]->lapic->base & APIC_BASE_ENABLE))
             taken += deliver_to(vm->vcpus[i], &m);
     }
     return taken;

@@ -57,9 +57,15 @@ void vlapic_post(struct vcpu *v, unsigned vector, bool level)
     vlapic_post_edge(&a->pid, vector);
 }
 
+/* A processor handles one and keeps one more. */
 void vlapic_post_nmi(struct vcpu *v)
 {
-    vcpu_ask(v, ASKED_NMI);
+    uint32_t old = v->asked;
+
+    while (!__atomic_compare_exchange_n(&v->asked, &old, old | (old & ASKED_NMI ? ASKED_NMIS : ASKED_NMI),
+                                        false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST))
+        ;
+    vcpu_ask(v, 0);
 }
 
 static void collect_edge(struct vlapic *a)

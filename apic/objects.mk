@@ -7,3 +7,4 @@ hot += apic/vioapic.o
 hot += apic/vlapic.o
 hot += apic/vlapic_dump.o
 hot += apic/vlapic_timer.o
+objects += apic/registers.o

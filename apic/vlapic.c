@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+#include "apic/registers.h"
 #include "apic/vlapic_state.h"
 #include "arch/x86/cpu.h"
 #include "arch/x86/features.h"
@@ -7,7 +8,7 @@
 #include "core/base/panic.h"
 #include "core/vm/part.h"
 
-#define VERSION_VALUE 0x01050014u /* integrated, 6 LVT entries, EOI broadcast suppression */
+#define VERSION_VALUE 0x01050014u /* integrated, 6 LVT entries (none for CMCI), EOI broadcast suppression */
 #define LVT_VALID     0x107ffu    /* delivery status is read-only */
 #define BASE_MODES    (APIC_BASE_ENABLE | APIC_BASE_X2APIC)
 #define ICR_BUSY      0x1000u /* delivery status: always idle again */
@@ -125,7 +126,7 @@ static void set_mode_registers(const struct vcpu *v)
 
 static void reset_apic_registers(struct vcpu *v)
 {
-    static const unsigned lvts[] = {REG_LVT_CMCI,    LAPIC_LVT_TIMER, REG_LVT_THERM,  REG_LVT_PERF,
+    static const unsigned lvts[] = {LAPIC_LVT_TIMER, REG_LVT_THERM,   REG_LVT_PERF,
                                     LAPIC_LVT_LINT0, LAPIC_LVT_LINT1, LAPIC_LVT_ERROR};
     struct vlapic *a = v->lapic;
 
@@ -145,7 +146,7 @@ static void reset_apic_registers(struct vcpu *v)
 
 void vlapic_init(struct vcpu *v)
 {
-    vcpu_take(v, ASKED_NMI);
+    vcpu_take(v, ASKED_NMIS);
     reset_apic_registers(v);
     vlapic_discard_mail(v);
     lapic_timer_set(TIMER_GUEST, 0);
@@ -290,11 +291,6 @@ static void write_lvt(struct vlapic *a, unsigned reg, uint32_t value)
         vlapic_timer_write_lvt(a, value);
 }
 
-static void mask_lvt(struct vlapic *a, unsigned reg)
-{
-    set(a, reg, get(a, reg) | LVT_MASKED);
-}
-
 static void write_svr(struct vcpu *v, uint32_t value)
 {
     struct vlapic *a = v->lapic;
@@ -307,8 +303,7 @@ static void write_svr(struct vcpu *v, uint32_t value)
         return;
     _Static_assert(LAPIC_LVT_ERROR == LAPIC_LVT_TIMER + 5 * 16, "six of them, one behind the other");
     for (unsigned reg = LAPIC_LVT_TIMER; reg <= LAPIC_LVT_ERROR; reg += 16)
-        mask_lvt(a, reg);
-    mask_lvt(a, REG_LVT_CMCI);
+        set(a, reg, get(a, reg) | LVT_MASKED);
     a->lvt_timer |= LVT_MASKED;
 }
 
@@ -335,7 +330,6 @@ static unsigned allowed(const struct vlapic *a, unsigned reg)
     case LAPIC_ICR:
     case LAPIC_TIMER_ICR:
     case LAPIC_TIMER_DCR:
-    case REG_LVT_CMCI:
     case LAPIC_LVT_TIMER:
     case REG_LVT_THERM:
     case REG_LVT_PERF:
@@ -435,6 +429,40 @@ void vlapic_mmio_write(struct vcpu *v, unsigned offset, uint32_t value)
         write_register(v, offset, value);
     else if (offset % 16 == 0)
         vlapic_error(v->lapic, ESR_REGISTER);
+}
+
+static uint32_t read_any(void *context, unsigned offset)
+{
+    return vlapic_mmio_read(context, offset);
+}
+
+static uint32_t peek_any(void *context, unsigned offset)
+{
+    return get(((const struct vcpu *)context)->lapic, offset);
+}
+
+static void write_any(void *context, unsigned offset, uint32_t value)
+{
+    vlapic_mmio_write(context, offset, value);
+}
+
+static const struct registers registers = {read_any, peek_any, write_any};
+
+uint64_t vlapic_mmio_read_any(struct vcpu *v, unsigned offset, unsigned size)
+{
+    ASSERT(offset + size <= PAGE_SIZE);
+    if (likely(size == 4 && offset % 4 == 0))
+        return vlapic_mmio_read(v, offset);
+    return registers_read(&registers, v, offset, size);
+}
+
+void vlapic_mmio_write_any(struct vcpu *v, unsigned offset, unsigned size, uint64_t value)
+{
+    ASSERT(offset + size <= PAGE_SIZE);
+    if (likely(size == 4 && offset % 4 == 0))
+        vlapic_mmio_write(v, offset, (uint32_t)value);
+    else
+        registers_write(&registers, v, offset, size, value);
 }
 
 /* "x2APIC state transitions": from disabled to x2APIC, and from x2APIC back to xAPIC, are #GP. */

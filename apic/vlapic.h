@@ -41,6 +41,9 @@ void vlapic_init(struct vcpu *v);
 /* Register access by xAPIC offset within the page; 32 bits. Invalid ones read 0 and set the ESR. */
 uint32_t vlapic_mmio_read(struct vcpu *v, unsigned offset);
 void vlapic_mmio_write(struct vcpu *v, unsigned offset, uint32_t value);
+/* 1 to 8 bytes at any offset (apic/registers.h). */
+uint64_t vlapic_mmio_read_any(struct vcpu *v, unsigned offset, unsigned size);
+void vlapic_mmio_write_any(struct vcpu *v, unsigned offset, unsigned size, uint64_t value);
 /* False while the guest is not in xAPIC mode: its page is then ordinary absent memory. */
 bool vlapic_mmio_enabled(const struct vcpu *v);
 

@@ -89,8 +89,7 @@ void vlapic_dump(const struct vcpu *v)
         const char *name;
         unsigned reg;
     } lvts[] = {{"timer", LAPIC_LVT_TIMER}, {"thermal", REG_LVT_THERM}, {"perf", REG_LVT_PERF},
-                {"lint0", LAPIC_LVT_LINT0}, {"lint1", LAPIC_LVT_LINT1}, {"error", LAPIC_LVT_ERROR},
-                {"cmci", REG_LVT_CMCI}};
+                {"lint0", LAPIC_LVT_LINT0}, {"lint1", LAPIC_LVT_LINT1}, {"error", LAPIC_LVT_ERROR}};
     const struct vlapic *a = v->lapic;
 
     _Static_assert(ARRAY_SIZE(modes) == VLAPIC_X2APIC + 1, "each has its name");
@@ -110,5 +109,5 @@ void vlapic_dump(const struct vcpu *v)
     dump_register_vectors(a, "tmr", REG_TMR);
     dump_mailbox(&a->pid);
     if (v->asked & ASKED_NMI)
-        print("  an NMI is pending\n");
+        print("  %s pending\n", (v->asked & ASKED_NMIS) == ASKED_NMIS ? "two NMIs are" : "an NMI is");
 }

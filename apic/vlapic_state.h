@@ -18,7 +18,6 @@
 #define REG_TMR       0x180u
 #define REG_IRR       0x200u
 #define REG_ESR       0x280u
-#define REG_LVT_CMCI  0x2f0u
 #define REG_LVT_THERM 0x330u
 #define REG_LVT_PERF  0x340u
 #define REG_SELF_IPI  0x3f0u

@@ -2,6 +2,7 @@
 objects += dev/acpi_tables.o
 hot += dev/bus.o
 hot += dev/decode.o
+objects += dev/execute.o
 objects += dev/firmware.o
 objects += dev/keyboard.o
 hot += dev/pc.o

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "dev/pc.h"
+#include "apic/registers.h"
 #include "apic/vioapic.h"
 #include "apic/vlapic.h"
 #include "arch/x86/percpu.h"
@@ -269,18 +270,30 @@ static void reset_power(void *context)
 
 /* --- I/O APIC --- */
 
-static uint64_t ioapic_read(void *context, unsigned offset, unsigned size UNUSED)
+static uint32_t read_ioapic(void *context, unsigned offset)
 {
     struct pc *pc = context;
 
     return vioapic_read(&pc->ioapic, offset);
 }
 
-static void ioapic_write(void *context, unsigned offset, unsigned size UNUSED, uint64_t value)
+static void write_ioapic(void *context, unsigned offset, uint32_t value)
 {
     struct pc *pc = context;
 
-    vioapic_write(pc->vm, &pc->ioapic, offset, (uint32_t)value);
+    vioapic_write(pc->vm, &pc->ioapic, offset, value);
+}
+
+static const struct registers ioapic_registers = {read_ioapic, read_ioapic, write_ioapic};
+
+static uint64_t ioapic_read(void *context, unsigned offset, unsigned size)
+{
+    return registers_read(&ioapic_registers, context, offset, size);
+}
+
+static void ioapic_write(void *context, unsigned offset, unsigned size, uint64_t value)
+{
+    registers_write(&ioapic_registers, context, offset, size, value);
 }
 
 static void ioapic_reset(void *context)
@@ -333,7 +346,7 @@ static const struct row {
     {bus_add_ports, TIMER, {ACPI_TABLES_PM_TIMER, 4, BUS_BYTE | BUS_WORD | BUS_DWORD, ACPI_TABLES_PM_TIMER}},
     {bus_add_ports, KEYBOARD, {KEYBOARD_PORT_DATA, 1, BUS_BYTE, KEYBOARD_PORT_DATA}},
     {bus_add_ports, KEYBOARD, {KEYBOARD_PORT_COMMAND, 1, BUS_BYTE, KEYBOARD_PORT_COMMAND}},
-    {bus_add_memory, IOAPIC, {VIOAPIC_BASE, IOAPIC_SIZE, BUS_DWORD, 0}},
+    {bus_add_memory, IOAPIC, {VIOAPIC_BASE, IOAPIC_SIZE, BUS_BYTE | BUS_WORD | BUS_DWORD | BUS_QWORD, 0}},
 };
 
 /* The rows are ours: one that the bus refuses is a mistake of ours. */

@@ -200,6 +200,16 @@ static COLD void load_debug(const struct guest_context *c)
     write_dr6(c->dr6);
 }
 
+COLD void vcpu_reset_debug(struct vcpu *v)
+{
+    struct vcpu_state *x = state_of(v);
+
+    memset(x->context.dr, 0, sizeof(x->context.dr));
+    x->context.dr6 = DR6_RESET;
+    if (x->debug)
+        load_debug(&x->context);
+}
+
 COLD void vcpu_load_debug(struct vcpu *v)
 {
     struct vcpu_state *x = state_of(v);

@@ -15,7 +15,8 @@ void vcpu_context_reset(struct vcpu_state *x);
 void vcpu_context_load(struct vcpu *v, struct cpu *cpu);
 void vcpu_context_save(struct vcpu *v, struct cpu *cpu);
 
-void vcpu_load_debug(struct vcpu *v); /* it needs its debug registers, from here on */
+void vcpu_load_debug(struct vcpu *v);  /* it needs its debug registers, from here on */
+void vcpu_reset_debug(struct vcpu *v); /* its DR0 to DR3 and DR6, while it has this CPU */
 void vcpu_set_xcr0(uint64_t value);
 void vcpu_follow_guard(struct vcpu *v); /* guards_word() has changed while it has this CPU */
 bool vcpu_write_switched_msr(struct vcpu *v, uint32_t msr, uint64_t value); /* false: #GP */

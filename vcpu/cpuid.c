@@ -44,6 +44,7 @@
 #define LEAF1_ECX_HYPERVISOR BIT(31)
 #define LEAF1_EDX_APIC       BIT(9)
 #define LEAF5_EDX_C1         0xf0u
+#define LEAF7_EBX_TSC_ADJUST BIT(1)
 #define LEAF7_EBX_INVPCID    BIT(10)
 #define LEAFD_EAX_XSAVES     BIT(3)
 #define LEAFE1_EDX_RDTSCP    BIT(27)
@@ -97,6 +98,7 @@ static void fix_monitor(const struct vcpu *v, uint32_t subleaf UNUSED, struct cp
 static void fix_extended_features(const struct vcpu *v, uint32_t subleaf UNUSED, struct cpuid *r)
 {
     r->eax = 0;
+    r->ebx |= LEAF7_EBX_TSC_ADJUST; /* whether the machine has it or not (vcpu/msr.c) */
     if (!backend.guest_may_use(GUEST_INVPCID))
         r->ebx &= ~LEAF7_EBX_INVPCID;
     r->edx &= ~guards_hidden_features(v->vm);

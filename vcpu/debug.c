@@ -116,6 +116,19 @@ COLD enum next vcpu_debug_exception(struct vcpu *v, uint64_t hits)
     return NEXT_RESUME;
 }
 
+/* INIT: as after a reset. */
+COLD void vcpu_debug_init(struct vcpu *v)
+{
+    struct vcpu_state *x = state_of(v);
+
+    if (x->watched) {
+        x->own = (struct debug_registers){.dr6 = DR6_RESET, .dr7 = DR7_RESET};
+        return;
+    }
+    backend.set(v, GUEST_DR7, DR7_RESET);
+    vcpu_reset_debug(v);
+}
+
 static uint64_t *own_register(struct debug_registers *own, unsigned dr)
 {
     if (dr < 4)
@@ -146,7 +159,8 @@ static COLD enum next move_own(struct vcpu *v, struct debug_move move)
     backend.get_mode(v, &m);
     mask = m.bits == 64 ? UINT64_MAX : UINT32_MAX;
     if (own->dr7 & DR7_GD) {
-        guest_exception(v, DR6_BD);
+        guest_exception(v, DR6_BD); /* a fault, unlike what other causes of #DB have left in RFLAGS */
+        backend.set(v, GUEST_RFLAGS, backend.get(v, GUEST_RFLAGS) | RFLAGS_RF);
         return NEXT_RESUME;
     }
     if (!move.from_dr)

@@ -11,6 +11,7 @@
 /* The breakpoints of its VM have changed, or its state is new. The vCPU is loaded, or at rest and being
  * looked at. */
 void vcpu_debug_follow(struct vcpu *v);
+void vcpu_debug_init(struct vcpu *v); /* the guest's own, of the vCPU that runs here */
 
 struct debug_move {
     bool from_dr;

@@ -38,9 +38,8 @@ static void raise_event(struct vcpu *v, uint32_t event, uint32_t error)
         event = (uint32_t)(EVENT_VALID | EVENT_ERROR_CODE | EVENT_EXCEPTION << 8 | VECTOR_DF);
         error = 0;
     }
-    if (!(backend.get(v, GUEST_CR0) & CR0_PE)) /* real mode knows no error codes */
-        event &= ~(uint32_t)EVENT_ERROR_CODE;
     x->event = event;
+    x->event_again = false;
     x->event_error = error;
     v->due |= DUE_EVENT;
 }

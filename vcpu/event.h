@@ -9,6 +9,7 @@
 
 #define EVENT_VALID      BIT(31)
 #define EVENT_ERROR_CODE BIT(11)
+#define EVENT_TYPE_MASK  0x700u
 #define EVENT_VECTOR(x)  ((unsigned)((x)&0xff))
 #define EVENT_TYPE(x)    ((unsigned)((x) >> 8 & 7))
 enum event_type {

@@ -1,103 +1,65 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "vcpu/mmio.h"
-#include "apic/vlapic.h"
 #include "arch/x86/cpu.h"
-#include "dev/bus.h"
-#include "dev/decode.h"
 #include "sched/vm_run.h"
 #include "vcpu/event.h"
-#include "vcpu/state.h"
-#include "vcpu/walk.h"
-
-static bool is_lapic(const struct vcpu *v, gpa_t at, unsigned size)
-{
-    return ALIGN_DOWN(at.value, PAGE_SIZE) == vlapic_base(v).value && vlapic_mmio_enabled(v) && size == 4;
-}
-
-/* Nearly always a device: what is RAM does not exit, but for the other end of a string instruction. */
-static uint64_t device_read(struct vcpu *v, gpa_t at, unsigned size)
-{
-    uint64_t value;
-
-    if (is_lapic(v, at, size))
-        return vlapic_mmio_read(v, at.value % PAGE_SIZE);
-    if (!bus_mmio_read(v->vm->bus, at, size, &value))
-        guest_read(v->vm, at, &value, size);
-    return value;
-}
-
-static void device_write(struct vcpu *v, gpa_t at, unsigned size, uint64_t value)
-{
-    if (is_lapic(v, at, size))
-        vlapic_mmio_write(v, at.value % PAGE_SIZE, (uint32_t)value);
-    else if (!bus_mmio_write(v->vm->bus, at, size, value))
-        guest_write(v->vm, at, &value, size);
-}
-
-static uint64_t masked(uint64_t value, unsigned bytes)
-{
-    return bytes == 8 ? value : value & (BIT(8 * bytes) - 1);
-}
-
-static void advance(uint64_t *reg, uint64_t delta, unsigned bytes)
-{
-    uint64_t next = masked(*reg + delta, bytes);
-
-    *reg = bytes == 2 ? (*reg & ~UINT64_C(0xffff)) | next : next;
-}
-
-/* One element of STOS or MOVS; the guest comes back for the next. */
-static COLD enum next string_store(struct vcpu *v, const struct mmio_insn *insn, const struct guest_mode *m)
-{
-    uint64_t es = m->bits == 64 ? 0 : backend.get(v, GUEST_ES_BASE),
-             ds = m->bits == 64 ? 0 : backend.get(v, GUEST_DS_BASE);
-    uint64_t delta = m->rflags & RFLAGS_DF ? -(uint64_t)insn->size : insn->size;
-    uint64_t value = v->regs.rax;
-    gpa_t from, to;
-
-    if (!guest_find(v, m, es + masked(v->regs.rdi, insn->address_size), true, &to))
-        return NEXT_RESUME;
-    if (guest_is_closed(v->vm, to, insn->size))
-        return vcpu_protected_write(v, to);
-    if (insn->op == MMIO_MOVS) {
-        if (!guest_find(v, m, ds + masked(v->regs.rsi, insn->address_size), false, &from))
-            return NEXT_RESUME;
-        value = device_read(v, from, insn->size);
-        advance(&v->regs.rsi, delta, insn->address_size);
-    }
-    device_write(v, to, insn->size, value);
-    advance(&v->regs.rdi, delta, insn->address_size);
-    if (!insn->rep)
-        return NEXT_SKIP_AND_RESUME;
-    advance(&v->regs.rcx, -UINT64_C(1), insn->address_size);
-    return masked(v->regs.rcx, insn->address_size) ? NEXT_RESUME : NEXT_SKIP_AND_RESUME;
-}
+#include "vcpu/mmio_access.h"
+#include "vcpu/mmio_other.h"
 
 /* What drivers do: MOV of 32 or 64 bits, which flags and the rest of the register have no part in. */
 static bool plain_move(struct vcpu *v, const struct mmio_insn *insn, gpa_t at)
 {
-    if (insn->size < 4)
+    if (insn->size < 4 || insn->swap || insn->vector)
         return false;
     if (insn->op == MMIO_LOAD && insn->reg_size == insn->size)
-        write_gpr(v, insn->reg, device_read(v, at, insn->size));
+        write_gpr(v, insn->reg, mmio_read_at(v, at, insn->size));
     else if (insn->op == MMIO_STORE)
-        device_write(v, at, insn->size, insn->has_imm ? (uint64_t)insn->imm : read_gpr(v, insn->reg));
+        mmio_write_at(v, at, insn->size, insn->has_imm ? (uint64_t)insn->imm : read_gpr(v, insn->reg));
     else
         return false;
     return true;
 }
 
-static COLD enum next access(struct vcpu *v, const struct mmio_insn *insn, uint64_t rflags, gpa_t at)
+/* All but strings and what has a second operand in memory. */
+static void execute(struct vcpu *v, const struct mmio_insn *insn, uint64_t rflags, const struct mmio_place *p)
 {
-    uint64_t memory = insn->reads ? device_read(v, at, insn->size) : 0;
-    struct mmio_result r = mmio_execute(insn, memory, read_gpr(v, insn->reg), rflags);
+    unsigned other = insn->other == MMIO_NONE ? 0 : insn->other;
+    struct mmio_operands in = {.reg = read_gpr(v, insn->reg), .other = read_gpr(v, other), .rflags = rflags};
+    struct mmio_result r;
 
+    if (insn->reads)
+        in.memory = mmio_read(v, p, 0, insn->size);
+    r = mmio_execute(insn, &in);
     if (r.write_memory)
-        device_write(v, at, insn->size, r.memory);
+        mmio_write(v, p, 0, insn->size, r.memory);
     if (r.write_reg)
         write_gpr(v, insn->reg, r.reg);
+    if (r.write_other)
+        v->regs.by_number[other] = r.other;
     if (r.rflags != rflags)
         backend.set(v, GUEST_RFLAGS, r.rflags);
+}
+
+static COLD enum next access(struct vcpu *v, const struct mmio_insn *insn, const struct guest_mode *m,
+                             gpa_t at)
+{
+    struct mmio_place place;
+    gpa_t closed;
+
+    if (mmio_is_string(insn))
+        return vcpu_mmio_string(v, insn, m);
+    if (!mmio_find_operand(v, m, insn, at, &place))
+        return NEXT_RESUME;
+    if (insn->writes && mmio_is_closed(v, &place, insn->size, &closed))
+        return vcpu_protected_write(v, closed);
+    if (insn->op == MMIO_PUSH)
+        return vcpu_mmio_push(v, insn, m, &place);
+    if (insn->op == MMIO_POP)
+        return vcpu_mmio_pop(v, insn, m, &place);
+    if (insn->vector)
+        vcpu_mmio_move_vector(v, insn, &place);
+    else
+        execute(v, insn, m->rflags, &place);
     return NEXT_SKIP_AND_RESUME;
 }
 
@@ -110,18 +72,10 @@ COLD enum next vcpu_protected_write(struct vcpu *v, gpa_t at)
     return NEXT_LEAVE;
 }
 
-COLD enum next vcpu_memory_refused(struct vcpu *v, gpa_t at, const char *what, const uint8_t *bytes,
-                                   unsigned count)
+COLD enum next vcpu_memory_refused(struct vcpu *v, gpa_t at, const char *what)
 {
-    static const uint8_t none[4];
-
-    if (!bytes)
-        bytes = none;
-    vm_request_end(
-        v->vm, VM_END_CRASH,
-        "%s at guest-physical %llx, which is no RAM, rip %llx (vcpu %u), code %02x %02x %02x %02x (%u bytes)",
-        what, (unsigned long long)at.value, (unsigned long long)backend.get(v, GUEST_RIP), v->id, bytes[0],
-        bytes[1], bytes[2], bytes[3], count);
+    vm_request_end(v->vm, VM_END_CRASH, "%s at guest-physical %llx, which is no RAM, rip %llx (vcpu %u)",
+                   what, (unsigned long long)at.value, (unsigned long long)backend.get(v, GUEST_RIP), v->id);
     return NEXT_LEAVE;
 }
 
@@ -143,11 +97,11 @@ enum next vcpu_device_memory(struct vcpu *v, gpa_t at)
 
     backend.get_mode(v, &m);
     count = guest_fetch(v->vm, &m, bytes);
-    if (!mmio_decode(bytes, count, m.bits, &insn))
-        return vcpu_memory_refused(v, at, "access by an instruction that is not emulated", bytes, count);
-    if (likely(plain_move(v, &insn, at)))
+    if (!mmio_decode(bytes, count, m.bits, &insn)) {
+        vcpu_inject(v, VECTOR_UD);
+        return NEXT_RESUME;
+    }
+    if (likely(!mmio_may_cross(at, insn.size) || !mmio_crosses(v, &insn, &m)) && plain_move(v, &insn, at))
         return skip_insn(v, &insn, NEXT_SKIP_AND_RESUME);
-    if (insn.op == MMIO_STOS || insn.op == MMIO_MOVS)
-        return skip_insn(v, &insn, string_store(v, &insn, &m));
-    return skip_insn(v, &insn, access(v, &insn, m.rflags, at));
+    return skip_insn(v, &insn, access(v, &insn, &m, at));
 }

@@ -5,12 +5,11 @@
 
 #include "core/vm/vm.h"
 
-/* Emulates the instruction at RIP, which has reached for this address. */
+/* Emulates the instruction at RIP, which has reached for this address; #UD for one that is not emulated. */
 enum next vcpu_device_memory(struct vcpu *v, gpa_t at);
 
 /* RAM that is read-only: the VM ends. */
 enum next vcpu_protected_write(struct vcpu *v, gpa_t at);
 
-/* What cannot be emulated: the VM ends. bytes: count of them at RIP, NULL where that says nothing. */
-enum next vcpu_memory_refused(struct vcpu *v, gpa_t at, const char *what, const uint8_t *bytes,
-                              unsigned count);
+/* What no instruction does, but the processor for one: the VM ends. */
+enum next vcpu_memory_refused(struct vcpu *v, gpa_t at, const char *what);

@@ -11,6 +11,8 @@
 /* Behind these the backend may have to watch for another deadline. */
 #define MOVES_DEADLINE ((uint64_t)(DUE_RUN | DUE_INACTIVE | DUE_TIMER) << 32 | ASKED_RESCHED | ASKED_INIT)
 
+#define MOST_NMIS 2u
+
 static bool must_leave(const struct vcpu *v)
 {
     return !vm_may_run(v->vm) || this_cpu()->leave || this_cpu()->work;
@@ -94,7 +96,7 @@ static bool wait_for_event(struct vcpu *v, bool interrupts)
             work_for_devices(v);
         vlapic_update(v);
         if ((interrupts && vlapic_pending(v) >= 0) || (v->asked & (ASKED_NMI | ASKED_INIT)) ||
-            state_of(v)->nmi || take_unhalt(v))
+            state_of(v)->nmis || take_unhalt(v))
             return true;
         if (!interrupts && !v->dead)
             vcpu_dead(v);
@@ -127,7 +129,21 @@ COLD void vcpu_start_tsc(struct vcpu *v)
         vm->tsc_started = true;
         vm->tsc_offset = -guest_tsc_scale(&state_of(v)->tsc, rdtsc());
     }
+    state_of(v)->tsc_started = true;
     vcpu_set_tsc_offset(v, vm->tsc_offset);
+}
+
+/* One and one more. Of those that came during the first, all but one are lost. */
+static bool take_nmi(struct vcpu *v)
+{
+    uint32_t asked = vcpu_take(v, ASKED_NMIS);
+    unsigned came = (asked & ASKED_NMI ? 1u : 0) + (asked == ASKED_NMIS ? 1u : 0);
+
+    if (!came)
+        return true;
+    state_of(v)->nmis = (uint8_t)MIN(state_of(v)->nmis + came, MOST_NMIS);
+    v->due |= DUE_EVENT;
+    return true;
 }
 
 static void take_init(struct vcpu *v)
@@ -146,7 +162,8 @@ static void take_init(struct vcpu *v)
 static void start_up(struct vcpu *v, unsigned vector)
 {
     backend.startup(v, vector);
-    vcpu_start_tsc(v);
+    if (!state_of(v)->tsc_started)
+        vcpu_start_tsc(v);
     v->dead = false;
     v->activity = ACTIVE;
 }
@@ -170,12 +187,8 @@ static bool take_init_and_startup(struct vcpu *v)
             break; /* to a CPU that runs SIPI means nothing */
         if (v->asked & ASKED_DEVICES)
             work_for_devices(v);
-        vcpu_take(v, ASKED_MAIL | ASKED_UNHALT |
-                         ASKED_NMI); /* it hears nothing else, but for an NMI behind SIPI */
-        if (asked & ASKED_NMI) {
-            state_of(v)->nmi = true;
-            v->due |= DUE_EVENT;
-        }
+        vcpu_take(v, ASKED_MAIL | ASKED_UNHALT); /* it hears nothing else, but for an NMI behind SIPI */
+        take_nmi(v);
         if (asked & ASKED_STARTUP)
             start_up(v, ASKED_VECTOR(asked));
         else if (!v->dead)
@@ -225,14 +238,6 @@ static bool collect_mail(struct vcpu *v)
     return true;
 }
 
-static bool take_nmi(struct vcpu *v)
-{
-    vcpu_take(v, ASKED_NMI);
-    state_of(v)->nmi = true;
-    v->due |= DUE_EVENT;
-    return true;
-}
-
 /* Nobody had to leave a note while it did not run. */
 static bool first_entry(struct vcpu *v)
 {
@@ -274,6 +279,7 @@ static bool (*const steps[])(struct vcpu *v) = {
     ASKED(DEVICES) = work_for_devices,
     ASKED(MAIL) = collect_mail,
     ASKED(NMI) = take_nmi,
+    [__builtin_ctz(ASKED_NMIS & ~ASKED_NMI)] = take_nmi,
     DUE(RUN) = first_entry,
     DUE(INACTIVE) = become_active,
     DUE(EOI) = settle_eoi_step,
@@ -285,7 +291,7 @@ static bool (*const steps[])(struct vcpu *v) = {
 _Static_assert(ARRAY_SIZE(steps) == 32 + __builtin_ctz(DUE_EVENT) + 1 && DUE_ALL < 2 * DUE_EVENT,
                "the last bit has the last one");
 _Static_assert((ASKED_LEAVE | ASKED_FLUSH | ASKED_RESCHED | ASKED_INIT | ASKED_STARTUP | ASKED_UNHALT |
-                ASKED_DEVICES | ASKED_MAIL | ASKED_NMI) == 0x1ff,
+                ASKED_DEVICES | ASKED_MAIL | ASKED_NMIS) == 0x3ff,
                "each has its own");
 
 /* Each bit once at most: what becomes due behind its step is for the exit after this entry (an EOI that is

@@ -40,7 +40,9 @@ struct vcpu_state {
     uint32_t event;    /* to be injected next (event.h), 0: none */
     uint32_t event_error;
     uint32_t event_length; /* of the instruction that raised it, where that counts */
-    bool nmi;              /* an NMI is to be delivered */
+    bool event_again;      /* it is delivered again: RFLAGS is as the processor left it for that */
+    uint8_t nmis;          /* to be delivered: two at most, one while one is handled */
+    bool tsc_started;      /* it has had its SIPI: its TSC stays with it */
     uint64_t cr4_allowed;  /* bits the guest may set, by its CPUID */
     uint64_t xcr0_allowed;
     uint64_t xcr0; /* the guest's; loaded in the register while it is on the CPU */

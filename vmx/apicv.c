@@ -21,7 +21,7 @@
 void vmx_apicv_open_msrs(uint8_t *bitmap, enum vmx_rung rung)
 {
     /* Read from the page as it is; the timer's current count is not in it, and needs us. */
-    static const uint16_t readable[] = {0x020, 0x030, 0x080, 0x0a0, 0x0d0, 0x0f0, 0x280, 0x2f0, 0x300,
+    static const uint16_t readable[] = {0x020, 0x030, 0x080, 0x0a0, 0x0d0, 0x0f0, 0x280, 0x300,
                                         0x320, 0x330, 0x340, 0x350, 0x360, 0x370, 0x380, 0x3e0};
 
     ASSERT(rung >= RUNG_X2APIC);

@@ -179,13 +179,6 @@ static void sync_tables(struct vcpu *v)
     vmx_ept_sync(v->vm);
 }
 
-static void init(struct vcpu *v)
-{
-    vmx_switch_out(v);
-    vmx_vcpu_reset(v, NULL);
-    vmx_switch_in(v);
-}
-
 const struct backend vmx_backend = {
     .name = "Intel VMX",
     .tables = "EPT",
@@ -222,7 +215,7 @@ const struct backend vmx_backend = {
     .exit_on_debug = exit_on_debug,
     .deliver = vmx_deliver,
     .sync_tables = sync_tables,
-    .init = init,
+    .init = vmx_vcpu_init,
     .startup = vmx_vcpu_startup,
     .exit_name = vmx_exit_name,
     .exit_words = vmx_exit_words,

@@ -96,4 +96,7 @@ static inline bool vmx_has(enum control_word word, uint64_t bit)
 #define MISC_CR3_TARGETS(m) ((unsigned)((m) >> 16 & 0x1ff))
 #define MISC_TIMER_SHIFT(m) ((unsigned)(m)&31)
 #define MISC_MSR_LIST(m)    (512 * (((unsigned)((m) >> 25) & 7) + 1))
+#define MISC_NO_LENGTH      BIT(30) /* instructions of 0 bytes can be injected */
 #define BASIC_TRUE_CONTROLS BIT(BASIC_TRUE_CONTROLS_BIT)
+#define BASIC_ANY_ERROR_CODE \
+    BIT(56) /* exceptions can be injected with and without an error code, as they like */

@@ -14,6 +14,9 @@
 
 #define UNUSABLE        BIT(16)
 #define RIGHTS_RESERVED UINT64_C(0xfffe0f00)
+#define EVENT_RESERVED  UINT64_C(0x7ffff000)
+#define EVENT_OTHER     7 /* a monitor trap, which Skerry does not inject */
+#define BLOCKING_STEP   (BLOCKING_STI | BLOCKING_MOV_SS)
 
 static unsigned broken;
 
@@ -62,13 +65,36 @@ static void check_controls(void)
     CHECK(ept_pointer, (x & 7) == 6 || (x & 7) == 0, "memory type must be UC or WB");
     CHECK(ept_pointer, (x >> 3 & 7) == 3, "page-walk length must be 4");
     CHECK(ept_pointer, physical_page(x & ~UINT64_C(0xfff)) && !(x & 0xf80), "reserved bits must be 0");
-    CHECK(entry_interruption_info, !(x & EVENT_VALID) || EVENT_TYPE(x) != 1, "type 1 is reserved");
-    CHECK(entry_interruption_info,
-          !(x & EVENT_VALID) || EVENT_TYPE(x) != EVENT_NMI || EVENT_VECTOR(x) == VECTOR_NMI,
+}
+
+/* By the table "Protected-Mode Exceptions and Interrupts". */
+static bool coded_vector(unsigned vector)
+{
+    return vector == VECTOR_DF || (vector >= VECTOR_TS && vector <= VECTOR_PF) || vector == VECTOR_AC;
+}
+
+/* "VM-Entry Control Fields": the fields of event injection. */
+static void check_event(uint64_t event)
+{
+    unsigned type = EVENT_TYPE(event), vector = EVENT_VECTOR(event);
+    bool coded = type == EVENT_EXCEPTION && coded_vector(vector) && (vmcs_read(vmcs_guest_cr0) & CR0_PE);
+
+    CHECK(entry_interruption_info, EVENT_TYPE(x) != 1 && EVENT_TYPE(x) != EVENT_OTHER,
+          "types 1 and 7 are reserved");
+    CHECK(entry_interruption_info, EVENT_TYPE(x) != EVENT_NMI || EVENT_VECTOR(x) == VECTOR_NMI,
           "an NMI has vector 2");
-    CHECK(entry_interruption_info,
-          !(x & EVENT_VALID) || EVENT_TYPE(x) != EVENT_EXCEPTION || EVENT_VECTOR(x) <= 31,
+    CHECK(entry_interruption_info, EVENT_TYPE(x) != EVENT_EXCEPTION || EVENT_VECTOR(x) <= 31,
           "an exception has a vector up to 31");
+    CHECK(entry_interruption_info, !(x & EVENT_RESERVED), "bits 30:12 must be 0");
+    CHECK(entry_interruption_info, !(x & EVENT_ERROR_CODE) || coded,
+          "an error code is for exceptions that have one, and not in real mode");
+    CHECK(entry_interruption_info,
+          (x & EVENT_ERROR_CODE) || !coded || (vmx_caps.basic & BASIC_ANY_ERROR_CODE),
+          "the exception has an error code");
+    CHECK(entry_error_code, !(event & EVENT_ERROR_CODE) || !(x >> 16), "bits 31:16 must be 0");
+    CHECK(entry_instruction_length,
+          type < EVENT_SOFTWARE_INTERRUPT || (x >= (vmx_caps.misc & MISC_NO_LENGTH ? 0 : 1) && x <= 15),
+          "must be 1 to 15 for a software interrupt or exception");
 }
 
 /* "VM-Execution Control Fields": what the controls of APIC virtualization ask of each other. */
@@ -212,22 +238,70 @@ static void check_segments(bool long_mode)
     CHECK(guest_idtr_limit, !(x >> 16), "bits 31:16 must be 0");
 }
 
+enum activity_state { IS_ACTIVE, IS_HALTED, IS_SHUT_DOWN, IS_WAITING };
+
+/* Which events each state of activity takes. */
+static bool state_takes(uint64_t state, unsigned type, unsigned vector)
+{
+    bool wakes = type == EVENT_NMI || (type == EVENT_EXCEPTION && vector == VECTOR_MC);
+
+    if (state == IS_HALTED)
+        return wakes || type == EVENT_EXTERNAL || (type == EVENT_EXCEPTION && vector == VECTOR_DB);
+    return state == IS_ACTIVE || (state == IS_SHUT_DOWN && wakes);
+}
+
+/* "Checks on Guest Non-Register State", with the event that comes on top of it. */
+static void check_activity(uint64_t event)
+{
+    CHECK(guest_activity, x <= IS_WAITING, "must be 0 to 3");
+    CHECK(guest_activity, x == IS_ACTIVE || !(vmcs_read(vmcs_guest_interruptibility) & BLOCKING_STEP),
+          "must be active under STI or MOV SS blocking");
+    CHECK(guest_activity, x != IS_HALTED || !(vmcs_read(vmcs_guest_ss_rights) >> 5 & 3), "HLT is for ring 0");
+    CHECK(guest_activity, !(event & EVENT_VALID) || state_takes(x, EVENT_TYPE(event), EVENT_VECTOR(event)),
+          "must be one that takes the event that is injected");
+}
+
+static void check_blocking(uint64_t event, uint64_t flags)
+{
+    bool valid = event & EVENT_VALID;
+    unsigned type = EVENT_TYPE(event);
+
+    CHECK(guest_interruptibility, !(x & ~UINT64_C(0x1f)) && (x & BLOCKING_STEP) != BLOCKING_STEP,
+          "reserved bits 0; not both STI and MOV SS");
+    CHECK(guest_interruptibility, (flags & RFLAGS_IF) || !(x & BLOCKING_STI), "STI blocking needs IF");
+    CHECK(guest_interruptibility, !valid || type != EVENT_EXTERNAL || !(x & BLOCKING_STEP),
+          "STI and MOV SS block external interrupts");
+    CHECK(guest_interruptibility, !valid || type != EVENT_NMI || !(x & (BLOCKING_MOV_SS | BLOCKING_NMI)),
+          "MOV SS and an NMI block NMIs");
+    CHECK(guest_rflags, !valid || type != EVENT_EXTERNAL || (x & RFLAGS_IF),
+          "IF must be 1 when an external interrupt is injected");
+}
+
+/* B0 to B3, enabled breakpoint, BS; RTM has no guest. */
+static void check_pending_debug(uint64_t flags)
+{
+    bool waits = (vmcs_read(vmcs_guest_interruptibility) & BLOCKING_STEP) ||
+                 vmcs_read(vmcs_guest_activity) == IS_HALTED;
+    bool steps = (flags & RFLAGS_TF) && !(vmcs_read(vmcs_guest_debugctl) & DEBUGCTL_BTF);
+
+    CHECK(guest_pending_debug, !(x & ~UINT64_C(0x500f)), "reserved bits must be 0");
+    CHECK(guest_pending_debug, !waits || !!(x & PENDING_STEP) == steps,
+          "under STI or MOV SS blocking and in HLT, BS must be 1 with TF and without BTF, else 0");
+}
+
 static void check_rest(bool long_mode)
 {
     bool wide = long_mode && (vmcs_read(vmcs_guest_cs_rights) & BIT(13));
     uint64_t event = vmcs_read(vmcs_entry_interruption_info), flags = vmcs_read(vmcs_guest_rflags);
 
+    if (event & EVENT_VALID)
+        check_event(event);
+    check_activity(event);
+    check_blocking(event, flags);
+    check_pending_debug(flags);
     CHECK(guest_rip, wide ? canonical(x) : !(x >> 32), "must fit the code segment's mode");
     CHECK(guest_rflags, (x & RFLAGS_FIXED) && !(x & ~UINT64_C(0x3f7fd7)), "bit 1 must be 1, reserved bits 0");
     CHECK(guest_rflags, !long_mode || !(x & RFLAGS_VM), "VM must be 0 in a 64-bit guest");
-    CHECK(guest_rflags, !(event & EVENT_VALID) || EVENT_TYPE(event) != EVENT_EXTERNAL || (x & RFLAGS_IF),
-          "IF must be 1 when an external interrupt is injected");
-    CHECK(guest_activity, x <= 3, "must be 0 to 3");
-    CHECK(guest_activity, x == 0 || !(vmcs_read(vmcs_guest_interruptibility) & 3),
-          "must be active under STI or MOV SS blocking");
-    CHECK(guest_interruptibility, !(x & ~UINT64_C(0x1f)) && (x & 3) != 3,
-          "reserved bits 0; not both STI and MOV SS");
-    CHECK(guest_interruptibility, (flags & RFLAGS_IF) || !(x & BLOCKING_STI), "STI blocking needs IF");
     CHECK(vmcs_link_pointer, x == UINT64_MAX, "must be all ones without VMCS shadowing");
     CHECK(guest_dr7, !(x >> 32), "bits 63:32 must be 0");
 }

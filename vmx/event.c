@@ -10,13 +10,15 @@
 #include "vcpu/event.h"
 #include "vmx/apicv.h"
 #include "vmx/hv_timer.h"
+#include "vmx/inject.h"
 
 COLD void vmx_reinject_event(struct vcpu *v, uint32_t info)
 {
     struct vmx_vcpu *x = vmx_of(v);
 
     sched_look_around(); /* a delivery that always fails is no instruction of the guest's */
-    x->state.event = info & ~(uint32_t)BIT(12); /* bit 12 is undefined here and reserved at entry */
+    x->state.event = info & (EVENT_VALID | EVENT_ERROR_CODE | EVENT_TYPE_MASK | 0xff);
+    x->state.event_again = true;
     if (info & EVENT_ERROR_CODE)
         x->state.event_error = (uint32_t)vmcs_read(vmcs_idt_vectoring_error);
     x->state.event_length = (uint32_t)vmcs_read(vmcs_exit_instruction_length);
@@ -25,33 +27,14 @@ COLD void vmx_reinject_event(struct vcpu *v, uint32_t info)
     v->due |= DUE_EVENT;
 }
 
-/*
- * In the shadow of STI or MOV SS an entry wants to see a single step that is still to come ("Checks on guest
- * non-register state", pending debug exceptions); the exit of a #DB there does not leave one (INT1 behind MOV
- * SS with TF set, by anybody in ring 3).
- */
-static COLD void keep_single_step(void)
-{
-    uint64_t pending = vmcs_read(vmcs_guest_pending_debug) & ~PENDING_STEP;
-
-    if (!(vmcs_read(vmcs_guest_interruptibility) & (BLOCKING_STI | BLOCKING_MOV_SS)))
-        return;
-    if ((vmcs_read(vmcs_guest_rflags) & RFLAGS_TF) && !(vmcs_read(vmcs_guest_debugctl) & DEBUGCTL_BTF))
-        pending |= PENDING_STEP;
-    vmcs_write(vmcs_guest_pending_debug, pending);
-}
-
 static void write_event(struct vmx_vcpu *x)
 {
-    unsigned type = EVENT_TYPE(x->state.event);
-
-    if (EVENT_VECTOR(x->state.event) == VECTOR_DB)
-        keep_single_step();
-    if (x->state.event & EVENT_ERROR_CODE)
-        vmcs_write(vmcs_entry_error_code, x->state.event_error);
-    if (type >= EVENT_SOFTWARE_INTERRUPT)
-        vmcs_write(vmcs_entry_instruction_length, x->state.event_length);
-    vmcs_write(vmcs_entry_interruption_info, x->state.event);
+    vmx_inject((struct injection){.event = x->state.event,
+                                  .error = x->state.event_error,
+                                  .length = x->state.event_length,
+                                  .again = x->state.event_again});
+    if (EVENT_TYPE(x->state.event) == EVENT_NMI)
+        x->state.nmis = MIN(x->state.nmis, 1);
     x->state.event = 0;
 }
 
@@ -89,7 +72,7 @@ static bool deliver_interrupt(struct vcpu *v, bool busy, uint64_t blocking)
 
     if (vector >= 0 && !busy && interruptible(blocking)) {
         vlapic_accept(v, (unsigned)vector);
-        vmcs_write(vmcs_entry_interruption_info, EVENT_VALID | EVENT_EXTERNAL << 8 | (unsigned)vector);
+        vmx_inject((struct injection){.event = EVENT_VALID | EVENT_EXTERNAL << 8 | (unsigned)vector});
         v->stats->counts[COUNT_INJECTED]++;
         if (v->vm->traced)
             trace_note(TRACE_INJECT, (unsigned)vector, v->trace_who);
@@ -102,17 +85,24 @@ static bool deliver_interrupt(struct vcpu *v, bool busy, uint64_t blocking)
     return vector >= 0;
 }
 
+/* While one is handled the processor keeps one more, and no third. */
+static COLD bool inject_nmi(struct vmx_vcpu *x, uint64_t blocking)
+{
+    if (blocking & BLOCKING_NMI)
+        x->state.nmis = 1;
+    if (!nmi_allowed(blocking))
+        return false;
+    x->state.nmis--;
+    vmx_inject((struct injection){.event = EVENT_VALID | EVENT_NMI << 8 | VECTOR_NMI});
+    return true;
+}
+
 /* Exceptions and interrupted deliveries first, then NMI. True when one is injected. */
 static COLD bool inject_event(struct vmx_vcpu *x, uint64_t blocking)
 {
-    if (x->state.event) {
-        write_event(x);
-        return true;
-    }
-    if (!x->state.nmi || !nmi_allowed(blocking))
-        return false;
-    x->state.nmi = false;
-    vmcs_write(vmcs_entry_interruption_info, EVENT_VALID | EVENT_NMI << 8 | VECTOR_NMI);
+    if (!x->state.event)
+        return inject_nmi(x, blocking);
+    write_event(x);
     return true;
 }
 
@@ -122,14 +112,14 @@ static NOINLINE void prepare_event(struct vcpu *v, struct vmx_vcpu *x)
     bool busy = false, waiting = false;
     uint64_t blocking = vmcs_read(vmcs_guest_interruptibility);
 
-    if (x->state.nmi || x->state.event)
+    if (x->state.nmis || x->state.event)
         busy = inject_event(x, blocking);
     if (!x->virtual_delivery)
         waiting = deliver_interrupt(v, busy, blocking);
-    if (unlikely(x->state.nmi && (blocking & BLOCKING_STI))) /* the next instruction ends it, with IF set */
+    if (unlikely(x->state.nmis && (blocking & BLOCKING_STI))) /* the next instruction ends it, with IF set */
         set_windows(x, true, false);
     else
-        set_windows(x, waiting, x->state.nmi);
+        set_windows(x, waiting, x->state.nmis);
 }
 
 void vmx_deliver(struct vcpu *v)
@@ -140,7 +130,7 @@ void vmx_deliver(struct vcpu *v)
         vmx_apicv_sync(v);
     else
         vlapic_update_priority(v);
-    if (!x->virtual_delivery || x->state.event || x->nmi_window || x->state.nmi)
+    if (!x->virtual_delivery || x->state.event || x->nmi_window || x->state.nmis)
         prepare_event(v, x);
 }
 

@@ -21,6 +21,7 @@
 #include "vmx/guest.h"
 #include "vmx/qualification.h"
 #include "vmx/run.h"
+#include "vmx/task.h"
 
 static COLD bool ends(struct vcpu *v, enum vm_end end, const char *what)
 {
@@ -44,6 +45,8 @@ static enum next handle_exception(struct vcpu *v)
     unsigned vector = EVENT_VECTOR(info);
 
     sched_look_around();
+    if (vector != VECTOR_DF)
+        vmx_block_nmi_again(info);
     vmx_reinject(v);
     if (EVENT_TYPE(info) == EVENT_NMI) {
         __asm__ volatile("int $2"); /* the host's own NMI */
@@ -82,11 +85,6 @@ static enum next handle_window(struct vcpu *v)
 {
     v->due |= DUE_IRQ;
     return NEXT_RESUME;
-}
-
-static enum next handle_task_switch(struct vcpu *v)
-{
-    return crash(v, "hardware task switch, which Skerry does not emulate,");
 }
 
 static enum next handle_hlt(struct vcpu *v UNUSED)
@@ -204,15 +202,16 @@ static enum next handle_ept_violation(struct vcpu *v)
     gpa_t at = gpa(vmcs_read(vmcs_guest_physical_address));
     uint64_t q = vmcs_read(vmcs_exit_qualification);
 
+    vmx_block_nmi_again(q);
     vmx_reinject(v);
     if (q & QUALIFIED_FETCH)
-        return vcpu_memory_refused(v, at, "instruction fetch", NULL, 0);
+        return vcpu_memory_refused(v, at, "instruction fetch");
     if ((q & QUALIFIED_READABLE) && !is_window(at)) /* all that is ever missing there is write access */
         return vcpu_protected_write(v, at);
     if (vmx_of(v)->state.event)
-        return vcpu_memory_refused(v, at, "delivery of an exception or interrupt", NULL, 0);
+        return vcpu_memory_refused(v, at, "delivery of an exception or interrupt");
     if ((q & QUALIFIED_LINEAR) && !(q & QUALIFIED_FINAL))
-        return vcpu_memory_refused(v, at, "page-table walk", NULL, 0);
+        return vcpu_memory_refused(v, at, "page-table walk");
     return vcpu_device_memory(v, at);
 }
 
@@ -226,9 +225,9 @@ static enum next handle_apic_access(struct vcpu *v)
     switch (q >> 12 & 15) {
     case 0:                                   /* read, */
     case 1: return vcpu_device_memory(v, at); /* write by a linear address */
-    case 2: return vcpu_memory_refused(v, at, "instruction fetch", NULL, 0);
-    case 3: return vcpu_memory_refused(v, at, "delivery of an exception or interrupt", NULL, 0);
-    default: return vcpu_memory_refused(v, at, "page-table walk", NULL, 0);
+    case 2: return vcpu_memory_refused(v, at, "instruction fetch");
+    case 3: return vcpu_memory_refused(v, at, "delivery of an exception or interrupt");
+    default: return vcpu_memory_refused(v, at, "page-table walk");
     }
 }
 
@@ -261,8 +260,7 @@ static COLD enum next handle_notify(struct vcpu *v)
     if (q & QUALIFIED_CONTEXT_LOST)
         return crash(v, "state lost where one instruction took too long");
     vmx_reinject(v);
-    if (q & QUALIFIED_NMI_UNBLOCKED)
-        vmcs_write(vmcs_guest_interruptibility, vmcs_read(vmcs_guest_interruptibility) | BLOCKING_NMI);
+    vmx_block_nmi_again(q);
     sched_look_around();
     return NEXT_RESUME;
 }
@@ -281,7 +279,7 @@ vmx_exit_handler *const vmx_exit_handlers[EXIT_REASONS] = {
     [EXIT_TRIPLE_FAULT] = handle_triple_fault,
     [EXIT_INTERRUPT_WINDOW] = handle_window,
     [EXIT_NMI_WINDOW] = handle_window,
-    [EXIT_TASK_SWITCH] = handle_task_switch,
+    [EXIT_TASK_SWITCH] = vmx_switch_task,
     [EXIT_CPUID] = vcpu_cpuid,
     [EXIT_GETSEC] = handle_undefined,
     [EXIT_HLT] = handle_hlt,

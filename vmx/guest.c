@@ -20,6 +20,10 @@ static const struct vmcs_field fields[GUEST_REGISTERS] = {
     [GUEST_DEBUGCTL] = vmcs_guest_debugctl,
     [GUEST_DS_BASE] = vmcs_guest_ds_base,
     [GUEST_ES_BASE] = vmcs_guest_es_base,
+    [GUEST_SS_BASE] = vmcs_guest_ss_base,
+    [GUEST_FS_BASE] = vmcs_guest_fs_base,
+    [GUEST_GS_BASE] = vmcs_guest_gs_base,
+    [GUEST_SS_RIGHTS] = vmcs_guest_ss_rights,
     [GUEST_TR_RIGHTS] = vmcs_guest_tr_rights,
 };
 
@@ -98,15 +102,26 @@ void vmx_write_tsc_offset(struct vcpu *v UNUSED, uint64_t offset)
     vmcs_write(vmcs_tsc_offset, offset);
 }
 
+/*
+ * What the end of an instruction does to debuggers: RF, which the exit of an access to memory has left set,
+ * goes, and a step over it is to be taken, unless steps are from branch to branch.
+ */
+static COLD void end_instruction(uint64_t flags)
+{
+    vmcs_write(vmcs_guest_rflags, flags & ~RFLAGS_RF);
+    if ((flags & RFLAGS_TF) && !(vmcs_read(vmcs_guest_debugctl) & DEBUGCTL_BTF))
+        vmcs_write(vmcs_guest_pending_debug, vmcs_read(vmcs_guest_pending_debug) | PENDING_STEP);
+}
+
 static inline void skip_bytes(uint64_t length)
 {
-    uint64_t blocking = vmcs_read(vmcs_guest_interruptibility);
+    uint64_t blocking = vmcs_read(vmcs_guest_interruptibility), flags = vmcs_read(vmcs_guest_rflags);
 
     vmcs_write(vmcs_guest_rip, vmcs_read(vmcs_guest_rip) + length);
     if (blocking & (BLOCKING_STI | BLOCKING_MOV_SS))
         vmcs_write(vmcs_guest_interruptibility, blocking & ~(BLOCKING_STI | BLOCKING_MOV_SS));
-    if (vmcs_read(vmcs_guest_rflags) & RFLAGS_TF) /* a debugger in the guest steps over this instruction */
-        vmcs_write(vmcs_guest_pending_debug, vmcs_read(vmcs_guest_pending_debug) | PENDING_STEP);
+    if (unlikely(flags & (RFLAGS_TF | RFLAGS_RF)))
+        end_instruction(flags);
 }
 
 INLINED void vmx_skip_instruction(void)

@@ -29,9 +29,16 @@ enum cr_access { TO_CR, FROM_CR, CLTS, LMSW };
 #define QUALIFIED_LINEAR   BIT(7) /* there is a linear address, */
 #define QUALIFIED_FINAL    BIT(8) /* and this is its translation, not a paging-structure entry */
 
+/* Task switches: the selector of the TSS, and CALL, IRET, JMP or a task gate of the IDT. */
+#define QUALIFIED_TASK(q)        ((uint32_t)(q)&0xffff)
+#define QUALIFIED_TASK_SOURCE(q) ((unsigned)((q) >> 30) & 3)
+
 /* An instruction that takes too long. */
-#define QUALIFIED_CONTEXT_LOST  BIT(0)
-#define QUALIFIED_NMI_UNBLOCKED BIT(12) /* by an IRET that has not come to its end */
+#define QUALIFIED_CONTEXT_LOST BIT(0)
+
+/* Of these two, and of the exit of an exception that is not one in a delivery (interruption information): the
+ * IRET that has not come to its end has unblocked NMIs. */
+#define NMI_UNBLOCKED BIT(12)
 
 /* APIC accesses, and writes behind which the processor exits. */
 #define QUALIFIED_OFFSET(q) ((unsigned)(q)&0xfff)

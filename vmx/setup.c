@@ -9,6 +9,7 @@
 #include "arch/x86/selectors.h"
 #include "arch/x86/string.h"
 #include "core/base/memory.h"
+#include "hypercall/kvm.h"
 #include "vcpu/debug.h"
 #include "vmx/apicv.h"
 #include "vmx/caps.h"
@@ -17,6 +18,7 @@
 #include "vmx/guest.h"
 #include "vmx/hv_timer.h"
 #include "vmx/io_bitmap.h"
+#include "vmx/tlb.h"
 
 #define RIGHTS_CODE16   0x009bu
 #define RIGHTS_CODE32   0xc09bu
@@ -145,9 +147,10 @@ static void write_segments(unsigned mode)
     WRITE_SEGMENT(tr, tr);
 }
 
-static void write_control_registers(const struct start_state *s)
+/* kept: bits of CR0 beyond the mode's. */
+static void write_control_registers(const struct start_state *s, uint64_t kept)
 {
-    uint64_t cr0 = CR0_ET | (s->mode == 16 ? 0 : CR0_PE), cr4 = 0, efer = 0;
+    uint64_t cr0 = CR0_ET | (s->mode == 16 ? 0 : CR0_PE) | kept, cr4 = 0, efer = 0;
     uint64_t entry = vmx_caps.controls[WORD_ENTRY];
 
     if (s->mode == 64) {
@@ -157,7 +160,7 @@ static void write_control_registers(const struct start_state *s)
         entry |= ENTRY_IA32E;
     }
     vmcs_write(vmcs_cr0_shadow, cr0);
-    vmcs_write(vmcs_guest_cr0, cr0 | CR0_NE);
+    vmcs_write(vmcs_guest_cr0, (cr0 & ~kept) | CR0_NE);
     vmcs_write(vmcs_guest_cr3, s->cr3);
     vmcs_write(vmcs_cr4_shadow, cr4);
     vmcs_write(vmcs_guest_cr4, cr4 | vmx_caps.cr4_fixed0);
@@ -165,26 +168,31 @@ static void write_control_registers(const struct start_state *s)
     vmcs_write(vmcs_entry_controls, entry);
 }
 
+/* What a reset and INIT write alike. */
 static void write_guest_rest(const struct start_state *s)
 {
     vmcs_write(vmcs_guest_gdtr_base, s->gdt_base);
     vmcs_write(vmcs_guest_gdtr_limit, s->gdt_base ? s->gdt_limit : 0xffff);
     vmcs_write(vmcs_guest_idtr_base, 0);
-    vmcs_write(vmcs_guest_idtr_limit, s->mode == 16 ? 0x3ff : 0);
+    vmcs_write(vmcs_guest_idtr_limit, s->mode == 16 ? 0xffff : 0);
     vmcs_write(vmcs_guest_rip, s->rip);
     vmcs_write(vmcs_guest_rsp, s->rsp);
     vmcs_write(vmcs_guest_rflags, RFLAGS_FIXED);
+    vmcs_write(vmcs_guest_interruptibility, 0);
+    vmcs_write(vmcs_guest_activity, 0);
+    vmcs_write(vmcs_guest_pending_debug, 0);
+    vmx_set_pdptes(NULL, (const uint64_t[4]){0});
+}
+
+static void write_guest_msrs(void)
+{
     vmcs_write(vmcs_guest_dr7, DR7_RESET);
     vmcs_write(vmcs_guest_debugctl, 0);
     vmcs_write(vmcs_guest_pat, PAT_RESET);
     vmcs_write(vmcs_guest_sysenter_cs, 0);
     vmcs_write(vmcs_guest_sysenter_esp, 0);
     vmcs_write(vmcs_guest_sysenter_eip, 0);
-    vmcs_write(vmcs_guest_interruptibility, 0);
-    vmcs_write(vmcs_guest_activity, 0);
-    vmcs_write(vmcs_guest_pending_debug, 0);
     vmcs_write(vmcs_vmcs_link_pointer, NO_LINK);
-    vmx_set_pdptes(NULL, (const uint64_t[4]){0});
 }
 
 void vmx_vcpu_startup(struct vcpu *v UNUSED, unsigned vector)
@@ -194,10 +202,17 @@ void vmx_vcpu_startup(struct vcpu *v UNUSED, unsigned vector)
     vmcs_write(vmcs_guest_rip, 0);
 }
 
+static const struct start_state waiting = {.mode = 16}; /* for SIPI */
+
 /* What does not fit the backend's own part below: vcpu/state.h. */
 static void reset_general_registers(struct vcpu *v, const struct start_state *start)
 {
+    uint64_t host_rsp = v->regs.host_rsp; /* ours, also in the middle of a run */
+
     memset(&v->regs, 0, sizeof(v->regs));
+    v->regs.host_rsp = host_rsp;
+    if (start == &waiting)
+        v->regs.rdx = cpuid(1, 0).eax; /* "Processor state after reset": EDX tells the model */
     v->regs.rax = start->rax;
     v->regs.rbx = start->rbx;
     v->regs.rsi = start->rsi;
@@ -205,17 +220,15 @@ static void reset_general_registers(struct vcpu *v, const struct start_state *st
 
 void vmx_vcpu_reset(struct vcpu *v, const struct start_state *start)
 {
-    static const struct start_state after_init = {.mode = 16};
     struct vmx_vcpu *x = vmx_of(v);
     hpa_t vmcs = x->vmcs;
 
     ASSERT(vmcs.value && vmcs.value % PAGE_SIZE == 0);
     if (start)
         v->vm->tsc_started = false;
-    reset_general_registers(v, start ? start : &after_init);
-    if (!start)
-        v->regs.rdx = cpuid(1, 0).eax; /* "Processor state after reset": EDX tells the model */
-    start = start ? start : &after_init;
+    else
+        start = &waiting;
+    reset_general_registers(v, start);
     memset(x, 0, sizeof(*x));
     x->vmcs = vmcs;
     x->enter = vmx_stubs_of(v)->enter;
@@ -231,9 +244,34 @@ void vmx_vcpu_reset(struct vcpu *v, const struct start_state *start)
     vmx_apicv_configure(v);
     vmx_hv_timer_reset(x);
     write_segments(start->mode);
-    write_control_registers(start);
+    write_control_registers(start, 0);
     write_guest_rest(start);
+    write_guest_msrs();
     vcpu_debug_follow(v);
     vmcs_write(vmcs_host_rsp, (uint64_t)&v->regs.host_rsp);
     vmx_vmclear(x); /* it may run on another CPU */
+}
+
+/*
+ * INIT ("IA-32 and Intel 64 Processor States Following Power-up, Reset, or INIT"): the vector registers,
+ * XCR0, the TSC, MTRRs and all other MSRs stay as they are, and of CR0 CD and NW. EFER is 0 in practice, as a
+ * processor without paging is not in long mode. KVM's MSRs go as they do there.
+ */
+COLD void vmx_vcpu_init(struct vcpu *v)
+{
+    struct vcpu_state *x = state_of(v);
+
+    ASSERT(vmx_of(v)->active_on == this_cpu());
+    reset_general_registers(v, &waiting);
+    x->event = 0;
+    x->nmis = 0;
+    kvm_reset(v);
+    write_segments(waiting.mode);
+    write_control_registers(&waiting, vmx_get(v, GUEST_CR0) & (CR0_CD | CR0_NW));
+    write_guest_rest(&waiting);
+    vcpu_debug_init(v);
+    write_cr2(0);
+    vmcs_write(vmcs_entry_interruption_info, 0);
+    vmx_apicv_configure(v);
+    vmx_flush_vpid((uint16_t)vmcs_read(vmcs_vpid));
 }

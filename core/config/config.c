@@ -433,6 +433,10 @@ static void check_channels(struct parser *p)
 
     for (unsigned i = 0; i < p->config->vm_count; i++) {
         p->vm = &p->config->vms[i];
+        if (p->vm->channel_count && p->vm->pv == PV_NONE)
+            fail_at(
+                p, p->vm->channels_line,
+                "channels are used by hypercalls, which pv = none takes away, expected pv = skerry or kvm");
         for (unsigned n = 0; n < p->vm->channel_count; n++) {
             unsigned count = ends_of(p->config, p->vm->channels[n]);
 

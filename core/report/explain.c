@@ -100,11 +100,18 @@ static void explain_devices(const struct vm_config *c)
         print("    serial %s: port 1 of that console\n", c->serial);
 }
 
+static const char *what_becomes_of(const struct vm_config *c, bool can_run)
+{
+    if (!c->valid)
+        return "NOT started: see the errors above";
+    return can_run ? "starts" : "NOT started: see [1] below";
+}
+
 static void explain_one_vm(const struct vm_config *c, bool can_run)
 {
-    print("  [vm %s] %s, %llu MiB, %u vcpu(s), %s%s%s\n", c->name,
-          c->valid ? "starts" : "NOT started: see the errors above", (unsigned long long)(c->memory / MIB),
-          c->vcpus, c->kernel, c->initrd[0] ? " with " : "", c->initrd);
+    print("  [vm %s] %s, %llu MiB, %u vcpu(s), %s%s%s\n", c->name, what_becomes_of(c, can_run),
+          (unsigned long long)(c->memory / MIB), c->vcpus, c->kernel, c->initrd[0] ? " with " : "",
+          c->initrd);
     if (!c->valid)
         return;
     explain_placement(c);

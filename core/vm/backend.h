@@ -36,6 +36,10 @@ enum guest_register {
     GUEST_DR7,
     GUEST_DS_BASE,
     GUEST_ES_BASE,
+    GUEST_SS_BASE,
+    GUEST_FS_BASE,
+    GUEST_GS_BASE,
+    GUEST_SS_RIGHTS,
     GUEST_TR_RIGHTS, /* its type in bits 3:0, as in a descriptor */
     GUEST_REGISTERS
 };
@@ -117,7 +121,7 @@ struct backend {
     void (*deliver)(
         struct vcpu *v); /* the event, NMI or interrupt that comes next, and windows for the rest */
     void (*sync_tables)(struct vcpu *v); /* nothing of older second-level tables is used at the next entry */
-    void (*init)(struct vcpu *v);        /* INIT: as it is reset, but for the local APIC */
+    void (*init)(struct vcpu *v);        /* INIT, but for the local APIC */
     void (*startup)(struct vcpu *v, unsigned vector); /* SIPI */
 
     /*

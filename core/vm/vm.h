@@ -109,12 +109,13 @@ _Static_assert(MAX_CPUS == CONFIG_MAX_CPUS && MAX_CPUS == ACPI_MAX_CPUS, "any ma
 #define ASKED_DEVICES   0x40u /* vm->device_work */
 #define ASKED_MAIL      0x80u /* the mailbox has something that software collects */
 #define ASKED_NMI       0x100u
+#define ASKED_NMIS      0x300u /* with a second one, which is only ever beside the first */
 #define ASKED_VECTOR(a) ((a) >> 24)
 
 #define ASKED_STARTUP_BITS (ASKED_STARTUP | 0xff000000u)
 #define ASKED_WAKES        (~(ASKED_FLUSH | ASKED_RESCHED)) /* ends a wait */
 
-_Static_assert((ASKED_NMI & 0xff000000u) == 0 && ASKED_VECTOR(ASKED_STARTUP_BITS) == 0xff,
+_Static_assert((ASKED_NMIS & 0xff000000u) == 0 && ASKED_VECTOR(ASKED_STARTUP_BITS) == 0xff,
                "SIPI's vector is above");
 
 /* What its own CPU has found out, and nobody else may touch. */
@@ -246,10 +247,10 @@ static inline void vcpu_note(struct vcpu *v, uint32_t asked)
     __atomic_fetch_or(&v->asked, asked, __ATOMIC_SEQ_CST);
 }
 
-/* Takes notes, on the vCPU's CPU: before it looks at what they are about. */
-static inline void vcpu_take(struct vcpu *v, uint32_t asked)
+/* Takes notes, on the vCPU's CPU: before it looks at what they are about. Returns those that were there. */
+static inline uint32_t vcpu_take(struct vcpu *v, uint32_t asked)
 {
-    __atomic_fetch_and(&v->asked, ~asked, __ATOMIC_SEQ_CST);
+    return __atomic_fetch_and(&v->asked, ~asked, __ATOMIC_SEQ_CST) & asked;
 }
 
 static inline union vm_state vm_state(const struct vm *vm)

@@ -10,7 +10,7 @@ FUZZ_LOADERS := tests/fuzz/loader.c tests/unit/fake_guest.c boot/guest/loader.c 
     boot/guest/load_multiboot2.c boot/guest/load_pvh.c boot/guest/load_flat.c boot/guest/elf.c core/base/format.c
 FUZZ_acpi := arch/x86/acpi.c
 FUZZ_config := core/config/config.c core/config/config_keys.c core/config/config_net.c core/config/config_shared.c core/base/span.c core/base/format.c
-FUZZ_decode := dev/decode.c
+FUZZ_decode := dev/decode.c dev/execute.c
 FUZZ_ivshmem := dev/bus.c dev/windows.c $(patsubst %,dev/pci/%.c,bars function intx msix pci)
 FUZZ_linux := $(FUZZ_LOADERS)
 FUZZ_multiboot := $(FUZZ_LOADERS)

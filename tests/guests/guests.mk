@@ -11,6 +11,7 @@ GUEST_apic-smp := apic_smp_load.c apic_smp_send.c apic_smp_state.c apic_smp_take
 GUEST_attack := lib/second_cpu.c lib/trampoline.asm
 GUEST_breakpoints := lib/second_cpu.c lib/trampoline.asm
 GUEST_cr-xcr := long_mode.asm lib/long_mode.asm
+GUEST_events := lib/second_cpu.c lib/trampoline.asm
 GUEST_firmware := lib/second_cpu.c lib/trampoline.asm
 GUEST_inherit := lib/second_cpu.c lib/trampoline.asm
 GUEST_ipi-cost := lib/second_cpu.c lib/trampoline.asm $(GUEST_MEASURE)
@@ -32,8 +33,8 @@ GUEST_worker := lib/second_cpu.c lib/trampoline.asm
 GUEST_timer-lateness := $(GUEST_MEASURE)
 # Those with the header of Multiboot2 can take Skerry's own place: they see the bare machine, too.
 GUEST_NAMES2 := apic-cost cr3-switch inherit ipi-cost timer-lateness
-GUEST_NAMES := ac-loop apic-basic apic-smp attack breakpoints budget call-fuzz calls channel cli-loop cr-xcr crasher delay delay-port ear exits firmware flood gap hello impostor ioapic-uart ivshmem ivshmem-hostile keeper listen locks mixed msr-port-fuzz nap neighbour \
-    off-memory pci-walk protect pv random rep-outs reset secret serial share storm triple-fault virtio virtio-hostile vmx-insn wire words worker xcr0 $(GUEST_NAMES2)
+GUEST_NAMES := ac-loop apic-basic apic-smp attack breakpoints budget call-fuzz calls channel cli-loop cr-xcr crasher delay delay-port ear events exits firmware flood gap hello impostor ioapic-uart ivshmem ivshmem-hostile keeper listen locks mixed mmio msr-port-fuzz nap neighbour \
+    off-memory pci-walk protect pv random rep-outs reset secret serial share storm task triple-fault virtio virtio-hostile vmx-insn wire words worker xcr0 $(GUEST_NAMES2)
 GUEST_FLAT := flat16 flat32
 GUEST_COMMON := lib/trap_stubs.asm lib/apic.c lib/bootinfo.c lib/console.c lib/traps.c
 

@@ -3,6 +3,7 @@
 #include "tests/prove/prove.h"
 
 #include "dev/decode.c"
+#include "dev/execute.c"
 
 void main(void);
 
@@ -17,6 +18,9 @@ void main(void)
     for (unsigned i = 0; i < sizeof(insn); i++)
         ((uint8_t *)&insn)[i] = any8(); /* what is left out stays like that */
     if (mmio_decode(bytes, (unsigned)Frama_C_interval(0, sizeof(bytes)), mode, &insn) &&
-        insn.op != MMIO_STOS && insn.op != MMIO_MOVS)
-        mmio_execute(&insn, any64(), any64(), any64());
+        !mmio_is_string(&insn) && !insn.vector && insn.op != MMIO_PUSH && insn.op != MMIO_POP) {
+        const struct mmio_operands in = {any64(), any64(), any64(), any64()};
+
+        mmio_execute(&insn, &in);
+    }
 }

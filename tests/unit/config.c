@@ -293,6 +293,9 @@ static const struct wrong settings[] = {
     {"channels = a,b,a", "2: channels = 'a,b,a' is no list of channels" CHANNELS_WANTED},
     {"channels = a,b,c,d,e,f,g,h,i",
      "2: channels = 'a,b,c,d,e,f,g,h,i' is no list of channels" CHANNELS_WANTED},
+    {"channels = a\npv = none",
+     "2: channels are used by hypercalls, which pv = none takes away, expected pv = skerry or kvm\n"
+     "2: channel 'a' is named by 1 VM(s), expected two\n"},
     {"channels = a", "2: channel 'a' is named by 1 VM(s), expected two\n"},
     {"initrd = a b",
      "2: initrd = 'a b' is no file name, expected one word of at most 127 printable characters\n"},
@@ -373,14 +376,14 @@ static void paravirtual(void **state)
 {
     (void)state;
     expect("[vm a]\n" GOOD "[vm b]\npv = skerry\npv-off = eoi , clock\ncr3-exits = on\nchannels = x, y\n" GOOD
-           "[vm c]\nchannels = y\n" GOOD "[vm d]\npv = none\nchannels = x\n" GOOD,
+           "[vm c]\nchannels = y\n" GOOD "[vm d]\nchannels = x\n" GOOD "[vm e]\npv = none\n" GOOD,
            "");
     assert_true(config.vms[0].pv == PV_KVM && !config.vms[0].pv_off && !config.vms[0].cr3_exits);
     assert_true(config.vms[1].pv == PV_SKERRY && config.vms[1].cr3_exits);
     assert_int_equal(config.vms[1].pv_off, 1 | 1 << 3 | 1 << 6);
     assert_int_equal(config.vms[1].channel_count, 2);
     assert_string_equal(config.vms[1].channels[1], "y");
-    assert_int_equal(config.vms[3].pv, PV_NONE);
+    assert_int_equal(config.vms[4].pv, PV_NONE);
     expect("[vm a]\nchannels = x\n" GOOD "[vm b]\nchannels = x\n" GOOD "[vm c]\nchannels = x\n" GOOD,
            "2: channel 'x' is named by 3 VM(s), expected two\n"
            "6: channel 'x' is named by 3 VM(s), expected two\n"

@@ -123,6 +123,7 @@ static void never_shown(void **unused)
     assert_int_equal(one.edx & (BIT(18) | BIT(21) | BIT(22) | BIT(29) | BIT(31)), 0);
     /* SGX HLE RTM PQM MPX PQE PT */
     assert_int_equal(seven.ebx & (BIT(2) | BIT(4) | BIT(11) | BIT(12) | BIT(14) | BIT(15) | BIT(25)), 0);
+    assert_true(seven.ebx & BIT(1)); /* TSC_ADJUST */
     /* PKU OSPKE WAITPKG CET LA57 KL ENQCMD SGX_LC PKS */
     assert_int_equal(
         seven.ecx & (BIT(3) | BIT(4) | BIT(5) | BIT(7) | BIT(16) | BIT(23) | BIT(29) | BIT(30) | BIT(31)), 0);
@@ -185,6 +186,7 @@ static void what_differs(void **unused)
     vcpu_cpuid_init();
     assert_int_equal(ask(1, 0).ecx, BIT(31) | BIT(24) | BIT(21));
     assert_int_equal(ask(1, 0).edx, 0);
+    assert_int_equal(ask(7, 0).ebx & ~BIT(10), BIT(1)); /* TSC_ADJUST needs nothing of the machine */
 }
 
 static void by_the_processor(void **unused)

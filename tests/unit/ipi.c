@@ -177,6 +177,18 @@ static void routes_end_at_an_apic_that_is_off(void **state)
     assert_false(vm_post_route(&vm, (union msi_route){.word = 0}));
 }
 
+/* KVM's call: a bit each, from an APIC ID on. None is below the first, wherever that is. */
+static void sets_do_not_wrap(void **state)
+{
+    static const uint64_t all[2] = {UINT64_MAX, UINT64_MAX};
+
+    (void)state;
+    assert_int_equal(vlapic_send_to_set(&vcpus[0], all, UINT32_MAX - 15, 0x51), 0);
+    assert_int_equal(who_gets(0x51), 0);
+    assert_int_equal(vlapic_send_to_set(&vcpus[0], all, 2, 0x51), CPUS - 2);
+    assert_int_equal(who_gets(0x51), (1 << CPUS) - 4);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -185,6 +197,7 @@ int main(void)
         X2APIC(lowest_priority_to_others),
         XAPIC(lowest_priority_by_the_shadow),
         XAPIC(broadcast_to_clusters),
+        XAPIC(sets_do_not_wrap),
         XAPIC(mixed_modes),
         XAPIC(routes_to_one),
         X2APIC(routes_to_one),

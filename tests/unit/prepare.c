@@ -241,7 +241,11 @@ static void each_alone(void **unused)
     set_up(unused);
     vcpu.asked = ASKED_NMI;
     prepares(PREPARE_ALL, true, "D");
-    assert_true(state.nmi);
+    assert_int_equal(state.nmis, 1);
+    assert_int_equal(vcpu.pending, 0);
+    vcpu.asked = ASKED_NMIS; /* one handled, one kept, and no third */
+    prepares(PREPARE_ALL, true, "D");
+    assert_int_equal(state.nmis, 2);
     assert_int_equal(vcpu.pending, 0);
     set_up(unused);
     vcpu.sched = NULL; /* alone on its CPU: nobody to give way to */
@@ -311,7 +315,7 @@ static void single_step(void **unused)
     (void)unused;
     vcpu.pending = BOTH(ASKED_LEAVE | ASKED_MAIL | ASKED_NMI, DUE_ALL | DUE_EOI);
     prepares(PREPARE_STEP, true, "D");
-    assert_true(state.nmi);
+    assert_int_equal(state.nmis, 1);
     assert_int_equal(vcpu.pending, BOTH(ASKED_LEAVE | ASKED_MAIL, DUE_RUN | DUE_EOI | DUE_TIMER));
 }
 
@@ -376,7 +380,7 @@ static void halt_is_over_at_once(void **unused)
         assert_string_equal(done, "d");
     }
     set_up(unused);
-    state.nmi = true;
+    state.nmis = 1;
     assert_true(vcpu_halt(&vcpu));
     set_up(unused);
     vcpu.pv.unhalted = true;
@@ -512,7 +516,7 @@ static void init_and_startup(void **unused)
     vcpu.pending = BOTH(ASKED_INIT, DUE_INACTIVE); /* again: nothing, and it waits on */
     prepares(PREPARE_ALL, false, "");
     vcpu.pending = BOTH(SIPI | ASKED_MAIL, DUE_INACTIVE);
-    prepares(PREPARE_ALL, true, "Utd");
+    prepares(PREPARE_ALL, true, "Ud"); /* its TSC stays */
     assert_int_equal(vcpu.activity, ACTIVE);
     assert_false(vcpu.dead);
 }
@@ -543,7 +547,7 @@ static void nmi_before_startup(void **unused)
     in_sleep = nmi_then_startup;
     vcpu.asked = ASKED_INIT;
     prepares(PREPARE_ALL, true, "iIxbhzgubhzguUtDd");
-    assert_true(state.nmi);
+    assert_int_equal(state.nmis, 1);
     assert_int_equal(vcpu.pending, 0);
 }
 

@@ -16,15 +16,17 @@ UNIT_config_net := $(UNIT_config)
 UNIT_config_shared := $(UNIT_config)
 UNIT_net_filter := dev/net/filter.c
 UNIT_decode := dev/decode.c
+UNIT_execute := dev/decode.c dev/execute.c
 UNIT_LIBS_decode := -lZydis
+UNIT_mmio := dev/decode.c dev/execute.c
 UNIT_console := core/base/format.c
 UNIT_terminal := core/base/format.c
 UNIT_devices := dev/uart.c dev/rtc.c dev/power.c
 UNIT_firmware := dev/firmware.c dev/keyboard.c dev/rtc.c tests/unit/fake_guest.c
 UNIT_pit := dev/pit.c
 UNIT_format := core/base/format.c
-UNIT_guest_tsc := apic/vioapic.c apic/pid_table.c
-UNIT_mailbox := apic/vioapic.c apic/pid_table.c
+UNIT_guest_tsc := apic/vioapic.c apic/registers.c apic/pid_table.c
+UNIT_mailbox := apic/vioapic.c apic/registers.c apic/pid_table.c
 UNIT_guards := core/base/format.c
 UNIT_place := core/base/format.c
 UNIT_latency := core/base/format.c
@@ -36,8 +38,8 @@ UNIT_pci := $(UNIT_PCI)
 UNIT_msix := $(UNIT_PCI)
 UNIT_ivshmem := $(UNIT_PCI)
 UNIT_virtio_pci := $(UNIT_PCI)
-UNIT_ipi := apic/vioapic.c apic/pid_table.c
-UNIT_ipiv := apic/vioapic.c
+UNIT_ipi := apic/vioapic.c apic/registers.c apic/pid_table.c
+UNIT_ipiv := apic/vioapic.c apic/registers.c
 UNIT_acpi := arch/x86/acpi.c
 UNIT_multiboot2 := arch/x86/multiboot2.c
 UNIT_LOADERS := boot/guest/loader.c boot/guest/recognise.c boot/guest/load_firmware.c boot/guest/load_linux.c boot/guest/load_multiboot.c boot/guest/load_multiboot2.c boot/guest/load_pvh.c boot/guest/load_flat.c boot/guest/elf.c core/base/format.c \
@@ -63,12 +65,12 @@ UNIT_virtio_models := $(UNIT_VIRTIO) dev/virtio/serial.c dev/virtio/vports.c
 UNIT_serial := dev/virtio/serial.c
 UNIT_vports := $(UNIT_VIRTIO) dev/virtio/serial.c dev/virtio/vports.c
 UNIT_block := $(UNIT_VIRTIO) dev/virtio/block.c
-UNIT_pv_eoi := apic/vioapic.c apic/pid_table.c
+UNIT_pv_eoi := apic/vioapic.c apic/registers.c apic/pid_table.c
 UNIT_rights := core/base/ticks.c core/base/format.c
 UNIT_ticks := core/base/ticks.c
-UNIT_vioapic := apic/vioapic.c
-UNIT_vlapic := apic/vioapic.c apic/pid_table.c
-UNIT_vlapic_timer := apic/vioapic.c apic/pid_table.c
+UNIT_vioapic := apic/vioapic.c apic/registers.c
+UNIT_vlapic := apic/vioapic.c apic/registers.c apic/pid_table.c
+UNIT_vlapic_timer := apic/vioapic.c apic/registers.c apic/pid_table.c
 # The scheduler in a simulation, with the comparisons of fair.c counted; and the same with a mistake each, that
 # the simulation must find. What the mistakes are: tests/unit/sched_variant.
 UNIT_sched_sim := tests/unit/sched_machine.c tests/unit/sched_rules.c core/base/format.c sched/balance.c $(UNIT)/variant/counted.c
@@ -77,10 +79,10 @@ FAIR_MUTANTS := weightless hoarder no-credit jerky restless patient silent endle
 SCHED_MUTANTS := deaf no-alarm no-end sleepy no-post lonely no-watch crossed burglar no-balance
 FAIR_VARIANTS := $(patsubst %,$(UNIT)/variant/%.c,counted $(FAIR_MUTANTS))
 # These include the file they test, below a fake CPU (fake_cpu.h) or fake memory (fake_memory.h, fake_ram.h) or a fake wire (fake_wire.h): blackbox,
-# bitmaps, caps, console, cpuid, cr, ept, fair (the scheduling policy, with nothing below it), guards, guest_tsc, io, ipiv, ladder, latency, mailbox, memory, msr, mtrr,
+# bitmaps, caps, console, cpuid, cr, ept, fair (the scheduling policy, with nothing below it), guards, guest_tsc, inject, io, ipiv, ladder, latency, mailbox, memory, mmio, msr, mtrr,
 # paging, place, prepare, pv_eoi, rights, sched_sim (its machine), speculation, string, terminal, tlb, topology, trace, virtio_pci, vlapic, vlapic_timer, vm_life, walk.
-UNIT_TESTS := acpi acpi_tables balance bitmaps blackbox block budget bus caps config config_net config_shared console cpuid cr decode devices ept fair firmware format guards guest_tsc hv_timer io ipi ipiv ivshmem \
-    ladder latency line_edit load_linux load_multiboot load_pvh mailbox memory msix msr mtrr multiboot2 net_card net_fdb net_filter net_frame net_offload net_switch paging pci pit place prepare pv_eoi release rights ring ring_pieces ring_random sched_mutants sched_sim serial shadow speculation string \
+UNIT_TESTS := acpi acpi_tables balance bitmaps blackbox block budget bus caps config config_net config_shared console cpuid cr decode devices ept execute fair firmware format guards guest_tsc hv_timer inject io ipi ipiv ivshmem \
+    ladder latency line_edit load_linux load_multiboot load_pvh mailbox memory mmio msix msr mtrr multiboot2 net_card net_fdb net_filter net_frame net_offload net_switch paging pci pit place prepare pv_eoi release rights ring ring_pieces ring_random sched_mutants sched_sim serial shadow speculation string \
     terminal ticks tlb topology trace vioapic virtio virtio_models virtio_pci vlapic vlapic_timer vm_life vports walk windows words
 
 UNIT_CC ?= gcc
