@@ -107,6 +107,12 @@ bool vm_request_end(struct vm *of UNUSED, enum vm_end end UNUSED, const char *fm
     return true;
 }
 
+enum vm_end vm_triple_fault(struct vm *of UNUSED, const char **what)
+{
+    *what = "triple fault";
+    return VM_END_CRASH;
+}
+
 static int create(void **unused)
 {
     (void)unused;
