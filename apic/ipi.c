@@ -4,14 +4,9 @@
 #include "apic/vlapic_state.h"
 #include "sched/sched.h"
 
-#define ICR_VECTOR(x) ((unsigned)(x)&0xff)
-#define ICR_MODE(x)   ((unsigned)((x) >> 8) & 7)
-#define ICR_LOGICAL   BIT(11)
-#define ICR_PENDING   BIT(12)
-#define ICR_ASSERTED  BIT(14)
-#define ICR_LEVEL     BIT(15)
-/* Reserved bits, shorthand, trigger, destination and delivery mode. */
-#define ICR_NOT_PLAIN    (UINT64_C(0xfff32000) | 3 << 18 | ICR_LEVEL | ICR_LOGICAL | 7 << 8)
+#define ICR_VECTOR(x)    ((unsigned)(x)&0xff)
+#define ICR_MODE(x)      ((unsigned)((x) >> 8) & 7)
+#define ICR_ASSERTED     BIT(14)
 #define ICR_SHORTHAND(x) ((unsigned)((x) >> 18) & 3)
 enum shorthand { TO_DESTINATION, TO_SELF, TO_ALL, TO_OTHERS };
 

@@ -23,6 +23,14 @@ struct msi {
 #define MSI_ASSERT  BIT(14)
 #define MSI_LEVEL   BIT(15)
 
+/* Of the ICR; its vector, delivery mode, ASSERT and shorthand beside those of arch/x86/lapic.h. */
+#define ICR_LOGICAL BIT(11)
+#define ICR_PENDING BIT(12)
+#define ICR_LEVEL   BIT(15)
+#define ICR_TO_SELF BIT(18)
+/* Reserved bits, shorthand, trigger, destination and delivery mode. */
+#define ICR_NOT_PLAIN (UINT64_C(0xfff32000) | 3 << 18 | ICR_LEVEL | ICR_LOGICAL | 7 << 8)
+
 /* Delivers it to one or several vCPUs, from any CPU. True when at least one took it. */
 bool vm_deliver_msi(struct vm *vm, struct msi msi);
 

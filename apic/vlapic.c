@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+#include "apic/ipi.h"
 #include "apic/registers.h"
 #include "apic/vlapic_state.h"
 #include "arch/x86/cpu.h"
@@ -12,7 +13,6 @@
 #define LVT_VALID     0x107ffu    /* delivery status is read-only */
 #define BASE_MODES    (APIC_BASE_ENABLE | APIC_BASE_X2APIC)
 #define ICR_BUSY      0x1000u /* delivery status: always idle again */
-#define ICR_TO_SELF   0x40000u
 
 bool vlapic_x2apic_allowed(const struct vcpu *v)
 {
@@ -106,6 +106,7 @@ static void publish(const struct vcpu *v)
         pid_table_set(v->vm->pid_table, v->apic_id, &v->lapic->pid);
     else
         pid_table_clear(v->vm->pid_table, v->apic_id);
+    vlapic_fastpath_follow(v->lapic);
 }
 
 _Static_assert(VM_MAX_VCPUS <= 255, "an xAPIC ID is below that of all");
@@ -305,6 +306,7 @@ static void write_svr(struct vcpu *v, uint32_t value)
     for (unsigned reg = LAPIC_LVT_TIMER; reg <= LAPIC_LVT_ERROR; reg += 16)
         set(a, reg, get(a, reg) | LVT_MASKED);
     a->lvt_timer |= LVT_MASKED;
+    vlapic_fastpath_follow(a);
 }
 
 enum access { NONE = 0, READ = 1, WRITE = 2, BOTH = 3 };

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* A virtual local APIC from the inside: for the files of apic/ that are parts of it, and nobody else. */
+/* A virtual local APIC from the inside: for the files of apic/ that are parts of it, and for
+ * vmx/fastpath.asm, which arms its timer and fires it. Nobody else. */
 #pragma once
 
 #include "apic/guest_tsc.h"
@@ -35,13 +36,13 @@
 
 struct vlapic {
     uint8_t regs[PAGE_SIZE] ALIGNED(4096); /* the virtual-APIC page */
-    struct pid pid;         /* at a page boundary: Bochs 3.0 demands more than the 64 bytes of the SDM */
+    struct pid pid; /* at a page boundary: Bochs 3.0 demands more than the 64 bytes of the SDM */
+    struct guest_tsc tsc;
+    uint64_t deadline;      /* TSC-deadline mode: guest TSC, 0 disarmed */
+    uint64_t expires;       /* host TSC when the timer fires, in any mode; 0 disarmed */
     uint64_t level_mail[4]; /* level-triggered vectors: only software collects them (mailbox.c) */
     struct vcpu *vcpu;
-    uint64_t base; /* IA32_APIC_BASE */
-    struct guest_tsc tsc;
-    uint64_t deadline;    /* TSC-deadline mode: guest TSC, 0 disarmed */
-    uint64_t expires;     /* host TSC when the timer fires, in any mode; 0 disarmed */
+    uint64_t base;        /* IA32_APIC_BASE */
     uint64_t period;      /* host TSC ticks, periodic mode */
     uint32_t esr_pending; /* shown by the next write to ESR */
     /* As last acted upon: the processor may put a guest's write into the page before we hear of it. */
@@ -135,6 +136,8 @@ void vlapic_send_ipi(struct vcpu *v, uint64_t icr);
 
 /* vlapic_timer.c */
 void vlapic_timer_reset(struct vcpu *v);
+void vlapic_fastpath_follow(const struct vlapic *a); /* behind each change of its mode, vector or rate, or of
+                                                        what lets it interrupt */
 void vlapic_timer_disarm(struct vlapic *a);
 void vlapic_timer_write_initial(struct vcpu *v, uint32_t value);
 void vlapic_timer_write_divide(struct vcpu *v, uint32_t value);

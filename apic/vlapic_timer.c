@@ -36,11 +36,26 @@ void vlapic_timer_reset(struct vcpu *v)
     a->deadline = a->expires = a->period = 0;
     a->lvt_timer = get(a, LAPIC_LVT_TIMER);
     a->divide = get(a, LAPIC_TIMER_DCR);
+    vlapic_fastpath_follow(a);
 }
 
 static bool deadline_mode(const struct vlapic *a)
 {
     return (a->lvt_timer & LVT_MODE) == LVT_DEADLINE;
+}
+
+void vlapic_fastpath_follow(const struct vlapic *a)
+{
+    struct fastpath *f = &a->vcpu->fast;
+    unsigned vector = a->lvt_timer & 0xff;
+
+    f->deadline_mode = deadline_mode(a) && !a->tsc.multiplier;
+    f->vector_open = !(a->lvt_timer & LVT_MASKED) && vector >= FIRST_VECTOR && software_enabled(a);
+    f->vector = (uint8_t)vector;
+    f->irr = (uint16_t)(REG_IRR + vector / 32 * 16);
+    f->irr_bit = (uint32_t)BIT(vector % 32);
+    f->x2apic = x2apic_mode(a) && software_enabled(a);
+    f->mailboxes = a->vcpu->vm->pid_table;
 }
 
 /* now + ticks, as late as can be said. */
@@ -163,6 +178,7 @@ void vlapic_timer_write_lvt(struct vlapic *a, uint32_t value)
 
     a->lvt_timer = value;
     a->period = period_of(a, get(a, LAPIC_TIMER_ICR));
+    vlapic_fastpath_follow(a);
     if (!disarm)
         return;
     /* "Local APIC timer modes": switching into or out of TSC-deadline mode disarms */
@@ -230,6 +246,7 @@ void vlapic_set_tsc(struct vcpu *v, const struct guest_tsc *tsc)
     struct vlapic *a = v->lapic;
 
     a->tsc = *tsc;
+    vlapic_fastpath_follow(a);
     v->due |= DUE_TIMER;
     if (deadline_mode(a) && a->deadline)
         set_deadline(a, a->deadline, rdtsc());

@@ -249,14 +249,10 @@ static uint32_t effective_leaf(uint32_t leaf)
 
 static struct cpuid known[ARRAY_SIZE(rows)]; /* of the rows that are not live: read once, CPUID is slow */
 
-/* The answers for low leaves that are the same for all vCPUs and subleaves: most of what guests ask. A
- * guest's number is cut to the size of the table before it is compared (docs/security.md). */
-static struct {
-    struct cpuid answer;
-    uint32_t leaf; /* or, where the answer is not complete, none that comes here */
-} low_leaves[MAX_BASIC + 1];
+struct low_leaf vcpu_low_leaves[CPUID_LOW_LEAVES];
 
-_Static_assert(!(ARRAY_SIZE(low_leaves) & MAX_BASIC), "the lowest bits of a leaf are a place");
+_Static_assert(CPUID_LOW_LEAVES == MAX_BASIC + 1 && !(CPUID_LOW_LEAVES & MAX_BASIC),
+               "the lowest bits of a leaf are a place");
 
 static struct cpuid ask_machine(const struct row *row, uint32_t subleaf)
 {
@@ -271,7 +267,7 @@ static struct cpuid ask_machine(const struct row *row, uint32_t subleaf)
 void vcpu_cpuid_init(void)
 {
     for (unsigned leaf = 0; leaf <= MAX_BASIC; leaf++)
-        low_leaves[leaf].leaf = leaf; /* without a row: zeros */
+        vcpu_low_leaves[leaf].leaf = leaf; /* without a row: zeros */
     for (unsigned i = 0; i < ARRAY_SIZE(rows); i++) {
         const struct row *row = &rows[i];
         bool complete = row->when == ONCE && row->subleaf == ANY;
@@ -282,8 +278,8 @@ void vcpu_cpuid_init(void)
         ASSERT(row->when == ONCE || row->fix);
         ASSERT(effective_leaf(row->leaf) == row->leaf); /* else it is never found */
         if (row->leaf <= MAX_BASIC) {
-            low_leaves[row->leaf].answer = known[i];
-            low_leaves[row->leaf].leaf = complete ? row->leaf : ~row->leaf;
+            vcpu_low_leaves[row->leaf].answer = known[i];
+            vcpu_low_leaves[row->leaf].leaf = complete ? row->leaf : ~row->leaf;
         }
     }
 }
@@ -325,8 +321,8 @@ enum next vcpu_cpuid(struct vcpu *v)
 {
     uint32_t leaf = (uint32_t)v->regs.rax;
 
-    if (low_leaves[leaf & MAX_BASIC].leaf == leaf)
-        return answer_cpuid(v, &low_leaves[leaf & MAX_BASIC].answer);
+    if (vcpu_low_leaves[leaf & MAX_BASIC].leaf == leaf)
+        return answer_cpuid(v, &vcpu_low_leaves[leaf & MAX_BASIC].answer);
     return answer_by_row(v);
 }
 

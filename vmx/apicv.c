@@ -108,6 +108,8 @@ void vmx_apicv_configure(struct vcpu *v)
     vmcs_write(vmcs_msr_bitmap,
                virt_to_phys(proc2 & PROC2_X2APIC ? vm->msr_bitmap_x2apic : vm->msr_bitmap).value);
     write_pointers(v, vm);
+    v->fast.hv_timer = (x->pin & PIN_PREEMPTION_TIMER) != 0;
+    v->fast.delivers = x->virtual_delivery;
     vlapic_use_tpr_shadow(v, shadow && !x->virtual_delivery);
     vlapic_use_posted(v, x->pin & PIN_POSTED_INTERRUPTS);
     x->handed_over = false;

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* VMX on and off on a CPU, and the operations core/ reaches us through. */
 #include "vmx/backend.h"
+#include "apic/pid.h"
 #include "apic/vlapic.h"
 #include "arch/x86/cpu.h"
 #include "arch/x86/features.h"
+#include "arch/x86/lapic.h"
 #include "arch/x86/layout.h"
 #include "arch/x86/msr.h"
 #include "arch/x86/trap.h"
@@ -54,6 +56,7 @@ static bool probe(const char **missing)
     }
     if (!vmx_caps_read(&vmx_caps, missing))
         return false;
+    vmx_hv_timer_init();
     *missing = "four pages of memory for I/O bitmaps and local APIC";
     return vmx_io_bitmap_create();
 }
@@ -98,6 +101,7 @@ static bool cpu_enable(struct cpu *cpu, const char **why)
     struct vmx_caps caps;
 
     ASSERT(!cpu->vmxon && cpu == this_cpu());
+    cpu->ndst = pid_encode_destination(cpu->apic_id, lapic_in_x2apic_mode());
     *why = "VMX is switched off on it";
     if (!unlock() || !vmx_caps_read(&caps, why) || !vmx_caps_match(&vmx_caps, &caps, why))
         return false;

@@ -3,10 +3,11 @@
 ; has no instruction more for those that have.
 ;
 ; enum vmx_entry vmx_enter(struct vcpu *v, bool launched, vmx_on_exit *exited)
-;   in:  interrupts off, VMCS current, HOST_RSP = &v->regs.host_rsp, HOST_RIP = vmx_exit_point or its like
+;   in:  interrupts off, VMCS current, HOST_RSP = &v->regs.host_rsp, HOST_RIP = vmx_exit_point or its like, or, for the
+;        stubs without guards, what is in front of them (fastpath.asm)
 ;   out: eax; callee-saved registers kept, no register holds a value of the guest's
 ;
-; Runs the guest, and again for as long as exited() says so. A failed VMLAUNCH or VMRESUME goes on with the
+; Runs the guest, and again for as long as exited(v, exit reason) says so. A failed VMLAUNCH or VMRESUME goes on with the
 ; guest's registers: there only RSP, which is still ours, is trusted. An exit finds RSP at the end of struct
 ; guest_regs and pushes the registers right into it; NMI, #DF and #MC have stacks of their own, and other
 ; interrupts are off.
@@ -50,13 +51,12 @@ bits 64
     mov rdi, [rdi + REGS_RDI]
 %endmacro
 
-; What C may find in registers is ours, not the guest's. All but RAX, RDI and RSP.
+; What C may find in registers is ours, not the guest's. All but RAX, RSI, RDI and RSP.
 %macro CLEAR_GUEST 0
     xor ecx, ecx
     xor edx, edx
     xor ebx, ebx
     xor ebp, ebp
-    xor esi, esi
     xor r8d, r8d
     xor r9d, r9d
     xor r10d, r10d
@@ -78,7 +78,7 @@ RSB_ENTRIES    equ 32
     mov eax, [rdi + REGS_SPEC_CTRL]
     cmp eax, SPEC_CTRL_IBRS
     je %%same
-    mov ecx, IA32_SPEC_CTRL
+    mov ecx, MSR_SPEC_CTRL
     xor edx, edx
     wrmsr
 %%same:
@@ -86,7 +86,7 @@ RSB_ENTRIES    equ 32
 
 ; It is written even if it is right: that is the barrier.
 %macro SET_IBRS 0
-    mov ecx, IA32_SPEC_CTRL
+    mov ecx, MSR_SPEC_CTRL
     mov eax, SPEC_CTRL_IBRS
     xor edx, edx
     wrmsr
@@ -95,7 +95,7 @@ RSB_ENTRIES    equ 32
 %endmacro
 
 %macro TAKE_SPEC_CTRL 0
-    mov ecx, IA32_SPEC_CTRL
+    mov ecx, MSR_SPEC_CTRL
     rdmsr
     mov [rdi + REGS_SPEC_CTRL], eax
     SET_IBRS
@@ -118,7 +118,7 @@ RSB_ENTRIES    equ 32
 %endmacro
 
 %macro FLUSH_L1D 0
-    mov ecx, IA32_FLUSH_CMD
+    mov ecx, MSR_FLUSH_CMD
     mov eax, FLUSH_CMD_L1D
     xor edx, edx
     wrmsr
@@ -171,10 +171,15 @@ global %1, %2
 %endif
     vmresume
 %%failed:
+%if (%3) == 0
+    global vmx_entry_failed
+vmx_entry_failed:
+%endif
     mov eax, VMX_FAIL_INVALID
     mov ecx, VMX_FAIL_VALID
     cmovz eax, ecx
     xor edi, edi
+    xor esi, esi
     CLEAR_GUEST
 %if (%3) & GUARD_IBRS
     mov r8d, eax
@@ -197,6 +202,15 @@ global %1, %2
 
 align 16
 %2:
+    mov [rsp + REGS_RAX - REGS_SIZE], rax
+    mov [rsp + REGS_RCX - REGS_SIZE], rcx
+    mov [rsp + REGS_RDX - REGS_SIZE], rdx
+    mov ecx, FIELD_exit_reason
+    vmread rax, rcx
+%if (%3) == 0
+    global vmx_exit_long                ; from fastpath.asm: RAX = exit reason; RAX, RCX and RDX of the guest are saved
+vmx_exit_long:
+%endif
     push r15
     push r14
     push r13
@@ -210,10 +224,8 @@ align 16
     push rbp
     lea rsp, [rsp - 8]              ; RSP is in the VMCS
     push rbx
-    push rdx
-    push rcx
-    push rax
-    mov rsp, [rsp + REGS_HOST_RSP]
+    mov rsp, [rsp + REGS_HOST_RSP - REGS_RBX]
+    mov esi, eax
     xor eax, eax
     mov rdi, [rsp + FRAME_VCPU]
     CLEAR_GUEST

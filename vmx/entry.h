@@ -8,6 +8,9 @@
 /* Without guards; so are those of the others. */
 vmx_stub vmx_enter;
 extern char vmx_exit_point[]; /* HOST_RIP */
+/* HOST_RIP, too, with those: what is common and simple is served there (fastpath.asm), the rest goes to
+ * vmx_exit_point. */
+extern const char vmx_fastpath[], vmx_fastpath_traced[];
 
 extern const struct vmx_stubs {
     vmx_stub *enter;

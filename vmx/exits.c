@@ -116,7 +116,7 @@ static enum next handle_nothing(struct vcpu *v UNUSED)
 
 static enum next handle_vmcall(struct vcpu *v)
 {
-    if (unlikely(v->vm->config->pv == PV_NONE))
+    if (unlikely(!v->fast.calls))
         return handle_undefined(v);
     return hypercall_dispatch(v, vmx_cpl(), vmcs_read(vmcs_guest_cs_rights) & RIGHTS_L);
 }

@@ -14,6 +14,10 @@
 
 #define CPUID_STABLE 0x0fff3fffu /* family, model, stepping */
 
+#define COARSEST 30 /* with a count of more ticks, as the shift says, one could not be rounded up to */
+
+_Static_assert(FASTPATH_AHEAD + BIT(COARSEST) <= INT32_MAX, "is later than now, rounded up, too");
+
 /* CPUs whose specification updates list errata of the timer: it may run at a wrong rate. */
 static bool known_broken(void)
 {
@@ -30,7 +34,8 @@ static bool known_broken(void)
 
 bool vmx_hv_timer_usable(void)
 {
-    return vmx_can(WORD_PIN, PIN_PREEMPTION_TIMER) && !known_broken();
+    return vmx_can(WORD_PIN, PIN_PREEMPTION_TIMER) && MISC_TIMER_SHIFT(vmx_caps.misc) <= COARSEST &&
+           !known_broken();
 }
 
 bool vmx_hv_timer_wanted(const struct vm_config *config)
@@ -56,44 +61,67 @@ static NOINLINE void follow_on_host(void)
         lapic_timer_set(TIMER_SCHED, this_cpu()->next_event);
 }
 
+/* 0, for none, is later than any. */
+static inline uint64_t earlier(uint64_t a, uint64_t b)
+{
+    return MIN(a - 1, b - 1) + 1;
+}
+
+struct hv_timer_rate vmx_hv_timer_rate;
+
+void vmx_hv_timer_init(void)
+{
+    vmx_hv_timer_rate.shift = MISC_TIMER_SHIFT(vmx_caps.misc);
+    vmx_hv_timer_rate.round = (1u << vmx_hv_timer_rate.shift) - 1;
+}
+
+/*
+ * Rounded up: an exit before the deadline would be in vain. One that is too far ahead only wakes us to look
+ * again.
+ */
+uint32_t vmx_hv_timer_low(uint64_t deadline, uint64_t now)
+{
+    uint64_t ahead = deadline > now ? deadline - now : 0;
+
+    return (uint32_t)(now + MIN(ahead, FASTPATH_AHEAD)) + vmx_hv_timer_rate.round;
+}
+
+/* A deadline in the past exits before the guest's next instruction. */
+uint32_t vmx_hv_timer_count(uint32_t low, uint32_t now)
+{
+    int32_t ahead = (int32_t)(low - now);
+
+    return (uint32_t)MAX(ahead, 0) >> vmx_hv_timer_rate.shift;
+}
+
 INLINED void vmx_hv_timer_follow(struct vcpu *v)
 {
     struct vmx_vcpu *x = vmx_of(v);
-    uint64_t deadline, event;
+    struct fastpath *f = &v->fast;
+    uint64_t other, deadline;
 
     if (unlikely(!(x->pin & PIN_PREEMPTION_TIMER))) {
         follow_on_host();
         return;
     }
-    deadline = vlapic_backend_deadline(v);
-    event = this_cpu()->next_event;
-    if (unlikely(this_cpu()->sends) && (!deadline || this_cpu()->timer_deadlines[TIMER_CONSOLE] < deadline))
-        deadline = this_cpu()->timer_deadlines[TIMER_CONSOLE];
-    if (event && (!deadline || event < deadline))
-        deadline = event;
-    if (!deadline && x->timer_deadline)
+    other = this_cpu()->next_event;
+    if (unlikely(this_cpu()->sends))
+        other = earlier(other, this_cpu()->timer_deadlines[TIMER_CONSOLE]);
+    deadline = earlier(other, vlapic_backend_deadline(v));
+    f->other = other ? other : FASTPATH_NEVER;
+    if (deadline)
+        f->low = vmx_hv_timer_low(deadline, rdtsc());
+    else if (f->deadline)
         start_from_longest();
-    x->timer_deadline = deadline;
+    f->deadline = deadline;
 }
 
-/*
- * Rounded up: an exit before the deadline would be in vain. A deadline beyond 32 bits only wakes us to look
- * again; one in the past exits before the guest's next instruction.
- */
-uint32_t vmx_hv_timer_count(uint64_t deadline, uint64_t now, unsigned shift)
+void vmx_hv_timer_load(const struct vcpu *v)
 {
-    if (deadline <= now)
-        return 0;
-    return (uint32_t)MIN(((deadline - now - 1) >> shift) + 1, UINT32_MAX);
-}
+    uint32_t count = vmx_hv_timer_count(v->fast.low, (uint32_t)rdtsc());
 
-void vmx_hv_timer_load(const struct vmx_vcpu *x)
-{
-    uint64_t now = rdtsc();
-
-    if (unlikely(x->timer_deadline <= now))
+    if (unlikely(!count))
         let_interrupts_in(); /* this entry exits before an instruction, and for no other reason than the timer
                               */
-    vmcs_write(vmcs_preemption_timer_value,
-               vmx_hv_timer_count(x->timer_deadline, now, MISC_TIMER_SHIFT(vmx_caps.misc)));
+    vmcs_write(vmcs_preemption_timer_value, count);
 }

@@ -14,6 +14,7 @@ objects += vmx/check.o
 objects += vmx/cr3.o
 objects += vmx/dump.o
 objects += vmx/entry.o
+objects += vmx/fastpath.o
 objects += vmx/ept.o
 objects += vmx/examine.o
 objects += vmx/inject.o

@@ -7,9 +7,11 @@
 
 #include "apic/vlapic.h"
 #include "arch/x86/cpu.h"
+#include "core/base/machine.h"
 #include "core/base/trace.h"
 #include "vcpu/budget.h"
 #include "vcpu/event.h"
+#include "vmx/entry.h"
 #include "vmx/qualification.h"
 #include "vmx/run.h"
 
@@ -112,11 +114,11 @@ static void spend(struct vcpu *v, unsigned kind, uint64_t now)
 
 /* --- every exit --- */
 
-static INLINED bool observe(struct vcpu *v, bool trace, bool budget)
+static INLINED bool observe(struct vcpu *v, uint32_t reason, bool trace, bool budget)
 {
     struct vmx_vcpu *x = vmx_of(v);
     uint64_t now = rdtsc();
-    unsigned basic = vmx_basic_reason(), kind = vmx_exit_kinds[basic];
+    unsigned basic = vmx_basic_reason(reason), kind = vmx_exit_kinds[basic];
     bool again;
 
     x->state.exit_tsc = now;
@@ -124,24 +126,24 @@ static INLINED bool observe(struct vcpu *v, bool trace, bool budget)
         describe(trace_begin(now), v, kind);
     if (budget)
         spend(v, kind, now);
-    again = vmx_exited_by(v, x, basic, kind);
+    again = vmx_exited_by(v, basic, kind);
     v->stats->counts[COUNT_ROOT_TICKS] += rdtsc() - x->state.exit_tsc;
     return again;
 }
 
-static bool traced(struct vcpu *v)
+static bool traced(struct vcpu *v, uint32_t reason)
 {
-    return observe(v, true, false);
+    return observe(v, reason, true, false);
 }
 
-static bool budgeted(struct vcpu *v)
+static bool budgeted(struct vcpu *v, uint32_t reason)
 {
-    return observe(v, false, true);
+    return observe(v, reason, false, true);
 }
 
-static bool traced_and_budgeted(struct vcpu *v)
+static bool traced_and_budgeted(struct vcpu *v, uint32_t reason)
 {
-    return observe(v, true, true);
+    return observe(v, reason, true, true);
 }
 
 static COLD void begin_observation(struct vcpu *v, bool on)
@@ -153,9 +155,26 @@ static COLD void begin_observation(struct vcpu *v, bool on)
     v->observed = (struct observation){on, rdtsc(), exits, v->stats->counts[COUNT_ROOT_TICKS]};
 }
 
+/* The short way looks at nothing but what it traces, and has no guards: beside theirs its gain would not
+ * show. */
+static const char *exit_point(const struct vcpu *v, bool trace, bool budget)
+{
+    const struct vmx_stubs *stubs = vmx_stubs_of(v);
+
+#ifdef SKERRY_DEBUG /* it keeps no second book (shadow.h) */
+    return stubs->exit_point;
+#endif
+    if (budget || stubs != &vmx_stubs[0] || machine_option_off("fastpath"))
+        return stubs->exit_point;
+    return trace ? vmx_fastpath_traced : vmx_fastpath;
+}
+
 static COLD void choose(struct vcpu *v, struct vmx_vcpu *x)
 {
     bool trace = v->vm->traced, budget = v->vm->config->exit_budget_line;
+
+    x->exit_point = exit_point(v, trace, budget);
+    x->last_cpu = NULL; /* so that it is written */
 
     if (v->observed.on != (trace || budget))
         begin_observation(v, trace || budget);

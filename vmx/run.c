@@ -21,6 +21,7 @@ void vmx_failed_entry(struct vcpu *v, enum vmx_entry result)
 
     if (vm_request_end(v->vm, VM_END_CRASH, "VM entry failed with error %u", error) && v->vm->told)
         vmx_explain_failed_entry(v, error, 0);
+    vmx_of(v)->launched = false;
     vcpu_end_run(v, RUN_LEFT);
 }
 
@@ -37,11 +38,11 @@ NOINLINE bool vmx_stop_here(struct vcpu *v, enum next next)
     return vcpu_end_run(v, next == NEXT_YIELD ? RUN_YIELDED : RUN_PREEMPTED);
 }
 
-bool vmx_exited(struct vcpu *v)
+bool vmx_exited(struct vcpu *v, uint32_t reason)
 {
-    unsigned basic = vmx_basic_reason();
+    unsigned basic = vmx_basic_reason(reason);
 
-    return vmx_exited_by(v, vmx_of(v), basic, vmx_exit_kinds[basic]);
+    return vmx_exited_by(v, basic, vmx_exit_kinds[basic]);
 }
 
 static COLD void report_first_entry(void)
@@ -72,10 +73,8 @@ static inline bool begin_run(struct vcpu *v, struct vmx_vcpu *x)
     if (unlikely(x->fresh))
         begin_life(v);
     vmx_ept_sync(v->vm);
-    if (v->pending)
-        return vcpu_prepare(v, PREPARE_ALL);
-    vmx_hv_timer_follow(v);
-    return true;
+    vmx_hv_timer_follow(v); /* what it was at is as old as its last run */
+    return !v->pending || vcpu_prepare(v, PREPARE_ALL);
 }
 
 enum run_end vmx_run(struct vcpu *v)
@@ -92,11 +91,13 @@ enum run_end vmx_run(struct vcpu *v)
     x->state.end = RUN_ON;
     vcpu_console_time(this_cpu(), x->pin & PIN_PREEMPTION_TIMER);
     for (enter = begin_run(v, x); enter; enter = x->state.end == RUN_ON && vcpu_prepare(v, PREPARE_ALL)) {
+        const bool launched = x->launched;
         enum vmx_entry result;
 
-        if (x->timer_deadline)
-            vmx_hv_timer_load(x);
-        result = x->enter(v, x->launched, on_exit); /* INIT comes back, too, as it clears the VMCS */
+        if (v->fast.deadline)
+            vmx_hv_timer_load(v);
+        x->launched = true;
+        result = x->enter(v, launched, on_exit);
         if (unlikely(result != VMX_EXITED))
             vmx_failed_entry(v, result);
     }

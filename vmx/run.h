@@ -13,7 +13,7 @@
 /* core/vm/backend.h */
 enum run_end vmx_run(struct vcpu *v);
 
-bool vmx_exited(struct vcpu *v);                              /* for most */
+bool vmx_exited(struct vcpu *v, uint32_t reason);             /* for most */
 void vmx_failed_entry(struct vcpu *v, enum vmx_entry result); /* its VM ends */
 /* What a handler says that does not let the guest go on. */
 bool vmx_stop_here(struct vcpu *v, enum next next);
@@ -26,10 +26,10 @@ vmx_exit_handler vmx_handle_unexpected;
 const char *vmx_reason_name(unsigned reason);
 const char *vmx_exit_name(unsigned kind);
 
-/* Of the last exit; one that is not known yet has the last row of both tables. */
-static inline unsigned vmx_basic_reason(void)
+/* Of an exit; one that is not known yet has the last row of both tables. */
+static inline unsigned vmx_basic_reason(uint32_t reason)
 {
-    unsigned basic = (uint16_t)vmcs_read(vmcs_exit_reason);
+    unsigned basic = (uint16_t)reason;
 
     return likely(basic < EXIT_REASONS) ? basic : EXIT_REASONS - 1;
 }
@@ -41,19 +41,17 @@ static INLINED enum next vmx_handle_exit(struct vcpu *v, unsigned basic, unsigne
 }
 
 /* True: the guest goes on right away. */
-static INLINED bool vmx_exited_by(struct vcpu *v, struct vmx_vcpu *x, unsigned basic, unsigned kind)
+static INLINED bool vmx_exited_by(struct vcpu *v, unsigned basic, unsigned kind)
 {
-    enum next next;
+    enum next next = vmx_handle_exit(v, basic, kind);
 
-    x->launched = true;
-    next = vmx_handle_exit(v, basic, kind);
     if (likely(next == NEXT_SKIP_AND_RESUME))
         vmx_skip_instruction();
     else if (unlikely(next != NEXT_RESUME) && !vmx_stop_here(v, next))
         return false;
     if (v->pending && !vcpu_prepare(v, PREPARE_ALL))
         return false;
-    if (x->timer_deadline)
-        vmx_hv_timer_load(x);
-    return x->launched; /* INIT clears the VMCS */
+    if (v->fast.deadline)
+        vmx_hv_timer_load(v);
+    return true;
 }

@@ -27,7 +27,7 @@ static void fill_registers(struct vcpu *v)
 }
 
 /* Enters with known callee-saved values around the stub; panics when one is lost. */
-static bool stop_at_exit(struct vcpu *v UNUSED)
+static bool stop_at_exit(struct vcpu *v UNUSED, uint32_t reason UNUSED)
 {
     return false;
 }

@@ -110,7 +110,7 @@ void vmx_load_host_state(const struct vcpu *v)
     vmcs_write(vmcs_host_sysenter_eip, 0);
     vmcs_write(vmcs_host_pat, rdmsr(IA32_PAT));
     vmcs_write(vmcs_host_efer, rdmsr(IA32_EFER));
-    vmcs_write(vmcs_host_rip, (uint64_t)vmx_stubs_of(v)->exit_point);
+    vmcs_write(vmcs_host_rip, (uint64_t)vmx_of(v)->exit_point);
 }
 
 struct segment_state {
@@ -232,7 +232,10 @@ void vmx_vcpu_reset(struct vcpu *v, const struct start_state *start)
     memset(x, 0, sizeof(*x));
     x->vmcs = vmcs;
     x->enter = vmx_stubs_of(v)->enter;
+    x->exit_point = vmx_stubs_of(v)->exit_point;
     x->fresh = true;
+    v->fast.calls = v->vm->config->pv != PV_NONE;
+    v->fast.deadline = 0;
     vcpu_state_reset(v);
 
     memory_zero(phys_to_virt(vmcs), 1);

@@ -26,7 +26,7 @@ struct vmx_vm {
 
 _Static_assert(FIELD_cr3_target3 == FIELD_cr3_target0 + 2 * (CR3_TARGETS - 1), "fields by slot");
 
-typedef bool vmx_on_exit(struct vcpu *v); /* true: the guest goes on right away */
+typedef bool vmx_on_exit(struct vcpu *v, uint32_t reason); /* true: the guest goes on right away */
 enum vmx_entry { VMX_EXITED, VMX_FAIL_INVALID, VMX_FAIL_VALID };
 typedef enum vmx_entry vmx_stub(struct vcpu *v, bool launched, vmx_on_exit *exited);
 
@@ -38,14 +38,14 @@ struct vmx_vcpu {
     bool fresh;              /* it has not run since it was reset */
     bool traced;             /* the VM's, when this was chosen: */
     vmx_stub *enter;         /* by its VM's guards (entry.asm) */
-    vmx_on_exit *on_exit;    /* what to call for each exit (observe.c); NULL: not chosen yet */
+    vmx_on_exit *on_exit;    /* what to call for each exit (observe.c); NULL: not chosen yet, */
+    const char *exit_point;  /* and HOST_RIP for it */
     bool launched;
     uint64_t pin, proc; /* controls, without those that come and go */
     bool interrupt_window, nmi_window;
     bool tpr_shadow, virtual_delivery; /* in the current mode of the local APIC */
     bool handed_over;                  /* SVI and the EOI-exit bitmap are those of the page */
     uint8_t tpr_threshold;
-    uint64_t timer_deadline;           /* on the preemption timer: host TSC, 0: it is off */
     uint64_t cr3_targets[CR3_TARGETS]; /* by slot, */
     uint8_t cr3_targets_used;          /* a bit each */
 };

@@ -46,11 +46,10 @@ static void prepare_step(struct vcpu *v)
         vmcs_write(vmcs_preemption_timer_value, UINT32_MAX);
 }
 
-static bool stepped(struct vcpu *v)
+static bool stepped(struct vcpu *v, uint32_t reason)
 {
-    unsigned basic = vmx_basic_reason();
+    unsigned basic = vmx_basic_reason(reason);
 
-    vmx_of(v)->launched = true;
     if (!go_on(v, vmx_handle_exit(v, basic, vmx_exit_kinds[basic])) || ++exits == MOST_EXITS)
         return false;
     let_interrupts_in();
@@ -67,17 +66,22 @@ static void set_trap(struct vmx_vcpu *x, bool on)
 /* RF: a breakpoint on this very instruction is behind us. */
 static void execute(struct vcpu *v)
 {
+    struct vmx_vcpu *x = vmx_of(v);
+    const bool launched = x->launched;
     enum vmx_entry result;
 
-    set_trap(vmx_of(v), true);
+    x->launched = true;
+    set_trap(x, true);
     exits = 0;
     from = vmcs_read(vmcs_guest_rip);
     vmcs_write(vmcs_guest_rflags, vmcs_read(vmcs_guest_rflags) | RFLAGS_RF);
     prepare_step(v);
-    result = vmx_of(v)->enter(v, vmx_of(v)->launched, stepped);
+    vmcs_write(vmcs_host_rip, (uint64_t)vmx_stubs_of(v)->exit_point); /* each exit comes to us, */
+    x->last_cpu = NULL;                                               /* but in no other run */
+    result = x->enter(v, launched, stepped);
     if (result != VMX_EXITED)
         vmx_failed_entry(v, result);
-    set_trap(vmx_of(v), false);
+    set_trap(x, false);
 }
 
 const char *vmx_step(struct vcpu *v)

@@ -12,8 +12,8 @@
 #define DIVIDE_BY_1      0xbu
 #define ICR_PENDING      0x1000u
 
-static volatile uint32_t *xapic;
-static bool x2apic, tsc_deadline;
+struct host_lapic host_lapic;
+static bool tsc_deadline;
 /* What lapic_enable() writes on the boot CPU, in the order in which it is put back: SVR last, as without its
  * enable bit all LVT entries are masked. */
 static const uint32_t changed[] = {LAPIC_TIMER_DCR, LAPIC_LVT_TIMER, LAPIC_LVT_LINT0, LAPIC_LVT_LINT1,
@@ -24,21 +24,21 @@ static uint64_t timer_rate; /* 32.32 fixed point: input clocks per TSC tick */
 
 static uint32_t reg_read(uint32_t reg)
 {
-    return x2apic ? (uint32_t)rdmsr(IA32_X2APIC_BASE + reg / 16) : xapic[reg / 4];
+    return host_lapic.x2apic ? (uint32_t)rdmsr(IA32_X2APIC_BASE + reg / 16) : host_lapic.registers[reg / 4];
 }
 
 static void reg_write(uint32_t reg, uint32_t value)
 {
-    if (x2apic)
+    if (host_lapic.x2apic)
         wrmsr(IA32_X2APIC_BASE + reg / 16, value);
     else
-        xapic[reg / 4] = value;
+        host_lapic.registers[reg / 4] = value;
 }
 
 void lapic_setup(void *registers)
 {
-    xapic = registers;
-    x2apic = rdmsr(IA32_APIC_BASE) & APIC_BASE_X2APIC;
+    host_lapic.registers = registers;
+    host_lapic.x2apic = rdmsr(IA32_APIC_BASE) & APIC_BASE_X2APIC;
     tsc_deadline = cpuid(1, 0).ecx & BIT(24);
     base_before = rdmsr(IA32_APIC_BASE);
     for (unsigned i = 0; i < ARRAY_SIZE(changed) && (base_before & APIC_BASE_ENABLE); i++)
@@ -54,7 +54,7 @@ void lapic_put_back(void)
 
 bool lapic_in_x2apic_mode(void)
 {
-    return x2apic;
+    return host_lapic.x2apic;
 }
 
 bool lapic_has_tsc_deadline(void)
@@ -66,7 +66,7 @@ uint32_t lapic_enable(void)
 {
     uint64_t base = rdmsr(IA32_APIC_BASE) | APIC_BASE_ENABLE;
 
-    if (x2apic)
+    if (host_lapic.x2apic)
         base |= APIC_BASE_X2APIC;
     wrmsr(IA32_APIC_BASE, base);
     reg_write(LAPIC_SVR, SVR_ENABLE | VECTOR_SPURIOUS);
@@ -76,7 +76,7 @@ uint32_t lapic_enable(void)
     reg_write(LAPIC_LVT_TIMER, VECTOR_TIMER | (tsc_deadline ? LVT_TSC_DEADLINE : 0));
     if (!tsc_deadline)
         reg_write(LAPIC_TIMER_ICR, 0);
-    return x2apic ? reg_read(LAPIC_ID) : reg_read(LAPIC_ID) >> 24;
+    return host_lapic.x2apic ? reg_read(LAPIC_ID) : reg_read(LAPIC_ID) >> 24;
 }
 
 void lapic_eoi(void)
@@ -86,7 +86,7 @@ void lapic_eoi(void)
 
 void lapic_ipi(uint32_t apic_id, uint32_t icr)
 {
-    if (x2apic) {
+    if (host_lapic.x2apic) {
         __asm__ volatile("mfence; lfence" ::: "memory"); /* WRMSR to the ICR is not serialising */
         wrmsr(IA32_X2APIC_BASE + LAPIC_ICR / 16, (uint64_t)apic_id << 32 | icr);
         return;

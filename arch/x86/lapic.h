@@ -31,6 +31,12 @@ void lapic_setup(void *registers);
 /* The boot CPU's local APIC as lapic_setup() found it; its timer was disarmed and nothing is in service. */
 void lapic_put_back(void);
 
+/* How it is reached, from then on: vmx/fastpath.asm sends IPIs itself. */
+extern struct host_lapic {
+    volatile uint32_t *registers; /* in xAPIC mode */
+    bool x2apic;                  /* by MSRs instead */
+} host_lapic;
+
 /* Whether the physical local APICs are in x2APIC mode. */
 bool lapic_in_x2apic_mode(void);
 

@@ -27,8 +27,9 @@ _Static_assert(sizeof(struct tss) == 104 && offsetof(struct tss, ist) == 36, "fi
 
 struct cpu {
     struct cpu *self;
-    unsigned id;          /* 0 is the boot CPU */
-    uint32_t apic_id;     /* physical local APIC ID */
+    unsigned id;      /* 0 is the boot CPU */
+    uint32_t apic_id; /* physical local APIC ID, */
+    uint32_t ndst; /* and as posted-interrupt descriptors have it (apic/pid.h), where the backend uses them */
     unsigned thread_bits; /* of it, that tell threads of a core apart (arch/x86/topology.h) */
     uint64_t stack_top;
     volatile bool online;

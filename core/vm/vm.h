@@ -12,6 +12,7 @@
 #include "core/base/memory.h"
 #include "core/config/config.h"
 #include "core/vm/budget.h"
+#include "core/vm/fastpath.h"
 #include "core/vm/guest.h"
 #include "core/vm/paravirt.h"
 #include "core/vm/statistics.h"
@@ -131,25 +132,26 @@ enum activity { ACTIVE, HALTED, WAIT_FOR_SIPI };
 
 struct vcpu {
     struct guest_regs regs ALIGNED(16); /* first: NASM finds it at the vCPU's address */
-    struct vm *vm;
-    unsigned id;              /* from 0 within the VM */
-    uint32_t apic_id;         /* virtual */
-    struct cpu *cpu;          /* its own, or where it runs or ran last */
-    struct sched_vcpu *sched; /* NULL: it owns its CPU */
-    void *backend;            /* struct vmx_vcpu */
-    struct vlapic *lapic;
     union {
         struct {
             uint32_t asked, due; /* ASKED_* by anybody, DUE_* by its own CPU */
         };
         uint64_t pending; /* both */
     };
+    struct vcpu_statistics *stats;
+    struct vlapic *lapic;
+    struct fastpath fast;
+    uint32_t trace_who; /* in events (core/base/trace.h) */
+    struct vm *vm;
+    unsigned id;              /* from 0 within the VM */
+    uint32_t apic_id;         /* virtual */
+    struct cpu *cpu;          /* its own, or where it runs or ran last */
+    struct sched_vcpu *sched; /* NULL: it owns its CPU */
+    void *backend;            /* struct vmx_vcpu */
     volatile enum activity activity;
     volatile bool dead; /* nothing but INIT, SIPI or NMI can wake it */
-    struct vcpu_statistics *stats;
-    bool aside; /* its CPU is at the monitor: no event for the trace */
+    bool aside;         /* its CPU is at the monitor: no event for the trace */
     struct paravirt pv;
-    uint32_t trace_who; /* in events (core/base/trace.h) */
     struct observation {
         bool on;               /* while it runs or ran last: its exits are looked at one by one */
         uint64_t since;        /* TSC at which that began, */

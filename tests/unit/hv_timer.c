@@ -34,38 +34,67 @@ bool machine_option_off(const char *name)
     return false;
 }
 
+/* The counts that the timer is loaded with for a deadline, when so many ticks have passed since it was set.
+ */
+static uint32_t counts(uint64_t deadline, uint64_t now, uint64_t passed)
+{
+    return vmx_hv_timer_count(vmx_hv_timer_low(deadline, now), (uint32_t)(now + passed));
+}
+
+static void set_shift(unsigned shift)
+{
+    vmx_caps.misc = shift;
+    vmx_hv_timer_init();
+}
+
 static void past_deadlines_exit_at_once(void **state)
 {
     (void)state;
-    for (unsigned shift = 0; shift < 32; shift++) {
-        assert_int_equal(vmx_hv_timer_count(1000, 1000, shift), 0);
-        assert_int_equal(vmx_hv_timer_count(1, UINT64_MAX, shift), 0);
+    for (unsigned shift = 0; shift <= COARSEST; shift++) {
+        set_shift(shift);
+        assert_int_equal(counts(1000, 1000, 0), 0);
+        assert_int_equal(counts(1, UINT64_MAX, 0), 0);
+        assert_int_equal(counts(1001, 1000, 1), 0);
+        assert_int_equal(counts(1001, 1000, FASTPATH_AHEAD), 0);
     }
 }
 
-/* Never early, and late by less than one count. */
+/* Never early, and late by less than one count, whenever it is loaded. */
 static void rounds_up(void **state)
 {
-    const uint64_t now = UINT64_C(0x123456789abcdef);
+    const uint64_t nows[] = {UINT64_C(0x123456789abcdef), UINT64_C(0x7fffff00), UINT64_C(0xffffff00), 0};
 
     (void)state;
-    for (unsigned shift = 0; shift < 32; shift++) {
-        for (uint64_t ticks = 1; ticks < 100000; ticks = ticks * 3 + 1) {
-            uint64_t runs = (uint64_t)vmx_hv_timer_count(now + ticks, now, shift) << shift;
+    for (unsigned i = 0; i < ARRAY_SIZE(nows); i++) {
+        for (unsigned shift = 0; shift <= COARSEST; shift++) {
+            set_shift(shift);
+            for (uint64_t ticks = 1; ticks < FASTPATH_AHEAD; ticks = ticks * 3 + 1) {
+                for (uint64_t passed = 0; passed < ticks; passed = passed * 2 + 1) {
+                    uint64_t left = ticks - passed;
+                    uint64_t runs = (uint64_t)counts(nows[i] + ticks, nows[i], passed) << shift;
 
-            assert_true(runs >= ticks);
-            assert_true(runs - ticks < UINT64_C(1) << shift);
+                    assert_true(runs >= left);
+                    assert_true(runs - left < UINT64_C(1) << shift);
+                }
+            }
         }
     }
 }
 
+/* They only wake us to look again: not late, and not at once. */
 static void far_deadlines_are_cut(void **state)
 {
+    const uint64_t far[] = {UINT64_MAX, UINT64_C(1) << 32, (UINT64_C(1) << 32) + 1, UINT64_C(1) << 31};
+
     (void)state;
-    assert_int_equal(vmx_hv_timer_count(UINT64_MAX, 1, 0), UINT32_MAX);
-    assert_int_equal(vmx_hv_timer_count(UINT64_MAX, 1, 31), UINT32_MAX);
-    assert_int_equal(vmx_hv_timer_count(UINT64_C(1) << 32, 1, 0), UINT32_MAX);
-    assert_int_equal(vmx_hv_timer_count(UINT64_C(1) << 36, 0, 5), UINT64_C(1) << 31);
+    for (unsigned shift = 0; shift <= COARSEST; shift++) {
+        set_shift(shift);
+        for (unsigned i = 0; i < ARRAY_SIZE(far); i++) {
+            uint64_t runs = (uint64_t)counts(far[i], 1, 0) << shift;
+
+            assert_true(runs >= FASTPATH_AHEAD && runs < FASTPATH_AHEAD + (UINT64_C(1) << shift));
+        }
+    }
 }
 
 int main(void)

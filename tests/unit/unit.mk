@@ -25,6 +25,10 @@ UNIT_devices := dev/uart.c dev/rtc.c dev/power.c
 UNIT_firmware := dev/firmware.c dev/keyboard.c dev/rtc.c tests/unit/fake_guest.c
 UNIT_pit := dev/pit.c
 UNIT_format := core/base/format.c
+# It reaches its tables by addresses of 32 bits, as in the image.
+UNIT_fastpath := apic/vioapic.c apic/registers.c apic/pid_table.c
+FASTPATH_ASM := $(patsubst %,$(UNIT)/obj/tests/unit/%.asm.o,fastpath fastpath_exit)
+UNIT_LIBS_fastpath := -no-pie
 UNIT_guest_tsc := apic/vioapic.c apic/registers.c apic/pid_table.c
 UNIT_mailbox := apic/vioapic.c apic/registers.c apic/pid_table.c
 UNIT_guards := core/base/format.c
@@ -81,7 +85,7 @@ FAIR_VARIANTS := $(patsubst %,$(UNIT)/variant/%.c,counted $(FAIR_MUTANTS))
 # These include the file they test, below a fake CPU (fake_cpu.h) or fake memory (fake_memory.h, fake_ram.h) or a fake wire (fake_wire.h): blackbox,
 # bitmaps, caps, console, cpuid, cr, ept, fair (the scheduling policy, with nothing below it), guards, guest_tsc, inject, io, ipiv, ladder, latency, mailbox, memory, mmio, msr, mtrr,
 # paging, place, prepare, pv_eoi, rights, sched_sim (its machine), speculation, string, terminal, tlb, topology, trace, virtio_pci, vlapic, vlapic_timer, vm_life, walk.
-UNIT_TESTS := acpi acpi_tables balance bitmaps blackbox block budget bus caps config config_net config_shared console cpuid cr decode devices ept execute fair firmware format guards guest_tsc hv_timer inject io ipi ipiv ivshmem \
+UNIT_TESTS := acpi acpi_tables balance bitmaps blackbox block budget bus caps config config_net config_shared console cpuid cr decode devices ept execute fair fastpath firmware format guards guest_tsc hv_timer inject io ipi ipiv ivshmem \
     ladder latency line_edit load_linux load_multiboot load_pvh mailbox memory mmio msix msr mtrr multiboot2 net_card net_fdb net_filter net_frame net_offload net_switch paging pci pit place prepare pv_eoi release rights ring ring_pieces ring_random sched_mutants sched_sim serial shadow speculation string \
     terminal ticks tlb topology trace vioapic virtio virtio_models virtio_pci vlapic vlapic_timer vm_life vports walk windows words
 
@@ -98,6 +102,12 @@ UNIT_BINARIES := $(UNIT_TESTS:%=$(UNIT)/%)
 $(UNIT)/obj/%.o: %.c
 	$(UNIT_Q)mkdir -p $(@D)
 	$(UNIT_Q)$(UNIT_CC) $(UNIT_CFLAGS) -MMD -MP -c -o $@ $<
+
+$(UNIT)/obj/%.asm.o: %.asm $(BUILD)/offsets.inc vmx/fastpath.asm
+	$(UNIT_Q)mkdir -p $(@D)
+	$(UNIT_Q)$(NASM) $(NASMFLAGS) -o $@ $<
+
+$(UNIT)/fastpath: $(FASTPATH_ASM)
 
 define unit_rule
 $(UNIT)/$(1): $(call unit_objects,$(1))
