@@ -453,7 +453,7 @@ static const struct registers registers = {read_any, peek_any, write_any};
 uint64_t vlapic_mmio_read_any(struct vcpu *v, unsigned offset, unsigned size)
 {
     ASSERT(offset + size <= PAGE_SIZE);
-    if (likely(size == 4 && offset % 4 == 0))
+    if (likely(registers_whole(offset, size)))
         return vlapic_mmio_read(v, offset);
     return registers_read(&registers, v, offset, size);
 }
@@ -461,7 +461,7 @@ uint64_t vlapic_mmio_read_any(struct vcpu *v, unsigned offset, unsigned size)
 void vlapic_mmio_write_any(struct vcpu *v, unsigned offset, unsigned size, uint64_t value)
 {
     ASSERT(offset + size <= PAGE_SIZE);
-    if (likely(size == 4 && offset % 4 == 0))
+    if (likely(registers_whole(offset, size)))
         vlapic_mmio_write(v, offset, (uint32_t)value);
     else
         registers_write(&registers, v, offset, size, value);

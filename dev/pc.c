@@ -288,12 +288,17 @@ static const struct registers ioapic_registers = {read_ioapic, read_ioapic, writ
 
 static uint64_t ioapic_read(void *context, unsigned offset, unsigned size)
 {
+    if (likely(registers_whole(offset, size)))
+        return read_ioapic(context, offset);
     return registers_read(&ioapic_registers, context, offset, size);
 }
 
 static void ioapic_write(void *context, unsigned offset, unsigned size, uint64_t value)
 {
-    registers_write(&ioapic_registers, context, offset, size, value);
+    if (likely(registers_whole(offset, size)))
+        write_ioapic(context, offset, (uint32_t)value);
+    else
+        registers_write(&ioapic_registers, context, offset, size, value);
 }
 
 static void ioapic_reset(void *context)

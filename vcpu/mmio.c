@@ -6,6 +6,30 @@
 #include "vcpu/mmio_access.h"
 #include "vcpu/mmio_other.h"
 
+/* Whether the operand begins in the page before. Drivers address by a register and a displacement. */
+static inline bool begins_before(const struct vcpu *v, const struct mmio_insn *insn,
+                                 const struct guest_mode *m)
+{
+    uint64_t at;
+
+    if (unlikely(insn->index != MMIO_NONE || insn->base >= 16 || insn->base == 4 ||
+                 (insn->op != MMIO_LOAD && insn->op != MMIO_STORE)))
+        return mmio_crosses(v, insn, m);
+    at = v->regs.by_number[insn->base] + (uint64_t)insn->displacement;
+    if (m->bits != 64 || insn->segment >= SEGMENT_FS)
+        at += mmio_segment_base(v, m, insn->segment);
+    return at % PAGE_SIZE != 0;
+}
+
+/* Rarely more than a look at the address. */
+static inline bool in_two_pages(const struct vcpu *v, const struct mmio_insn *insn,
+                                const struct guest_mode *m, gpa_t at)
+{
+    uint64_t offset = at.value % PAGE_SIZE;
+
+    return offset + insn->size > PAGE_SIZE || (offset == 0 && begins_before(v, insn, m));
+}
+
 /* What drivers do: MOV of 32 or 64 bits, which flags and the rest of the register have no part in. */
 static bool plain_move(struct vcpu *v, const struct mmio_insn *insn, gpa_t at)
 {
@@ -88,20 +112,55 @@ static enum next skip_insn(struct vcpu *v, const struct mmio_insn *insn, enum ne
     return NEXT_RESUME;
 }
 
+union fetched {
+    uint8_t bytes[FETCH_SIZE];
+    uint64_t words[2];
+};
+
+_Static_assert(sizeof(union fetched) == sizeof(((struct decoded *)NULL)->bytes) &&
+                   !(DECODED_PLACES & (DECODED_PLACES - 1)),
+               "are compared as a whole; a place is some bits of an address");
+
+static NOINLINE const struct mmio_insn *decode(struct decoded *d, const union fetched *f, unsigned count,
+                                               unsigned bits)
+{
+    if (!mmio_decode(f->bytes, count, bits, &d->insn)) {
+        d->bits = 0;
+        return NULL;
+    }
+    d->bytes[0] = f->words[0];
+    d->bytes[1] = f->words[1];
+    d->count = count;
+    d->bits = bits;
+    return &d->insn;
+}
+
+/* Drivers come back to the same few instructions: what was decoded last at such an address is compared by its
+ * bytes. NULL: none that is emulated. */
+static inline const struct mmio_insn *fetch(struct vcpu *v, const struct guest_mode *m)
+{
+    struct decoded *d = &state_of(v)->decoded[(m->rip ^ m->rip >> 3) & (DECODED_PLACES - 1)];
+    union fetched f = {.words = {0, 0}};
+    unsigned count = guest_fetch(v->vm, m, f.bytes);
+
+    if (likely(d->bytes[0] == f.words[0] && d->bytes[1] == f.words[1] && d->count == count &&
+               d->bits == m->bits))
+        return &d->insn;
+    return decode(d, &f, count, m->bits);
+}
+
 enum next vcpu_device_memory(struct vcpu *v, gpa_t at)
 {
-    uint8_t bytes[FETCH_SIZE] ALIGNED(8) = {0};
-    struct mmio_insn insn;
+    const struct mmio_insn *insn;
     struct guest_mode m;
-    unsigned count;
 
     backend.get_mode(v, &m);
-    count = guest_fetch(v->vm, &m, bytes);
-    if (!mmio_decode(bytes, count, m.bits, &insn)) {
+    insn = fetch(v, &m);
+    if (!insn) {
         vcpu_inject(v, VECTOR_UD);
         return NEXT_RESUME;
     }
-    if (likely(!mmio_may_cross(at, insn.size) || !mmio_crosses(v, &insn, &m)) && plain_move(v, &insn, at))
-        return skip_insn(v, &insn, NEXT_SKIP_AND_RESUME);
-    return skip_insn(v, &insn, access(v, &insn, &m, at));
+    if (likely(!in_two_pages(v, insn, &m, at)) && plain_move(v, insn, at))
+        return skip_insn(v, insn, NEXT_SKIP_AND_RESUME);
+    return skip_insn(v, insn, access(v, insn, &m, at));
 }

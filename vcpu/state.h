@@ -7,6 +7,7 @@
 
 #include "apic/guest_tsc.h"
 #include "core/vm/backend.h"
+#include "dev/decode.h"
 
 #define XSAVE_AREA 2688 /* standard format up to AVX-512 */
 
@@ -29,6 +30,17 @@ struct debug_registers {
     uint64_t dr[4], dr6, dr7;
 };
 
+/* An instruction that reached a device, and what it was decoded to (mmio.c): right as long as its bytes are
+ * the same. */
+struct decoded {
+    uint64_t bytes[2]; /* as fetched, with what is behind it; zeros where nothing was fetched */
+    uint32_t count;    /* of bytes that were, */
+    uint32_t bits;     /* and the mode; 0: nothing is here */
+    struct mmio_insn insn;
+};
+
+#define DECODED_PLACES 4 /* a power of two; by the instruction's address */
+
 struct vcpu_state {
     struct guest_context context;
     enum save_with save_with;
@@ -50,6 +62,7 @@ struct vcpu_state {
     uint64_t tsc_adjust;
     uint64_t mtrr_def_type; /* the guest's own, kept but without effect */
     uint64_t misc_enable;
+    struct decoded decoded[DECODED_PLACES];
 };
 
 _Static_assert(offsetof(struct vcpu_state, context.vector) % 64 == 0, "as XSAVE wants it");
