@@ -152,44 +152,60 @@ align 16
     mov rcx, FIRST_EXITS
     bt rcx, rax                         ; of the lowest six bits: each is compared in full below
     jnc vmx_exit_long
+    cmp eax, EXIT_PREEMPTION_TIMER
+    je %%timer
     cmp eax, EXIT_CPUID
     je %%cpuid
     cmp eax, EXIT_VMCALL
     je %%vmcall
     cmp eax, EXIT_WRMSR
-    je %%wrmsr
-    cmp eax, EXIT_PREEMPTION_TIMER
     jne vmx_exit_long
 
-    ; The guest's deadline, and nothing else: its vector is requested, and the processor delivers it.
-    cmp dword VCPU(FAST_TIMER), FASTPATH_FIRES
+    ; IA32_TSC_DEADLINE: not one that has passed, nor while the one before has and was not seen yet.
+    cmp dword REG(RCX), X2APIC_ICR
+    je %%icr
+    cmp dword REG(RCX), IA32_TSC_DEADLINE
+    jne vmx_exit_long
+    cmp word VCPU(FAST_TIMER), FASTPATH_WRITES
     jne vmx_exit_long
     NEED_NOTHING_ELSE
+    NEED_PLAIN_STEP %%long
     READ_TSC
     cmp rax, VCPU(FAST_OTHER)
     jae %%long
     mov rcx, VCPU(LAPIC)
     mov rdx, [rcx + VLAPIC_EXPIRES]
-    dec rdx
+    dec rdx                             ; 0, not armed, is never
     cmp rdx, rax
-    jae %%long                          ; not yet, or not armed
-    xor edx, edx
+    jb %%long
+    mov edx, REG(RDX)
+    mov ecx, REG(RAX)
+    shl rdx, 32
+    or rdx, rcx
+    jz %%disarm
+    mov rcx, VCPU(LAPIC)
+    mov rcx, [rcx + VLAPIC_TSC_OFFSET]
+    add rcx, rax                        ; the guest's now
+    sub rdx, rcx
+    jbe %%long
+    add rdx, rax
+    jc %%long
+    mov rcx, VCPU(LAPIC)
+    mov [rcx + VLAPIC_EXPIRES], rdx
+    add rdx, [rcx + VLAPIC_TSC_OFFSET]
+    mov [rcx + VLAPIC_DEADLINE], rdx
+    mov rdx, [rcx + VLAPIC_EXPIRES]
+    jmp %%armed
+%%disarm:
+    mov rcx, VCPU(LAPIC)
     mov [rcx + VLAPIC_EXPIRES], rdx
     mov [rcx + VLAPIC_DEADLINE], rdx
     dec rdx                             ; FASTPATH_NEVER
+%%armed:
     FOLLOW
-    mov rcx, VCPU(LAPIC)
-    movzx eax, word VCPU(FAST_IRR)
-    mov edx, VCPU(FAST_IRR_BIT)
-    or [rcx + rax], edx
-    READ rax, guest_interrupt_status
-    movzx edx, byte VCPU(FAST_VECTOR)
-    cmp al, dl
-    jae %%requested
-    mov al, dl                          ; RVI
-    vmwrite rcx, rax
-%%requested:
-    RECORD KIND_TIMER, %2
+%%written:
+    RECORD KIND_WRMSR, %2
+    STEP_OVER
     LOAD_TIMER %2
     jmp %%resume
 
@@ -330,53 +346,38 @@ align 16
     vmresume
     jmp %%failed
 
-    ; IA32_TSC_DEADLINE: not one that has passed, nor while the one before has and was not seen yet.
-%%wrmsr:
-    cmp dword REG(RCX), X2APIC_ICR
-    je %%icr
-    cmp dword REG(RCX), IA32_TSC_DEADLINE
-    jne vmx_exit_long
-    cmp word VCPU(FAST_TIMER), FASTPATH_WRITES
+    ; The guest's deadline, and nothing else: its vector is requested, and the processor delivers it.
+%%timer:
+    cmp dword VCPU(FAST_TIMER), FASTPATH_FIRES
     jne vmx_exit_long
     NEED_NOTHING_ELSE
-    NEED_PLAIN_STEP %%long
     READ_TSC
     cmp rax, VCPU(FAST_OTHER)
-    jae %%long
+    jae %%long_timer
     mov rcx, VCPU(LAPIC)
     mov rdx, [rcx + VLAPIC_EXPIRES]
-    dec rdx                             ; 0, not armed, is never
+    dec rdx
     cmp rdx, rax
-    jb %%long
-    mov edx, REG(RDX)
-    mov ecx, REG(RAX)
-    shl rdx, 32
-    or rdx, rcx
-    jz %%disarm
-    mov rcx, VCPU(LAPIC)
-    mov rcx, [rcx + VLAPIC_TSC_OFFSET]
-    add rcx, rax                        ; the guest's now
-    sub rdx, rcx
-    jbe %%long
-    add rdx, rax
-    jc %%long
-    mov rcx, VCPU(LAPIC)
-    mov [rcx + VLAPIC_EXPIRES], rdx
-    add rdx, [rcx + VLAPIC_TSC_OFFSET]
-    mov [rcx + VLAPIC_DEADLINE], rdx
-    mov rdx, [rcx + VLAPIC_EXPIRES]
-    jmp %%armed
-%%disarm:
-    mov rcx, VCPU(LAPIC)
+    jae %%long_timer                    ; not yet, or not armed
+    xor edx, edx
     mov [rcx + VLAPIC_EXPIRES], rdx
     mov [rcx + VLAPIC_DEADLINE], rdx
     dec rdx                             ; FASTPATH_NEVER
-%%armed:
     FOLLOW
-%%written:
-    RECORD KIND_WRMSR, %2
-    STEP_OVER
+    mov rcx, VCPU(LAPIC)
+    movzx eax, word VCPU(FAST_IRR)
+    mov edx, VCPU(FAST_IRR_BIT)
+    or [rcx + rax], edx
+    READ rax, guest_interrupt_status
+    movzx edx, byte VCPU(FAST_VECTOR)
+    cmp al, dl
+    jae %%requested
+    mov al, dl                          ; RVI
+    vmwrite rcx, rax
+%%requested:
+    RECORD KIND_TIMER, %2
     LOAD_TIMER %2
+
 %%resume:
     mov rax, REG(RAX)
 %%resume_with_rax:
@@ -386,6 +387,9 @@ align 16
 %%failed:
     mov rsp, [rsp]
     jmp vmx_entry_failed
+%%long_timer:
+    mov eax, EXIT_PREEMPTION_TIMER
+    jmp vmx_exit_long
 %%long:
     READ rax, exit_reason
     jmp vmx_exit_long
