@@ -30,15 +30,15 @@ static inline bool in_two_pages(const struct vcpu *v, const struct mmio_insn *in
     return offset + insn->size > PAGE_SIZE || (offset == 0 && begins_before(v, insn, m));
 }
 
-/* What drivers do: MOV of 32 or 64 bits, which flags and the rest of the register have no part in. */
+/* What drivers do: MOV, and MOVZX, which flags and the rest of the register have no part in. */
 static bool plain_move(struct vcpu *v, const struct mmio_insn *insn, gpa_t at)
 {
-    if (insn->size < 4 || insn->swap || insn->vector)
+    if (insn->swap || insn->vector || insn->high)
         return false;
-    if (insn->op == MMIO_LOAD && insn->reg_size == insn->size)
-        write_gpr(v, insn->reg, mmio_read_at(v, at, insn->size));
-    else if (insn->op == MMIO_STORE)
+    if (insn->op == MMIO_STORE)
         mmio_write_at(v, at, insn->size, insn->has_imm ? (uint64_t)insn->imm : read_gpr(v, insn->reg));
+    else if (insn->op == MMIO_LOAD && insn->reg_size >= 4 && !insn->sign_extend)
+        write_gpr(v, insn->reg, mmio_read_at(v, at, insn->size));
     else
         return false;
     return true;

@@ -52,7 +52,7 @@ static inline bool mmio_is_lapic(const struct vcpu *v, gpa_t at)
  * instruction. */
 static inline uint64_t mmio_read_at(struct vcpu *v, gpa_t at, unsigned size)
 {
-    uint64_t value;
+    uint64_t value = 0;
 
     if (mmio_is_lapic(v, at))
         return vlapic_mmio_read_any(v, at.value % PAGE_SIZE, size);
