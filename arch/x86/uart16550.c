@@ -13,6 +13,7 @@ enum { DATA, IER, FCR, LCR, MCR, LSR, MSR, SCR };
 #define LSR_DATA       0x01
 #define LSR_THRE       0x20
 #define LSR_TEMT       0x40
+#define LSR_GONE       0xff /* nobody answers: a BMC takes its UART away while it resets */
 #define IER_RECEIVE    0x01
 #define FIFO_SIZE      16
 #define DIVISOR_115200 1
@@ -111,7 +112,9 @@ bool uart16550_idle(void)
 
 bool uart16550_receive(uint8_t *byte)
 {
-    if (!base || !(inb(base + LSR) & LSR_DATA))
+    uint8_t lsr = base ? inb(base + LSR) : LSR_GONE;
+
+    if (lsr == LSR_GONE || !(lsr & LSR_DATA))
         return false;
     *byte = inb(base + DATA);
     return true;
