@@ -3,6 +3,7 @@
 
 #include "core/base/console.h"
 #include "core/base/format.h"
+#include "core/base/panic.h"
 
 #define LINE 512
 
@@ -24,6 +25,16 @@ static void write_line(const char *prefix, const char *fmt, va_list args)
     console_write(text, (unsigned)used);
 }
 
+static void tell_nmis(void)
+{
+    uint32_t n = panic_take_nmis();
+
+    if (n)
+        print("skerry: error: %u NMI(s) in root mode, ignored: an error of PCI or memory, a button, or a "
+              "watchdog\n",
+              n);
+}
+
 #define LOG(name, prefix, condition)   \
     void name(const char *fmt, ...)    \
     {                                  \
@@ -31,6 +42,7 @@ static void write_line(const char *prefix, const char *fmt, va_list args)
                                        \
         if (!(condition))              \
             return;                    \
+        tell_nmis();                   \
         va_start(args, fmt);           \
         write_line(prefix, fmt, args); \
         va_end(args);                  \

@@ -15,11 +15,32 @@
 #define MAX_FRAMES 24
 
 static volatile bool panicking;
+static uint32_t nmis; /* that nobody was told of yet */
 static void (*last_words)(void);
+
+uint32_t panic_take_nmis(void)
+{
+    return __atomic_load_n(&nmis, __ATOMIC_RELAXED) ? __atomic_exchange_n(&nmis, 0, __ATOMIC_RELAXED) : 0;
+}
 
 void panic_set_last_words(void (*show)(void))
 {
     last_words = show;
+}
+
+static unsigned cpu_number(void)
+{
+    return rdmsr(IA32_GS_BASE) ? this_cpu()->id : 0;
+}
+
+/* Those that run our code: one that the firmware still has would take the NMI without an IDT, and reset the
+ * machine. */
+static void stop_others(void)
+{
+    for (unsigned i = 0; i < cpu_count; i++) {
+        if (cpus[i] && i != cpu_number() && cpus[i]->online)
+            lapic_ipi(cpus[i]->apic_id, ICR_NMI);
+    }
 }
 
 /* The first CPU goes on; a second one, or the same again, stops here. */
@@ -29,8 +50,7 @@ static void only_one(void)
     if (__atomic_exchange_n(&panicking, true, __ATOMIC_ACQ_REL))
         halt_forever();
     console_panic_mode();
-    if (cpu_count > 1)
-        lapic_ipi(0, ICR_NMI | ICR_ALL_BUT_SELF);
+    stop_others();
 }
 
 /* back: 1 for a return address, whose call may be the last instruction of its function. */
@@ -68,11 +88,6 @@ static void backtrace(uint64_t rip, uint64_t rbp)
             break;
         rbp = frame[0];
     }
-}
-
-static unsigned cpu_number(void)
-{
-    return rdmsr(IA32_GS_BASE) ? this_cpu()->id : 0;
 }
 
 static NORETURN void stop_machine(void)
@@ -132,8 +147,8 @@ void panic_trap(const struct trap_frame *f)
 
     if (f->vector == VECTOR_NMI) {
         if (panicking)
-            halt_forever(); /* another CPU's panic stops us this way */
-        log_error("CPU %u: NMI in root mode, ignored", cpu_number());
+            halt_forever();                             /* another CPU's panic stops us this way */
+        __atomic_fetch_add(&nmis, 1, __ATOMIC_RELAXED); /* whom it interrupted may hold any lock */
         return;
     }
     only_one();

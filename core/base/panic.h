@@ -12,8 +12,10 @@ NORETURN void panic(const char *fmt, ...) PRINTF_LIKE(1, 2);
 /* What else a panic shows behind its backtrace, without a lock. */
 void panic_set_last_words(void (*show)(void));
 
-/* For exceptions and NMIs of root mode (arch/x86/trap.h). */
+/* For exceptions and NMIs of root mode (arch/x86/trap.h). NMIs are counted, and said with the next line of
+ * the log. */
 void panic_trap(const struct trap_frame *frame);
+uint32_t panic_take_nmis(void); /* how many since this was asked */
 
 /* In the function that calls it. */
 COLD NORETURN void assertion_failed(unsigned line, const char *condition);
