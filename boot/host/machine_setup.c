@@ -14,6 +14,7 @@
 #include "arch/x86/string.h"
 #include "arch/x86/trap.h"
 #include "arch/x86/uart16550.h"
+#include "boot/host/bus_masters.h"
 #include "core/base/blobs.h"
 #include "core/base/console.h"
 #include "core/base/log.h"
@@ -213,6 +214,7 @@ void machine_start_devices(void)
     this_cpu()->apic_id = lapic_enable();
     setup_clocks();
     setup_console_interrupt();
+    bus_masters_switch_off();
 }
 
 /* What is pending is taken first, by handlers that find nothing to do: the next kernel has other vectors. */
@@ -228,4 +230,5 @@ void machine_put_back(void)
         ioapic_put_back(ioapics[i].regs, ioapics[i].pins, ioapics[i].before);
     lapic_put_back();
     chipset_put_back();
+    bus_masters_put_back();
 }
