@@ -74,7 +74,8 @@ static bool open_table(const struct parser *p, hpa_t at, struct table *t)
         warn(p, header, "it ends outside the reachable memory");
         return false;
     }
-    if (sum(t->data, t->size) != 0) /* so do other kernels: much firmware is careless there, and what counts is looked at */
+    if (sum(t->data, t->size) !=
+        0) /* so do other kernels: much firmware is careless there, and what counts is looked at */
         warn(p, header, "its checksum is wrong, it is used all the same");
     return true;
 }

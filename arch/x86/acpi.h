@@ -2,8 +2,8 @@
 /*
  * The host's ACPI tables (ACPI Specification 6.5; MCFG: PCI Firmware Specification 3.3; SPCR: Microsoft's
  * "Serial Port Console Redirection Table"), as far as a hypervisor needs them before any driver runs.
- * A table that is missing or malformed is flagged absent; a malformed one is also reported, as is a wrong checksum. Of the MADT
- * what is before a malformed entry is used.
+ * A table that is missing or malformed is flagged absent; a malformed one is also reported, as is a wrong
+ * checksum. Of the MADT what is before a malformed entry is used.
  */
 #pragma once
 

@@ -9,9 +9,9 @@
 #define PIT_CHANNEL2       0x42
 #define PIT_COMMAND        0x43
 #define PIT_GATE           0x61
-#define MEASURE_PER_SECOND 50                    /* 20 ms */
+#define MEASURE_PER_SECOND 50                   /* 20 ms */
 #define GIVE_UP            UINT64_C(1000000000) /* TSC ticks: longer than any measurement; the timer stands still */
-#define LEAST_HZ           UINT64_C(10000000)    /* what is below or above was not the TSC's rate */
+#define LEAST_HZ           UINT64_C(10000000) /* what is below or above was not the TSC's rate */
 #define MOST_HZ            UINT64_C(10000000000)
 
 #define CMOS_INDEX 0x70
@@ -71,7 +71,8 @@ static uint64_t plausible(uint64_t hz)
     return hz >= LEAST_HZ && hz <= MOST_HZ ? hz : 0;
 }
 
-/* What firmware names may be switched off all the same: the ACPI timer by a setup option, the 8254 with its clock gated. */
+/* What firmware names may be switched off all the same: the ACPI timer by a setup option, the 8254 with its
+ * clock gated. */
 uint64_t clock_measure_tsc(uint16_t pm_timer, const char **source)
 {
     uint64_t hz = pm_timer ? plausible(measure_pm(pm_timer)) : 0;

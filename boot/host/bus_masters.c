@@ -48,14 +48,14 @@ static void look_at(uint32_t function)
     if (!(command & BUS_MASTER) || class >> 16 == CLASS_BRIDGE || class >> 16 == CLASS_DISPLAY)
         return;
     if (count == MOST) {
-        log_error("PCI %02x:%02x.%x class %06x is a bus master and stays one: more than %u of them", function >> 16,
-                  function >> 11 & 31, function >> 8 & 7, class, MOST);
+        log_error("PCI %02x:%02x.%x class %06x is a bus master and stays one: more than %u of them",
+                  function >> 16, function >> 11 & 31, function >> 8 & 7, class, MOST);
         return;
     }
     write_command(function, command & ~BUS_MASTER);
     switched_off[count++] = function;
-    log_info("PCI %02x:%02x.%x class %06x: left by the firmware as a bus master, switched off", function >> 16,
-             function >> 11 & 31, function >> 8 & 7, class);
+    log_info("PCI %02x:%02x.%x class %06x: left by the firmware as a bus master, switched off",
+             function >> 16, function >> 11 & 31, function >> 8 & 7, class);
 }
 
 static void look_at_device(uint32_t device)

@@ -188,7 +188,8 @@ static void setup_clocks(void)
 
     machine.tsc_hz = clock_measure_tsc(machine.acpi.fadt.pm_timer, &machine.tsc_source);
     if (!machine.tsc_hz)
-        panic("the TSC's rate is not known: neither ACPI timer nor 8254 counts, and CPUID says nothing, expected one of them");
+        panic("the TSC's rate is not known: neither ACPI timer nor 8254 counts, and CPUID says nothing, "
+              "expected one of them");
     machine.tsc_scale = tick_scale(machine.tsc_hz);
     machine.start_time = clock_read_cmos();
     machine.start_tsc = rdtsc();

@@ -146,7 +146,8 @@ static void explain_reasons(const char *missing, const struct config *config)
         any = true;
     }
     if (cpu_count < machine.acpi.madt.cpu_count) {
-        print("  [2] %u CPU(s) that the firmware lists did not start\n", machine.acpi.madt.cpu_count - cpu_count);
+        print("  [2] %u CPU(s) that the firmware lists did not start\n",
+              machine.acpi.madt.cpu_count - cpu_count);
         any = true;
     }
     if (!machine.acpi.s5.present) {

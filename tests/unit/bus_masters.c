@@ -14,7 +14,7 @@
 
 static uint32_t space[FULL / 4], address;
 static bool absent; /* no configuration mechanism: reads float */
-static bool keeps;   /* keep-bus-masters */
+static bool keeps;  /* keep-bus-masters */
 static unsigned said;
 
 static uint32_t inl(uint16_t port)
@@ -57,7 +57,8 @@ static uint32_t *registers_of(unsigned bus, unsigned device, unsigned function)
     return &space[(bus << 16 | device << 11 | function << 8) / 4];
 }
 
-static void add(unsigned bus, unsigned device, unsigned function, uint32_t class, uint32_t command, uint32_t header)
+static void add(unsigned bus, unsigned device, unsigned function, uint32_t class, uint32_t command,
+                uint32_t header)
 {
     uint32_t *r = registers_of(bus, device, function);
 

@@ -50,7 +50,8 @@ static void overrides(void **state)
 static void spcr_of_a_server(void **state)
 {
     (void)state;
-    acpi.spcr = (struct acpi_spcr){.present = true, .base.address = COM1, .has_irq = true, .irq = 4, .has_gsi = true, .gsi = 4};
+    acpi.spcr = (struct acpi_spcr){
+        .present = true, .base.address = COM1, .has_irq = true, .irq = 4, .has_gsi = true, .gsi = 4};
     expect_line(COM1, 4, false, false);
     acpi.spcr.has_irq = false;
     expect_line(COM1, 4, false, false);
@@ -63,7 +64,8 @@ static void spcr_of_a_server(void **state)
 static void spcr_without_an_input(void **state)
 {
     (void)state;
-    acpi.spcr = (struct acpi_spcr){.present = true, .base.address = COM1, .has_irq = true, .irq = 4, .has_gsi = true, .gsi = 0};
+    acpi.spcr = (struct acpi_spcr){
+        .present = true, .base.address = COM1, .has_irq = true, .irq = 4, .has_gsi = true, .gsi = 0};
     expect_line(COM1, 4, false, false);
     acpi.spcr.irq = 0;
     expect_line(COM1, 4, false, false);
@@ -72,7 +74,8 @@ static void spcr_without_an_input(void **state)
 static void spcr_beyond_isa(void **state)
 {
     (void)state;
-    acpi.spcr = (struct acpi_spcr){.present = true, .base.address = COM1, .has_irq = true, .irq = 4, .has_gsi = true, .gsi = 34};
+    acpi.spcr = (struct acpi_spcr){
+        .present = true, .base.address = COM1, .has_irq = true, .irq = 4, .has_gsi = true, .gsi = 34};
     expect_line(COM1, 34, true, true);
     expect_line(COM2, 3, false, false);
     acpi.spcr.gsi = 16;
@@ -85,8 +88,10 @@ static void spcr_beyond_isa(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup(without_tables, set_up),        cmocka_unit_test_setup(overrides, set_up),
-        cmocka_unit_test_setup(spcr_of_a_server, set_up),      cmocka_unit_test_setup(spcr_without_an_input, set_up),
+        cmocka_unit_test_setup(without_tables, set_up),
+        cmocka_unit_test_setup(overrides, set_up),
+        cmocka_unit_test_setup(spcr_of_a_server, set_up),
+        cmocka_unit_test_setup(spcr_without_an_input, set_up),
         cmocka_unit_test_setup(spcr_beyond_isa, set_up),
     };
 
