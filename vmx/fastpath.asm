@@ -6,8 +6,9 @@
 ;   in:  RSP = &v->regs.host_rsp; all registers but RSP are the guest's; interrupts off
 ;
 ; Where the guest's values are: in every register but RAX, RCX and RDX, which are saved first and from then on hold only
-; what was loaded here. No address is made of another one, and there is no indirect branch and no return, not even
-; behind a branch that is guessed; so nothing has to be cleared before VMRESUME, and no stub with guards is needed. The
+; what was loaded here. No address is made of what is in another one; two numbers of the guest's (a leaf, a destination)
+; are cut to their tables by AND before they pick from them; and there is no indirect branch and no return, not even
+; behind a branch that is guessed. So nothing has to be cleared before VMRESUME, and no stub with guards is needed. The
 ; long way clears all.
 ;
 ; An exit is given up for the long way before anything has been changed for it. There is one thing to look at but the

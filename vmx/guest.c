@@ -29,6 +29,16 @@ static const struct vmcs_field fields[GUEST_REGISTERS] = {
 
 _Static_assert(ARRAY_SIZE(fields) == GUEST_TR_RIGHTS + 1, "each has its field");
 
+uint64_t vmx_cr4_forced(void)
+{
+    return vmx_caps.cr4_fixed0 | CR4_MCE;
+}
+
+uint64_t vmx_cr4_mask(uint64_t allowed)
+{
+    return ~allowed | CR4_MCE;
+}
+
 /* A bit that the mask owns is read from the shadow (SDM volume 3, "Guest/host masks and read shadows"). */
 static uint64_t visible(struct vmcs_field real, struct vmcs_field mask, struct vmcs_field shadow)
 {
@@ -64,7 +74,7 @@ COLD void vmx_set(struct vcpu *v UNUSED, enum guest_register which, uint64_t val
         break;
     case GUEST_CR4:
         vmcs_write(vmcs_cr4_shadow, value);
-        vmcs_write(vmcs_guest_cr4, value | vmx_caps.cr4_fixed0);
+        vmcs_write(vmcs_guest_cr4, value | vmx_cr4_forced());
         break;
     case GUEST_EFER: set_efer(value); break;
     default: vmcs_write(fields[which], value); break;

@@ -7,6 +7,14 @@
 #define RIGHTS_L BIT(13) /* of a code segment: 64-bit code, if EFER.LMA is 1 */
 #define RIGHTS_D BIT(14) /* 32-bit code, if not */
 
+/*
+ * CR4 bits that are 1 whatever the guest thinks, and that it owns no more than those beyond its CPUID: what
+ * the processor wants, and MCE, without which a machine check is the machine's end and no exit (SDM volume 3,
+ * "Machine-check architecture").
+ */
+uint64_t vmx_cr4_forced(void);
+uint64_t vmx_cr4_mask(uint64_t allowed);
+
 uint64_t vmx_get(const struct vcpu *v, enum guest_register which);
 void vmx_set(struct vcpu *v, enum guest_register which, uint64_t value);
 void vmx_get_mode(const struct vcpu *v, struct guest_mode *out);

@@ -81,7 +81,7 @@ static void write_controls(const struct vcpu *v)
     if (vmx_has(WORD_PROC2, PROC2_NOTIFY))
         vmcs_write(vmcs_notify_window, NOTIFY_WINDOW);
     vmcs_write(vmcs_cr0_mask, CR0_OWNED);
-    vmcs_write(vmcs_cr4_mask, ~x->state.cr4_allowed);
+    vmcs_write(vmcs_cr4_mask, vmx_cr4_mask(x->state.cr4_allowed));
 }
 
 void vmx_load_host_state(const struct vcpu *v)
@@ -163,7 +163,7 @@ static void write_control_registers(const struct start_state *s, uint64_t kept)
     vmcs_write(vmcs_guest_cr0, (cr0 & ~kept) | CR0_NE);
     vmcs_write(vmcs_guest_cr3, s->cr3);
     vmcs_write(vmcs_cr4_shadow, cr4);
-    vmcs_write(vmcs_guest_cr4, cr4 | vmx_caps.cr4_fixed0);
+    vmcs_write(vmcs_guest_cr4, cr4 | vmx_cr4_forced());
     vmcs_write(vmcs_guest_efer, efer);
     vmcs_write(vmcs_entry_controls, entry);
 }

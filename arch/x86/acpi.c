@@ -74,10 +74,9 @@ static bool open_table(const struct parser *p, hpa_t at, struct table *t)
         warn(p, header, "it ends outside the reachable memory");
         return false;
     }
-    if (sum(t->data, t->size) != 0) {
-        warn(p, header, "its checksum is wrong");
-        return false;
-    }
+    if (sum(t->data, t->size) !=
+        0) /* so do other kernels: much firmware is careless there, and what counts is looked at */
+        warn(p, header, "its checksum is wrong, it is used all the same");
     return true;
 }
 
@@ -92,7 +91,7 @@ static void add_cpu(struct parser *p, uint32_t apic_id, uint32_t flags)
 {
     struct acpi_madt *m = &p->out->madt;
 
-    if ((flags & 3) == 0)
+    if (!(flags & 1)) /* not there: the firmware lists hundreds that could be plugged in */
         return;
     for (unsigned i = 0; i < m->cpu_count; i++) {
         if (m->cpus[i].apic_id == apic_id)
@@ -102,7 +101,7 @@ static void add_cpu(struct parser *p, uint32_t apic_id, uint32_t flags)
         warn_overflow(p, "more than 256 CPUs, the rest is not used");
         return;
     }
-    m->cpus[m->cpu_count++] = (struct acpi_cpu){apic_id, (flags & 1) != 0};
+    m->cpus[m->cpu_count++] = (struct acpi_cpu){apic_id};
 }
 
 static void madt_local_apic(struct parser *p, const uint8_t *e)
@@ -175,8 +174,8 @@ static bool parse_madt(struct parser *p, const struct table *t)
         uint32_t left = t->size - at;
 
         if (left < 2 || t->data[at + 1] < 2 || t->data[at + 1] > left || !take_madt_entry(p, t->data + at)) {
-            memset(m, 0, sizeof(*m));
-            return false;
+            warn(p, t->data, "an entry is malformed, what is behind it is not used");
+            break;
         }
     }
     return m->present = true;

@@ -2,7 +2,8 @@
 /*
  * The host's ACPI tables (ACPI Specification 6.5; MCFG: PCI Firmware Specification 3.3; SPCR: Microsoft's
  * "Serial Port Console Redirection Table"), as far as a hypervisor needs them before any driver runs.
- * A table that is missing or malformed is flagged absent; a malformed one is also reported.
+ * A table that is missing or malformed is flagged absent; a malformed one is also reported, as is a wrong
+ * checksum. Of the MADT what is before a malformed entry is used.
  */
 #pragma once
 
@@ -31,9 +32,8 @@ struct acpi_register {
     uint64_t address;
 };
 
-struct acpi_cpu {
+struct acpi_cpu { /* that is there */
     uint32_t apic_id;
-    bool enabled; /* false: "online capable", not there now */
 };
 
 struct acpi_ioapic {

@@ -9,13 +9,16 @@
 #define PIT_CHANNEL2       0x42
 #define PIT_COMMAND        0x43
 #define PIT_GATE           0x61
-#define MEASURE_PER_SECOND 50                    /* 20 ms */
-#define GIVE_UP            UINT64_C(20000000000) /* TSC ticks: the timer does not run at all */
+#define MEASURE_PER_SECOND 50                   /* 20 ms */
+#define GIVE_UP            UINT64_C(1000000000) /* TSC ticks: longer than any measurement; the timer stands still */
+#define LEAST_HZ           UINT64_C(10000000) /* what is below or above was not the TSC's rate */
+#define MOST_HZ            UINT64_C(10000000000)
 
 #define CMOS_INDEX 0x70
 #define CMOS_DATA  0x71
 #define CMOS_UIP   0x80
 
+_Static_assert(GIVE_UP > MOST_HZ / MEASURE_PER_SECOND * 2, "no TSC is so fast");
 _Static_assert(PM_HZ / MEASURE_PER_SECOND < PM_MASK, "the ACPI timer does not go round meanwhile");
 _Static_assert(PIT_HZ / MEASURE_PER_SECOND <= UINT16_MAX, "the PIT counts so far");
 
@@ -49,14 +52,41 @@ static uint64_t measure_pit(void)
     do
         end = rdtsc();
     while (!(inb(PIT_GATE) & 0x20) && end - start < GIVE_UP);
-    return (end - start) * PIT_HZ / count;
+    return end - start < GIVE_UP ? (end - start) * PIT_HZ / count : 0;
 }
 
-uint64_t clock_measure_tsc(uint16_t pm_timer)
+/* "Time stamp counter and nominal core crystal clock information"; "processor frequency information". */
+static uint64_t told_by_cpuid(void)
 {
-    uint64_t hz = pm_timer ? measure_pm(pm_timer) : 0;
+    uint32_t leaves = cpuid(0, 0).eax;
+    struct cpuid crystal = leaves >= 0x15 ? cpuid(0x15, 0) : (struct cpuid){0, 0, 0, 0};
 
-    return hz ? hz : measure_pit();
+    if (crystal.eax && crystal.ebx && crystal.ecx)
+        return (uint64_t)crystal.ecx * crystal.ebx / crystal.eax;
+    return leaves >= 0x16 ? (cpuid(0x16, 0).eax & 0xffff) * UINT64_C(1000000) : 0;
+}
+
+static uint64_t plausible(uint64_t hz)
+{
+    return hz >= LEAST_HZ && hz <= MOST_HZ ? hz : 0;
+}
+
+/* What firmware names may be switched off all the same: the ACPI timer by a setup option, the 8254 with its
+ * clock gated. */
+uint64_t clock_measure_tsc(uint16_t pm_timer, const char **source)
+{
+    uint64_t hz = pm_timer ? plausible(measure_pm(pm_timer)) : 0;
+
+    *source = "the ACPI timer";
+    if (!hz) {
+        hz = plausible(measure_pit());
+        *source = "the 8254";
+    }
+    if (!hz) {
+        hz = plausible(told_by_cpuid());
+        *source = "CPUID, as no timer counts";
+    }
+    return hz;
 }
 
 static unsigned cmos(uint8_t index)

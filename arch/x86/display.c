@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/* A screen is only written: reading a framebuffer back, for scrolling, takes a BMC most of a second a line.
+ */
 #include "arch/x86/display.h"
 
 #include "arch/x86/string.h"
@@ -6,10 +8,13 @@
 #define GLYPH_WIDTH  8
 #define GLYPH_HEIGHT 16
 #define ATTRIBUTE    0x0700
+#define MOST_COLUMNS 160 /* what is beyond, on larger screens, stays black */
+#define MOST_ROWS    64
 
 static struct display_mode screen;
 static const uint8_t *glyphs;
 static unsigned columns, rows, column, row;
+static uint8_t cells[MOST_ROWS][MOST_COLUMNS]; /* what is shown; 0: black */
 
 void display_setup(const struct display_mode *mode, const uint8_t *font)
 {
@@ -17,28 +22,46 @@ void display_setup(const struct display_mode *mode, const uint8_t *font)
     glyphs = font;
     rows = mode->text ? mode->height : mode->height / GLYPH_HEIGHT;
     columns = !rows ? 0 : mode->text ? mode->width : mode->width / GLYPH_WIDTH;
+    rows = MIN(rows, MOST_ROWS);
+    columns = MIN(columns, MOST_COLUMNS);
     column = row = 0;
+    memset(cells, 0, sizeof(cells));
     memset(screen.memory, 0, (size_t)mode->pitch * mode->height);
 }
 
-static void draw_glyph(uint8_t code)
+static void draw_glyph(unsigned at_row, unsigned at_column, uint8_t code)
 {
     unsigned bytes = screen.bits_per_pixel / 8;
-    uint8_t *line = (uint8_t *)screen.memory + (size_t)row * GLYPH_HEIGHT * screen.pitch +
-                    (size_t)column * GLYPH_WIDTH * bytes;
+    uint8_t *line = (uint8_t *)screen.memory + (size_t)at_row * GLYPH_HEIGHT * screen.pitch +
+                    (size_t)at_column * GLYPH_WIDTH * bytes;
 
     for (unsigned y = 0; y < GLYPH_HEIGHT; y++, line += screen.pitch) {
+        unsigned bits = code ? glyphs[code * GLYPH_HEIGHT + y] : 0;
+
         for (unsigned x = 0; x < GLYPH_WIDTH; x++)
-            store_le(line + x * bytes, glyphs[code * GLYPH_HEIGHT + y] & (0x80 >> x) ? 0xc0c0c0 : 0, bytes);
+            store_le(line + x * bytes, bits & (0x80u >> x) ? 0xc0c0c0 : 0, bytes);
     }
 }
 
+static void show(unsigned at_row, unsigned at_column, uint8_t code)
+{
+    if (cells[at_row][at_column] == code)
+        return;
+    cells[at_row][at_column] = code;
+    if (screen.text)
+        store_le((uint8_t *)screen.memory + (size_t)at_row * screen.pitch + at_column * 2,
+                 code ? (unsigned)ATTRIBUTE | code : 0, 2);
+    else
+        draw_glyph(at_row, at_column, code);
+}
+
+/* Cells that show the same afterwards are left alone: most of a page of text. */
 static void scroll(void)
 {
-    size_t line = (size_t)screen.pitch * (screen.text ? 1 : GLYPH_HEIGHT);
-
-    memmove(screen.memory, (uint8_t *)screen.memory + line, line * (rows - 1));
-    memset((uint8_t *)screen.memory + line * (rows - 1), 0, line);
+    for (unsigned r = 0; r < rows; r++) {
+        for (unsigned c = 0; c < columns; c++)
+            show(r, c, r + 1 < rows ? cells[r + 1][c] : 0);
+    }
     row = rows - 1;
 }
 
@@ -53,11 +76,7 @@ static void draw_char(char c)
         column = 0;
     if ((uint8_t)c < ' ')
         return;
-    if (screen.text)
-        store_le((uint8_t *)screen.memory + (size_t)row * screen.pitch + column * 2, ATTRIBUTE | (uint8_t)c,
-                 2);
-    else
-        draw_glyph((uint8_t)c);
+    show(row, column, (uint8_t)c);
     column++;
 }
 

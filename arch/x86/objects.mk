@@ -12,6 +12,7 @@ objects += arch/x86/paging.o
 objects += arch/x86/percpu.o
 objects += arch/x86/put_back.o
 objects += arch/x86/random.o
+objects += arch/x86/serial_line.o
 objects += arch/x86/string.o
 objects += arch/x86/topology.o
 hot += arch/x86/trap.o

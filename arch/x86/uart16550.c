@@ -16,6 +16,7 @@ enum { DATA, IER, FCR, LCR, MCR, LSR, MSR, SCR };
 #define LSR_GONE       0xff /* nobody answers: a BMC takes its UART away while it resets */
 #define IER_RECEIVE    0x01
 #define FIFO_SIZE      16
+#define STALLED        100000000u /* TSC ticks: 10 ms and more on any CPU, in which a FIFO is sent seven times */
 #define DIVISOR_115200 1
 
 #define IIR_FIFO   0xc0 /* both: FIFOs are on */
@@ -27,6 +28,9 @@ struct note {
 };
 
 static uint16_t base;
+static uint64_t
+    full_since; /* TSC when it had no room for the first time since it took something; 0: it has */
+static bool stalled;
 static struct note notes[MAX_SETUPS];
 static unsigned note_count;
 
@@ -95,11 +99,26 @@ bool uart16550_setup(uint16_t port)
     return true;
 }
 
+/* Whether it has had no room for so long that nobody reads at its other end; and that it has none now. */
+static bool no_room(void)
+{
+    uint64_t now = rdtsc();
+
+    if (!full_since)
+        full_since = now;
+    stalled = now - full_since >= STALLED;
+    return stalled;
+}
+
 unsigned uart16550_send(const char *bytes, unsigned count)
 {
-    if (!base || !(inb(base + LSR) & LSR_THRE))
+    if (!base)
         return 0;
     count = MIN(count, FIFO_SIZE);
+    if (!(inb(base + LSR) & LSR_THRE))
+        return no_room() ? count : 0;
+    full_since = 0;
+    stalled = false;
     for (unsigned i = 0; i < count; i++)
         outb(base + DATA, (uint8_t)bytes[i]);
     return count;
@@ -107,7 +126,7 @@ unsigned uart16550_send(const char *bytes, unsigned count)
 
 bool uart16550_idle(void)
 {
-    return !base || (inb(base + LSR) & LSR_TEMT);
+    return !base || stalled || (inb(base + LSR) & LSR_TEMT);
 }
 
 bool uart16550_receive(uint8_t *byte)

@@ -7,10 +7,14 @@
 /* 115200 8N1 with FIFOs; false when there is no such chip at port. */
 bool uart16550_setup(uint16_t port);
 
-/* Writes up to 16 bytes if the transmitter is empty; returns how many it took. */
+/*
+ * Writes up to 16 bytes if the transmitter is empty; returns how many it took. One that takes nothing for
+ * long, as the virtual ports of BMCs do while nobody reads, must not stop the machine: what is sent to it is
+ * lost from then on, until it takes something again.
+ */
 unsigned uart16550_send(const char *bytes, unsigned count);
 
-/* True when the last bit has left the wire. */
+/* True when the last bit has left the wire, or will not for now. */
 bool uart16550_idle(void);
 
 /* Takes one received byte; false when there is none. */

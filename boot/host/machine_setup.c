@@ -10,9 +10,11 @@
 #include "arch/x86/layout.h"
 #include "arch/x86/msr.h"
 #include "arch/x86/percpu.h"
+#include "arch/x86/serial_line.h"
 #include "arch/x86/string.h"
 #include "arch/x86/trap.h"
 #include "arch/x86/uart16550.h"
+#include "boot/host/bus_masters.h"
 #include "core/base/blobs.h"
 #include "core/base/console.h"
 #include "core/base/log.h"
@@ -167,38 +169,16 @@ static void *find_ioapic(uint32_t gsi, unsigned *pin)
     return found;
 }
 
-static uint32_t serial_gsi(bool *level, bool *low)
-{
-    const struct acpi_spcr *s = &machine.acpi.spcr;
-    uint8_t irq = machine.serial_port == 0x2f8 || machine.serial_port == 0x2e8 ? 3 : 4;
-
-    if (s->present && s->has_gsi && s->base.address == machine.serial_port) {
-        *level = *low = true;
-        return s->gsi;
-    }
-    for (unsigned i = 0; i < machine.acpi.madt.override_count; i++) {
-        const struct acpi_override *o = &machine.acpi.madt.overrides[i];
-
-        if (o->irq == irq) {
-            *low = (o->flags & 3) == 3;
-            *level = (o->flags >> 2 & 3) == 3;
-            return o->gsi;
-        }
-    }
-    return irq;
-}
-
 static void setup_console_interrupt(void)
 {
-    bool level = false, low = false;
-    uint32_t gsi = serial_gsi(&level, &low);
+    const struct serial_line line = serial_line(&machine.acpi, machine.serial_port);
     unsigned pin;
-    void *regs = find_ioapic(gsi, &pin);
+    void *regs = find_ioapic(line.gsi, &pin);
 
     if (!regs || !machine.serial_port)
         return;
     interrupt_install(VECTOR_CONSOLE, console_interrupt, NULL);
-    ioapic_route(regs, pin, VECTOR_CONSOLE, this_cpu()->apic_id, level, low);
+    ioapic_route(regs, pin, VECTOR_CONSOLE, this_cpu()->apic_id, line.level, line.low);
     uart16550_enable_interrupts();
 }
 
@@ -206,7 +186,10 @@ static void setup_clocks(void)
 {
     uint32_t count;
 
-    machine.tsc_hz = clock_measure_tsc(machine.acpi.fadt.pm_timer);
+    machine.tsc_hz = clock_measure_tsc(machine.acpi.fadt.pm_timer, &machine.tsc_source);
+    if (!machine.tsc_hz)
+        panic("the TSC's rate is not known: neither ACPI timer nor 8254 counts, and CPUID says nothing, "
+              "expected one of them");
     machine.tsc_scale = tick_scale(machine.tsc_hz);
     machine.start_time = clock_read_cmos();
     machine.start_tsc = rdtsc();
@@ -232,6 +215,7 @@ void machine_start_devices(void)
     this_cpu()->apic_id = lapic_enable();
     setup_clocks();
     setup_console_interrupt();
+    bus_masters_switch_off();
 }
 
 /* What is pending is taken first, by handlers that find nothing to do: the next kernel has other vectors. */
@@ -247,4 +231,5 @@ void machine_put_back(void)
         ioapic_put_back(ioapics[i].regs, ioapics[i].pins, ioapics[i].before);
     lapic_put_back();
     chipset_put_back();
+    bus_masters_put_back();
 }

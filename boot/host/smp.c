@@ -157,7 +157,7 @@ void smp_start_others(void (*entry)(void))
     for (unsigned i = 0; i < madt->cpu_count && cpu_count < MAX_CPUS; i++) {
         struct cpu *cpu;
 
-        if (!madt->cpus[i].enabled || madt->cpus[i].apic_id == cpus[0]->apic_id)
+        if (madt->cpus[i].apic_id == cpus[0]->apic_id)
             continue;
         if (madt->cpus[i].apic_id > XAPIC_LAST_ID && !lapic_in_x2apic_mode()) {
             log_error(

@@ -15,6 +15,7 @@ struct machine {
     struct mtrrs mtrrs;
     struct cpu_note boot_cpu; /* as the boot loader left it */
     uint64_t entry_tsc;       /* TSC at the Multiboot2 entry */
+    const char *tsc_source;   /* of its rate: */
     uint64_t tsc_hz;
     struct tick_scale tsc_scale; /* TSC ticks to nanoseconds */
     uint64_t start_time;         /* seconds since 1970 when TSC was start_tsc */

@@ -21,9 +21,9 @@ static void explain_cpu(void)
     char brand[49];
 
     cpu_brand(brand);
-    print("CPU: %s, %u CPU(s), %u-bit physical addresses, TSC %llu.%03llu MHz\n", brand, cpu_count,
+    print("CPU: %s, %u CPU(s), %u-bit physical addresses, TSC %llu.%03llu MHz by %s\n", brand, cpu_count,
           cpu_physical_bits(), (unsigned long long)(machine.tsc_hz / 1000000),
-          (unsigned long long)(machine.tsc_hz / 1000 % 1000));
+          (unsigned long long)(machine.tsc_hz / 1000 % 1000), machine.tsc_source);
     for (unsigned f = 0; f < FEATURE_COUNT; f++) {
         bool present = feature_present((enum cpu_feature)f);
 
@@ -135,16 +135,6 @@ static void explain_net(const struct config *c, const struct net_config *net)
     print("%s\n", polled ? " alone" : " whoever sends");
 }
 
-/* Spare entries of the MADT, for CPUs that are not there, do not count. */
-static unsigned enabled_cpus(void)
-{
-    unsigned n = 0;
-
-    for (unsigned i = 0; i < machine.acpi.madt.cpu_count; i++)
-        n += machine.acpi.madt.cpus[i].enabled;
-    return n;
-}
-
 /* Numbered reasons, the same as in docs/explain.md. */
 static void explain_reasons(const char *missing, const struct config *config)
 {
@@ -155,8 +145,9 @@ static void explain_reasons(const char *missing, const struct config *config)
         print("  [1] guests: this CPU lacks %s\n", missing);
         any = true;
     }
-    if (cpu_count < enabled_cpus()) {
-        print("  [2] %u CPU(s) that the firmware lists did not start\n", enabled_cpus() - cpu_count);
+    if (cpu_count < machine.acpi.madt.cpu_count) {
+        print("  [2] %u CPU(s) that the firmware lists did not start\n",
+              machine.acpi.madt.cpu_count - cpu_count);
         any = true;
     }
     if (!machine.acpi.s5.present) {

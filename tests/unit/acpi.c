@@ -119,10 +119,9 @@ static void madt(void **state)
     assert_int_equal(warnings, 0);
     assert_true(info.madt.present && info.madt.pcat_compat);
     assert_int_equal(info.madt.local_apic.value, 0xfee00000);
-    assert_int_equal(info.madt.cpu_count, 3);
-    assert_int_equal(info.madt.cpus[1].apic_id, 2);
-    assert_false(info.madt.cpus[1].enabled);
-    assert_int_equal(info.madt.cpus[2].apic_id, 0x1234);
+    assert_int_equal(info.madt.cpu_count, 2);
+    assert_int_equal(info.madt.cpus[0].apic_id, 0);
+    assert_int_equal(info.madt.cpus[1].apic_id, 0x1234);
     assert_int_equal(info.madt.ioapics[0].id, 9);
     assert_int_equal(info.madt.ioapics[0].address.value, 0xfec00000);
     assert_int_equal(info.madt.ioapics[0].gsi_base, 24);
@@ -149,10 +148,47 @@ static void madt_malformed(void **state)
         reset();
         add("APIC", 36 + sizeof(body), body, sizeof(body));
         assert_true(parse(2));
-        assert_false(info.madt.present);
+        assert_true(info.madt.present);
         assert_int_equal(info.madt.cpu_count, 0);
-        assert_string_equal(last_warning, "APIC: its contents are malformed");
+        assert_string_equal(last_warning, "APIC: an entry is malformed, what is behind it is not used");
     }
+}
+
+/* Zeroes at its end, as some firmware pads it: what is before them counts. */
+static void madt_padded(void **state)
+{
+    uint8_t body[sizeof(madt_body) + 4] = {0};
+
+    (void)state;
+    memcpy(body, madt_body, sizeof(madt_body));
+    reset();
+    add("APIC", 36 + sizeof(body), body, sizeof(body));
+    assert_true(parse(2));
+    assert_int_equal(warnings, 1);
+    assert_true(info.madt.present);
+    assert_int_equal(info.madt.cpu_count, 2);
+    assert_int_equal(info.madt.ioapic_count, 1);
+    assert_int_equal(info.madt.override_count, 1);
+}
+
+/* More of those that could be plugged in than there is room for CPUs. */
+static void madt_with_spares(void **state)
+{
+    uint8_t body[8 + 300 * 16 + 16] = {0}, *e = body + 8;
+
+    (void)state;
+    for (unsigned i = 0; i < 301; i++, e += 16) {
+        e[0] = 9;
+        e[1] = 16;
+        store_le(e + 4, i, 4);
+        e[8] = i < 300 ? 2 : 1;
+    }
+    reset();
+    add("APIC", 36 + sizeof(body), body, sizeof(body));
+    assert_true(parse(2));
+    assert_int_equal(warnings, 0);
+    assert_int_equal(info.madt.cpu_count, 1);
+    assert_int_equal(info.madt.cpus[0].apic_id, 300);
 }
 
 static void madt_overflow(void **state)
@@ -300,8 +336,8 @@ static void malformed_tables(void **state)
     t = add("MCFG", 60, "", 0);
     t[20] ^= 1;
     assert_true(parse(2));
-    assert_string_equal(last_warning, "MCFG: its checksum is wrong");
-    assert_false(info.mcfg.present);
+    assert_string_equal(last_warning, "MCFG: its checksum is wrong, it is used all the same");
+    assert_true(info.mcfg.present);
 
     reset();
     t = add("MCFG", 60, "", 0);
@@ -356,6 +392,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(madt),
         cmocka_unit_test(madt_malformed),
+        cmocka_unit_test(madt_padded),
+        cmocka_unit_test(madt_with_spares),
         cmocka_unit_test(madt_overflow),
         cmocka_unit_test(fadt),
         cmocka_unit_test(s5_variants),

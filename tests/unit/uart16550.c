@@ -2,16 +2,25 @@
 /* The host's serial port when nobody answers at its ports. */
 #include "tests/unit/unit.h"
 
-#define inb  real_inb
-#define outb real_outb
+#define inb   real_inb
+#define outb  real_outb
+#define rdtsc real_rdtsc
 #include "arch/x86/cpu.h"
 #undef inb
 #undef outb
+#undef rdtsc
 
 #define PORT 0x3f8
 
 static uint8_t registers[8];
 static bool gone; /* reads float to FFh */
+static uint64_t tsc = 1;
+static unsigned sent;
+
+static uint64_t rdtsc(void)
+{
+    return tsc;
+}
 
 static uint8_t inb(uint16_t port)
 {
@@ -22,7 +31,8 @@ static uint8_t inb(uint16_t port)
 static void outb(uint16_t port, uint8_t value)
 {
     assert_in_range(port, PORT, PORT + 7);
-    if (port - PORT != 5) /* LSR is read only */
+    sent += port == PORT && !(registers[3] & 0x80); /* not the divisor */
+    if (port - PORT != 5)                           /* LSR is read only */
         registers[port - PORT] = value;
 }
 
@@ -66,6 +76,31 @@ static void gone_port_has_no_bytes(void **state)
     assert_int_equal(byte, 'z');
 }
 
+/* A BMC whose other end nobody reads. */
+static void stalled_port_stops_nobody(void **state)
+{
+    (void)state;
+    sent = 0;
+    assert_int_equal(uart16550_send("0123456789", 10), 10);
+    registers[LSR] &= (uint8_t) ~(LSR_THRE | LSR_TEMT);
+    tsc += STALLED;
+    assert_int_equal(uart16550_send("abc", 3), 0); /* from now on */
+    tsc += STALLED - 1;
+    assert_int_equal(uart16550_send("abc", 3), 0);
+    assert_false(uart16550_idle());
+    tsc++;
+    assert_int_equal(uart16550_send("abc", 3), 3);
+    assert_true(uart16550_idle());
+    assert_int_equal(uart16550_send("0123456789abcdefgh", 18), 16);
+    assert_int_equal(sent, 10);
+    registers[LSR] |= LSR_THRE;
+    assert_int_equal(uart16550_send("def", 3), 3);
+    assert_int_equal(sent, 13);
+    assert_false(uart16550_idle());
+    registers[LSR] &= (uint8_t)~LSR_THRE;
+    assert_int_equal(uart16550_send("ghi", 3), 0); /* anew */
+}
+
 static void gone_port_is_not_set_up(void **state)
 {
     (void)state;
@@ -78,6 +113,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(byte_comes, set_up),
         cmocka_unit_test_setup(gone_port_has_no_bytes, set_up),
+        cmocka_unit_test_setup(stalled_port_stops_nobody, set_up),
         cmocka_unit_test_setup(gone_port_is_not_set_up, set_up),
     };
 

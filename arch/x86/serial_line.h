@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The interrupt line of the console's serial port. */
+#pragma once
+
+#include "arch/x86/acpi.h"
+
+struct serial_line {
+    uint32_t gsi;    /* input of the I/O APICs */
+    bool level, low; /* else edge-triggered, active high */
+};
+
+/*
+ * Of the port at this I/O address: by SPCR, if it is about that port, and by MADT. An ISA interrupt (an input
+ * below 16) is edge-triggered and active high unless an override says otherwise, whatever else the firmware
+ * left in SPCR: many leave 0 there (ACPI specification, "Interrupt Source Override Structure"; Microsoft,
+ * "Serial Port Console Redirection Table").
+ */
+struct serial_line serial_line(const struct acpi_info *acpi, uint16_t port);
