@@ -20,15 +20,20 @@ enum { ON_TERMINAL, ONE_SHOT, RATE, SQUARE, STROBE, TRIGGERED_STROBE };
 
 #define REFRESH_TICKS 18 /* 15 us */
 
+static uint64_t pm_ticks(uint64_t now)
+{
+    return now / NANOSECONDS * PM_TIMER_HZ + now % NANOSECONDS * PM_TIMER_HZ / NANOSECONDS;
+}
+
 uint32_t pm_timer(uint64_t now)
 {
-    return (uint32_t)(now / NANOSECONDS * PM_TIMER_HZ + now % NANOSECONDS * PM_TIMER_HZ / NANOSECONDS);
+    return (uint32_t)pm_ticks(now);
 }
 
 /* Of the 8254, from the same origin and without the 32-bit timer's end. */
 static uint64_t pit_ticks(uint64_t now)
 {
-    return (now / NANOSECONDS * PM_TIMER_HZ + now % NANOSECONDS * PM_TIMER_HZ / NANOSECONDS) / 3;
+    return pm_ticks(now) / 3;
 }
 
 /* Modes 6 and 7 are 2 and 3. */

@@ -17,7 +17,6 @@ fastpath_exit:
     push r13
     push r14
     push r15
-    mov [vcpu], rdi
     mov [after], rdx
     mov [point], rsi
     mov [rdi + REGS_HOST_RSP], rsp
@@ -82,7 +81,6 @@ vmx_entry_failed:
     int3                                ; no entry fails here
 
 section .bss
-vcpu:  resq 1
 after: resq 1
 point: resq 1
 told:  resq 1
