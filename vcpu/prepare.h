@@ -11,7 +11,9 @@
 
 /* Takes what is pending of these bits of v->pending. False: the run ends. */
 bool vcpu_prepare(struct vcpu *v, uint64_t which);
-#define PREPARE_ALL UINT64_MAX
+/* All that have a step. SIPI's vector has none: it is taken with its bit, or left with it for the next time
+ * if it came behind that step. */
+#define PREPARE_ALL (UINT64_MAX & ~(uint64_t)(ASKED_STARTUP_BITS & ~ASKED_STARTUP))
 /* What is to be delivered, for a single step: all else waits until the vCPU runs. */
 #define PREPARE_STEP ((uint64_t)(DUE_IRQ | DUE_EVENT) << 32 | ASKED_NMI)
 

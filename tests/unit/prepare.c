@@ -28,7 +28,7 @@ static char done[64];
 static unsigned done_count;
 static bool gives_way, interrupt_in_work;
 static int pending_vector;
-static uint32_t asked_in_sleep, due_in_timer, due_in_settle, due_in_delivery;
+static uint32_t asked_in_sleep, asked_in_mail, due_in_timer, due_in_settle, due_in_delivery;
 static void (*in_sleep)(void);
 
 static void note(char what)
@@ -139,9 +139,10 @@ void vlapic_init(struct vcpu *v UNUSED)
 {
     note('i');
 }
-void vlapic_collect(struct vcpu *v UNUSED)
+void vlapic_collect(struct vcpu *v)
 {
     note('M');
+    vcpu_note(v, asked_in_mail);
 }
 void vlapic_settle_eoi(struct vcpu *v)
 {
@@ -188,7 +189,8 @@ static int set_up(void **unused)
     done[0] = 0;
     gives_way = interrupt_in_work = false;
     pending_vector = -1;
-    asked_in_sleep = due_in_timer = due_in_settle = due_in_delivery = 0;
+    asked_in_sleep = asked_in_mail = 0;
+    due_in_timer = due_in_settle = due_in_delivery = 0;
     in_sleep = NULL;
     refused = asked_in_look = 0;
     return 0;
@@ -521,6 +523,24 @@ static void init_and_startup(void **unused)
     assert_false(vcpu.dead);
 }
 
+/* The second of INIT-SIPI-SIPI may come at any moment behind the step for the first: it waits for the next
+ * time. */
+static void second_startup(void **unused)
+{
+    (void)unused;
+    vcpu.pending = BOTH(SIPI | ASKED_MAIL, DUE_IRQ);
+    asked_in_mail = SIPI;
+    prepares(PREPARE_ALL, true, "MD");
+    assert_int_equal(vcpu.pending, SIPI);
+    for (uint32_t vector = 1; vector < 256; vector++) { /* and one alone is nothing to take */
+        vcpu.pending = vector << 24;
+        prepares(PREPARE_ALL, true, "");
+    }
+    vcpu.pending = BOTH(SIPI, 0);
+    prepares(PREPARE_ALL, true, "");
+    assert_int_equal(vcpu.pending, 0);
+}
+
 static void reset_by_init(void **unused)
 {
     (void)unused;
@@ -586,6 +606,7 @@ int main(void)
         cmocka_unit_test_setup(does_not_sleep, set_up),
         cmocka_unit_test_setup(tables_change_in_the_wait, set_up),
         cmocka_unit_test_setup(init_and_startup, set_up),
+        cmocka_unit_test_setup(second_startup, set_up),
         cmocka_unit_test_setup(reset_by_init, set_up),
         cmocka_unit_test_setup(nmi_before_startup, set_up),
         cmocka_unit_test_setup(devices_in_the_wait, set_up),
