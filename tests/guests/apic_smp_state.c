@@ -224,6 +224,9 @@ void test_mode_change(void)
 
 /* --- INIT and SIPI --- */
 
+#define SIPIS 512
+static unsigned startled;
+
 static void beat_job(unsigned cpu)
 {
     for (;;) {
@@ -266,13 +269,27 @@ static bool starts_again(unsigned cpu)
            works(cpu);
 }
 
+/* Two send: one's comes while the other's is being taken. */
+static void sipis_job(unsigned cpu)
+{
+    uint32_t seed = cpu;
+
+    for (unsigned i = 0; i < SIPIS; i++) {
+        pass(random_number(&seed) % 256);
+        send_icr(startled, ICR_ASSERT | ICR_STARTUP | ((cpu_startup_vector() + i) & 0xff));
+    }
+}
+
 static bool sipi_means_nothing(unsigned cpu)
 {
     uint32_t starts = cpus[cpu].starts;
     bool ok;
 
     start_job(cpu, beat_job);
-    send_icr(cpu, ICR_ASSERT | ICR_STARTUP | cpu_startup_vector());
+    startled = cpu;
+    start_job(1, sipis_job);
+    sipis_job(0);
+    finish_job(1);
     send_icr(cpu, ICR_LEVEL | ICR_INIT); /* de-assert */
     ok = beats(cpu);
     send_icr(cpu, ICR_ASSERT | ICR_INIT);
