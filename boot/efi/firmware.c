@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "boot/efi/firmware.h"
+
+#include "core/base/format.h"
+
+#include <stdarg.h>
+
+#define LINE_SIZE  256
+#define MOST_TAKEN 80 /* files, image, information, map and the last page */
+
+struct firmware firmware;
+
+static struct {
+    EFI_PHYSICAL_ADDRESS at;
+    UINTN pages;
+} taken[MOST_TAKEN];
+static unsigned taken_count;
+
+static void put(const char *text)
+{
+    CHAR16 wide[LINE_SIZE];
+    unsigned i;
+
+    for (i = 0; text[i] && i < LINE_SIZE - 1; i++)
+        wide[i] = (CHAR16)text[i];
+    wide[i] = 0;
+    firmware.table->ConOut->OutputString(firmware.table->ConOut, wide);
+}
+
+static void vsay(const char *fmt, va_list args)
+{
+    char text[LINE_SIZE];
+
+    vformat(text, sizeof(text), fmt, args);
+    put("skerry.efi: ");
+    put(text);
+    put("\r\n");
+}
+
+void say(const char *fmt, ...)
+{
+    va_list args;
+
+    va_start(args, fmt);
+    vsay(fmt, args);
+    va_end(args);
+}
+
+bool fail(const char *fmt, ...)
+{
+    va_list args;
+
+    va_start(args, fmt);
+    vsay(fmt, args);
+    va_end(args);
+    return false;
+}
+
+void *protocol_on(EFI_HANDLE handle, EFI_GUID guid)
+{
+    void *found = NULL;
+
+    return handle && !EFI_ERROR(firmware.boot->HandleProtocol(handle, &guid, &found)) ? found : NULL;
+}
+
+void *protocol_anywhere(EFI_GUID guid)
+{
+    void *found = NULL;
+
+    return EFI_ERROR(firmware.boot->LocateProtocol(&guid, NULL, &found)) ? NULL : found;
+}
+
+void *memory_take(uint64_t size, uint64_t limit, bool code, const char *what)
+{
+    EFI_PHYSICAL_ADDRESS at = limit - 1;
+    UINTN pages = (size + PAGE_SIZE - 1) / PAGE_SIZE + (size == 0);
+
+    if (taken_count == MOST_TAKEN ||
+        EFI_ERROR(firmware.boot->AllocatePages(AllocateMaxAddress, code ? EfiLoaderCode : EfiLoaderData,
+                                               pages, &at))) {
+        fail("%s: not enough memory: expected %llu KiB below %llu MiB", what, (unsigned long long)(pages * 4),
+             (unsigned long long)(limit / MIB));
+        return NULL;
+    }
+    taken[taken_count].at = at;
+    taken[taken_count++].pages = pages;
+    return (void *)at;
+}
+
+void memory_give_back(void)
+{
+    while (taken_count > 0) {
+        taken_count--;
+        firmware.boot->FreePages(taken[taken_count].at, taken[taken_count].pages);
+    }
+}

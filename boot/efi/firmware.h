@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * skerry.efi below UEFI's boot services (UEFI 2.10, sections 4 and 7): what is said on the firmware's
+ * console, and memory that is either handed to the hypervisor or given back.
+ */
+#pragma once
+
+#include <efi.h>
+
+#include "arch/x86/types.h"
+
+struct firmware {
+    EFI_HANDLE image; /* this program */
+    EFI_SYSTEM_TABLE *table;
+    EFI_BOOT_SERVICES *boot;
+};
+extern struct firmware firmware;
+
+/* A line on the console, behind "skerry.efi: ". */
+void say(const char *fmt, ...) PRINTF_LIKE(1, 2);
+
+/* The same, for what ends the start: false. */
+bool fail(const char *fmt, ...) PRINTF_LIKE(1, 2);
+
+/* The protocol of this GUID on a handle, or, without one, on any; NULL: it is not there. */
+void *protocol_on(EFI_HANDLE handle, EFI_GUID guid);
+void *protocol_anywhere(EFI_GUID guid);
+
+/*
+ * Memory of whole pages that ends below `limit`. NULL, with a line that names `what` it was for, when there
+ * is none. All that is not kept by ExitBootServices() is given back by memory_give_back(). Data, or code
+ * where `code` says so.
+ */
+void *memory_take(uint64_t size, uint64_t limit, bool code, const char *what);
+void memory_give_back(void);
