@@ -15,8 +15,8 @@ from skerrylib import verdict  # noqa: E402
 from skerrylib.common import ToolError  # noqa: E402
 
 KEYS = {"also", "check", "config", "host", "cpu", "smp", "memory", "firmware", "append", "timeout", "expect", "forbid", "input",
-        "status", "needs", "lenient", "until", "times", "kernel", "vmhost", "cpu-knobs", "set"}
-PASSED_ON = ("host", "cpu", "smp", "memory", "firmware", "append", "until", "times", "kernel", "vmhost", "cpu-knobs")
+        "status", "needs", "lenient", "until", "times", "kernel", "vmhost", "cpu-knobs", "set", "medium", "uefi-vars"}
+PASSED_ON = ("host", "cpu", "smp", "memory", "firmware", "append", "until", "times", "kernel", "vmhost", "cpu-knobs", "uefi-vars")
 
 
 @dataclass
@@ -82,6 +82,8 @@ def make_case(where, name, values):
             raise ToolError(f"{where}: '{pattern}': expected a regular expression: {error}") from error
     options = [word for key in PASSED_ON if key in values for word in (f"--{key}={values[key]}",)]
     options += [f"--set={line}" for line in lines_of(values.get("set", ""))]
+    if "medium" in values:
+        options.append(f"--{values['medium']}")
     if values.get("lenient") == "yes":
         options.append("--lenient")
     config, text = configuration(where, name, values["config"])

@@ -70,7 +70,8 @@ machine-debug:
 
 # What they all need; `make check` needs less.
 .PHONY: machine-ready check-ready
-machine-ready: $(BUILD)/skerry.elf machine-debug machine-files machine-linux vmhost vmhost-guests vmhost-witness
+machine-ready: all machine-debug machine-files machine-linux vmhost vmhost-guests vmhost-witness
+	$(Q)tests/efi/prepare $(BUILD)/tests/efi || echo 'machine: no images for Secure Boot, see above: their tests are skipped'
 
 check-ready: $(BUILD)/skerry.elf vmhost $(GUEST_FILES) $(MACHINE_CONFIGS) $(GUESTS)/vmlinuz $(GUESTS)/initramfs.cpio.gz
 	$(Q)examples/two-linux/prepare || echo 'check: no demo guest, see above: its test is skipped'

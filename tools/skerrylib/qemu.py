@@ -44,14 +44,23 @@ def _firmware(firmware, folder):
             "-drive", f"if=pflash,format=raw,unit=1,file={folder}/OVMF_VARS.fd"]
 
 
-def prepare(firmware, folder):
-    """Give the run its own variable store, which the firmware writes to."""
+def prepare(firmware, folder, variables=None):
+    """Give the run its own variable store, which the firmware writes to: empty, or a copy of VARIABLES."""
     if firmware == "uefi" and (files := firmware_files()):
-        shutil.copyfile(files[1], Path(folder) / "OVMF_VARS.fd")
+        if variables and not Path(variables).is_file():
+            raise ToolError(f"--uefi-vars {variables}: not found: expected a variable store of OVMF")
+        shutil.copyfile(variables or files[1], Path(folder) / "OVMF_VARS.fd")
+
+
+def _drive(image):
+    """An ISO is a CD; anything else is a disk."""
+    if Path(image).suffix == ".iso":
+        return ["-cdrom", str(image)]
+    return ["-drive", f"if=none,id=disk,format=raw,file={image}", "-device", "ide-hd,drive=disk,bootindex=1"]
 
 
 def command(accelerator, image, model, count, memory, firmware, folder):
     """The command line; MEMORY in MiB. -no-reboot: a machine that resets itself has failed."""
     return [PROGRAM, *_machine(accelerator, model), "-smp", str(count), "-m", f"{memory}M",
-            *_firmware(firmware, folder), "-cdrom", str(image), "-nic", "none", "-display", "none",
+            *_firmware(firmware, folder), *_drive(image), "-nic", "none", "-display", "none",
             "-serial", "stdio", "-monitor", "none", "-no-reboot"]

@@ -12,12 +12,14 @@ import sys
 import tempfile
 from pathlib import Path
 
-from . import bochs, config, console, image, qemu, verdict, vmhost
+from . import bochs, config, console, image, media, qemu, verdict, vmhost
 from .common import BUILD, ToolError, locked
 from .emulator import Emulator
 
 RUNS = BUILD / "run"
 KEPT_RUNS = 20
+# What kind of medium a file is.
+KINDS = {".iso": "iso", ".img": "disk", ".efi": "efi"}
 
 
 def say(text):
@@ -44,7 +46,7 @@ def check_host(host, firmware):
     """Fail with one line when the host cannot be had here."""
     if host == "bochs":
         if firmware == "uefi":
-            raise ToolError("--firmware uefi: Bochs 3.0 has BIOS only; expected --host kvm or tcg with it")
+            raise ToolError("UEFI: Bochs 3.0 has BIOS only; expected --host kvm or tcg with it")
         if bochs.find() is None:
             raise ToolError("Bochs 3.0 not found: get it with 'tools/fetch-bochs'")
         return
@@ -69,7 +71,7 @@ def forget_old_runs():
 
 def machine_command(options, host, medium, folder):
     """Command and environment of a QEMU run."""
-    qemu.prepare(options.firmware, folder)
+    qemu.prepare(options.firmware, folder, options.uefi_vars)
     words = qemu.command(host, medium, options.cpu, options.smp, mebibytes(options.memory), options.firmware, folder)
     return words, dict(os.environ)
 
@@ -126,19 +128,40 @@ def dry_run(options, host, medium, folder):
     return 0
 
 
+def is_medium(source):
+    """Whether the source is a medium, not a configuration."""
+    return Path(source).suffix in KINDS
+
+
+def given_medium(options, folder):
+    """The medium as it is given; of one file the volume that starts it."""
+    source = Path(options.source)
+    if not source.is_file():
+        raise ToolError(f"{source}: image not found: expected one made by 'tools/skerry image'")
+    if options.append or options.kernel or options.settings:
+        raise ToolError(f"{source}: --append, --kernel and --set are for configurations: "
+                        "an image has its own inside")
+    if source.suffix == ".efi":
+        media.bare_volume(source, folder / "image.img")
+        return folder / "image.img"
+    return source.resolve()
+
+
 def prepare_medium(options, folder):
     """The image to boot: given, or made from the configuration."""
-    source = Path(options.source)
-    if source.suffix == ".iso":
-        if not source.is_file():
-            raise ToolError(f"{source}: image not found: expected one made by 'tools/skerry image'")
-        if options.append or options.kernel or options.settings:
-            raise ToolError(f"{source}: --append, --kernel and --set are for configurations: "
-                            "an image has its own inside")
-        return source.resolve()
-    medium = folder / "image.iso"
-    image.make(source, medium, options.append, options.kernel, options.lenient, options.settings)
-    return medium
+    if is_medium(options.source):
+        return given_medium(options, folder)
+    words = (options.append, options.kernel, options.lenient, options.settings)
+    if options.medium == "iso":
+        image.make(options.source, folder / "image.iso", *words)
+        return folder / "image.iso"
+    made = folder / f"made.{options.medium}"
+    media.make(options.medium, options.source, made, *words, sign=options.sign)
+    if options.medium == "efi":
+        media.bare_volume(made, folder / "image.img")
+    else:
+        os.replace(made, folder / "image.img")
+    return folder / "image.img"
 
 
 def stop_on_signals():
@@ -153,7 +176,7 @@ def spare_stock_bochs(options):
     """Without the module, Bochs delivers virtual interrupts where the guest forbids them (docs/testhost.md)."""
     if vmhost.choose(bochs.find(), options.vmhost, options.cpu_knobs):
         return
-    if Path(options.source).suffix == ".iso":
+    if is_medium(options.source):
         say("Bochs without its CPU module: guests need apicv = off or the boot option apicv=off in the image")
     elif not options.kernel:
         options.append = f"{options.append} apicv=off".strip() if options.append else "apicv=off"
@@ -185,7 +208,7 @@ def boot(options, host, folder):
 def size_machine(options):
     """What was not said about the machine is as the configuration needs it."""
     text = ""
-    if not options.source.endswith(".iso"):
+    if not is_medium(options.source):
         text = config.read(options.source, options.settings)[0].decode("utf-8", errors="replace")
     cpus, memory = config.machine_for(text)
     options.smp = options.smp or cpus
@@ -195,10 +218,14 @@ def size_machine(options):
 
 def run(options):
     """The `run` command; returns its exit status."""
+    options.medium = KINDS.get(Path(options.source).suffix, options.medium)
+    options.firmware = options.firmware or ("bios" if options.medium == "iso" else "uefi")
+    if options.medium != "iso" and options.firmware == "bios":
+        raise ToolError("--firmware bios: starts no UEFI program; expected an ISO with it")
     size_machine(options)
     host = pick_host(options.host)
     if options.dry_run:
-        medium = options.source if options.source.endswith(".iso") else "image.iso"
+        medium = options.source if is_medium(options.source) else {"iso": "image.iso"}.get(options.medium, "image.img")
         return dry_run(options, host, medium, RUNS / "dry-run")
     check_host(host, options.firmware)
     if host == "bochs":
@@ -216,7 +243,7 @@ def run(options):
         try:
             status = boot(options, host, folder)
         finally:
-            for name in ("image.iso", "OVMF_VARS.fd"):
+            for name in ("image.iso", "image.img", "made.efi", "OVMF_VARS.fd"):
                 (folder / name).unlink(missing_ok=True)
     text = verdict.MEANING[status]
     if options.until and status == verdict.POWER_OFF:
