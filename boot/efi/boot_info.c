@@ -233,7 +233,7 @@ bool boot_info_end(struct boot_info_writer *w)
 {
     uint32_t size;
 
-    put_tag(w, TAG_END, NULL, 0);
+    put_tag(w, TAG_END, w->start, 0);
     size = (uint32_t)w->used;
     if (!w->full)
         memcpy(w->start, &size, sizeof(size));

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "boot/efi/firmware.h"
 
+#include "arch/x86/string.h"
 #include "core/base/format.h"
 
 #include <stdarg.h>
@@ -16,14 +17,22 @@ static struct {
 } taken[MOST_TAKEN];
 static unsigned taken_count;
 
+/* No time limit of the boot manager's: files may be long. */
+void firmware_begin(EFI_HANDLE image, EFI_SYSTEM_TABLE *table)
+{
+    firmware = (struct firmware){.image = image, .table = table, .boot = table->BootServices};
+    taken_count = 0;
+    firmware.boot->SetWatchdogTimer(0, 0, 0, NULL);
+}
+
 static void put(const char *text)
 {
     CHAR16 wide[LINE_SIZE];
-    unsigned i;
+    size_t length = strnlen(text, LINE_SIZE - 1);
 
-    for (i = 0; text[i] && i < LINE_SIZE - 1; i++)
+    for (size_t i = 0; i < length; i++)
         wide[i] = (CHAR16)text[i];
-    wide[i] = 0;
+    wide[length] = 0;
     firmware.table->ConOut->OutputString(firmware.table->ConOut, wide);
 }
 

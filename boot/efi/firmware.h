@@ -16,6 +16,8 @@ struct firmware {
 };
 extern struct firmware firmware;
 
+void firmware_begin(EFI_HANDLE image, EFI_SYSTEM_TABLE *table);
+
 /* A line on the console, behind "skerry.efi: ". */
 void say(const char *fmt, ...) PRINTF_LIKE(1, 2);
 

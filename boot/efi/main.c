@@ -96,17 +96,10 @@ static void let_read(void)
     }
 }
 
-/* No time limit of the boot manager's: files may be long. */
-static void begin(EFI_HANDLE image, EFI_SYSTEM_TABLE *table)
-{
-    firmware = (struct firmware){.image = image, .table = table, .boot = table->BootServices};
-    memset(&boot, 0, sizeof(boot));
-    firmware.boot->SetWatchdogTimer(0, 0, 0, NULL);
-}
-
 EFI_STATUS efi_main(EFI_HANDLE image, EFI_SYSTEM_TABLE *table)
 {
-    begin(image, table);
+    firmware_begin(image, table);
+    memset(&boot, 0, sizeof(boot));
     if (load_all() && describe()) {
         files_close();
         say("starting Skerry " SKERRY_VERSION ", %u files", boot.count + 2);

@@ -16,12 +16,13 @@ FUZZ_linux := $(FUZZ_LOADERS)
 FUZZ_multiboot := $(FUZZ_LOADERS)
 FUZZ_multiboot2 := arch/x86/multiboot2.c
 FUZZ_net := dev/virtio/ring.c dev/virtio/split.c dev/virtio/packed.c dev/virtio/ring_copy.c $(patsubst %,dev/net/%.c,frame offload parse)
+FUZZ_pe := boot/efi/sections.c
 FUZZ_pci := dev/bus.c dev/windows.c $(patsubst %,dev/pci/%.c,bars function intx msix pci)
 FUZZ_ports := dev/virtio/ring.c dev/virtio/split.c dev/virtio/packed.c dev/virtio/virtio.c dev/virtio/common.c dev/virtio/serial.c dev/virtio/vports.c
 FUZZ_ring := dev/virtio/ring.c dev/virtio/split.c dev/virtio/packed.c
 FUZZ_switch := $(FUZZ_net) $(patsubst %,dev/net/%.c,batch fdb net path rate)
 FUZZ_virtio := $(FUZZ_ring) dev/virtio/virtio.c dev/virtio/common.c dev/virtio/block.c
-FUZZ_NAMES := acpi config decode ivshmem linux multiboot multiboot2 net pci ports ring switch virtio walk
+FUZZ_NAMES := acpi config decode ivshmem linux multiboot multiboot2 net pci pe ports ring switch virtio walk
 
 FUZZ_CC ?= clang
 FUZZ_CFLAGS := -std=gnu11 -I. -g -O1 -Wall -Wextra -Werror -fsanitize=fuzzer,address,undefined \

@@ -21,6 +21,7 @@ UNIT_LIBS_decode := -lZydis
 UNIT_mmio := dev/decode.c dev/execute.c
 UNIT_console := core/base/format.c
 UNIT_terminal := core/base/format.c
+UNIT_efi_loader := $(filter-out arch/x86/string.c,$(EFI_SOURCES)) arch/x86/multiboot2.c
 UNIT_display := arch/x86/display.c
 UNIT_devices := dev/uart.c dev/rtc.c dev/power.c
 UNIT_firmware := dev/firmware.c dev/keyboard.c dev/rtc.c tests/unit/fake_guest.c
@@ -87,7 +88,7 @@ FAIR_VARIANTS := $(patsubst %,$(UNIT)/variant/%.c,counted $(FAIR_MUTANTS))
 # These include the file they test, below a fake CPU (fake_cpu.h) or fake memory (fake_memory.h, fake_ram.h) or a fake wire (fake_wire.h): blackbox,
 # bitmaps, caps, console, cpuid, cr, ept, fair (the scheduling policy, with nothing below it), guards, guest_tsc, inject, io, ipiv, ladder, latency, mailbox, memory, mmio, msr, mtrr,
 # paging, place, prepare, pv_eoi, rights, sched_sim (its machine), speculation, string, terminal, tlb, topology, trace, uart16550, virtio_pci, vlapic, vlapic_timer, vm_life, walk.
-UNIT_TESTS := acpi acpi_tables balance bitmaps blackbox block budget bus bus_masters caps clock config config_net config_shared console cpuid cr decode devices display ept execute fair fastpath firmware format guards guest_cr4 guest_tsc hv_timer inject io ipi ipiv ivshmem \
+UNIT_TESTS := acpi acpi_tables balance bitmaps blackbox block budget bus bus_masters caps clock config config_net config_shared console cpuid cr decode devices display efi_loader ept execute fair fastpath firmware format guards guest_cr4 guest_tsc hv_timer inject io ipi ipiv ivshmem \
     ladder latency line_edit load_linux load_multiboot load_pvh mailbox memory mmio msix msr mtrr multiboot2 net_card net_fdb net_filter net_frame net_offload net_switch paging pci pit place prepare pv_eoi release rights ring ring_pieces ring_random sched_mutants sched_sim serial serial_line shadow speculation string \
     terminal ticks tlb topology trace uart16550 vioapic virtio virtio_models virtio_pci vlapic vlapic_timer vm_life vports walk windows words
 
@@ -100,6 +101,8 @@ UNIT_Q := $(if $(filter 1,$(V)),,@)
 unit_objects = $(patsubst %.c,$(UNIT)/obj/%.o,tests/unit/$(1).c $(UNIT_$(1)) tests/unit/assert.c)
 UNIT_OBJECTS := $(sort $(foreach t,$(UNIT_TESTS),$(call unit_objects,$(t))))
 UNIT_BINARIES := $(UNIT_TESTS:%=$(UNIT)/%)
+
+$(UNIT)/obj/boot/efi/%.o $(UNIT)/obj/tests/unit/efi_loader.o: UNIT_CFLAGS += -DGNU_EFI_USE_MS_ABI -DSKERRY_VERSION='"$(VERSION)"' $(EFI_INCLUDES)
 
 $(UNIT)/obj/%.o: %.c
 	$(UNIT_Q)mkdir -p $(@D)
