@@ -3,9 +3,8 @@
 
 One ISO starts on BIOS and on UEFI machines, from CD and from a USB stick.
 
-Two images of the same files hold the same files with the same dates (SOURCE_DATE_EPOCH), but are not
-equal byte for byte: grub-mkrescue names the volume by the time of day, so that its GRUB finds its own
-medium again, and has no option to change that.
+Two images of the same files are equal byte for byte: their dates are SOURCE_DATE_EPOCH, and grub-mkrescue, which
+names the volume by the time of day so that its GRUB finds its own medium again, is shown that time.
 """
 
 import os
@@ -13,6 +12,7 @@ import re
 import shutil
 import subprocess
 import tempfile
+import time
 from pathlib import Path
 
 from . import config
@@ -98,7 +98,9 @@ def make_rescue(tree, output, modules=GRUB_MODULES):
     for entry in [tree, *tree.rglob("*")]:
         os.utime(entry, (epoch, epoch))
     environment = dict(os.environ, SOURCE_DATE_EPOCH=str(epoch), TZ="UTC", LC_ALL="C")
-    command = ["grub-mkrescue", "-o", str(output), f"--install-modules={modules}", "--fonts=", "--locales=",
+    if not shutil.which("faketime"):
+        raise ToolError("faketime not found: install it with 'tools/setup build'")
+    command = ["faketime", "-f", time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime(epoch)), "grub-mkrescue", "-o", str(output), f"--install-modules={modules}", "--fonts=", "--locales=",
                "--themes=", str(tree), "--", "-volid", "SKERRY"]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     if done.returncode:

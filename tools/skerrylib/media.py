@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""Media for UEFI without GRUB: one signed file, and a disk with the files beside the loader.
+"""Media for UEFI without GRUB: one signed file, and a disk with the files beside the loader; and a folder for a boot server.
 
 Two images of the same files are equal byte for byte.
 """
@@ -13,7 +13,7 @@ from pathlib import Path
 
 from . import config
 from .common import BUILD, REPO, ToolError
-from .image import DEFAULT_EPOCH, KERNEL, present_files
+from .image import DEFAULT_EPOCH, KERNEL, present_files, stage
 
 LOADER = BUILD / "skerry.efi"
 BOOT_PATH = "EFI/BOOT/BOOTX64.EFI"  # what firmware starts on a medium that it does not know
@@ -208,11 +208,33 @@ def _disk(work, config_path, output, append, kernel, lenient, settings, sign):
     os.replace(work / "disk", output)
 
 
-KINDS = {"efi": _one_file, "disk": _disk}
+# --- a folder for a boot server ---
+
+# What the client of a PC's firmware asks for, and what GRUB's part of it needs besides what it reads by itself.
+NET_IMAGE = {"bios": "boot/grub/i386-pc/core.0", "uefi": "skerry.efi"}
+NET_PLATFORMS = ("i386-pc", "x86_64-efi")
+NET_MODULES = "normal multiboot2 tftp http net all_video serial terminal halt echo test boot"
+
+
+def _net(work, config_path, output, append, kernel, lenient, settings, sign):
+    tree = work / "net"
+    tree.mkdir()
+    stage(tree, config_path, append, kernel or KERNEL, lenient, settings)
+    for platform in NET_PLATFORMS:
+        run_program(["grub-mknetdir", f"--net-directory={tree}", "--subdir=boot/grub", f"--directory=/usr/lib/grub/{platform}",
+                     f"--install-modules={NET_MODULES}", "--fonts=", "--locales=", "--themes="], "grub-common")
+    _one_file(work, config_path, tree / "skerry.efi", append, kernel, lenient, settings, sign)
+    if output.exists() and not (output / NET_IMAGE["uefi"]).exists():
+        raise ToolError(f"{output}: is there, and not made by this: expected a folder that is new or was made by --pxe")
+    shutil.rmtree(output, ignore_errors=True)
+    os.replace(tree, output)
+
+
+KINDS = {"efi": _one_file, "disk": _disk, "pxe": _net}
 
 
 def make(kind, config_path, output, append="", kernel=None, lenient=False, settings=(), sign=None):
-    """Write the medium OUTPUT (kind: efi or disk); it appears whole or not at all."""
+    """Write the medium OUTPUT (kind: efi, disk or pxe); it appears whole or not at all."""
     output = Path(output)
     try:
         output.parent.mkdir(parents=True, exist_ok=True)

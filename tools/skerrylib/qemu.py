@@ -4,6 +4,7 @@
 import shutil
 from pathlib import Path
 
+from . import media
 from .common import ToolError
 
 PROGRAM = "qemu-system-x86_64"
@@ -52,15 +53,18 @@ def prepare(firmware, folder, variables=None):
         shutil.copyfile(variables or files[1], Path(folder) / "OVMF_VARS.fd")
 
 
-def _drive(image):
-    """An ISO is a CD; anything else is a disk."""
+def _medium(image, firmware):
+    """An ISO is a CD, a folder what a boot server has, anything else a disk."""
     if Path(image).suffix == ".iso":
-        return ["-cdrom", str(image)]
-    return ["-drive", f"if=none,id=disk,format=raw,file={image}", "-device", "ide-hd,drive=disk,bootindex=1"]
+        return ["-cdrom", str(image), "-nic", "none"]
+    if Path(image).is_dir():
+        return ["-netdev", f"user,id=net,tftp={image},bootfile={media.NET_IMAGE[firmware]}",
+                "-device", "virtio-net-pci,netdev=net,bootindex=1"]
+    return ["-drive", f"if=none,id=disk,format=raw,file={image}", "-device", "ide-hd,drive=disk,bootindex=1", "-nic", "none"]
 
 
 def command(accelerator, image, model, count, memory, firmware, folder):
     """The command line; MEMORY in MiB. -no-reboot: a machine that resets itself has failed."""
     return [PROGRAM, *_machine(accelerator, model), "-smp", str(count), "-m", f"{memory}M",
-            *_firmware(firmware, folder), *_drive(image), "-nic", "none", "-display", "none",
+            *_firmware(firmware, folder), *_medium(image, firmware), "-display", "none",
             "-serial", "stdio", "-monitor", "none", "-no-reboot"]

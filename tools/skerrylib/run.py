@@ -42,11 +42,13 @@ def pick_host(wanted):
     return "kvm" if qemu.nested_vmx() and shutil.which(qemu.PROGRAM) else "bochs"
 
 
-def check_host(host, firmware):
+def check_host(host, firmware, medium="iso"):
     """Fail with one line when the host cannot be had here."""
     if host == "bochs":
         if firmware == "uefi":
             raise ToolError("UEFI: Bochs 3.0 has BIOS only; expected --host kvm or tcg with it")
+        if medium == "pxe":
+            raise ToolError("--pxe: expected --host kvm or tcg with it")
         if bochs.find() is None:
             raise ToolError("Bochs 3.0 not found: get it with 'tools/fetch-bochs'")
         return
@@ -128,15 +130,15 @@ def dry_run(options, host, medium, folder):
     return 0
 
 
-def is_medium(source):
-    """Whether the source is a medium, not a configuration."""
-    return Path(source).suffix in KINDS
+def medium_of(source):
+    """What kind of medium the source is; None: a configuration."""
+    return "pxe" if Path(source).is_dir() else KINDS.get(Path(source).suffix)
 
 
 def given_medium(options, folder):
     """The medium as it is given; of one file the volume that starts it."""
     source = Path(options.source)
-    if not source.is_file():
+    if not (source.is_file() or (source / media.NET_IMAGE["uefi"]).is_file()):
         raise ToolError(f"{source}: image not found: expected one made by 'tools/skerry image'")
     if options.append or options.kernel or options.settings:
         raise ToolError(f"{source}: --append, --kernel and --set are for configurations: "
@@ -149,12 +151,15 @@ def given_medium(options, folder):
 
 def prepare_medium(options, folder):
     """The image to boot: given, or made from the configuration."""
-    if is_medium(options.source):
+    if medium_of(options.source):
         return given_medium(options, folder)
     words = (options.append, options.kernel, options.lenient, options.settings)
     if options.medium == "iso":
         image.make(options.source, folder / "image.iso", *words)
         return folder / "image.iso"
+    if options.medium == "pxe":
+        media.make("pxe", options.source, folder / "net", *words, sign=options.sign)
+        return folder / "net"
     made = folder / f"made.{options.medium}"
     media.make(options.medium, options.source, made, *words, sign=options.sign)
     if options.medium == "efi":
@@ -176,7 +181,7 @@ def spare_stock_bochs(options):
     """Without the module, Bochs delivers virtual interrupts where the guest forbids them (docs/testhost.md)."""
     if vmhost.choose(bochs.find(), options.vmhost, options.cpu_knobs):
         return
-    if is_medium(options.source):
+    if medium_of(options.source):
         say("Bochs without its CPU module: guests need apicv = off or the boot option apicv=off in the image")
     elif not options.kernel:
         options.append = f"{options.append} apicv=off".strip() if options.append else "apicv=off"
@@ -208,7 +213,7 @@ def boot(options, host, folder):
 def size_machine(options):
     """What was not said about the machine is as the configuration needs it."""
     text = ""
-    if not is_medium(options.source):
+    if not medium_of(options.source):
         text = config.read(options.source, options.settings)[0].decode("utf-8", errors="replace")
     cpus, memory = config.machine_for(text)
     options.smp = options.smp or cpus
@@ -218,16 +223,16 @@ def size_machine(options):
 
 def run(options):
     """The `run` command; returns its exit status."""
-    options.medium = KINDS.get(Path(options.source).suffix, options.medium)
-    options.firmware = options.firmware or ("bios" if options.medium == "iso" else "uefi")
-    if options.medium != "iso" and options.firmware == "bios":
-        raise ToolError("--firmware bios: starts no UEFI program; expected an ISO with it")
+    options.medium = medium_of(options.source) or options.medium
+    options.firmware = options.firmware or ("uefi" if options.medium in ("disk", "efi") else "bios")
+    if options.medium in ("disk", "efi") and options.firmware == "bios":
+        raise ToolError("--firmware bios: starts no UEFI program; expected an ISO or --pxe with it")
     size_machine(options)
     host = pick_host(options.host)
     if options.dry_run:
-        medium = options.source if is_medium(options.source) else {"iso": "image.iso"}.get(options.medium, "image.img")
+        medium = options.source if medium_of(options.source) else {"iso": "image.iso", "pxe": "net"}.get(options.medium, "image.img")
         return dry_run(options, host, medium, RUNS / "dry-run")
-    check_host(host, options.firmware)
+    check_host(host, options.firmware, options.medium)
     if host == "bochs":
         vmhost.choose(bochs.find(), options.vmhost, options.cpu_knobs)
     elif options.vmhost == "on" or options.cpu_knobs:
@@ -245,6 +250,7 @@ def run(options):
         finally:
             for name in ("image.iso", "image.img", "made.efi", "OVMF_VARS.fd"):
                 (folder / name).unlink(missing_ok=True)
+            shutil.rmtree(folder / "net", ignore_errors=True)
     text = verdict.MEANING[status]
     if options.until and status == verdict.POWER_OFF:
         text = "text seen"
