@@ -9,6 +9,7 @@
 #include "boot/efi/files.h"
 #include "boot/efi/firmware.h"
 #include "boot/efi/leave.h"
+#include "boot/efi/measure.h"
 #include "boot/efi/names.h"
 #include "boot/efi/options.h"
 #include "boot/efi/placed.h"
@@ -29,23 +30,36 @@ static struct {
 EFI_STATUS efi_main(EFI_HANDLE image,
                     EFI_SYSTEM_TABLE *table); /* for GNU-EFI's start code, by the System V ABI */
 
+static bool load_file(const char *name, unsigned pcr, struct boot_file *out)
+{
+    return file_load(name, out) && measure(pcr, out->data, out->size, name);
+}
+
 static bool load_named_files(void)
 {
     if (!names_of_config(boot.config.data, boot.config.size, &boot.names))
         return false;
     for (boot.count = 0; boot.count < boot.names.count; boot.count++) {
-        if (!file_load(boot.names.list[boot.count], &boot.files[boot.count]))
+        if (!load_file(boot.names.list[boot.count], PCR_FILES, &boot.files[boot.count]))
             return false;
     }
     return true;
 }
 
-/* All checks, before anything is placed. */
+static bool load_options(void)
+{
+    return file_load_if_there("skerry.cmd", &boot.options) &&
+           options_of(&boot.options, !files_are_inside(), boot.cmdline) &&
+           measure(PCR_CONFIGURATION, boot.cmdline, strlen(boot.cmdline), "skerry.cmd");
+}
+
+/* All checks, before the firmware is left. Each is measured before it is looked into. */
 static bool load_all(void)
 {
-    return files_find() && file_load("skerry.cfg", &boot.config) && file_load("skerry.elf", &boot.image) &&
-           place_image(&boot.image, &boot.placed) && file_load_if_there("skerry.cmd", &boot.options) &&
-           options_of(&boot.options, !files_are_inside(), boot.cmdline) && load_named_files();
+    measure_begin();
+    return files_find() && load_file("skerry.cfg", PCR_CONFIGURATION, &boot.config) &&
+           load_file("skerry.elf", PCR_FILES, &boot.image) && place_image(&boot.image, &boot.placed) &&
+           load_options() && load_named_files();
 }
 
 static uint64_t info_size(void)
@@ -102,6 +116,7 @@ EFI_STATUS efi_main(EFI_HANDLE image, EFI_SYSTEM_TABLE *table)
     memset(&boot, 0, sizeof(boot));
     if (load_all() && describe()) {
         files_close();
+        measure_show();
         say("starting Skerry " SKERRY_VERSION ", %u files", boot.count + 2);
         leave_firmware(&boot.info, &boot.placed);
     }

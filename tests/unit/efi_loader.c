@@ -353,6 +353,38 @@ static void firmware_that_stays(void **unused)
     assert_non_null(strstr(fake.said, "the firmware does not let go"));
 }
 
+/* --- a TPM --- */
+
+#define MEASURED \
+    "8 skerry.cfg 138;9 skerry.elf 4864;8 skerry.cmd 17;9 sub/kernel 3145733;9 rd 11;9 m 11;9 disk.img 512;"
+
+static void with_tpm(void **unused, uint8_t present, EFI_STATUS status)
+{
+    tear_down(unused);
+    set_up(unused);
+    fake.has_tpm = true;
+    fake.tpm_present = present;
+    fake.tpm_status = status;
+}
+
+static void measured(void **unused)
+{
+    with_tpm(unused, 1, EFI_SUCCESS);
+    expect_start();
+    assert_string_equal(fake.measured, MEASURED);
+    assert_non_null(strstr(fake.said, "measured: PCR 8 sha256 000102030405"));
+    assert_non_null(strstr(fake.said, "measured: PCR 9 sha256 808182838485"));
+    with_tpm(unused, 1, EFI_VOLUME_FULL); /* the PCR has it, the log has not */
+    expect_start();
+    assert_string_equal(fake.measured, MEASURED);
+    with_tpm(unused, 0, EFI_SUCCESS);
+    expect_start();
+    assert_string_equal(fake.measured, "");
+    with_tpm(unused, 1, EFI_DEVICE_ERROR);
+    expect_failure("skerry.cfg: the TPM does not take its measurement");
+    assert_string_equal(fake.measured, "8 skerry.cfg 138;");
+}
+
 /* --- one file --- */
 
 #define SECTIONS 7
@@ -463,6 +495,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(images_of_others, set_up, tear_down),
         cmocka_unit_test_setup_teardown(no_memory, set_up, tear_down),
         cmocka_unit_test_setup_teardown(firmware_that_stays, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(measured, set_up, tear_down),
         cmocka_unit_test_setup_teardown(one_file, set_up, tear_down),
         cmocka_unit_test_setup_teardown(one_file_that_lacks_some, set_up, tear_down),
         cmocka_unit_test_setup_teardown(secure_boot, set_up, tear_down),

@@ -53,6 +53,10 @@ static struct {
     EFI_BOOT_SERVICES boot;
     EFI_RUNTIME_SERVICES runtime;
     EFI_SYSTEM_TABLE table;
+    bool has_tpm;
+    uint8_t tpm_present;
+    EFI_STATUS tpm_status; /* of a measurement */
+    char measured[1024];   /* "PCR name size;" each */
     jmp_buf jumped;
     uint32_t entry, info;
 } fake;
@@ -238,12 +242,65 @@ static EFI_STATUS EFIAPI fake_protocol(EFI_HANDLE handle, EFI_GUID *guid, VOID *
     return EFI_SUCCESS;
 }
 
+/* TCG EFI protocol, sections 6.4 to 6.7, by the bytes. */
+static EFI_STATUS EFIAPI fake_tpm_capability(void *self, uint8_t *out)
+{
+    (void)self;
+    assert_true(out[0] >= 28);
+    out[16] = fake.tpm_present;
+    return EFI_SUCCESS;
+}
+
+static EFI_STATUS EFIAPI fake_tpm_extend(void *self, uint64_t flags, uint64_t data, uint64_t size,
+                                         const uint8_t *event)
+{
+    size_t used = strlen(fake.measured);
+    const char *name = (const char *)event + 18;
+
+    (void)self;
+    fake_called();
+    assert_int_equal(flags, 0);
+    assert_true(data != 0);
+    assert_int_equal(le32(event), 18 + strlen(name) + 1);
+    assert_int_equal(le32(event + 4), 14);
+    assert_int_equal(le16(event + 8), 1);
+    assert_int_equal(le32(event + 14), 13);
+    snprintf(fake.measured + used, sizeof(fake.measured) - used, "%u %s %llu;", le32(event + 10), name,
+             (unsigned long long)size);
+    return fake.tpm_status;
+}
+
+/* TPM2_PCR_Read of two: bytes that count. */
+static EFI_STATUS EFIAPI fake_tpm_command(void *self, uint32_t in_size, const uint8_t *in, uint32_t out_size,
+                                          uint8_t *out)
+{
+    (void)self;
+    fake_called();
+    assert_int_equal(in_size, in[5]);
+    assert_int_equal(in[9], 0x7e);
+    assert_true(out_size >= 96);
+    memset(out, 0, out_size);
+    out[27] = 2;
+    out[29] = out[63] = 32;
+    for (unsigned i = 0; i < 32; i++) {
+        out[30 + i] = (uint8_t)i;
+        out[64 + i] = (uint8_t)(i + 0x80);
+    }
+    return EFI_SUCCESS;
+}
+
+static void *const fake_tpm[] = {fake_tpm_capability, NULL, fake_tpm_extend, fake_tpm_command};
+
 static EFI_STATUS EFIAPI fake_locate(EFI_GUID *guid, VOID *registration, VOID **out)
 {
     const EFI_GUID screen = EFI_GRAPHICS_OUTPUT_PROTOCOL_GUID;
 
     (void)registration;
     fake_called();
+    if (guid->Data1 == 0x607f766c && fake.has_tpm) {
+        *out = (void *)fake_tpm;
+        return EFI_SUCCESS;
+    }
     if (!fake.has_screen || memcmp(guid, &screen, sizeof(screen)) != 0)
         return EFI_NOT_FOUND;
     *out = &fake.screen;

@@ -2,6 +2,7 @@
 """QEMU as a host: with KVM it lends the hypervisor real VMX, with TCG it has none."""
 
 import shutil
+import subprocess
 from pathlib import Path
 
 from . import media
@@ -61,6 +62,20 @@ def _medium(image, firmware):
         return ["-netdev", f"user,id=net,tftp={image},bootfile={media.NET_IMAGE[firmware]}",
                 "-device", "virtio-net-pci,netdev=net,bootindex=1"]
     return ["-drive", f"if=none,id=disk,format=raw,file={image}", "-device", "ide-hd,drive=disk,bootindex=1", "-nic", "none"]
+
+
+def start_tpm(folder):
+    """A TPM of software for one run: it ends with QEMU."""
+    if not shutil.which("swtpm"):
+        raise ToolError("swtpm not found: install it with 'tools/setup test'")
+    state = Path(folder).resolve() / "tpm"
+    state.mkdir()
+    done = subprocess.run(["swtpm", "socket", "--tpm2", "--tpmstate", f"dir={state}", "--ctrl", f"type=unixio,path={state}/sock",
+                           "--terminate", "--daemon"], capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise ToolError(f"swtpm: {(done.stderr.strip() or str(done.returncode)).splitlines()[-1]}")
+    return ["-chardev", f"socket,id=tpm,path={state}/sock", "-tpmdev", "emulator,id=tpm0,chardev=tpm",
+            "-device", "tpm-tis,tpmdev=tpm0"]
 
 
 def command(accelerator, image, model, count, memory, firmware, folder):

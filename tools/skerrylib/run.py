@@ -42,11 +42,13 @@ def pick_host(wanted):
     return "kvm" if qemu.nested_vmx() and shutil.which(qemu.PROGRAM) else "bochs"
 
 
-def check_host(host, firmware, medium="iso"):
+def check_host(host, firmware, medium="iso", tpm=False):
     """Fail with one line when the host cannot be had here."""
     if host == "bochs":
         if firmware == "uefi":
             raise ToolError("UEFI: Bochs 3.0 has BIOS only; expected --host kvm or tcg with it")
+        if tpm:
+            raise ToolError("--tpm: expected --host kvm or tcg with it")
         if medium == "pxe":
             raise ToolError("--pxe: expected --host kvm or tcg with it")
         if bochs.find() is None:
@@ -75,6 +77,8 @@ def machine_command(options, host, medium, folder):
     """Command and environment of a QEMU run."""
     qemu.prepare(options.firmware, folder, options.uefi_vars)
     words = qemu.command(host, medium, options.cpu, options.smp, mebibytes(options.memory), options.firmware, folder)
+    if options.tpm:
+        words += qemu.start_tpm(folder)
     return words, dict(os.environ)
 
 
@@ -232,7 +236,7 @@ def run(options):
     if options.dry_run:
         medium = options.source if medium_of(options.source) else {"iso": "image.iso", "pxe": "net"}.get(options.medium, "image.img")
         return dry_run(options, host, medium, RUNS / "dry-run")
-    check_host(host, options.firmware, options.medium)
+    check_host(host, options.firmware, options.medium, options.tpm)
     if host == "bochs":
         vmhost.choose(bochs.find(), options.vmhost, options.cpu_knobs)
     elif options.vmhost == "on" or options.cpu_knobs:
