@@ -39,7 +39,7 @@ NASMFLAGS := -f elf64 -Werror -w+all \
              --reproducible -I$(BUILD)/ -I./
 
 .PHONY: all clean run check reproducible test bench
-all: $(BUILD)/skerry.elf $(BUILD)/skerry.efi
+all: $(BUILD)/skerry.elf $(BUILD)/skerry.efi $(BUILD)/skerry-check
 
 # --- the image: linked twice, the second time with a table of its own function names for backtraces ---
 $(BUILD)/skerry.elf: $(OBJECTS) $(BUILD)/symbols.o linker.ld
@@ -100,7 +100,7 @@ clean:
 	$(Q)rm -rf $(BUILD)
 
 # --- running and testing: each says what it installs, if anything is missing ---
-include boot/efi/efi.mk tools/vmhost/vmhost.mk tests/unit/unit.mk tests/model/model.mk tests/prove/prove.mk tests/fuzz/fuzz.mk tests/lint.mk tests/guests/guests.mk \
+include boot/efi/efi.mk tools/check/check.mk tools/vmhost/vmhost.mk tests/unit/unit.mk tests/model/model.mk tests/prove/prove.mk tests/fuzz/fuzz.mk tests/lint.mk tests/guests/guests.mk \
     tests/vmhost/vmhost.mk tests/linux/linux.mk tests/machine/machine.mk
 
 DEMO := $(BUILD)/examples/two-linux/skerry.cfg

@@ -29,6 +29,7 @@
 #include "vmx/setup.h"
 #include "vmx/step.h"
 #include "vmx/switch.h"
+#include "vmx/switches.h"
 #include "vmx/tlb.h"
 #include "vmx/words.h"
 
@@ -187,7 +188,7 @@ const struct backend vmx_backend = {
     .name = "Intel VMX",
     .tables = "EPT",
     .control = "VMCS",
-    .switches = (const char *const[]){"hv-timer", "tpr-shadow", "apicv", "posted", "ipiv", NULL},
+    .switches = (const char *const[]){VMX_SWITCHES, NULL},
     .probe = probe,
     .explain = explain,
     .explain_vm = explain_vm,

@@ -72,14 +72,29 @@ class Configuration(Folder):
         self.assertEqual(config.strip_comment("kernel = a#b"), "kernel = a#b")
         self.assertEqual(config.strip_comment("  kernel = a\t#"), "kernel = a")
 
-    def test_names(self):
-        text = "[host]\nkernel = no\n[vm a]\nrelease = no\n[host]\nrelease = r\nrelease-module = s x\n" \
-               "release-cmdline = no\n[vm a]\nkernel = k\ninitrd=i # c\n# module = no\nmodule = m some words\n" \
-               "module = n\n[net b]\nkernel = no\n"
-        self.assertEqual(config.file_names(text), [("r", 6), ("s", 7), ("k", 10), ("i", 11), ("m", 13), ("n", 14)])
+    def test_parse(self):
+        text = "[vm a]\nkernel = k\ninitrd=i # c\n# module = no\nmodule = m some words\nmodule = n\nmemory = 2M\n" \
+               "disk = d cow 2M\n[host]\nrelease = r\nrelease-module = s x\n"
+        errors, files = config.parse(text.encode())
+        self.assertEqual(errors, [])
+        self.assertEqual(files, [(2, "k"), (3, "i"), (5, "m"), (6, "n"), (8, "d"), (10, "r"), (11, "s")])
 
-    def test_garbage_is_passed_over(self):
-        self.assertEqual(config.file_names("[vm a\nkernel\n=\n[]\n\0\x7fkernel = x\nkernel =\n"), [])
+    def test_garbage_is_told(self):
+        errors, files = config.parse(b"[vm a\nkernel\n=\n[]\n\0\x7f\xffkernel = x\nkernel =\n")
+        self.assertEqual([line for line, _ in errors], [1, 4])
+        self.assertEqual(files, [])
+
+    def test_check(self):
+        path = self.write("a.cfg", "[vm a]\nkernel = k\ncolour = red\n[vm b]\nkernel = j\nmemory = 2M\n")
+        done = skerry("check", str(path))
+        self.assertEqual(done.returncode, 2)
+        self.assertRegex(done.stderr, r"a.cfg:1: \[vm a\] has no memory, expected(.|\n)*a.cfg:2: file 'k' not found(.|\n)*"
+                                      r"a.cfg:5: file 'j' not found(.|\n)*4 errors, see above")
+        self.assertIn("a.cfg:3: unknown key 'colour'", done.stderr)
+        path = self.write("a.cfg", "[vm a]\nkernel = a.cfg\nmemory = 2M\n")
+        done = skerry("check", str(path))
+        self.assertEqual((done.returncode, done.stderr), (0, ""))
+        self.assertRegex(done.stdout, r"a.cfg: no error; 1 files; wants 2 CPUs and 1024 MiB of memory\n")
 
     def test_each_name_once(self):
         path = self.write("a.cfg", "[vm a]\nkernel = k\n[vm b]\nkernel = k\ninitrd = /abs\n")
@@ -121,7 +136,7 @@ class Image(Folder):
     def test_grub_config(self):
         for name in ("k", "i", "m"):
             self.write(name, name)
-        tree, text = self.stage("[vm a]\nkernel = k\ninitrd = ./i\nmodule = m w\n[vm b]\nkernel = k\ninitrd = i\n",
+        tree, text = self.stage("[vm a]\nkernel = k\ninitrd = ./i\nmodule = m w\nmemory = 2M\n[vm b]\nkernel = k\ninitrd = i\nmemory = 2M\n",
                                 "explain log=debug")
         wanted = ["multiboot2 /skerry.elf explain log=debug;", "module2 --nounzip /skerry.cfg skerry.cfg",
                   "module2 --nounzip /files/0 k", "module2 --nounzip /files/1 ./i", "module2 --nounzip /files/2 m",
@@ -138,7 +153,7 @@ class Image(Folder):
         self.assertEqual(image.quote("it's"), "'it'\\''s'")
 
     def test_missing_file_is_one_line(self):
-        path = self.write("a.cfg", "[vm a]\n\nkernel = nowhere\n")
+        path = self.write("a.cfg", "[vm a]\nmemory = 2M\nkernel = nowhere\n")
         done = skerry("image", str(path), "-o", str(self.folder / "a.iso"))
         self.assertEqual(done.returncode, 2)
         self.assertRegex(done.stderr, rf"^skerry: {path}:3: file 'nowhere' not found: [^\n]+\n$")
@@ -151,9 +166,9 @@ class Image(Folder):
         self.assertIn("/files/0 k\n", text)
 
     def test_name_that_grub_would_change(self):
-        self.write("a b")
-        with self.assertRaisesRegex(ToolError, r"a.cfg:2: file name 'a b' has a space"):
-            self.stage("[vm a]\nkernel = a b\n")
+        self.write("a'b")
+        with self.assertRaisesRegex(ToolError, r"a.cfg:2: file name 'a'b' has a space"):
+            self.stage("[vm a]\nkernel = a'b\nmemory = 2M\n")
 
     def test_missing_hypervisor(self):
         path = self.write("a.cfg", "")

@@ -1,21 +1,22 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""Find the files that a skerry.cfg names.
+"""What is in a skerry.cfg: by the hypervisor's own parser (tools/check), which says its errors and its files.
 
-This is all that the tools read from a configuration. Whether it makes sense is for the hypervisor
-to say, so lines that do not parse are passed over in silence here.
+How large a machine it wants, and settings from a command line, are read and put in here.
 """
 
 import re
+import subprocess
+import sys
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from .common import ToolError
+from .common import BUILD, ToolError
+
+CHECKER = BUILD / "skerry-check"
 
 # That an emulator is given without being asked.
 MOST_CPUS = 8
-
-FILE_KEYS = {"vm": ("kernel", "initrd", "module", "disk"), "host": ("release", "release-initrd", "release-module")}
-
 
 @dataclass(frozen=True)
 class FileReference:
@@ -31,22 +32,21 @@ def strip_comment(line):
     return re.sub(r"(^|\s)#.*$", "", line).strip()
 
 
-def file_names(text):
-    """(name, line number) of each file that a [vm NAME] section or [host] names, in order."""
-    keys = ()
-    names = []
-    for number, raw in enumerate(text.splitlines(), start=1):
-        line = strip_comment(raw)
-        section = re.fullmatch(r"\[\s*(\S+)[^\]]*\]", line)
-        if section:
-            keys = FILE_KEYS.get(section.group(1), ())
-            continue
-        key, equals, value = (part.strip() for part in line.partition("="))
-        if not (equals and value and key in keys):
-            continue
-        # `module = FILE words of its command line`, `disk = FILE how`; the other keys take the whole value.
-        names.append((value.split()[0] if key.endswith("module") or key == "disk" else value, number))
-    return names
+def parse(data):
+    """([(line, error)], [(line, file name)]) of the bytes of a configuration."""
+    if not CHECKER.is_file():
+        raise ToolError(f"{CHECKER}: not found: expected it from 'make'")
+    with tempfile.NamedTemporaryFile() as file:
+        file.write(data)
+        file.flush()
+        done = subprocess.run([str(CHECKER), file.name], capture_output=True, check=False)
+    if done.returncode:
+        raise ToolError(f"{CHECKER}: {done.stderr.decode().strip() or done.returncode}")
+    found = {"error": [], "file": []}
+    for row in done.stdout.decode("ascii", errors="replace").splitlines():
+        kind, line, text = row.split(" ", 2)
+        found[kind].append((int(line), text))
+    return found["error"], found["file"]
 
 
 def with_settings(text, settings):
@@ -78,9 +78,29 @@ def read(path, settings=()):
     except OSError as error:
         raise ToolError(f"{path}: cannot read the configuration: {error.strerror}") from error
     references = {}
-    for name, line in file_names(data.decode("utf-8", errors="replace")):
+    for line, name in parse(data)[1]:
         references.setdefault(name, FileReference(name, line, path.parent / name))
     return data, list(references.values())
+
+
+def refuse_errors(path, data, more=()):
+    """Fail, with a line for each error of the text and each of `more`, unless there is none."""
+    lines = [f"{path}:{line}: {text}" for line, text in parse(data)[0]] + list(more)
+    if lines:
+        for line in lines:
+            print(line, file=sys.stderr)
+        raise ToolError(f"{path}: {len(lines)} error{'s' if len(lines) > 1 else ''}, see above")
+
+
+def check(options):
+    """The `check` command: every error of a configuration, and every file that is not there."""
+    data, references = read(options.source, options.settings)
+    missing = [f"{options.source}:{r.line}: file '{r.name}' not found: expected it at {r.path}"
+               for r in references if not r.path.is_file()]
+    refuse_errors(options.source, data, missing)
+    cpus, memory = machine_for(data.decode("utf-8", errors="replace"))
+    print(f"{options.source}: no error; {len(references)} files; wants {cpus} CPUs and {memory >> 20} MiB of memory")
+    return 0
 
 
 SIZE = {"K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "": 1}

@@ -56,8 +56,10 @@ def usable(reference, config_path):
                         "GRUB cannot pass such a name on")
 
 
-def present_files(config_path, references, lenient):
-    """The files that go on the medium; with lenient, without those that cannot."""
+def present_files(config_path, data, references, lenient):
+    """The files that go on the medium; with lenient, without those that cannot, and whatever is wrong with the text."""
+    if not lenient:
+        config.refuse_errors(config_path, data)
     found = []
     for reference in references:
         try:
@@ -72,7 +74,7 @@ def present_files(config_path, references, lenient):
 def stage(tree, config_path, append, kernel, lenient, settings=()):
     """Fill the folder that becomes the medium."""
     data, references = config.read(config_path, settings)
-    references = present_files(config_path, references, lenient)
+    references = present_files(config_path, data, references, lenient)
     if not Path(kernel).is_file():
         raise ToolError(f"{kernel}: hypervisor not found: expected it from 'make'")
     (tree / "boot/grub").mkdir(parents=True)

@@ -57,7 +57,7 @@ def stripped(kernel, folder):
 def contents(config_path, append, kernel, lenient, settings, folder):
     """[(name as the loader asks for it, path)], the hypervisor and its configuration first."""
     data, references = config.read(config_path, settings)
-    references = present_files(config_path, references, lenient)
+    references = present_files(config_path, data, references, lenient)
     (folder / "skerry.cfg").write_bytes(data)
     (folder / "skerry.cmd").write_text(append + "\n", encoding="ascii")
     if len(references) > MOST_FILES:
