@@ -103,13 +103,15 @@ clean:
 include boot/efi/efi.mk tools/check/check.mk tools/vmhost/vmhost.mk tests/unit/unit.mk tests/model/model.mk tests/prove/prove.mk tests/fuzz/fuzz.mk tests/lint.mk tests/guests/guests.mk \
     tests/vmhost/vmhost.mk tests/linux/linux.mk tests/machine/machine.mk
 
+# Without a terminal nobody types at the first guest's shell: the demo then runs to its end by itself.
 DEMO := $(BUILD)/examples/two-linux/skerry.cfg
+UNATTENDED := $(BUILD)/examples/two-linux/unattended.cfg
 
 run:
 	@tools/setup build
 	$(Q)$(MAKE) --no-print-directory all vmhost
 	@examples/two-linux/prepare
-	@tools/skerry run $(DEMO)
+	@tools/skerry run $$([ -t 0 ] && echo $(DEMO) || echo $(UNATTENDED))
 
 reproducible: all
 	@tests/reproducible $(BUILD)
