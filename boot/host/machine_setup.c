@@ -6,11 +6,12 @@
 #include "arch/x86/display.h"
 #include "arch/x86/features.h"
 #include "arch/x86/ioapic.h"
+#include "arch/x86/isa_line.h"
 #include "arch/x86/lapic.h"
 #include "arch/x86/layout.h"
 #include "arch/x86/msr.h"
 #include "arch/x86/percpu.h"
-#include "arch/x86/serial_line.h"
+#include "arch/x86/ps2_keyboard.h"
 #include "arch/x86/string.h"
 #include "arch/x86/trap.h"
 #include "arch/x86/uart16550.h"
@@ -144,42 +145,52 @@ static void setup_spcr_console(void)
         machine.serial_port = (uint16_t)s->base.address;
 }
 
-/* The I/O APIC that has gsi, mapped, and its pin; NULL if none has. */
-static void *find_ioapic(uint32_t gsi, unsigned *pin)
+/* All of them, masked, with what they had noted. */
+static void setup_ioapics(void)
 {
-    void *found = NULL;
-
     for (unsigned i = 0; i < machine.acpi.madt.ioapic_count; i++) {
-        const struct acpi_ioapic *io = &machine.acpi.madt.ioapics[i];
-        void *regs = machine_map_device(io->address, PAGE_SIZE, MAP_DEVICE);
-        unsigned pins;
+        void *regs = machine_map_device(machine.acpi.madt.ioapics[i].address, PAGE_SIZE, MAP_DEVICE);
 
         _Static_assert(IOAPIC_MAX_PINS * sizeof(uint64_t) <= PAGE_SIZE, "one page");
         ioapics[i].before = memory_alloc_zeroed(&memory_host, MEMORY_STATE, 1);
         if (!ioapics[i].before)
             panic("no memory for the state of I/O APIC %u", i);
-        pins = ioapic_setup(regs, ioapics[i].before);
+        ioapics[i].pins = ioapic_setup(regs, ioapics[i].before);
         ioapics[i].regs = regs;
-        ioapics[i].pins = pins;
-        if (gsi >= io->gsi_base && gsi - io->gsi_base < pins) {
-            *pin = gsi - io->gsi_base;
-            found = regs;
-        }
     }
-    return found;
+}
+
+/* False: no I/O APIC has that input. */
+static bool route_to_console(struct interrupt_line line)
+{
+    for (unsigned i = 0; i < machine.acpi.madt.ioapic_count; i++) {
+        uint32_t pin = line.gsi - machine.acpi.madt.ioapics[i].gsi_base;
+
+        if (pin >= ioapics[i].pins)
+            continue;
+        interrupt_install(VECTOR_CONSOLE, console_interrupt, NULL);
+        ioapic_route(ioapics[i].regs, pin, VECTOR_CONSOLE, this_cpu()->apic_id, line.level, line.low);
+        return true;
+    }
+    return false;
 }
 
 static void setup_console_interrupt(void)
 {
-    const struct serial_line line = serial_line(&machine.acpi, machine.serial_port);
-    unsigned pin;
-    void *regs = find_ioapic(line.gsi, &pin);
+    setup_ioapics();
+    if (machine.serial_port && route_to_console(serial_line(&machine.acpi, machine.serial_port)))
+        uart16550_enable_interrupts();
+}
 
-    if (!regs || !machine.serial_port)
+void machine_start_keyboard(bool wanted)
+{
+    if (!wanted && machine.serial_port)
         return;
-    interrupt_install(VECTOR_CONSOLE, console_interrupt, NULL);
-    ioapic_route(regs, pin, VECTOR_CONSOLE, this_cpu()->apic_id, line.level, line.low);
-    uart16550_enable_interrupts();
+    if (!ps2_keyboard_setup())
+        log_error("no PS/2 keyboard: %s",
+                  wanted ? "expected one with keyboard = ps2" : "nothing can be typed");
+    else if (!route_to_console(isa_line(&machine.acpi.madt, KEYBOARD_IRQ)))
+        log_error("the PS/2 keyboard has no interrupt: expected an I/O APIC with input %u", KEYBOARD_IRQ);
 }
 
 static void setup_clocks(void)
@@ -227,6 +238,7 @@ void machine_put_back(void)
     lapic_timer_arm(0);
     let_interrupts_in();
     uart16550_put_back();
+    ps2_keyboard_put_back();
     for (unsigned i = 0; i < ARRAY_SIZE(ioapics) && ioapics[i].regs; i++)
         ioapic_put_back(ioapics[i].regs, ioapics[i].pins, ioapics[i].before);
     lapic_put_back();

@@ -11,5 +11,8 @@ void machine_setup(hpa_t mbi, uint64_t entry_tsc);
 /* Starts console interrupts, timers and clocks: after ACPI is known, on the boot CPU. */
 void machine_start_devices(void);
 
+/* Keys from a PS/2 keyboard: where they are wanted, or where there is no serial port. */
+void machine_start_keyboard(bool wanted);
+
 /* Devices as the boot loader left them, from the boot CPU with the others stopped: no console afterwards. */
 void machine_put_back(void);

@@ -201,6 +201,7 @@ static NORETURN void start(void)
     blackbox_setup();
     trace_show_setup();
     c = read_config();
+    machine_start_keyboard(c && c->host.ps2_keyboard);
     if (usable && !backend.cpu_enable(this_cpu(), &why))
         panic("the boot CPU: %s", why);
     if (usable && c) {

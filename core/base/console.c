@@ -3,6 +3,7 @@
 
 #include "arch/x86/lapic.h"
 #include "arch/x86/percpu.h"
+#include "arch/x86/ps2_keyboard.h"
 #include "arch/x86/string.h"
 #include "arch/x86/uart16550.h"
 #include "core/base/format.h"
@@ -383,7 +384,7 @@ void console_interrupt(void *context UNUSED)
 {
     uint8_t byte;
 
-    while (uart16550_receive(&byte)) {
+    while (uart16550_receive(&byte) || ps2_keyboard_receive(&byte)) {
         if (input_handler)
             input_handler(byte);
     }

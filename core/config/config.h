@@ -118,6 +118,7 @@ struct host_config {
     enum smt smt; /* of VMs that do not say it; "own" if it does not either */
     enum mitigations mitigations;
     bool debug;               /* log = debug instead of info */
+    bool ps2_keyboard;        /* keyboard = ps2; default: where there is no serial port */
     enum when_done when_done; /* all VMs have ended */
     unsigned when_done_line;
     struct vm_config release; /* the kernel to release the machine to: its images alone; no line: none */

@@ -268,6 +268,7 @@ static bool set_channels(const struct key *key, struct span value, void *field)
 
 static const struct choice ends[] = {
     {"power-off", DONE_POWER_OFF}, {"reboot", DONE_REBOOT}, {"release", DONE_RELEASE}, {NULL, 0}};
+static const struct choice keyboards[] = {{"auto", false}, {"ps2", true}, {NULL, 0}};
 static const struct choice log_levels[] = {{"info", false}, {"debug", true}, {NULL, 0}};
 static const struct choice switches[] = {{"off", false}, {"on", true}, {NULL, 0}};
 static const struct choice interfaces[] = {
@@ -313,6 +314,7 @@ static const struct limits vcpu_limits = {1, CONFIG_MAX_VCPUS}, weight_limits = 
 static const struct key host_keys[] = {
     {"focus", config_set_word, "VM name", "the name of a [vm NAME]", HOST(focus),
      offsetof(struct host_config, focus_line), NULL},
+    {"keyboard", config_set_choice, "keyboard", "auto or ps2", HOST(ps2_keyboard), 0, keyboards},
     {"log", config_set_choice, "log level", "info or debug", HOST(debug), 0, log_levels},
     {"smt", config_set_choice, "use of cores", "own or shared", HOST(smt), 0, smts},
     {"mitigations", config_set_choice, "level", "auto, off or full", HOST(mitigations), 0, mitigations},

@@ -15,7 +15,7 @@ from skerrylib import verdict  # noqa: E402
 from skerrylib.common import ToolError  # noqa: E402
 
 KEYS = {"also", "check", "config", "host", "cpu", "smp", "memory", "firmware", "append", "timeout", "expect", "forbid", "input",
-        "status", "needs", "lenient", "until", "times", "kernel", "vmhost", "cpu-knobs", "set", "medium", "uefi-vars"}
+        "status", "needs", "lenient", "until", "times", "kernel", "vmhost", "cpu-knobs", "set", "medium", "uefi-vars", "keyboard"}
 PASSED_ON = ("host", "cpu", "smp", "memory", "firmware", "append", "until", "times", "kernel", "vmhost", "cpu-knobs", "uefi-vars")
 
 
@@ -84,6 +84,8 @@ def make_case(where, name, values):
     options += [f"--set={line}" for line in lines_of(values.get("set", ""))]
     if "medium" in values:
         options.append(f"--{values['medium']}")
+    if values.get("keyboard") == "yes":
+        options.append("--keyboard")
     if values.get("lenient") == "yes":
         options.append("--lenient")
     config, text = configuration(where, name, values["config"])

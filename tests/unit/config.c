@@ -203,7 +203,7 @@ static const struct wrong lines[] = {
     {"\nmemory = 2M", "2: key 'memory' before any section, expected [host], [vm NAME] or [net NAME] first\n"},
     {"hello\n", "1: 'hello' is neither a section nor a setting, expected [SECTION] or KEY = VALUE\n"},
     {"[host]\nx=1\n",
-     "2: unknown key 'x' in [host], expected one of focus log smt mitigations when-done release "
+     "2: unknown key 'x' in [host], expected one of focus keyboard log smt mitigations when-done release "
      "release-initrd release-module release-cmdline\n"},
     {"[host]\nwhen-done = stop\n",
      "2: when-done = 'stop' is no action, expected power-off, reboot or release\n"},

@@ -24,7 +24,7 @@ bool uart16550_setup(uint16_t port)
     return port_there && port == 0x3f8;
 }
 
-static const char *typed;
+static const char *typed, *pressed;
 
 unsigned uart16550_send(const char *bytes, unsigned count)
 {
@@ -48,6 +48,14 @@ bool uart16550_receive(uint8_t *byte)
     if (!typed || !*typed)
         return false;
     *byte = (uint8_t)*typed++;
+    return true;
+}
+
+bool ps2_keyboard_receive(uint8_t *byte)
+{
+    if (!pressed || !*pressed)
+        return false;
+    *byte = (uint8_t)*pressed++;
     return true;
 }
 

@@ -75,8 +75,9 @@ def read_some(descriptor):
 class Console:
     """One run's serial traffic."""
 
-    def __init__(self, emulator, transcript, log):
+    def __init__(self, emulator, transcript, log, typed_at=None):
         self._emulator = emulator
+        self._typed_at = emulator.input if typed_at is None else typed_at
         self._transcript = transcript
         self._log = log
         self._heard = time.monotonic()
@@ -118,5 +119,5 @@ class Console:
                     data = read_some(keyboard)
                     if not data:
                         sources.remove(keyboard)
-                    write_all(self._emulator.input, keys.translate(data) if is_terminal else data)
+                    write_all(self._typed_at, keys.translate(data) if is_terminal else data)
             return status

@@ -51,6 +51,7 @@ class Emulator:
 
     def __init__(self, command, environment, log, cwd, serial_pipes):
         self._socket = None
+        self.keyboard = None
         pipe = subprocess.PIPE if serial_pipes else None
         try:
             # An own session: a Ctrl-C at the terminal is ours to handle, not the emulator's.
@@ -79,12 +80,14 @@ class Emulator:
         self.input = self.output = self._socket.fileno()
 
     def discard_screen(self):
-        """Read what an emulator draws on pseudo-terminals of its own: with nobody there it would wait for ever."""
+        """Read what an emulator draws on pseudo-terminals of its own: with nobody there it would wait for ever. What is written
+        there is typed on the machine's keyboard."""
         for number in _terminals(self.process.pid):
             try:
-                screen = os.open(f"/dev/pts/{number}", os.O_RDONLY | os.O_NOCTTY)
+                screen = os.open(f"/dev/pts/{number}", os.O_RDWR | os.O_NOCTTY)
             except OSError:
                 continue
+            self.keyboard = screen
             threading.Thread(target=_discard, args=(screen,), daemon=True).start()
 
     def state(self):

@@ -206,7 +206,8 @@ def boot(options, host, folder):
             say(f"{host}, {options.smp} CPUs, {options.memory} memory; logs in {os.path.relpath(folder)}")
             if sys.stdin.isatty():
                 say(console.KEYS)
-            status = console.Console(emulator, transcript, serial).pump(options.timeout)
+            typed_at = emulator.keyboard if options.keyboard else None
+            status = console.Console(emulator, transcript, serial, typed_at).pump(options.timeout)
             if status == verdict.TIMEOUT:
                 serial.write("".join(f"\n{line}" for line in emulator.state()).encode())
             return status
@@ -239,6 +240,8 @@ def run(options):
     check_host(host, options.firmware, options.medium, options.tpm)
     if host == "bochs":
         vmhost.choose(bochs.find(), options.vmhost, options.cpu_knobs)
+    elif options.keyboard:
+        raise ToolError(f"--keyboard is for --host bochs, not {host}")
     elif options.vmhost == "on" or options.cpu_knobs:
         raise ToolError(f"--vmhost and --cpu-knobs are for --host bochs, not {host}")
     stop_on_signals()

@@ -2,7 +2,7 @@
 /* Which interrupt the console's serial port has, by what firmware says of it. */
 #include "tests/unit/unit.h"
 
-#include "arch/x86/serial_line.h"
+#include "arch/x86/isa_line.h"
 
 #include <string.h>
 
@@ -20,7 +20,7 @@ static int set_up(void **state)
 
 static void expect_line(uint16_t port, uint32_t gsi, bool level, bool low)
 {
-    struct serial_line line = serial_line(&acpi, port);
+    struct interrupt_line line = serial_line(&acpi, port);
 
     assert_int_equal(line.gsi, gsi);
     assert_int_equal(line.level, level);

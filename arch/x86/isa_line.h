@@ -1,13 +1,16 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The interrupt line of the console's serial port. */
+/* Interrupt lines of the ISA devices that the console is: its serial port, and a keyboard. */
 #pragma once
 
 #include "arch/x86/acpi.h"
 
-struct serial_line {
+struct interrupt_line {
     uint32_t gsi;    /* input of the I/O APICs */
     bool level, low; /* else edge-triggered, active high */
 };
+
+/* Of an ISA interrupt, by the MADT's overrides. */
+struct interrupt_line isa_line(const struct acpi_madt *madt, uint8_t irq);
 
 /*
  * Of the port at this I/O address: by SPCR, if it is about that port, and by MADT. An ISA interrupt (an input
@@ -15,4 +18,4 @@ struct serial_line {
  * left in SPCR: many leave 0 there (ACPI specification, "Interrupt Source Override Structure"; Microsoft,
  * "Serial Port Console Redirection Table").
  */
-struct serial_line serial_line(const struct acpi_info *acpi, uint16_t port);
+struct interrupt_line serial_line(const struct acpi_info *acpi, uint16_t port);
