@@ -10,10 +10,14 @@
 #define ATTRIBUTE    0x0700
 #define MOST_COLUMNS 160 /* what is beyond, on larger screens, stays black */
 #define MOST_ROWS    64
+#define MOST_NUMBER  999
+#define ESC          0x1b
 
 static struct display_mode screen;
 static const uint8_t *glyphs;
 static unsigned columns, rows, column, row;
+static enum { TEXT, AFTER_ESC, IN_CSI } sequence;
+static unsigned number;                        /* of the sequence */
 static uint8_t cells[MOST_ROWS][MOST_COLUMNS]; /* what is shown; 0: black */
 
 void display_setup(const struct display_mode *mode, const uint8_t *font)
@@ -25,6 +29,7 @@ void display_setup(const struct display_mode *mode, const uint8_t *font)
     rows = MIN(rows, MOST_ROWS);
     columns = MIN(columns, MOST_COLUMNS);
     column = row = 0;
+    sequence = TEXT;
     memset(cells, 0, sizeof(cells));
     memset(screen.memory, 0, (size_t)mode->pitch * mode->height);
 }
@@ -65,8 +70,50 @@ static void scroll(void)
     row = rows - 1;
 }
 
+/* --- control sequences: those of the line that is typed; others are read over --- */
+
+static void clear_line_from_here(void)
+{
+    for (unsigned c = column; c < columns; c++)
+        show(row, c, 0);
+}
+
+static void obey(char final)
+{
+    unsigned steps = MAX(number, 1u);
+
+    if (final == 'K')
+        clear_line_from_here();
+    else if (final == 'D')
+        column -= MIN(column, steps);
+    else if (final == 'C')
+        column = MIN(column + steps, columns - 1);
+}
+
+/* True: c is part of a sequence, ESC [ numbers and a final character (ECMA-48, section 5.4). */
+static bool in_sequence(char c)
+{
+    switch (sequence) {
+    case AFTER_ESC:
+        sequence = c == '[' ? IN_CSI : TEXT;
+        number = 0;
+        return true;
+    case IN_CSI:
+        if (c >= '0' && c <= '9')
+            number = MIN(number * 10 + (unsigned)(c - '0'), MOST_NUMBER);
+        if (c < '@' && c >= ' ')
+            return true;
+        sequence = TEXT;
+        obey(c);
+        return true;
+    default: sequence = c == ESC ? AFTER_ESC : TEXT; return c == ESC;
+    }
+}
+
 static void draw_char(char c)
 {
+    if (in_sequence(c))
+        return;
     if (c == '\n' || column == columns) {
         column = 0;
         if (++row >= rows)
@@ -74,6 +121,8 @@ static void draw_char(char c)
     }
     if (c == '\r')
         column = 0;
+    if (c == '\b')
+        column -= MIN(column, 1u);
     if ((uint8_t)c < ' ')
         return;
     show(row, column, (uint8_t)c);

@@ -15,7 +15,7 @@ from types import SimpleNamespace
 
 REPO = Path(__file__).resolve().parent.parent.parent
 sys.path.insert(0, str(REPO / "tools"))
-from skerrylib import image, measure, media, qemu  # noqa: E402
+from skerrylib import image, measure, media, qemu, screen  # noqa: E402
 from skerrylib.common import ToolError  # noqa: E402
 
 SKERRY = [sys.executable, str(REPO / "tools/skerry")]
@@ -111,18 +111,28 @@ class Media(unittest.TestCase):
 
 @unittest.skipUnless(BUILT and qemu.firmware_files() and shutil.which(qemu.PROGRAM) and shutil.which("swtpm"),
                      "needs QEMU, OVMF and swtpm")
-class Measured(unittest.TestCase):
-    """A TPM holds what was foretold; the machine says it in two lines."""
+class Started(unittest.TestCase):
+    """One start of the one-file image: its TPM holds what was foretold, and its screen shows what its serial port said."""
 
-    def test_as_foretold(self):
+    def test_tpm_and_screen(self):
+        work = tempfile.TemporaryDirectory()
+        self.addCleanup(work.cleanup)
+        picture = Path(work.name) / "screen.ppm"
         words = [str(REPO / "tests/machine/no-vms.cfg"), "--append", "explain"]
         foretold = subprocess.run([*SKERRY, "measure", *words], capture_output=True, text=True, check=True).stdout
-        ran = subprocess.run([*SKERRY, "run", *words, "--efi", "--tpm", "--host", "tcg", "--timeout", "60"], capture_output=True,
+        ran = subprocess.run([*SKERRY, "run", *words, "--efi", "--tpm", "--host", "tcg", "--timeout", "60",
+                              "--screenshot", str(picture)], capture_output=True,
                              text=True, stdin=subprocess.DEVNULL, check=False)
         self.assertEqual(ran.returncode, 0, ran.stdout[-2000:] + ran.stderr)
         of_machine = re.findall(r"skerry.efi: (measured: .*[0-9a-f])", ran.stdout)
         self.assertEqual(of_machine, [line for line in foretold.splitlines() if line.startswith("measured")])
         self.assertEqual(len(of_machine), 2)
+        shown = screen.text_of(picture)
+        while not shown[-1]:
+            shown.pop()
+        said = [line.rstrip() for line in ran.stdout.replace("\r", "").splitlines()]
+        self.assertEqual(shown, said[-len(shown):])
+        self.assertGreater(len(shown), 30)
 
 
 if __name__ == "__main__":

@@ -111,6 +111,34 @@ static void each_mode(void **state)
 }
 
 /* A dot that nobody drew stays where it is when all around it scrolls, in a cell that shows the same. */
+/* The line that is typed is drawn anew, and its cursor moves back; colours of a guest are read over. */
+static void sequences(void **state)
+{
+    struct display_mode m = {
+        .text = true, .memory = memory, .pitch = WIDTH * 2, .width = WIDTH, .height = LINES};
+    static const struct {
+        const char *text, *line;
+    } cases[] = {{"skerry> help\033[2Dx", "skerry> hexp"},
+                 {"abcdef\r\033[Kxy", "xy"},
+                 {"abc\r\033[2CX", "abX"},
+                 {"\033[1;31mred\033[0m", "red"},
+                 {"ab\b\033[K", "a"},
+                 {"ab\033[999D12", "12"},
+                 {"\033[99999999999999999999Dq", "q"},
+                 {"\033\033[Kz", "[Kz"},
+                 {"ab\033[\033[D", "ab[D"},
+                 {"12345678901234567890\033[Dx", "1234567890123456789x"}};
+
+    (void)state;
+    for (unsigned i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        begin(&m);
+        write_text(cases[i].text);
+        memset(model, 0, sizeof(model));
+        memcpy(model[0], cases[i].line, strlen(cases[i].line));
+        check_text(&m);
+    }
+}
+
 static void nothing_is_read_back(void **state)
 {
     const struct display_mode m = {false, memory, WIDTH * 32, WIDTH * 8, LINES * 16, 32};
@@ -151,10 +179,8 @@ static void no_room(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(each_mode),
-        cmocka_unit_test(nothing_is_read_back),
-        cmocka_unit_test(large_screen),
-        cmocka_unit_test(no_room),
+        cmocka_unit_test(each_mode),    cmocka_unit_test(sequences), cmocka_unit_test(nothing_is_read_back),
+        cmocka_unit_test(large_screen), cmocka_unit_test(no_room),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

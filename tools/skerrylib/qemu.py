@@ -78,8 +78,8 @@ def start_tpm(folder):
             "-device", "tpm-tis,tpmdev=tpm0"]
 
 
-def command(accelerator, image, model, count, memory, firmware, folder):
+def command(accelerator, image, model, count, memory, firmware, folder, monitor=None):
     """The command line; MEMORY in MiB. -no-reboot: a machine that resets itself has failed."""
     return [PROGRAM, *_machine(accelerator, model), "-smp", str(count), "-m", f"{memory}M",
             *_firmware(firmware, folder), *_medium(image, firmware), "-display", "none",
-            "-serial", "stdio", "-monitor", "none", "-no-reboot"]
+            "-serial", "stdio", "-monitor", monitor or "none", "-no-reboot"]

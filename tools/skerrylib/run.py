@@ -12,7 +12,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from . import bochs, config, console, image, media, qemu, verdict, vmhost
+from . import bochs, config, console, image, media, qemu, screen, verdict, vmhost
 from .common import BUILD, ToolError, locked
 from .emulator import Emulator
 
@@ -76,7 +76,8 @@ def forget_old_runs():
 def machine_command(options, host, medium, folder):
     """Command and environment of a QEMU run."""
     qemu.prepare(options.firmware, folder, options.uefi_vars)
-    words = qemu.command(host, medium, options.cpu, options.smp, mebibytes(options.memory), options.firmware, folder)
+    monitor = f"unix:{folder}/monitor,server,nowait" if options.screenshot else None
+    words = qemu.command(host, medium, options.cpu, options.smp, mebibytes(options.memory), options.firmware, folder, monitor)
     if options.tpm:
         words += qemu.start_tpm(folder)
     return words, dict(os.environ)
@@ -208,6 +209,8 @@ def boot(options, host, folder):
                 say(console.KEYS)
             typed_at = emulator.keyboard if options.keyboard else None
             status = console.Console(emulator, transcript, serial, typed_at).pump(options.timeout)
+            if options.screenshot:
+                screen.take(folder / "monitor", options.screenshot)
             if status == verdict.TIMEOUT:
                 serial.write("".join(f"\n{line}" for line in emulator.state()).encode())
             return status
@@ -239,6 +242,8 @@ def run(options):
         return dry_run(options, host, medium, RUNS / "dry-run")
     check_host(host, options.firmware, options.medium, options.tpm)
     if host == "bochs":
+        if options.screenshot:
+            raise ToolError("--screenshot: expected --host kvm or tcg with it")
         vmhost.choose(bochs.find(), options.vmhost, options.cpu_knobs)
     elif options.keyboard:
         raise ToolError(f"--keyboard is for --host bochs, not {host}")
