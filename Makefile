@@ -39,7 +39,7 @@ NASMFLAGS := -f elf64 -Werror -w+all \
              --reproducible -I$(BUILD)/ -I./
 
 .PHONY: all clean run check reproducible test bench
-all: $(BUILD)/skerry.elf $(BUILD)/skerry.efi $(BUILD)/skerry-check
+all: $(BUILD)/skerry.elf $(BUILD)/skerry.efi $(BUILD)/skerry-check $(BUILD)/skerry-report
 
 # --- the image: linked twice, the second time with a table of its own function names for backtraces ---
 $(BUILD)/skerry.elf: $(OBJECTS) $(BUILD)/symbols.o linker.ld

@@ -124,11 +124,13 @@ static bool path_of(const char *name, CHAR16 path[PATH_SIZE])
 
     if (length >= PATH_SIZE)
         return false;
-    for (int i = 0; i <= length; i++) {
+    for (int i = 0; i < length; i++) {
         if (narrow[i] & 0x80)
             return false;
-        path[i] = narrow[i] == '/' ? '\\' : (CHAR16)narrow[i];
+        if (narrow[i] == '/')
+            narrow[i] = '\\';
     }
+    widen(narrow, path, PATH_SIZE);
     return true;
 }
 

@@ -25,14 +25,20 @@ void firmware_begin(EFI_HANDLE image, EFI_SYSTEM_TABLE *table)
     firmware.boot->SetWatchdogTimer(0, 0, 0, NULL);
 }
 
+void widen(const char *text, CHAR16 *out, size_t room)
+{
+    size_t length = strnlen(text, room - 1);
+
+    for (size_t i = 0; i < length; i++)
+        out[i] = (CHAR16)text[i];
+    out[length] = 0;
+}
+
 static void put(const char *text)
 {
     CHAR16 wide[LINE_SIZE];
-    size_t length = strnlen(text, LINE_SIZE - 1);
 
-    for (size_t i = 0; i < length; i++)
-        wide[i] = (CHAR16)text[i];
-    wide[length] = 0;
+    widen(text, wide, LINE_SIZE);
     firmware.table->ConOut->OutputString(firmware.table->ConOut, wide);
 }
 

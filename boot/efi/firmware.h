@@ -18,6 +18,10 @@ extern struct firmware firmware;
 
 void firmware_begin(EFI_HANDLE image, EFI_SYSTEM_TABLE *table);
 
+/* As the firmware writes text: at most room - 1 characters, and a 0. ASCII only: others have another code
+ * there. */
+void widen(const char *text, CHAR16 *out, size_t room);
+
 /* A line on the console, behind "skerry.efi: ". */
 void say(const char *fmt, ...) PRINTF_LIKE(1, 2);
 

@@ -13,6 +13,7 @@
 #include "boot/efi/names.h"
 #include "boot/efi/options.h"
 #include "boot/efi/placed.h"
+#include "boot/efi/survey.h"
 #include "core/base/panic.h"
 
 #define SECONDS_TO_READ 5
@@ -56,10 +57,9 @@ static bool load_options(void)
 /* All checks, before the firmware is left. Each is measured before it is looked into. */
 static bool load_all(void)
 {
-    measure_begin();
-    return files_find() && load_file("skerry.cfg", PCR_CONFIGURATION, &boot.config) &&
+    return load_file("skerry.cfg", PCR_CONFIGURATION, &boot.config) &&
            load_file("skerry.elf", PCR_FILES, &boot.image) && place_image(&boot.image, &boot.placed) &&
-           load_options() && load_named_files();
+           load_named_files();
 }
 
 static uint64_t info_size(void)
@@ -110,18 +110,46 @@ static void let_read(void)
     }
 }
 
+/* Comes back only while the firmware has the machine: false. */
+static bool start(void)
+{
+    if (!load_all() || !describe())
+        return false;
+    files_close();
+    measure_show();
+    say("starting Skerry " SKERRY_VERSION ", %u files", boot.count + 2);
+    leave_firmware(&boot.info, &boot.placed);
+    return false;
+}
+
+/* A survey that is asked for from outside needs no file, so that it can be made before anything is put on a
+ * machine. */
+static bool obey_options(void)
+{
+    const struct boot_file none = {.size = 0};
+    unsigned seconds;
+
+    if (!options_of(&none, true, boot.cmdline))
+        return false;
+    if (survey_wanted(boot.cmdline, &seconds))
+        return survey(seconds);
+    measure_begin();
+    if (!files_find() || !load_options())
+        return false;
+    return survey_wanted(boot.cmdline, &seconds) ? survey(seconds) : start();
+}
+
 EFI_STATUS efi_main(EFI_HANDLE image, EFI_SYSTEM_TABLE *table)
 {
+    bool done;
+
     firmware_begin(image, table);
     memset(&boot, 0, sizeof(boot));
-    if (load_all() && describe()) {
-        files_close();
-        measure_show();
-        say("starting Skerry " SKERRY_VERSION ", %u files", boot.count + 2);
-        leave_firmware(&boot.info, &boot.placed);
-    }
+    done = obey_options();
     files_close();
     memory_give_back();
+    if (done)
+        return EFI_SUCCESS;
     say("nothing was started; the firmware goes on");
     let_read();
     return EFI_LOAD_ERROR;

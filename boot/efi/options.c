@@ -43,7 +43,7 @@ static bool take_given_words(char out[OPTIONS_SIZE], size_t *used)
 {
     EFI_GUID guid = EFI_LOADED_IMAGE_PROTOCOL_GUID;
     const EFI_LOADED_IMAGE *self = protocol_on(firmware.image, guid);
-    const CHAR16 *text = self->LoadOptions;
+    const CHAR16 *text = self ? self->LoadOptions : NULL;
     uint64_t length = 0, most = text ? self->LoadOptionsSize / sizeof(CHAR16) : 0, first = 0;
 
     while (length < most && text[length])

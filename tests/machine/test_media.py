@@ -103,10 +103,52 @@ class Media(unittest.TestCase):
         with contextlib.redirect_stdout(io.StringIO()) as out:
             measure.run(words)
         self.assertEqual([line.split()[-1] for line in out.getvalue().splitlines()[:5]],
-                         ["skerry.cfg", "skerry.elf", "skerry.cmd", "sub/k", "m"])
+                         ["skerry.cmd", "skerry.cfg", "skerry.elf", "sub/k", "m"])
         log = (self.folder / "log").read_bytes()
         self.assertEqual(struct.unpack_from("<IIIH", log), (8, 13, 1, 11))
         self.assertTrue(log.endswith(b"\2\0\0\0m\0"))
+
+
+# A processor with VMX: features that may be on in the upper halves. (MSR, value)
+VMX = {0x3a: 5, 0x480: 0xda040000000012, 0x481: 0x7f00000016, 0x482: 0xfff9fffe0401e172, 0x483: 0x1ffffff00036dff,
+       0x484: 0x3ffff000011ff, 0x485: 0x7004c1e7, 0x486: 0x80000021, 0x487: 0xffffffff, 0x488: 0x2000, 0x489: 0x7727ff,
+       0x48a: 0x2e, 0x48b: 0x5fbcff00000000, 0x48c: 0xf0106734141, 0x48d: 0xff00000016, 0x48e: 0xfff9fffe04006172,
+       0x48f: 0x1ffffff00036dfb, 0x490: 0x3ffff000011fb, 0x1b: 0xfee00900}
+
+
+class Report(unittest.TestCase):
+    """Reports of surveys as tables."""
+
+    def table(self, text):
+        with tempfile.NamedTemporaryFile("w", suffix=".txt") as file:
+            file.write(text)
+            file.flush()
+            return subprocess.run([*SKERRY, "report", file.name], capture_output=True, text=True, check=False)
+
+    def text(self, msrs, ecx=0x20):
+        leaves = f"cpuid 0 0 d 756e6547 6c65746e 49656e69\ncpuid 1 0 506e3 0 {ecx:x} 0\ncpuid 80000007 0 0 0 0 100\n"
+        rows = "".join(f"msr {msr:x} {value:x}\n" for msr, value in msrs.items())
+        return f"skerry-survey 1\nversion 0.1\n{leaves}{rows}memory 7 262144\nacpi FACP 244\nacpi DMAR 100\n" \
+               "tsc 3000000000\nseconds 30\nsmi-count 1\ncpu 0 300000 4\ncpu 1 3000 4\nend\n"
+
+    def test_fit(self):
+        done = self.table(self.text(VMX))
+        self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+        for words in ("VMX +fit", "GenuineIntel", "3000.0 MHz, invariant", "1024 MiB", "FACP DMAR",
+                      "APIC ID 0 +stood still for 100.0 us at the longest, 8.0 SMIs a minute", "VMX-preemption timer|preemption"):
+            self.assertRegex(done.stdout, words)
+
+    def test_not_fit(self):
+        for msrs, ecx, words in ((VMX, 0, "has no VMX"), ({**VMX, 0x3a: 1}, 0x20, "locked off by the firmware"),
+                                 ({**VMX, 0x48b: 0x5fbc7f00000000}, 0x20, "lacks unrestricted guest")):
+            done = self.table(self.text(msrs, ecx))
+            self.assertEqual(done.returncode, 1, done.stdout + done.stderr)
+            self.assertRegex(done.stdout, f"NOT FIT: .*{words}")
+
+    def test_cut_off(self):
+        done = self.table(self.text(VMX).replace("end\n", ""))
+        self.assertEqual(done.returncode, 2)
+        self.assertRegex(done.stderr, r"^skerry: [^\n]*no whole report[^\n]*\n$")
 
 
 @unittest.skipUnless(BUILT and qemu.firmware_files() and shutil.which(qemu.PROGRAM) and shutil.which("swtpm"),
@@ -133,6 +175,22 @@ class Started(unittest.TestCase):
         said = [line.rstrip() for line in ran.stdout.replace("\r", "").splitlines()]
         self.assertEqual(shown, said[-len(shown):])
         self.assertGreater(len(shown), 30)
+
+    def test_survey(self):
+        work = tempfile.TemporaryDirectory()
+        self.addCleanup(work.cleanup)
+        disk, text = Path(work.name) / "survey.img", Path(work.name) / "report.txt"
+        subprocess.run([*SKERRY, "image", str(REPO / "tests/machine/no-vms.cfg"), "--disk", "--append", "survey=2", "-o", str(disk)],
+                       check=True)
+        for _ in range(2):  # the second takes the place of the first
+            ran = subprocess.run([*SKERRY, "run", str(disk), "--host", "tcg", "--smp", "2", "--timeout", "60", "--until", "bytes"],
+                                 capture_output=True, text=True, stdin=subprocess.DEVNULL, check=False)
+            self.assertEqual(ran.returncode, 0, ran.stdout[-2000:] + ran.stderr)
+        subprocess.run(["mcopy", "-i", f"{disk}@@1M", "::/skerry/report.txt", str(text)], check=True)
+        done = subprocess.run([*SKERRY, "report", str(text)], capture_output=True, text=True, check=False)
+        self.assertEqual(done.returncode, 1, done.stdout + done.stderr)
+        self.assertIn("NOT FIT: this CPU has no VMX", done.stdout)
+        self.assertEqual(done.stdout.count("stood still"), 2)
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@
 #include "arch/x86/types.h"
 #include "boot/efi/files.h"
 #include "boot/efi/sections.h"
+#include "boot/efi/survey.h"
 
 EFI_STATUS efi_main(EFI_HANDLE image, EFI_SYSTEM_TABLE *table);
 
@@ -272,6 +273,25 @@ static void options(void **unused)
     assert_string_equal(info.cmdline, "");
 }
 
+static void survey_by_option(void **unused)
+{
+    static const struct {
+        const char *options;
+        bool wanted;
+        unsigned seconds;
+    } cases[] = {{"", false, 60},           {"explain", false, 60},  {"survey", true, 60},
+                 {"a survey=2 b", true, 2}, {"surveyor", false, 60}, {"nosurvey", false, 60},
+                 {"survey=", true, 0},      {"surve", false, 60},    {"survey=99999", true, 9999}};
+
+    (void)unused;
+    for (unsigned i = 0; i < ARRAY_SIZE(cases); i++) {
+        unsigned seconds = 0;
+
+        assert_int_equal(survey_wanted(cases[i].options, &seconds), cases[i].wanted);
+        assert_int_equal(seconds, cases[i].seconds);
+    }
+}
+
 /* --- what is missing or wrong --- */
 
 static void files_that_are_not_there(void **unused)
@@ -356,7 +376,7 @@ static void firmware_that_stays(void **unused)
 /* --- a TPM --- */
 
 #define MEASURED \
-    "8 skerry.cfg 138;9 skerry.elf 4864;8 skerry.cmd 17;9 sub/kernel 3145733;9 rd 11;9 m 11;9 disk.img 512;"
+    "8 skerry.cmd 17;8 skerry.cfg 138;9 skerry.elf 4864;9 sub/kernel 3145733;9 rd 11;9 m 11;9 disk.img 512;"
 
 static void with_tpm(void **unused, uint8_t present, EFI_STATUS status)
 {
@@ -381,8 +401,8 @@ static void measured(void **unused)
     expect_start();
     assert_string_equal(fake.measured, "");
     with_tpm(unused, 1, EFI_DEVICE_ERROR);
-    expect_failure("skerry.cfg: the TPM does not take its measurement");
-    assert_string_equal(fake.measured, "8 skerry.cfg 138;");
+    expect_failure("skerry.cmd: the TPM does not take its measurement");
+    assert_string_equal(fake.measured, "8 skerry.cmd 17;");
 }
 
 /* --- one file --- */
@@ -490,6 +510,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(screens, set_up, tear_down),
         cmocka_unit_test_setup_teardown(stale_keys, set_up, tear_down),
         cmocka_unit_test_setup_teardown(options, set_up, tear_down),
+        cmocka_unit_test(survey_by_option),
         cmocka_unit_test_setup_teardown(files_that_are_not_there, set_up, tear_down),
         cmocka_unit_test_setup_teardown(files_that_cannot_be_read, set_up, tear_down),
         cmocka_unit_test_setup_teardown(images_of_others, set_up, tear_down),

@@ -14,4 +14,12 @@ $(BUILD)/skerry-check: $(CHECK_OBJECTS)
 	$(call say,HOSTLD,$@)
 	$(Q)$(CC) -o $@ $^
 
+# skerry-report: surveys of machines by the hypervisor's own table.
+REPORT_OBJECTS := $(patsubst %.c,$(BUILD)/host/%.o,tools/report/main.c core/base/format.c)
+
+$(BUILD)/skerry-report: $(REPORT_OBJECTS)
+	$(call say,HOSTLD,$@)
+	$(Q)$(CC) -o $@ $^
+
+-include $(REPORT_OBJECTS:.o=.d)
 -include $(CHECK_OBJECTS:.o=.d)

@@ -19,7 +19,7 @@ def events(config_path, append="", kernel=None, lenient=False, settings=()):
         files = media.contents(config_path, append, kernel, lenient, settings, Path(folder))
         data = {name: Path(path).read_bytes() for name, path in files}
     data["skerry.cmd"] = data["skerry.cmd"].split(b"\n")[0]
-    order = ["skerry.cfg", "skerry.elf", "skerry.cmd", *(name for name, _ in files[3:])]
+    order = ["skerry.cmd", "skerry.cfg", "skerry.elf", *(name for name, _ in files[3:])]
     of_configuration = ("skerry.cfg", "skerry.cmd")
     return [(PCR_CONFIGURATION if name in of_configuration else PCR_FILES, name, hashlib.sha256(data[name]).digest())
             for name in order]
