@@ -99,7 +99,7 @@ class Media(unittest.TestCase):
 
     def test_measure(self):
         words = SimpleNamespace(source=self.config, append="a b", kernel=None, lenient=False, settings=(),
-                                output=self.folder / "log")
+                                output=self.folder / "log", banks="sha256")
         with contextlib.redirect_stdout(io.StringIO()) as out:
             measure.run(words)
         self.assertEqual([line.split()[-1] for line in out.getvalue().splitlines()[:5]],
@@ -151,6 +151,10 @@ class Report(unittest.TestCase):
         self.assertRegex(done.stderr, r"^skerry: [^\n]*no whole report[^\n]*\n$")
 
 
+# That swtpm has on by itself.
+BANKS = "sha1,sha256,sha384,sha512"
+
+
 @unittest.skipUnless(BUILT and qemu.firmware_files() and shutil.which(qemu.PROGRAM) and shutil.which("swtpm"),
                      "needs QEMU, OVMF and swtpm")
 class Started(unittest.TestCase):
@@ -161,14 +165,16 @@ class Started(unittest.TestCase):
         self.addCleanup(work.cleanup)
         picture = Path(work.name) / "screen.ppm"
         words = [str(REPO / "tests/machine/no-vms.cfg"), "--append", "explain"]
-        foretold = subprocess.run([*SKERRY, "measure", *words], capture_output=True, text=True, check=True).stdout
+        ram, log = Path(work.name) / "ram", Path(work.name) / "log"
+        foretold = subprocess.run([*SKERRY, "measure", *words, "-o", str(log), "--banks", BANKS], capture_output=True, text=True, check=True).stdout
         ran = subprocess.run([*SKERRY, "run", *words, "--efi", "--tpm", "--host", "tcg", "--timeout", "60",
-                              "--screenshot", str(picture)], capture_output=True,
+                              "--screenshot", str(picture), "--ram", str(ram), "--memory", "512M"], capture_output=True,
                              text=True, stdin=subprocess.DEVNULL, check=False)
         self.assertEqual(ran.returncode, 0, ran.stdout[-2000:] + ran.stderr)
         of_machine = re.findall(r"skerry.efi: (measured: .*[0-9a-f])", ran.stdout)
         self.assertEqual(of_machine, [line for line in foretold.splitlines() if line.startswith("measured")])
         self.assertEqual(len(of_machine), 2)
+        self.assertIn(log.read_bytes(), ram.read_bytes(), "the firmware's event log, to the byte")
         shown = screen.text_of(picture)
         while not shown[-1]:
             shown.pop()

@@ -76,7 +76,7 @@ def forget_old_runs():
 def machine_command(options, host, medium, folder):
     """Command and environment of a QEMU run."""
     qemu.prepare(options.firmware, folder, options.uefi_vars)
-    monitor = f"unix:{folder}/monitor,server,nowait" if options.screenshot else None
+    monitor = f"unix:{folder}/monitor,server,nowait" if options.screenshot or options.ram else None
     words = qemu.command(host, medium, options.cpu, options.smp, mebibytes(options.memory), options.firmware, folder, monitor)
     if options.tpm:
         words += qemu.start_tpm(folder)
@@ -211,6 +211,8 @@ def boot(options, host, folder):
             status = console.Console(emulator, transcript, serial, typed_at).pump(options.timeout)
             if options.screenshot:
                 screen.take(folder / "monitor", options.screenshot)
+            if options.ram:
+                screen.take_memory(folder / "monitor", options.ram, mebibytes(options.memory) << 20)
             if status == verdict.TIMEOUT:
                 serial.write("".join(f"\n{line}" for line in emulator.state()).encode())
             return status
@@ -242,8 +244,8 @@ def run(options):
         return dry_run(options, host, medium, RUNS / "dry-run")
     check_host(host, options.firmware, options.medium, options.tpm)
     if host == "bochs":
-        if options.screenshot:
-            raise ToolError("--screenshot: expected --host kvm or tcg with it")
+        if options.screenshot or options.ram:
+            raise ToolError("--screenshot and --ram: expected --host kvm or tcg with it")
         vmhost.choose(bochs.find(), options.vmhost, options.cpu_knobs)
     elif options.keyboard:
         raise ToolError(f"--keyboard is for --host bochs, not {host}")

@@ -12,24 +12,38 @@ FONT = BUILD / "font.bin"
 WIDTH, HEIGHT = 8, 16
 
 
+def ask(monitor, command, seconds=20):
+    """What QEMU's monitor, behind this socket, answers."""
+    answer = b""
+    with contextlib.closing(socket.socket(socket.AF_UNIX)) as line:
+        line.settimeout(seconds)
+        line.connect(str(monitor))
+        line.sendall(command.encode() + b"\n")
+        while answer.count(b"(qemu)") < 2 and (data := line.recv(4096)):
+            answer += data
+    return answer.decode(errors="replace")
+
+
 def take(monitor, path, seconds=10):
     """Have QEMU write its screen to PATH: a PNG if it is named so, else a PPM. MONITOR: its monitor's socket."""
     kind = " -f png" if Path(path).suffix == ".png" else ""
-    with contextlib.closing(socket.socket(socket.AF_UNIX)) as line:
-        line.settimeout(seconds)
-        try:
-            line.connect(str(monitor))
-            line.sendall(f"screendump {Path(path).resolve()}{kind}\n".encode())
-            answer = b""
-            while answer.count(b"(qemu)") < 2:
-                answer += line.recv(4096)
-        except OSError as error:
-            raise ToolError(f"{path}: no picture of the screen: {error}") from error
+    try:
+        answer = ask(monitor, f"screendump {Path(path).resolve()}{kind}", seconds)
+    except OSError as error:
+        raise ToolError(f"{path}: no picture of the screen: {error}") from error
     for _ in range(seconds * 10):
         if Path(path).exists():
             return
         time.sleep(0.1)
-    raise ToolError(f"{path}: no picture of the screen: {answer.decode(errors='replace').splitlines()[-2]}")
+    raise ToolError(f"{path}: no picture of the screen: {answer.splitlines()[-2]}")
+
+
+def take_memory(monitor, path, size):
+    """Have QEMU write the first SIZE bytes of its memory to PATH."""
+    try:
+        ask(monitor, f'pmemsave 0 {size} "{Path(path).resolve()}"')
+    except OSError as error:
+        raise ToolError(f"{path}: no copy of the memory: {error}") from error
 
 
 def read_ppm(path):
