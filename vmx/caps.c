@@ -3,6 +3,7 @@
 
 #include "arch/x86/cpu.h"
 #include "arch/x86/msr.h"
+#include "core/base/format.h"
 #include "core/base/panic.h"
 #include "vmx/vmcs.h"
 
@@ -61,6 +62,7 @@ static bool resolve_word(struct vmx_caps *caps, enum control_word word, uint32_t
         vmx_control_resolve((uint32_t)value, (uint32_t)(value >> 32), (uint32_t)wanted(word, NEED),
                             (uint32_t)wanted(word, LIKE), &resolved);
 
+    caps->must_be_1[word] = (uint32_t)value;
     caps->allowed1[word] = value >> 32;
     caps->controls[word] = resolved;
     if (complete)
@@ -114,26 +116,56 @@ bool vmx_caps_read(struct vmx_caps *c, const char **missing)
     return !rest;
 }
 
+/* What VMCSs have in a word by the boot CPU's capabilities: always, and where a VM wants it. */
+static uint64_t in_use(const struct vmx_caps *boot, enum control_word word)
+{
+    return boot->controls[word] | (wanted(word, PER_VM) & boot->allowed1[word]);
+}
+
+/* Bits that are asked for where they are there: the boot CPU's answer was taken for all. */
+static uint64_t relied_on(const struct vmx_caps *boot, enum control_word word)
+{
+    return (wanted(word, NEED) | wanted(word, LIKE) | wanted(word, PER_VM) | wanted(word, SWITCHED)) &
+           vmx_caps_present(boot, word);
+}
+
+/* One CPU at a time asks. */
+static const char *lacks_one_of(enum control_word word, uint64_t bits)
+{
+    static char text[96];
+    const char *name = "a VMX control without a name";
+
+    for (unsigned i = 0; i < vmx_bit_count; i++) {
+        if (vmx_bits[i].word == word && (vmx_bits[i].bit & bits))
+            name = vmx_bits[i].name;
+    }
+    format(text, sizeof(text), "it lacks %s, which the boot CPU has", name);
+    return text;
+}
+
+static const char *mismatch(const struct vmx_caps *boot, const struct vmx_caps *other)
+{
+    for (unsigned i = 0; i < WORD_ALL; i++) {
+        enum control_word word = (enum control_word)i;
+        bool control = word < WORD_COUNT;
+        uint64_t needs = control ? in_use(boot, word) : relied_on(boot, word);
+
+        if (needs & ~vmx_caps_present(other, word))
+            return lacks_one_of(word, needs & ~vmx_caps_present(other, word));
+        if (control && (other->must_be_1[word] & ~boot->controls[word]))
+            return "it has VMX controls always on that the boot CPU has not";
+    }
+    if (boot->revision != other->revision)
+        return "its VMCS revision differs from the boot CPU's";
+    if (MISC_TIMER_SHIFT(boot->misc) != MISC_TIMER_SHIFT(other->misc))
+        return "its preemption timer has another rate than the boot CPU's";
+    return MISC_CR3_TARGETS(other->misc) < MISC_CR3_TARGETS(boot->misc)
+               ? "it takes fewer CR3 targets than the boot CPU"
+               : NULL;
+}
+
 bool vmx_caps_match(const struct vmx_caps *boot, const struct vmx_caps *other, const char **why)
 {
-    uint64_t lacks = 0;
-
-    for (unsigned i = 0; i < WORD_COUNT; i++) {
-        if (boot->controls[i] != other->controls[i]) {
-            *why = "its VMX controls differ from the boot CPU's";
-            return false;
-        }
-    }
-    for (unsigned i = 0; i < WORD_COUNT; i++) {
-        lacks |= wanted((enum control_word)i, PER_VM) & boot->allowed1[i] & ~other->allowed1[i];
-    }
-    if (lacks) {
-        *why = "it lacks controls that the boot CPU has";
-        return false;
-    }
-    if (boot->revision != other->revision || boot->ept_vpid != other->ept_vpid) {
-        *why = "its VMCS revision or EPT capabilities differ from the boot CPU's";
-        return false;
-    }
-    return true;
+    *why = mismatch(boot, other);
+    return !*why;
 }

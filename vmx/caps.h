@@ -41,6 +41,7 @@ struct vmx_caps {
     uint32_t revision; /* of VMCS regions */
     uint64_t
         allowed1[WORD_COUNT]; /* bits that may be 1; WORD_PROC3, the tertiary controls, is all 64 bits wide */
+    uint32_t must_be_1[WORD_COUNT];
     uint64_t controls[WORD_COUNT]; /* the value for a VMCS: must-be-one, needed and liked bits */
     uint64_t ept_vpid, misc, basic;
     uint64_t cr0_fixed0, cr0_fixed1, cr4_fixed0, cr4_fixed1;
@@ -51,7 +52,8 @@ extern struct vmx_caps vmx_caps; /* of the boot CPU */
 /* Reads and resolves this CPU's capabilities. False: *missing names what the floor lacks. */
 bool vmx_caps_read(struct vmx_caps *caps, const char **missing);
 
-/* True when this CPU's can run what was resolved on the boot CPU; else *why. */
+/* True when this CPU can run what was resolved on the boot CPU, whatever else it can or cannot do; else *why.
+ */
 bool vmx_caps_match(const struct vmx_caps *boot, const struct vmx_caps *other, const char **why);
 
 /* Resolves one word: need | like, plus must-be-one, minus may-not-be-one. False when a needed bit is not

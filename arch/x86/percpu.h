@@ -33,7 +33,8 @@ struct cpu {
     unsigned thread_bits; /* of it, that tell threads of a core apart (arch/x86/topology.h) */
     uint64_t stack_top;
     volatile bool online;
-    volatile bool leave; /* set by another CPU: give the machine back (boot/host/power.c) */
+    const char *volatile unfit; /* why it is left out, and never comes online */
+    volatile bool leave;        /* set by another CPU: give the machine back (boot/host/power.c) */
     volatile bool left;
     volatile bool work;          /* boot CPU: the monitor has something to do between two runs of a vCPU */
     bool at_work;                /* and does it */

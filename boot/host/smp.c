@@ -25,6 +25,7 @@ _Static_assert(MAX_CPUS < UINT16_MAX, "a spinlock has a ticket for each CPU");
 
 extern char trampoline_start[], trampoline_end[], trampoline_data[];
 
+static bool (*ap_prepare)(const char **why);
 static void (*ap_entry)(void);
 
 static void map_stack(uint64_t base, uint64_t size)
@@ -93,11 +94,17 @@ static uint64_t find_low_page(void)
 
 static NORETURN void ap_main(struct cpu *cpu)
 {
+    const char *why;
+
     cpu_note_state(&cpu->before);
     cpu_enable_protections();
     cpu_load_tables(cpu);
     cpu->apic_id = lapic_enable();
     cpu->thread_bits = topology_thread_bits();
+    if (ap_prepare && !ap_prepare(&why)) {
+        __atomic_store_n(&cpu->unfit, why, __ATOMIC_RELEASE);
+        halt_forever();
+    }
     __atomic_store_n(&cpu->online, true, __ATOMIC_RELEASE);
     ap_entry();
     panic("CPU %u: its loop ended", cpu->id);
@@ -111,11 +118,11 @@ static void wait_microseconds(uint64_t microseconds)
         cpu_pause();
 }
 
-static bool wait_online(const struct cpu *cpu, uint64_t microseconds)
+static bool wait_for_answer(const struct cpu *cpu, uint64_t microseconds)
 {
-    for (uint64_t gone = 0; gone < microseconds && !cpu->online; gone += 10)
+    for (uint64_t gone = 0; gone < microseconds && !cpu->online && !cpu->unfit; gone += 10)
         wait_microseconds(10);
-    return cpu->online;
+    return cpu->online || cpu->unfit;
 }
 
 static bool start_one(struct cpu *cpu, uint64_t page)
@@ -132,17 +139,58 @@ static bool start_one(struct cpu *cpu, uint64_t page)
     wait_microseconds(10000);
     for (unsigned i = 0; i < 2; i++) {
         lapic_ipi(cpu->apic_id, ICR_STARTUP | (uint32_t)(page >> PAGE_SHIFT));
-        if (wait_online(cpu, i ? 1000000 : 200))
-            return true;
+        if (wait_for_answer(cpu, i ? 1000000 : 200))
+            break;
     }
+    return cpu->online;
+}
+
+/* Not even one that is late comes after that. */
+static void leave_out(struct cpu *cpu)
+{
+    lapic_ipi(cpu->apic_id, ICR_INIT);
+    if (cpu->unfit)
+        log_error("CPU with APIC ID %u is left out: %s", cpu->apic_id, cpu->unfit);
+    else
+        log_error("CPU with APIC ID %u did not start", cpu->apic_id);
+    cpu->unfit = NULL;
+    wait_microseconds(10000);
+}
+
+static bool can_address(uint32_t apic_id)
+{
+    if (apic_id <= XAPIC_LAST_ID || lapic_in_x2apic_mode())
+        return true;
+    log_error("CPU with APIC ID %u did not start: the firmware left xAPIC mode on, which has 8 bits for it",
+              apic_id);
     return false;
 }
 
-void smp_start_others(void (*entry)(void))
+/* What was made for one that is left out is the next one's. */
+static void start_each(const struct acpi_madt *madt, uint64_t page)
+{
+    struct cpu *cpu = NULL;
+
+    for (unsigned i = 0; i < madt->cpu_count && cpu_count < MAX_CPUS; i++) {
+        if (madt->cpus[i].apic_id == cpus[0]->apic_id || !can_address(madt->cpus[i].apic_id))
+            continue;
+        cpu = cpu ? cpu : make_cpu();
+        cpu->apic_id = madt->cpus[i].apic_id;
+        if (start_one(cpu, page)) {
+            cpus[cpu_count++] = cpu;
+            cpu = NULL;
+        } else {
+            leave_out(cpu);
+        }
+    }
+}
+
+void smp_start_others(bool (*prepare)(const char **why), void (*entry)(void))
 {
     const struct acpi_madt *madt = &machine.acpi.madt;
     uint64_t page = find_low_page();
 
+    ap_prepare = prepare;
     ap_entry = entry;
     if (madt->cpu_count <= 1)
         return;
@@ -154,24 +202,7 @@ void smp_start_others(void (*entry)(void))
     memcpy(phys_to_virt(hpa(page)), trampoline_start, (size_t)(trampoline_end - trampoline_start));
     if (!paging_map(&host_tables, page, page, PAGE_SIZE, PTE_P))
         panic("no memory for page tables");
-    for (unsigned i = 0; i < madt->cpu_count && cpu_count < MAX_CPUS; i++) {
-        struct cpu *cpu;
-
-        if (madt->cpus[i].apic_id == cpus[0]->apic_id)
-            continue;
-        if (madt->cpus[i].apic_id > XAPIC_LAST_ID && !lapic_in_x2apic_mode()) {
-            log_error(
-                "CPU with APIC ID %u did not start: the firmware left xAPIC mode on, which has 8 bits for it",
-                madt->cpus[i].apic_id);
-            continue;
-        }
-        cpu = make_cpu();
-        cpu->apic_id = madt->cpus[i].apic_id;
-        if (start_one(cpu, page))
-            cpus[cpu_count++] = cpu;
-        else
-            log_error("CPU with APIC ID %u did not start", cpu->apic_id);
-    }
+    start_each(madt, page);
     paging_map(&host_tables, page, page, PAGE_SIZE, 0);
     write_cr3(read_cr3());
 }

@@ -9,10 +9,11 @@ void smp_setup_boot_cpu(void);
 
 /*
  * Starts every enabled CPU of the MADT by INIT-SIPI-SIPI (SDM volume 3, "MP initialization protocol"), one
- * after the other; each runs entry() on its own stack. One that does not answer within a second is left out
- * with an error line.
+ * after the other; each runs prepare() and then entry() on its own stack. One that does not answer within a
+ * second, or says in prepare() why it is unfit (false), is left out with an error line, and gets an INIT: it
+ * waits for a SIPI then, in no memory at all. prepare may be NULL.
  */
-void smp_start_others(void (*entry)(void));
+void smp_start_others(bool (*prepare)(const char **why), void (*entry)(void));
 
 /* INIT to all others, which are out of VMX operation (it blocks INIT): they wait for a SIPI, in no memory at
  * all. */

@@ -67,12 +67,13 @@ static const struct loop_hooks hooks = {
     .idle = nothing_to_run,
 };
 
+static bool enable_this_cpu(const char **why)
+{
+    return backend.cpu_enable(this_cpu(), why);
+}
+
 static void other_cpu(void)
 {
-    const char *why;
-
-    if (!backend.cpu_enable(this_cpu(), &why))
-        panic("CPU %u: %s", this_cpu()->id, why);
     while (!released && !this_cpu()->leave)
         wait_for_interrupt();
     sched_loop(&hooks);
@@ -197,12 +198,12 @@ static NORETURN void start(void)
     life_setup(vm_parts, vm_part_count);
     usable = choose_backend(&missing);
     sched_enable();
-    smp_start_others(usable ? other_cpu : idle_cpu);
+    smp_start_others(usable ? enable_this_cpu : NULL, usable ? other_cpu : idle_cpu);
     blackbox_setup();
     trace_show_setup();
     c = read_config();
     machine_start_keyboard(c && c->host.ps2_keyboard);
-    if (usable && !backend.cpu_enable(this_cpu(), &why))
+    if (usable && !enable_this_cpu(&why))
         panic("the boot CPU: %s", why);
     if (usable && c) {
         if (!networks_create(c))

@@ -192,9 +192,36 @@ static void first_generation(void **state)
     assert_string_equal(missing, "secondary controls");
 }
 
+/* Each bit of each word, hidden on the other CPU: it is left out for what is used, and for nothing else. */
+static void other_cpus_lack(const struct vmx_caps *boot, enum control_word word, uint64_t bit)
+{
+    struct vmx_caps other = *boot;
+    bool used = false;
+    const char *why;
+
+    for (unsigned i = 0; i < vmx_bit_count; i++) {
+        const struct vmx_bit *b = &vmx_bits[i];
+
+        if (b->word == word && b->bit == bit)
+            used |= b->use == NEED || b->use == LIKE || b->use == PER_VM ||
+                    (b->use == SWITCHED && word >= WORD_COUNT);
+    }
+    if (word < WORD_COUNT) {
+        used |= boot->controls[word] & bit;
+        other.allowed1[word] &= ~bit;
+    } else if (word == WORD_BASIC) {
+        other.basic &= ~bit;
+    } else if (word == WORD_MISC) {
+        other.misc &= ~bit;
+    } else {
+        other.ept_vpid &= ~bit;
+    }
+    assert_int_equal(vmx_caps_match(boot, &other, &why), !(used && (vmx_caps_present(boot, word) & bit)));
+}
+
 static void other_cpus(void **state)
 {
-    const char *missing, *why = NULL;
+    const char *missing, *why = "";
     struct vmx_caps boot, other;
 
     (void)state;
@@ -202,13 +229,24 @@ static void other_cpus(void **state)
     other = boot;
     assert_true(vmx_caps_match(&boot, &other, &why));
     assert_null(why);
-    other.controls[WORD_EXIT] ^= 1;
+    for (unsigned i = 0; i < vmx_bit_count; i++)
+        other_cpus_lack(&boot, vmx_bits[i].word, vmx_bits[i].bit);
+    other.must_be_1[WORD_EXIT] = (uint32_t)~boot.controls[WORD_EXIT];
     assert_false(vmx_caps_match(&boot, &other, &why));
-    assert_non_null(strstr(why, "controls"));
+    assert_non_null(strstr(why, "always on"));
     other = boot;
     other.revision++;
     assert_false(vmx_caps_match(&boot, &other, &why));
     assert_non_null(strstr(why, "revision"));
+    other = boot;
+    other.misc ^= 5; /* the shift */
+    assert_false(vmx_caps_match(&boot, &other, &why));
+    assert_non_null(strstr(why, "rate"));
+    other = boot;
+    other.misc |= 2 << 16; /* more is no harm */
+    assert_true(vmx_caps_match(&boot, &other, &why));
+    assert_false(vmx_caps_match(&other, &boot, &why));
+    assert_non_null(strstr(why, "CR3 targets"));
 }
 
 /* The page at boot shows what is optional, the monitor all there is. */

@@ -34,7 +34,10 @@
 #define EPT_CAP_AD        (1u << 21)
 #define EPTP_AD           (1u << 6)
 #define FIELD_ACTIVITY    0x4826
-#define ERROR_CONTROLS    7
+
+#define MSR_FEATURE_CONTROL    0x3a
+#define FEATURE_CONTROL_LOCKED 1 /* and nothing else */
+#define ERROR_CONTROLS         7
 
 struct knobs knobs = {.cr3_targets = ALL_CR3_TARGETS};
 
@@ -43,16 +46,17 @@ static struct {
     uint32_t msr, word;
     uint64_t off;
     bool wide;
+    uint64_t off_there; /* on one CPU alone */
 } masks[] = {
-    {MSR_PIN, ALLOWED_PIN, 0, false},
-    {MSR_PRIMARY, ALLOWED_PRIMARY, 0, false},
-    {MSR_EXIT, ALLOWED_EXIT, 0, false},
-    {MSR_ENTRY, ALLOWED_ENTRY, 0, false},
-    {MSR_SECONDARY, ALLOWED_SECONDARY, 0, false},
-    {MSR_EPT, ALLOWED_EPT, 0, true},
-    {MSR_FUNCTIONS, ALLOWED_FUNCTIONS, 0, true},
-    {MSR_TERTIARY, ALLOWED_TERTIARY, 0, true},
-    {MSR_SECONDARY_EXIT, ALLOWED_EXIT2, 0, false},
+    {MSR_PIN, ALLOWED_PIN, 0, false, 0},
+    {MSR_PRIMARY, ALLOWED_PRIMARY, 0, false, 0},
+    {MSR_EXIT, ALLOWED_EXIT, 0, false, 0},
+    {MSR_ENTRY, ALLOWED_ENTRY, 0, false, 0},
+    {MSR_SECONDARY, ALLOWED_SECONDARY, 0, false, 0},
+    {MSR_EPT, ALLOWED_EPT, 0, true, 0},
+    {MSR_FUNCTIONS, ALLOWED_FUNCTIONS, 0, true, 0},
+    {MSR_TERTIARY, ALLOWED_TERTIARY, 0, true, 0},
+    {MSR_SECONDARY_EXIT, ALLOWED_EXIT2, 0, false, 0},
 };
 #define MASK_COUNT (sizeof(masks) / sizeof(masks[0]))
 
@@ -112,6 +116,10 @@ static const struct {
      "shift=5,cr3-targets=0,-ept-uc,-ple,-ve,-mbe,-spp,-tertiary,-secondary-exit,-shutdown-state"},
 };
 
+/* cpuN: the words behind it are for that CPU alone, of which there can be one. */
+static bool there, locked_there;
+static unsigned that_cpu;
+
 static bool number(const char *text, int base, unsigned limit, unsigned *value)
 {
     char *end;
@@ -125,13 +133,13 @@ static bool number(const char *text, int base, unsigned limit, unsigned *value)
 
 static bool hide(unsigned msr, unsigned bit)
 {
-    if (msr == MSR_MISC && bit < 32) {
+    if (msr == MSR_MISC && bit < 32 && !there) {
         knobs.misc_off |= 1u << bit;
         return true;
     }
     for (size_t i = 0; i < MASK_COUNT; i++)
         if (masks[i].msr == msr && bit < (masks[i].wide ? 64 : 32)) {
-            masks[i].off |= 1ull << bit;
+            *(there ? &masks[i].off_there : &masks[i].off) |= 1ull << bit;
             return true;
         }
     return false;
@@ -152,8 +160,29 @@ static bool hide_by_name(char *name)
     return number(name, 16, 0xfff, &msr) && number(dot + 1, 10, 63, &bit) && hide(msr, bit);
 }
 
+/* cpuN:-NAME, cpuN:-MSR.BIT, or cpuN:locked, whose firmware has locked VMX off. */
+static bool read_word_of_one(char *word)
+{
+    char *name = strchr(word, ':');
+    bool known;
+
+    if (!name)
+        return false;
+    *name++ = '\0';
+    if (!number(word + 3, 10, 254, &that_cpu))
+        return false;
+    if (!strcmp(name, "locked"))
+        return locked_there = true;
+    there = true;
+    known = *name == '-' && hide_by_name(name + 1);
+    there = false;
+    return known;
+}
+
 static bool read_word(char *word)
 {
+    if (!strncmp(word, "cpu", 3))
+        return read_word_of_one(word);
     if (*word == '-')
         return hide_by_name(word + 1);
     if (!strncmp(word, "shift=", 6))
@@ -202,12 +231,28 @@ static void drop_unreachable(struct cpu *cpu)
         *cpu_word(cpu, ALLOWED_EXIT2) = 0;
 }
 
+/* By the order in which they were made; they are not in all_cpus yet. */
+static bool is_that_cpu(const struct cpu *cpu)
+{
+    static const struct cpu *made[256];
+    unsigned i;
+
+    for (i = 0; i < 255 && made[i] && made[i] != cpu; i++)
+        ;
+    made[i] = cpu;
+    return i == that_cpu;
+}
+
 void knobs_apply(struct cpu *cpu)
 {
+    bool also = is_that_cpu(cpu);
+
     for (size_t i = 0; i < MASK_COUNT; i++) {
-        cpu_word(cpu, masks[i].word)[0] &= (uint32_t)~masks[i].off;
+        uint64_t off = masks[i].off | (also ? masks[i].off_there : 0);
+
+        cpu_word(cpu, masks[i].word)[0] &= (uint32_t)~off;
         if (masks[i].wide)
-            cpu_word(cpu, masks[i].word)[1] &= (uint32_t)(~masks[i].off >> 32);
+            cpu_word(cpu, masks[i].word)[1] &= (uint32_t)(~off >> 32);
     }
     drop_unreachable(cpu);
 }
@@ -223,6 +268,8 @@ bool hook_rdmsr(struct cpu *cpu, uint32_t msr, uint64_t *value)
 {
     if (!cpu_rdmsr(cpu, msr, value))
         return false;
+    if (msr == MSR_FEATURE_CONTROL && locked_there && is_that_cpu(cpu))
+        *value = FEATURE_CONTROL_LOCKED;
     if (msr == MSR_MISC && !*cpu_in_guest(cpu))
         *value = (*value & ~(MISC_SHIFT | MISC_CR3_TARGETS | knobs.misc_off)) | knobs.shift |
                  (uint64_t)knobs.cr3_targets << MISC_CR3_SHIFT;
