@@ -3,6 +3,7 @@
 #include "apic/vlapic.h"
 #include "arch/x86/cpu.h"
 #include "arch/x86/trap.h"
+#include "core/base/machine_errors.h"
 #include "core/base/panic.h"
 #include "hypercall/hypercall.h"
 #include "sched/sched.h"
@@ -38,6 +39,13 @@ static COLD enum next crash(struct vcpu *v, const char *what)
     return NEXT_LEAVE;
 }
 
+/* Which VM it hit is not asked: what has been read wrong may be anybody's. */
+static NORETURN enum next handle_machine_check(struct vcpu *v)
+{
+    machine_errors_print();
+    panic("machine check while [vm %s] ran", v->vm->config->name);
+}
+
 /* #DB and #AC go back to the guest, whose delivery of them may raise them again before any instruction. */
 static enum next handle_exception(struct vcpu *v)
 {
@@ -53,7 +61,7 @@ static enum next handle_exception(struct vcpu *v)
         return NEXT_RESUME;
     }
     if (vector == VECTOR_MC)
-        panic("machine check while a guest ran");
+        handle_machine_check(v);
     if (vector == VECTOR_DB && EVENT_TYPE(info) == EVENT_PRIVILEGED_SOFTWARE) {
         vcpu_inject_int1(v, (unsigned)vmcs_read(vmcs_exit_instruction_length));
         return NEXT_RESUME;
@@ -286,6 +294,7 @@ vmx_exit_handler *const vmx_exit_handlers[EXIT_REASONS] = {
     [EXIT_INVD] =
         handle_nothing, /* would lose other VMs' data: treated as WBINVD, which coherence makes a no-op */
     [EXIT_PAUSE] = handle_pause,
+    [EXIT_MACHINE_CHECK] = handle_machine_check,
     [EXIT_RDPMC] = vcpu_protection_fault,
     [EXIT_RSM] = handle_undefined,
     [EXIT_VMCALL] = handle_vmcall,

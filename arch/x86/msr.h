@@ -18,6 +18,8 @@
 #define IA32_SYSENTER_EIP      0x176u
 #define IA32_MCG_CAP           0x179u
 #define IA32_MCG_STATUS        0x17au
+#define IA32_MCG_CTL           0x17bu
+#define IA32_MCG_EXT_CTL       0x4d0u
 #define IA32_MISC_ENABLE       0x1a0u
 #define IA32_MTRR_PHYSBASE0    0x200u
 #define IA32_MTRR_FIX64K       0x250u

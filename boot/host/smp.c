@@ -5,6 +5,7 @@
 #include "arch/x86/features.h"
 #include "arch/x86/lapic.h"
 #include "arch/x86/layout.h"
+#include "arch/x86/machine_check.h"
 #include "arch/x86/string.h"
 #include "arch/x86/topology.h"
 #include "arch/x86/trap.h"
@@ -63,6 +64,7 @@ void smp_setup_boot_cpu(void)
     cpu->before = machine.boot_cpu;
     cpu->thread_bits = topology_thread_bits();
     cpu_load_tables(cpu);
+    machine_check_enable(cpu->apic_id);
     cpu->online = true;
 }
 
@@ -100,6 +102,7 @@ static NORETURN void ap_main(struct cpu *cpu)
     cpu_enable_protections();
     cpu_load_tables(cpu);
     cpu->apic_id = lapic_enable();
+    machine_check_enable(cpu->apic_id);
     cpu->thread_bits = topology_thread_bits();
     if (ap_prepare && !ap_prepare(&why)) {
         __atomic_store_n(&cpu->unfit, why, __ATOMIC_RELEASE);

@@ -7,6 +7,7 @@ objects += core/base/format.o
 objects += core/base/latency.o
 objects += core/base/log.o
 objects += core/base/machine.o
+objects += core/base/machine_errors.o
 objects += core/base/memory.o
 objects += core/base/panic.o
 objects += core/base/span.o

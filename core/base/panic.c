@@ -10,6 +10,7 @@
 #include "core/base/console.h"
 #include "core/base/format.h"
 #include "core/base/log.h"
+#include "core/base/machine_errors.h"
 #include "core/base/symbols.h"
 
 #define MAX_FRAMES 24
@@ -154,6 +155,8 @@ void panic_trap(const struct trap_frame *f)
     only_one();
     print("skerry: panic on CPU %u: %s error code %llx\n", cpu_number(),
           f->vector < ARRAY_SIZE(names) ? names[f->vector] : "exception", (unsigned long long)f->error_code);
+    if (f->vector == VECTOR_MC)
+        machine_errors_print();
     print_registers(f);
     backtrace(f->rip, f->rbp);
     stop_machine();

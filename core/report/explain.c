@@ -3,11 +3,13 @@
 
 #include "arch/x86/features.h"
 #include "arch/x86/lapic.h"
+#include "arch/x86/machine_check.h"
 #include "arch/x86/percpu.h"
 #include "arch/x86/string.h"
 #include "core/base/format.h"
 #include "core/base/log.h"
 #include "core/base/machine.h"
+#include "core/base/machine_errors.h"
 #include "core/base/memory.h"
 #include "core/vm/backend.h"
 
@@ -47,6 +49,9 @@ static void explain_chipset(void)
     explain_row("ACPI SPCR", a->spcr.present, a->spcr.present ? "console from it" : "console on COM1");
     explain_row("ACPI DMAR", a->dmar.value != 0, "not used: no device is passed through");
     explain_row("serial port", machine.serial_port != 0, machine.serial_port ? "console" : "screen only");
+    explain_row("machine checks", machine_check_banks() > 0,
+                machine_check_banks() ? "all banks report" : "none are seen");
+    machine_errors_explain();
     explain_row("screen", machine.boot.framebuffer.present,
                 !machine.boot.framebuffer.present                   ? "serial only"
                 : machine.boot.framebuffer.type == FRAMEBUFFER_TEXT ? "text"

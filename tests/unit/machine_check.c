@@ -1,0 +1,169 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Machine-check banks: what is written at the start, what is kept of before, and how an error reads. */
+#include "tests/unit/unit.h"
+
+#include "tests/unit/fake_cpu.h"
+
+#include <stdarg.h>
+#include <string.h>
+
+static char printed[2048];
+
+void print(const char *fmt, ...)
+{
+    size_t used = strlen(printed);
+    va_list args;
+
+    va_start(args, fmt);
+    vsnprintf(printed + used, sizeof(printed) - used, fmt, args);
+    va_end(args);
+}
+
+bool rdmsr_safe(uint32_t msr, uint64_t *value)
+{
+    if (!fake_msr(msr))
+        return false;
+    *value = *fake_msr(msr);
+    return true;
+}
+
+bool wrmsr_safe(uint32_t msr, uint64_t value)
+{
+    if (!fake_msr(msr))
+        return false;
+    fake_msr_set(msr, value);
+    return true;
+}
+
+#include "arch/x86/machine_check.c"
+#include "core/base/machine_errors.c"
+
+#define BANKS 4
+
+static int set_up(void **unused)
+{
+    (void)unused;
+    fake_msr_count = 0;
+    fake_leaf_1 = (struct cpuid){0x506e3, 3u << 24, 0, BIT(7) | BIT(14)};
+    fake_msr_set(IA32_MCG_CAP, BANKS | BIT(8) | BIT(27));
+    fake_msr_set(IA32_MCG_CTL, 0);
+    fake_msr_set(IA32_MCG_EXT_CTL, 0);
+    fake_msr_set(IA32_FEATURE_CONTROL, BIT(20) | 5);
+    for (unsigned bank = 0; bank < BANKS; bank++) {
+        fake_msr_set(MCI_CTL(bank), 0);
+        fake_msr_set(MCI_STATUS(bank), 0);
+        fake_msr_set(MCI_ADDR(bank), 0x1000 * bank);
+        fake_msr_set(MCI_MISC(bank), 0x80 + bank);
+    }
+    memset(left, 0, sizeof(left));
+    left_count = boot_banks = 0;
+    printed[0] = 0;
+    return 0;
+}
+
+static void all_report(void **unused)
+{
+    (void)unused;
+    machine_check_enable(3);
+    assert_int_equal(machine_check_banks(), BANKS);
+    assert_int_equal(*fake_msr(IA32_MCG_CTL), UINT64_MAX);
+    assert_int_equal(*fake_msr(IA32_MCG_EXT_CTL), 1);
+    for (unsigned bank = 0; bank < BANKS; bank++)
+        assert_int_equal(*fake_msr(MCI_CTL(bank)), UINT64_MAX);
+    assert_int_equal(left_count, 0);
+}
+
+static void firmware_has_a_say(void **unused)
+{
+    (void)unused;
+    fake_msr_set(IA32_FEATURE_CONTROL, 5); /* no LMCE */
+    fake_msr_set(IA32_MCG_CAP, BANKS);
+    fake_leaf_1.eax = 0x106a5 & ~0x10000u; /* model 0ah: bank 0 is not ours */
+    machine_check_enable(3);
+    assert_int_equal(*fake_msr(IA32_MCG_CTL), 0);
+    assert_int_equal(*fake_msr(IA32_MCG_EXT_CTL), 0);
+    assert_int_equal(*fake_msr(MCI_CTL(0)), 0);
+    assert_int_equal(*fake_msr(MCI_CTL(1)), UINT64_MAX);
+}
+
+static void without_banks(void **unused)
+{
+    (void)unused;
+    fake_leaf_1.edx = BIT(7);
+    machine_check_enable(0);
+    assert_int_equal(machine_check_banks(), 0);
+    fake_leaf_1.edx = BIT(7) | BIT(14);
+    fake_msr_count = 0; /* an emulator that says it has them, and has not */
+    machine_check_enable(0);
+    assert_int_equal(machine_check_banks(), 0);
+    machine_errors_print();
+    machine_errors_explain();
+    assert_string_equal(printed, "");
+}
+
+/* Of two CPUs; the registers are clear afterwards. */
+static void left_from_before(void **unused)
+{
+    unsigned count;
+
+    (void)unused;
+    fake_msr_set(MCI_STATUS(1), BIT(63) | BIT(61) | BIT(58) | 0x0134);
+    machine_check_enable(0);
+    assert_int_equal(*fake_msr(MCI_STATUS(1)), 0);
+    fake_msr_set(MCI_STATUS(3), BIT(63) | BIT(62) | BIT(59) | 0x0090);
+    fake_msr_set(MCI_STATUS(2), 0x0134); /* not valid */
+    machine_check_enable(2);
+    machine_check_left(&count);
+    assert_int_equal(count, 2);
+    machine_errors_explain();
+    assert_string_equal(
+        printed,
+        "  left from before: CPU with APIC ID 0, bank 1: status a400000000000134, uncorrected cache error"
+        ", address 1000\n"
+        "  left from before: CPU with APIC ID 2, bank 3: status c800000000000090, corrected memory "
+        "controller error, others lost, misc 83\n");
+}
+
+static void more_than_is_kept(void **unused)
+{
+    (void)unused;
+    for (unsigned cpu = 0; cpu < 12; cpu++) {
+        fake_msr_set(MCI_STATUS(0), BIT(63) | 5);
+        machine_check_enable(cpu);
+    }
+    machine_errors_explain();
+    assert_non_null(strstr(printed, "internal parity"));
+    assert_non_null(strstr(printed, "  left from before: 4 more\n"));
+}
+
+/* Before a panic: nothing is cleared. */
+static void as_it_happens(void **unused)
+{
+    static const struct {
+        uint16_t code;
+        const char *name;
+    } codes[] = {{0x0e0b, "bus or interconnect"}, {0x1134, "cache"},
+                 {0x009f, "memory controller"},   {0x0014, "TLB"},
+                 {0x0400, "internal timer"},      {0x0001, "other"}};
+
+    for (unsigned i = 0; i < ARRAY_SIZE(codes); i++) {
+        set_up(unused);
+        fake_msr_set(MCI_STATUS(2), BIT(63) | BIT(61) | BIT(57) | codes[i].code);
+        machine_errors_print();
+        assert_int_equal(strncmp(printed, "skerry: machine check: CPU with APIC ID 3, bank 2: ", 51), 0);
+        assert_non_null(strstr(printed, codes[i].name));
+        assert_non_null(strstr(printed, "processor state corrupt\n"));
+        assert_true(*fake_msr(MCI_STATUS(2)) & BIT(63));
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup(all_report, set_up),        cmocka_unit_test_setup(firmware_has_a_say, set_up),
+        cmocka_unit_test_setup(without_banks, set_up),     cmocka_unit_test_setup(left_from_before, set_up),
+        cmocka_unit_test_setup(more_than_is_kept, set_up), cmocka_unit_test_setup(as_it_happens, set_up),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
