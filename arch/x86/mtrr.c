@@ -3,6 +3,7 @@
 
 #include "arch/x86/cpu.h"
 #include "arch/x86/msr.h"
+#include "arch/x86/string.h"
 
 #define CPUID_MTRR BIT(12)
 #define CAP_COUNT  0xffu
@@ -50,6 +51,23 @@ void mtrr_read(struct mtrrs *m)
         m->variable[m->variable_count].mask = ALIGN_DOWN(mask, PAGE_SIZE);
         m->variable[m->variable_count++].type = (enum cache_type)(base & 0xff);
     }
+}
+
+static bool same_variable(const struct mtrrs *a, const struct mtrrs *b)
+{
+    for (unsigned i = 0; i < a->variable_count; i++) {
+        if (a->variable[i].base != b->variable[i].base || a->variable[i].mask != b->variable[i].mask ||
+            a->variable[i].type != b->variable[i].type)
+            return false;
+    }
+    return a->variable_count == b->variable_count;
+}
+
+bool mtrr_same(const struct mtrrs *a, const struct mtrrs *b)
+{
+    return a->enabled == b->enabled && a->fixed_enabled == b->fixed_enabled &&
+           a->default_type == b->default_type && memcmp(a->fixed, b->fixed, sizeof(a->fixed)) == 0 &&
+           same_variable(a, b);
 }
 
 static enum cache_type fixed_type(const struct mtrrs *m, uint64_t address)

@@ -22,6 +22,10 @@ struct mtrrs {
 /* Reads this CPU's MTRRs. */
 void mtrr_read(struct mtrrs *m);
 
+/* Whether both give every address the same type, as all CPUs of a machine must (SDM, "MTRR Considerations in
+ * MP Systems"). */
+bool mtrr_same(const struct mtrrs *a, const struct mtrrs *b);
+
 /* The type of the 4 KiB page at address; without MTRRs (or with them disabled) UC, as the SDM says. */
 enum cache_type mtrr_page_type(const struct mtrrs *m, uint64_t address);
 

@@ -6,6 +6,7 @@
 #include "arch/x86/lapic.h"
 #include "arch/x86/layout.h"
 #include "arch/x86/machine_check.h"
+#include "arch/x86/mtrr.h"
 #include "arch/x86/string.h"
 #include "arch/x86/topology.h"
 #include "arch/x86/trap.h"
@@ -28,6 +29,7 @@ extern char trampoline_start[], trampoline_end[], trampoline_data[];
 
 static bool (*ap_prepare)(const char **why);
 static void (*ap_entry)(void);
+static struct mtrrs mtrrs_there; /* of the one that starts */
 
 static void map_stack(uint64_t base, uint64_t size)
 {
@@ -104,6 +106,8 @@ static NORETURN void ap_main(struct cpu *cpu)
     cpu->apic_id = lapic_enable();
     machine_check_enable(cpu->apic_id);
     cpu->thread_bits = topology_thread_bits();
+    mtrr_read(&mtrrs_there);
+    cpu->other_mtrrs = !mtrr_same(&machine.mtrrs, &mtrrs_there);
     if (ap_prepare && !ap_prepare(&why)) {
         __atomic_store_n(&cpu->unfit, why, __ATOMIC_RELEASE);
         halt_forever();
@@ -157,6 +161,7 @@ static void leave_out(struct cpu *cpu)
     else
         log_error("CPU with APIC ID %u did not start", cpu->apic_id);
     cpu->unfit = NULL;
+    cpu->other_mtrrs = false;
     wait_microseconds(10000);
 }
 
@@ -180,6 +185,10 @@ static void start_each(const struct acpi_madt *madt, uint64_t page)
         cpu = cpu ? cpu : make_cpu();
         cpu->apic_id = madt->cpus[i].apic_id;
         if (start_one(cpu, page)) {
+            if (cpu->other_mtrrs)
+                log_error("CPU with APIC ID %u has other MTRRs than the boot CPU: memory may be slower "
+                          "there, or not what it was",
+                          cpu->apic_id);
             cpus[cpu_count++] = cpu;
             cpu = NULL;
         } else {

@@ -46,6 +46,31 @@ static void without_mtrrs(void **state)
     assert_int_equal(mtrr_page_type(&m, 0), CACHE_UC);
 }
 
+static void of_two_cpus(void **state)
+{
+    struct mtrrs a, b;
+
+    (void)state;
+    fake_msr_set(IA32_MTRR_DEF_TYPE, 0x806);
+    fake_msr_set(IA32_MTRR_PHYSBASE0, UINT64_C(0x80000000));
+    fake_msr_set(IA32_MTRR_PHYSBASE0 + 1, mask_of(GIB) | BIT(11));
+    mtrr_read(&a);
+    mtrr_read(&b);
+    assert_true(mtrr_same(&a, &b));
+    fake_msr_set(IA32_MTRR_PHYSBASE0, UINT64_C(0x80000004));
+    mtrr_read(&b);
+    assert_false(mtrr_same(&a, &b));
+    fake_msr_set(IA32_MTRR_PHYSBASE0 + 1, 0); /* one less */
+    mtrr_read(&b);
+    assert_false(mtrr_same(&a, &b) || mtrr_same(&b, &a));
+    b = a;
+    b.fixed[87]++;
+    assert_false(mtrr_same(&a, &b));
+    fake_msr_set(IA32_MTRR_DEF_TYPE, 0); /* left off */
+    mtrr_read(&b);
+    assert_false(mtrr_same(&a, &b));
+}
+
 static void disabled(void **state)
 {
     struct mtrrs m;
@@ -207,8 +232,8 @@ static void ranges_of_1g(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(without_mtrrs), TEST(disabled),     TEST(reading),      TEST(fixed_ranges),
-        TEST(precedence),    TEST(ranges_of_2m), TEST(ranges_of_1g),
+        TEST(without_mtrrs), TEST(of_two_cpus), TEST(disabled),     TEST(reading),
+        TEST(fixed_ranges),  TEST(precedence),  TEST(ranges_of_2m), TEST(ranges_of_1g),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
