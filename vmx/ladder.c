@@ -4,6 +4,7 @@
  * stands on the highest that the CPU has and neither its configuration nor the boot command line switches
  * off.
  */
+#include "arch/x86/features.h"
 #include "core/base/log.h"
 #include "core/base/machine.h"
 #include "vmx/apicv.h"
@@ -50,6 +51,16 @@ static bool configured(const struct rung *r, const struct vm_config *c)
     return !r->key || !config_is_off(c, r->key);
 }
 
+/*
+ * KVM before 6.11 does not take a pending posted interrupt for a reason to wake a guest of ours that halts by
+ * itself (Linux, "KVM: nVMX: Check for pending posted interrupts when looking for nested events"), and does
+ * not tell its version.
+ */
+static bool loses_wakeups(const struct rung *r, const struct vm_config *c)
+{
+    return r == &rungs[RUNG_POSTED] && !c->hlt_exits && cpu_below_kvm();
+}
+
 static bool forbidden_at_boot(const struct rung *r)
 {
     return r->key && machine_option_off(r->key);
@@ -60,7 +71,7 @@ enum vmx_rung vmx_rung(const struct vm_config *c)
     enum vmx_rung at = RUNG_SOFTWARE;
 
     while (at + 1 < RUNG_COUNT && present(&rungs[at + 1], c) && configured(&rungs[at + 1], c) &&
-           !forbidden_at_boot(&rungs[at + 1]))
+           !forbidden_at_boot(&rungs[at + 1]) && !loses_wakeups(&rungs[at + 1], c))
         at++;
     return at;
 }
@@ -84,6 +95,9 @@ void vmx_rung_explain(const struct vm_config *c)
         print("    interrupts by %s (%s)\n", rungs[at].name, modes);
     else if (!present(next, c))
         print("    interrupts by %s (%s), not %s: this CPU has none\n", rungs[at].name, modes, next->name);
+    else if (configured(next, c) && !forbidden_at_boot(next))
+        print("    interrupts by %s (%s), not %s: KVM may lose wake-ups with hlt-exits = off\n",
+              rungs[at].name, modes, next->name);
     else
         print("    interrupts by %s (%s), not %s: %s%s=off\n", rungs[at].name, modes, next->name,
               configured(next, c) ? "boot option " : "", next->key);

@@ -64,6 +64,18 @@ const char *feature_instead(enum cpu_feature f)
     return features[f].instead;
 }
 
+/* Its leaves stand at the second place where it also shows those of another hypervisor. */
+bool cpu_below_kvm(void)
+{
+    for (uint32_t leaf = 0x40000000; leaf <= 0x40000100 && (cpuid(1, 0).ecx & BIT(31)); leaf += 0x100) {
+        struct cpuid c = cpuid(leaf, 0);
+
+        if (c.ebx == 0x4b4d564b && c.ecx == 0x564b4d56 && c.edx == 0x4d) /* "KVMKVMKVM" */
+            return true;
+    }
+    return false;
+}
+
 unsigned cpu_physical_bits(void)
 {
     return cpuid(0x80000000, 0).eax >= 0x80000008 ? cpuid(0x80000008, 0).eax & 0xff : 36;

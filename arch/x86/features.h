@@ -27,6 +27,9 @@ bool feature_present(enum cpu_feature f);
 const char *feature_name(enum cpu_feature f);
 const char *feature_instead(enum cpu_feature f);
 
+/* This machine is a guest of KVM's (Linux, Documentation/virt/kvm/x86/cpuid.rst). */
+bool cpu_below_kvm(void);
+
 /* Bits of a physical address (CPUID 80000008h). */
 unsigned cpu_physical_bits(void);
 /* The processor's brand string, NUL-terminated; 49 bytes. */
