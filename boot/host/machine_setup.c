@@ -138,11 +138,13 @@ static void setup_spcr_console(void)
 {
     const struct acpi_spcr *s = &machine.acpi.spcr;
 
-    if (!s->present || s->base.space != ACPI_PORT || !s->base.address ||
-        s->base.address == machine.serial_port)
+    if (!s->present || s->base.space != ACPI_PORT || !s->base.address)
         return;
-    if (console_setup((uint16_t)s->base.address))
-        machine.serial_port = (uint16_t)s->base.address;
+    if (s->base.address != machine.serial_port && !console_setup((uint16_t)s->base.address))
+        return;
+    machine.serial_port = (uint16_t)s->base.address;
+    console_flush();
+    uart16550_set_rate(s->baud);
 }
 
 /* All of them, masked, with what they had noted. */
