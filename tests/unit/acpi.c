@@ -234,6 +234,9 @@ static void fadt(void **state)
     t[184] = 1;
     t[185] = 32;
     store_le(t + 188, 0x1234, 8);
+    store_le(t + 56, 0x600, 4);
+    store_le(t + 80, 0x620, 4);
+    t[92] = 16;
     store_le(t + 112, BIT(10), 4);
     t[116] = 1;
     t[117] = 8;
@@ -248,6 +251,11 @@ static void fadt(void **state)
     assert_int_equal(info.fadt.pm1a_control.address, 0x604);
     assert_int_equal(info.fadt.pm1b_control.address, 0x1234);
     assert_int_equal(info.fadt.pm1b_control.width, 32);
+    assert_int_equal(info.fadt.pm1a_status.address, 0x600);
+    assert_int_equal(info.fadt.pm1b_status.address, 0);
+    assert_int_equal(info.fadt.gpe[0].port, 0x620);
+    assert_int_equal(info.fadt.gpe[0].size, 16);
+    assert_int_equal(info.fadt.gpe[1].size, 0);
     assert_int_equal(info.fadt.reset.address, 0xcf9);
     assert_int_equal(info.fadt.reset_value, 6);
     assert_int_equal(info.fadt.smi_command, 0xb2);
