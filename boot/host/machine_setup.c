@@ -97,6 +97,9 @@ void machine_setup(hpa_t mbi, uint64_t entry_tsc)
         machine.serial_port = COM1;
     if (!multiboot2_parse(phys_to_virt(mbi), MAX_MBI, &machine.boot, &why))
         panic("boot information: %s", why);
+    if (machine.boot.memory_dropped)
+        log_info("%u reserved pieces of the memory map are left out: more than %u",
+                 machine.boot.memory_dropped, BOOT_MAX_MEMORY);
     if (!feature_present(FEATURE_NX))
         panic("this CPU has no NX, which Skerry needs for its own pages");
     mtrr_read(&machine.mtrrs);
