@@ -88,6 +88,24 @@ static void build_address_space(void)
     write_cr3(virt_to_phys(host_tables.root).value);
 }
 
+static void setup_display(void)
+{
+    const struct boot_framebuffer *f = &machine.boot.framebuffer;
+    struct display_mode mode = {
+        .text = f->type == FRAMEBUFFER_TEXT,
+        .pitch = f->pitch,
+        .width = f->width,
+        .height = f->height,
+        .bits_per_pixel = f->bpp,
+    };
+
+    if (!f->present || f->type == FRAMEBUFFER_INDEXED || f->bpp < 16 || f->bpp > 32)
+        return;
+    mode.memory = machine_map_device(f->address, (uint64_t)f->pitch * f->height, MAP_WC);
+    display_setup(&mode, font);
+    console_add_display();
+}
+
 void machine_setup(hpa_t mbi, uint64_t entry_tsc)
 {
     const char *why;
@@ -107,6 +125,7 @@ void machine_setup(hpa_t mbi, uint64_t entry_tsc)
     take_over_memory(mbi);
     cpu_enable_protections();
     build_address_space();
+    setup_display();
 }
 
 static const void *map_acpi_table(void *context UNUSED, hpa_t at, size_t n)
@@ -117,24 +136,6 @@ static const void *map_acpi_table(void *context UNUSED, hpa_t at, size_t n)
 static void warn_table(void *context UNUSED, const char *table, const char *what)
 {
     log_error("ACPI table %s: %s", table, what);
-}
-
-static void setup_display(void)
-{
-    const struct boot_framebuffer *f = &machine.boot.framebuffer;
-    struct display_mode mode = {
-        .text = f->type == FRAMEBUFFER_TEXT,
-        .pitch = f->pitch,
-        .width = f->width,
-        .height = f->height,
-        .bits_per_pixel = f->bpp,
-    };
-
-    if (!f->present || f->type == FRAMEBUFFER_INDEXED || f->bpp < 16 || f->bpp > 32)
-        return;
-    mode.memory = machine_map_device(f->address, (uint64_t)f->pitch * f->height, MAP_WC);
-    display_setup(&mode, font);
-    console_add_display();
 }
 
 static void setup_spcr_console(void)
@@ -225,7 +226,6 @@ void machine_start_devices(void)
         !acpi_parse(&source, machine.boot.rsdp, machine.boot.rsdp_size, &machine.acpi))
         log_error("no usable ACPI tables: one CPU, no power off");
     setup_spcr_console();
-    setup_display();
     chipset_note_and_mask(!machine.acpi.madt.present || machine.acpi.madt.pcat_compat);
     lapic_setup(machine_map_device(registers, PAGE_SIZE, MAP_DEVICE));
     this_cpu()->apic_id = lapic_enable();
