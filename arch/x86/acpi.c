@@ -8,7 +8,7 @@
 #define TABLE_MAX   (16 * MIB)
 #define ROOT_MAX    512 /* tables */
 
-_Static_assert(ACPI_MAX_CPUS == 256 && ACPI_MAX_IOAPICS == 16 && ACPI_MAX_OVERRIDES == 32 && ROOT_MAX == 512,
+_Static_assert(ACPI_MAX_CPUS == 256 && ACPI_MAX_IOAPICS == 64 && ACPI_MAX_OVERRIDES == 32 && ROOT_MAX == 512,
                "the warnings say so");
 
 struct parser {
@@ -121,7 +121,7 @@ static void madt_ioapic(struct parser *p, const uint8_t *e)
     struct acpi_madt *m = &p->out->madt;
 
     if (m->ioapic_count == ACPI_MAX_IOAPICS) {
-        warn_overflow(p, "more than 16 I/O APICs, the rest is not used");
+        warn_overflow(p, "more than 64 I/O APICs, the rest is not used");
         return;
     }
     m->ioapics[m->ioapic_count++] = (struct acpi_ioapic){e[2], hpa(le32(e + 4)), le32(e + 8)};

@@ -10,7 +10,7 @@
 #include "arch/x86/types.h"
 
 #define ACPI_MAX_CPUS      256
-#define ACPI_MAX_IOAPICS   16
+#define ACPI_MAX_IOAPICS   64
 #define ACPI_MAX_OVERRIDES 32
 #define ACPI_MAX_SEGMENTS  8
 
