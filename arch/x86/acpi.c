@@ -8,7 +8,7 @@
 #define TABLE_MAX   (16 * MIB)
 #define ROOT_MAX    512 /* tables */
 
-_Static_assert(ACPI_MAX_CPUS == 256 && ACPI_MAX_IOAPICS == 16 && ACPI_MAX_OVERRIDES == 32 && ROOT_MAX == 512,
+_Static_assert(ACPI_MAX_CPUS == 256 && ACPI_MAX_IOAPICS == 64 && ACPI_MAX_OVERRIDES == 32 && ROOT_MAX == 512,
                "the warnings say so");
 
 struct parser {
@@ -121,7 +121,7 @@ static void madt_ioapic(struct parser *p, const uint8_t *e)
     struct acpi_madt *m = &p->out->madt;
 
     if (m->ioapic_count == ACPI_MAX_IOAPICS) {
-        warn_overflow(p, "more than 16 I/O APICs, the rest is not used");
+        warn_overflow(p, "more than 64 I/O APICs, the rest is not used");
         return;
     }
     m->ioapics[m->ioapic_count++] = (struct acpi_ioapic){e[2], hpa(le32(e + 4)), le32(e + 8)};
@@ -206,6 +206,9 @@ static bool parse_fadt(struct parser *p, const struct table *t)
         .hw_reduced = t->size >= 268 && (flags & BIT(20)),
         .pm1a_control = register_block(t, 64, 172, 16),
         .pm1b_control = register_block(t, 68, 184, 16),
+        .pm1a_status = register_block(t, 56, 148, 16),
+        .pm1b_status = register_block(t, 60, 160, 16),
+        .gpe = {{le32(d + 80), d[92]}, {le32(d + 84), d[93]}},
         .pm_timer = (uint16_t)le32(d + 76),
         .smi_command = le32(d + 48),
         .acpi_enable = d[52],

@@ -10,7 +10,7 @@
 #include "arch/x86/types.h"
 
 #define ACPI_MAX_CPUS      256
-#define ACPI_MAX_IOAPICS   16
+#define ACPI_MAX_IOAPICS   64
 #define ACPI_MAX_OVERRIDES 32
 #define ACPI_MAX_SEGMENTS  8
 
@@ -60,10 +60,17 @@ struct acpi_madt {
     unsigned override_count;
 };
 
+struct acpi_gpe { /* a block of general-purpose events */
+    uint32_t port;
+    uint8_t size; /* bytes: statuses, then as many enables; 0: there is no such block */
+};
+
 struct acpi_fadt {
     bool present;
     bool hw_reduced;
     struct acpi_register pm1a_control, pm1b_control;
+    struct acpi_register pm1a_status, pm1b_status;
+    struct acpi_gpe gpe[2];
     struct acpi_register sleep_control; /* hw_reduced only */
     struct acpi_register reset;         /* address 0 when the firmware supports none */
     uint8_t reset_value;

@@ -59,7 +59,55 @@ static const char *take_module(const uint8_t *tag, uint32_t size, struct boot_in
     return NULL;
 }
 
-static const char *add_memory(struct boot_info *out, uint64_t base, uint64_t size, uint32_t type)
+/* Whether one of the memory map's entries, size bytes of them at "at", is usable memory inside p. */
+static bool touches_usable(const uint8_t *at, uint32_t size, uint32_t entry, const struct boot_memory *p)
+{
+    for (; size >= entry; at += entry, size -= entry) {
+        uint64_t base = le64(at), length = le64(at + 8);
+
+        if (le32(at + 16) == MEMORY_USABLE &&
+            (base < p->base ? length > p->base - base : p->size > base - p->base))
+            return true;
+    }
+    return false;
+}
+
+/* Memory is taken from usable pieces only: p is not needed where it keeps none from being taken. */
+static bool can_go(const uint8_t *tag, uint32_t size, const struct boot_memory *p)
+{
+    return p->type != MEMORY_USABLE && p->type != MEMORY_ACPI &&
+           !touches_usable(tag + 16, size - 16, le32(tag + 8), p);
+}
+
+/* The last piece that can go, of those that are there. */
+static bool make_room(const uint8_t *tag, uint32_t size, struct boot_info *out)
+{
+    for (unsigned i = out->memory_count; i-- > 0;) {
+        if (!can_go(tag, size, &out->memory[i]))
+            continue;
+        out->memory_count--;
+        memmove(&out->memory[i], &out->memory[i + 1], (out->memory_count - i) * sizeof(out->memory[0]));
+        return true;
+    }
+    return false;
+}
+
+static const char *append_memory(const uint8_t *tag, uint32_t size, struct boot_memory piece,
+                                 struct boot_info *out)
+{
+    if (out->memory_count == BOOT_MAX_MEMORY) {
+        out->memory_dropped++;
+        if (can_go(tag, size, &piece))
+            return NULL;
+        if (!make_room(tag, size, out))
+            return "more than 256 separate pieces of memory that is usable or that ACPI uses";
+    }
+    out->memory[out->memory_count++] = piece;
+    return NULL;
+}
+
+static const char *add_memory(const uint8_t *tag, uint32_t tag_size, struct boot_info *out, uint64_t base,
+                              uint64_t size, uint32_t type)
 {
     struct boot_memory *last = out->memory_count > 0 ? &out->memory[out->memory_count - 1] : NULL;
 
@@ -73,10 +121,7 @@ static const char *add_memory(struct boot_info *out, uint64_t base, uint64_t siz
         last->size += size;
         return NULL;
     }
-    if (out->memory_count == BOOT_MAX_MEMORY)
-        return "more than 256 separate pieces in the memory map";
-    out->memory[out->memory_count++] = (struct boot_memory){base, size, type};
-    return NULL;
+    return append_memory(tag, tag_size, (struct boot_memory){base, size, type}, out);
 }
 
 static const char *take_memory(const uint8_t *tag, uint32_t size, struct boot_info *out)
@@ -87,7 +132,7 @@ static const char *take_memory(const uint8_t *tag, uint32_t size, struct boot_in
     if (entry < 24)
         return "memory map entries of less than 24 bytes";
     for (uint32_t at = 16; size - at >= entry && wrong == NULL; at += entry)
-        wrong = add_memory(out, le64(tag + at), le64(tag + at + 8), le32(tag + at + 16));
+        wrong = add_memory(tag, size, out, le64(tag + at), le64(tag + at + 8), le32(tag + at + 16));
     return wrong;
 }
 

@@ -49,8 +49,9 @@ struct boot_info {
     unsigned module_count;
     struct boot_memory memory[BOOT_MAX_MEMORY];
     unsigned memory_count;
-    uint8_t rsdp[36];   /* copy of the ACPI root pointer, the newer one if there are two */
-    unsigned rsdp_size; /* 36, 20 (ACPI 1.0), or 0: none */
+    unsigned memory_dropped; /* pieces that had no room: neither usable, nor ACPI's, nor over usable memory */
+    uint8_t rsdp[36];        /* copy of the ACPI root pointer, the newer one if there are two */
+    unsigned rsdp_size;      /* 36, 20 (ACPI 1.0), or 0: none */
     struct boot_framebuffer framebuffer;
     bool relocated; /* load_base is valid: the loader chose it */
     hpa_t load_base;

@@ -7,10 +7,14 @@
 /* 115200 8N1 with FIFOs; false when there is no such chip at port. */
 bool uart16550_setup(uint16_t port);
 
+/* Of the port that was set up last, in bit/s up to 115200, or 0: as it was before. Nothing may be in flight.
+ */
+void uart16550_set_rate(uint32_t baud);
+
 /*
- * Writes up to 16 bytes if the transmitter is empty; returns how many it took. One that takes nothing for
- * long, as the virtual ports of BMCs do while nobody reads, must not stop the machine: what is sent to it is
- * lost from then on, until it takes something again.
+ * Writes up to 16 bytes, or one to a chip without FIFO, if the transmitter is empty; returns how many it
+ * took. One that takes nothing for long, as the virtual ports of BMCs do while nobody reads, must not stop
+ * the machine: what is sent to it is lost from then on, until it takes something again.
  */
 unsigned uart16550_send(const char *bytes, unsigned count);
 

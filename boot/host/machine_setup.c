@@ -88,34 +88,6 @@ static void build_address_space(void)
     write_cr3(virt_to_phys(host_tables.root).value);
 }
 
-void machine_setup(hpa_t mbi, uint64_t entry_tsc)
-{
-    const char *why;
-
-    machine.entry_tsc = entry_tsc;
-    if (console_setup(COM1))
-        machine.serial_port = COM1;
-    if (!multiboot2_parse(phys_to_virt(mbi), MAX_MBI, &machine.boot, &why))
-        panic("boot information: %s", why);
-    if (!feature_present(FEATURE_NX))
-        panic("this CPU has no NX, which Skerry needs for its own pages");
-    mtrr_read(&machine.mtrrs);
-    cpu_note_state(&machine.boot_cpu);
-    take_over_memory(mbi);
-    cpu_enable_protections();
-    build_address_space();
-}
-
-static const void *map_acpi_table(void *context UNUSED, hpa_t at, size_t n)
-{
-    return machine_table(at, n);
-}
-
-static void warn_table(void *context UNUSED, const char *table, const char *what)
-{
-    log_error("ACPI table %s: %s", table, what);
-}
-
 static void setup_display(void)
 {
     const struct boot_framebuffer *f = &machine.boot.framebuffer;
@@ -134,15 +106,49 @@ static void setup_display(void)
     console_add_display();
 }
 
+void machine_setup(hpa_t mbi, uint64_t entry_tsc)
+{
+    const char *why;
+
+    machine.entry_tsc = entry_tsc;
+    if (console_setup(COM1))
+        machine.serial_port = COM1;
+    if (!multiboot2_parse(phys_to_virt(mbi), MAX_MBI, &machine.boot, &why))
+        panic("boot information: %s", why);
+    if (machine.boot.memory_dropped)
+        log_info("%u reserved pieces of the memory map are left out: more than %u",
+                 machine.boot.memory_dropped, BOOT_MAX_MEMORY);
+    if (!feature_present(FEATURE_NX))
+        panic("this CPU has no NX, which Skerry needs for its own pages");
+    mtrr_read(&machine.mtrrs);
+    cpu_note_state(&machine.boot_cpu);
+    take_over_memory(mbi);
+    cpu_enable_protections();
+    build_address_space();
+    setup_display();
+}
+
+static const void *map_acpi_table(void *context UNUSED, hpa_t at, size_t n)
+{
+    return machine_table(at, n);
+}
+
+static void warn_table(void *context UNUSED, const char *table, const char *what)
+{
+    log_error("ACPI table %s: %s", table, what);
+}
+
 static void setup_spcr_console(void)
 {
     const struct acpi_spcr *s = &machine.acpi.spcr;
 
-    if (!s->present || s->base.space != ACPI_PORT || !s->base.address ||
-        s->base.address == machine.serial_port)
+    if (!s->present || s->base.space != ACPI_PORT || !s->base.address)
         return;
-    if (console_setup((uint16_t)s->base.address))
-        machine.serial_port = (uint16_t)s->base.address;
+    if (s->base.address != machine.serial_port && !console_setup((uint16_t)s->base.address))
+        return;
+    machine.serial_port = (uint16_t)s->base.address;
+    console_flush();
+    uart16550_set_rate(s->baud);
 }
 
 /* All of them, masked, with what they had noted. */
@@ -220,7 +226,6 @@ void machine_start_devices(void)
         !acpi_parse(&source, machine.boot.rsdp, machine.boot.rsdp_size, &machine.acpi))
         log_error("no usable ACPI tables: one CPU, no power off");
     setup_spcr_console();
-    setup_display();
     chipset_note_and_mask(!machine.acpi.madt.present || machine.acpi.madt.pcat_compat);
     lapic_setup(machine_map_device(registers, PAGE_SIZE, MAP_DEVICE));
     this_cpu()->apic_id = lapic_enable();

@@ -5,3 +5,4 @@ objects += boot/host/power.o
 objects += boot/host/release.o
 objects += boot/host/release_map.o
 objects += boot/host/smp.o
+objects += boot/host/soft_off.o

@@ -13,12 +13,9 @@
 #include "core/base/panic.h"
 #include "boot/host/release.h"
 #include "boot/host/smp.h"
+#include "boot/host/soft_off.h"
 #include "core/vm/backend.h"
 
-#define SLP_EN        BIT(13)
-#define SLP_TYP_SHIFT 10
-#define SCI_EN        BIT(0)
-#define SLEEP_EN      BIT(5) /* of the sleep control register of hardware-reduced ACPI */
 #define LEAVE_SECONDS 2
 
 #define RESET_CONTROL        0xcf9 /* of nearly every chipset */
@@ -37,20 +34,6 @@ static bool decide(enum end wanted)
     enum end open = END_OPEN;
 
     return __atomic_compare_exchange_n(&end, &open, wanted, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
-}
-
-static void register_write(const struct acpi_register *r, uint64_t value)
-{
-    unsigned bytes = r->width ? MIN((r->width + 7u) / 8, (unsigned)sizeof(value)) : 2;
-
-    if (r->space == ACPI_PORT && bytes == 1)
-        outb((uint16_t)r->address, (uint8_t)value);
-    else if (r->space == ACPI_PORT && bytes == 2)
-        outw((uint16_t)r->address, (uint16_t)value);
-    else if (r->space == ACPI_PORT)
-        outl((uint16_t)r->address, (uint32_t)value);
-    else if (r->space == ACPI_MEMORY)
-        store_le(machine_map_device(hpa(r->address), bytes, MAP_DEVICE), value, bytes);
 }
 
 static void give_up_virtualization(void)
@@ -101,36 +84,12 @@ static bool take_back_cpus(void)
     return all;
 }
 
-static void enter_acpi_mode(const struct acpi_fadt *f)
-{
-    if (f->smi_command && f->acpi_enable && f->pm1a_control.space == ACPI_PORT &&
-        !(inw((uint16_t)f->pm1a_control.address) & SCI_EN))
-        outb((uint16_t)f->smi_command, f->acpi_enable);
-}
-
-static void soft_off(void)
-{
-    const struct acpi_fadt *f = &machine.acpi.fadt;
-    const struct acpi_s5 *s5 = &machine.acpi.s5;
-
-    if (!f->present || !s5->present)
-        return;
-    if (f->hw_reduced) {
-        register_write(&f->sleep_control, (uint64_t)s5->a << 2 | SLEEP_EN);
-        return;
-    }
-    enter_acpi_mode(f);
-    register_write(&f->pm1a_control, (uint64_t)s5->a << SLP_TYP_SHIFT | SLP_EN);
-    if (f->pm1b_control.address)
-        register_write(&f->pm1b_control, (uint64_t)s5->b << SLP_TYP_SHIFT | SLP_EN);
-}
-
 static NORETURN void switch_off(void)
 {
     log_info("power off");
     console_flush();
     blackbox_erase();
-    soft_off();
+    soft_off(&machine.acpi.fadt, &machine.acpi.s5);
     power_halt("this machine does not switch itself off");
 }
 
@@ -154,7 +113,6 @@ static void wait_for_reset(void)
 void power_reboot(void)
 {
     static const struct table_pointer none;
-    const struct acpi_fadt *f = &machine.acpi.fadt;
 
     if (!decide(END_REBOOT))
         power_leave();
@@ -162,10 +120,8 @@ void power_reboot(void)
     log_info("reboot");
     console_flush();
     blackbox_note_end(BLACKBOX_REBOOT);
-    if (f->reset.address) {
-        register_write(&f->reset, f->reset_value);
-        wait_for_reset();
-    }
+    soft_reset(&machine.acpi.fadt);
+    wait_for_reset();
     outb(RESET_CONTROL, SYSTEM_RESET);
     outb(RESET_CONTROL, SYSTEM_RESET | RESET_CPU);
     wait_for_reset();

@@ -172,6 +172,31 @@ static void madt_padded(void **state)
 }
 
 /* More of those that could be plugged in than there is room for CPUs. */
+/* 8 sockets have dozens. What does not fit is said once. */
+static void madt_with_many_ioapics(void **state)
+{
+    uint8_t body[8 + (ACPI_MAX_IOAPICS + 2) * 12] = {0};
+
+    (void)state;
+    for (unsigned i = 0; i < ACPI_MAX_IOAPICS + 2; i++) {
+        memcpy(body + 8 + i * 12, "\1\14", 2);
+        body[8 + i * 12 + 2] = (uint8_t)i;
+    }
+    reset();
+    add("APIC", 36 + sizeof(body) - 24, body, sizeof(body) - 24);
+    assert_true(parse(2));
+    assert_int_equal(warnings, 0);
+    assert_int_equal(info.madt.ioapic_count, 64);
+    assert_int_equal(info.madt.ioapics[63].id, 63);
+
+    reset();
+    add("APIC", 36 + sizeof(body), body, sizeof(body));
+    assert_true(parse(2));
+    assert_int_equal(warnings, 1);
+    assert_string_equal(last_warning, "APIC: more than 64 I/O APICs, the rest is not used");
+    assert_int_equal(info.madt.ioapic_count, 64);
+}
+
 static void madt_with_spares(void **state)
 {
     uint8_t body[8 + 300 * 16 + 16] = {0}, *e = body + 8;
@@ -234,6 +259,9 @@ static void fadt(void **state)
     t[184] = 1;
     t[185] = 32;
     store_le(t + 188, 0x1234, 8);
+    store_le(t + 56, 0x600, 4);
+    store_le(t + 80, 0x620, 4);
+    t[92] = 16;
     store_le(t + 112, BIT(10), 4);
     t[116] = 1;
     t[117] = 8;
@@ -248,6 +276,11 @@ static void fadt(void **state)
     assert_int_equal(info.fadt.pm1a_control.address, 0x604);
     assert_int_equal(info.fadt.pm1b_control.address, 0x1234);
     assert_int_equal(info.fadt.pm1b_control.width, 32);
+    assert_int_equal(info.fadt.pm1a_status.address, 0x600);
+    assert_int_equal(info.fadt.pm1b_status.address, 0);
+    assert_int_equal(info.fadt.gpe[0].port, 0x620);
+    assert_int_equal(info.fadt.gpe[0].size, 16);
+    assert_int_equal(info.fadt.gpe[1].size, 0);
     assert_int_equal(info.fadt.reset.address, 0xcf9);
     assert_int_equal(info.fadt.reset_value, 6);
     assert_int_equal(info.fadt.smi_command, 0xb2);
@@ -390,15 +423,11 @@ static void root_malformed(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(madt),
-        cmocka_unit_test(madt_malformed),
-        cmocka_unit_test(madt_padded),
-        cmocka_unit_test(madt_with_spares),
-        cmocka_unit_test(madt_overflow),
-        cmocka_unit_test(fadt),
-        cmocka_unit_test(s5_variants),
-        cmocka_unit_test(mcfg_spcr_dmar),
-        cmocka_unit_test(malformed_tables),
+        cmocka_unit_test(madt),           cmocka_unit_test(madt_malformed),
+        cmocka_unit_test(madt_padded),    cmocka_unit_test(madt_with_spares),
+        cmocka_unit_test(madt_overflow),  cmocka_unit_test(madt_with_many_ioapics),
+        cmocka_unit_test(fadt),           cmocka_unit_test(s5_variants),
+        cmocka_unit_test(mcfg_spcr_dmar), cmocka_unit_test(malformed_tables),
         cmocka_unit_test(root_malformed),
     };
 

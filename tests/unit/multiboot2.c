@@ -213,6 +213,26 @@ static void structure(void **state)
     assert_false(multiboot2_parse(NULL, 0, &out, &why));
 }
 
+/* Of one piece more than fits, every second one usable and the first at "turn", which of them are there. */
+static void assert_usable_stays(struct entry *map, unsigned turn)
+{
+    unsigned usable = 0, found = 0;
+
+    for (unsigned i = 0; i <= BOOT_MAX_MEMORY; i++) {
+        map[i] = (struct entry){i * MIB, MIB, (i + turn) % 2 ? MEMORY_RESERVED : MEMORY_USABLE, 0};
+        usable += map[i].type == MEMORY_USABLE;
+    }
+    begin();
+    memory(map, BOOT_MAX_MEMORY + 1);
+    tag(0, "", 0);
+    assert_null(parse());
+    for (unsigned i = 0; i < out.memory_count; i++)
+        found += out.memory[i].type == MEMORY_USABLE;
+    assert_int_equal(out.memory_count, BOOT_MAX_MEMORY);
+    assert_int_equal(out.memory_dropped, 1);
+    assert_int_equal(found, usable);
+}
+
 static void too_many(void **state)
 {
     struct entry map[BOOT_MAX_MEMORY + 1];
@@ -233,16 +253,52 @@ static void too_many(void **state)
     memory(map, BOOT_MAX_MEMORY);
     tag(0, "", 0);
     assert_null(parse());
+    assert_usable_stays(map, 0); /* the last is usable: another goes */
+    assert_usable_stays(map, 1);
+    for (unsigned i = 0; i <= BOOT_MAX_MEMORY; i++)
+        map[i] = (struct entry){2 * i * MIB, MIB, MEMORY_USABLE, 0};
     begin();
     memory(map, BOOT_MAX_MEMORY + 1);
     assert_non_null(parse());
 }
 
+/* What keeps memory from being taken is kept, and so is what ACPI uses. */
+static void pieces_that_must_stay(void **state)
+{
+    struct entry map[BOOT_MAX_MEMORY + 2];
+
+    (void)state;
+    for (unsigned i = 0; i <= BOOT_MAX_MEMORY; i++)
+        map[i] = (struct entry){2 * i * MIB, MIB, MEMORY_RESERVED, 0};
+    map[3].type = MEMORY_ACPI;
+    map[255] = (struct entry){GIB, 4 * MIB, MEMORY_USABLE, 0};
+    map[256] = (struct entry){GIB + MIB, MIB, MEMORY_RESERVED, 0};
+    map[257] = (struct entry){GIB + 3 * MIB, 2 * MIB, MEMORY_NVS, 0};
+    begin();
+    memory(map, BOOT_MAX_MEMORY + 2);
+    tag(0, "", 0);
+    assert_null(parse());
+    assert_int_equal(out.memory_count, BOOT_MAX_MEMORY);
+    assert_int_equal(out.memory_dropped, 2);
+    assert_int_equal(out.memory[3].type, MEMORY_ACPI);
+    assert_int_equal(out.memory[252].base, 2 * 252 * MIB);
+    for (unsigned i = 0; i < 3; i++) {
+        assert_int_equal(out.memory[253 + i].base, map[255 + i].base);
+        assert_int_equal(out.memory[253 + i].size, map[255 + i].size);
+        assert_int_equal(out.memory[253 + i].type, map[255 + i].type);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(complete),  cmocka_unit_test(whole_address_space), cmocka_unit_test(rgb),
-        cmocka_unit_test(malformed), cmocka_unit_test(structure),           cmocka_unit_test(too_many),
+        cmocka_unit_test(complete),
+        cmocka_unit_test(whole_address_space),
+        cmocka_unit_test(rgb),
+        cmocka_unit_test(malformed),
+        cmocka_unit_test(structure),
+        cmocka_unit_test(too_many),
+        cmocka_unit_test(pieces_that_must_stay),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The host's serial port when nobody answers at its ports. */
+/* The host's serial port when nobody answers at its ports, without FIFO, and at any rate. */
 #include "tests/unit/unit.h"
+
+#include <string.h>
 
 #define inb   real_inb
 #define outb  real_outb
@@ -12,8 +14,9 @@
 
 #define PORT 0x3f8
 
-static uint8_t registers[8];
-static bool gone; /* reads float to FFh */
+static uint8_t registers[8], latch[2]; /* the divisor, low byte first */
+static uint8_t fifo;                   /* IIR[7:6] while it is on */
+static bool gone;                      /* reads float to FFh */
 static uint64_t tsc = 1;
 static unsigned sent;
 
@@ -25,14 +28,22 @@ static uint64_t rdtsc(void)
 static uint8_t inb(uint16_t port)
 {
     assert_in_range(port, PORT, PORT + 7);
-    return gone ? 0xff : registers[port - PORT];
+    if (gone)
+        return 0xff;
+    if (port - PORT <= 1 && (registers[3] & 0x80))
+        return latch[port - PORT];
+    return port - PORT == 2 ? registers[2] & 1 ? fifo | 1 : 1 : registers[port - PORT];
 }
 
 static void outb(uint16_t port, uint8_t value)
 {
     assert_in_range(port, PORT, PORT + 7);
-    sent += port == PORT && !(registers[3] & 0x80); /* not the divisor */
-    if (port - PORT != 5)                           /* LSR is read only */
+    if (port - PORT <= 1 && (registers[3] & 0x80)) {
+        latch[port - PORT] = value;
+        return;
+    }
+    sent += port == PORT;
+    if (port - PORT != 5) /* LSR is read only */
         registers[port - PORT] = value;
 }
 
@@ -42,7 +53,11 @@ static int set_up(void **state)
 {
     (void)state;
     gone = false;
+    fifo = IIR_FIFO;
+    memset(registers, 0, sizeof(registers));
     registers[LSR] = LSR_THRE | LSR_TEMT;
+    latch[0] = 0x80; /* 300 bit/s by a firmware from long ago */
+    latch[1] = 0x01;
     note_count = 0;
     assert_true(uart16550_setup(PORT));
     return 0;
@@ -101,6 +116,61 @@ static void stalled_port_stops_nobody(void **state)
     assert_int_equal(uart16550_send("ghi", 3), 0); /* anew */
 }
 
+/* 15 of 16 bytes would be lost. */
+static void chip_without_fifo_gets_single_bytes(void **state)
+{
+    (void)state;
+    for (unsigned bits = 0; bits < 3; bits++) {
+        fifo = (uint8_t)(bits << 6);
+        assert_true(uart16550_setup(PORT));
+        sent = 0;
+        assert_int_equal(uart16550_send("abc", 3), 1);
+        assert_int_equal(sent, 1);
+    }
+}
+
+static unsigned divisor(void)
+{
+    assert_int_equal(registers[LCR], LCR_8N1);
+    return latch[0] | latch[1] << 8;
+}
+
+static void rate_is_what_is_asked_for(void **state)
+{
+    (void)state;
+    assert_int_equal(divisor(), 1);
+    uart16550_set_rate(9600);
+    assert_int_equal(divisor(), 12);
+    uart16550_set_rate(57600);
+    assert_int_equal(divisor(), 2);
+    uart16550_set_rate(115200);
+    assert_int_equal(divisor(), 1);
+}
+
+/* SPCR's 0, also when the port was set up twice; and what is put back is the firmware's. */
+static void rate_as_it_was(void **state)
+{
+    (void)state;
+    assert_true(uart16550_setup(PORT));
+    uart16550_set_rate(0);
+    assert_int_equal(divisor(), 0x180);
+    uart16550_set_rate(9600);
+    uart16550_put_back();
+    assert_int_equal(latch[0] | latch[1] << 8, 0x180);
+    uart16550_set_rate(9600); /* no port any more */
+    assert_int_equal(latch[0] | latch[1] << 8, 0x180);
+}
+
+static void rate_that_nobody_set(void **state)
+{
+    (void)state;
+    latch[0] = latch[1] = 0;
+    note_count = 0;
+    assert_true(uart16550_setup(PORT));
+    uart16550_set_rate(0);
+    assert_int_equal(divisor(), 1);
+}
+
 static void gone_port_is_not_set_up(void **state)
 {
     (void)state;
@@ -114,6 +184,10 @@ int main(void)
         cmocka_unit_test_setup(byte_comes, set_up),
         cmocka_unit_test_setup(gone_port_has_no_bytes, set_up),
         cmocka_unit_test_setup(stalled_port_stops_nobody, set_up),
+        cmocka_unit_test_setup(chip_without_fifo_gets_single_bytes, set_up),
+        cmocka_unit_test_setup(rate_is_what_is_asked_for, set_up),
+        cmocka_unit_test_setup(rate_as_it_was, set_up),
+        cmocka_unit_test_setup(rate_that_nobody_set, set_up),
         cmocka_unit_test_setup(gone_port_is_not_set_up, set_up),
     };
 
