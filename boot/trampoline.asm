@@ -6,6 +6,9 @@
 
 CR0_PE_NE_WP_PG equ 0x80010021
 CR4_PAE         equ 1 << 5
+CPUID_NX        equ 1 << 20
+MSR_MISC_ENABLE equ 0x1a0
+XD_DISABLE      equ 1 << (34 - 32)
 MSR_EFER        equ 0xc0000080
 EFER_LME_NXE    equ 1 << 8 | 1 << 11
 
@@ -44,6 +47,17 @@ protected:
     mov cr4, eax
     mov eax, [ebx + HERE(trampoline_data) + TRAMPOLINE_CR3]
     mov cr3, eax
+    mov edi, ebx
+    mov eax, 0x80000001
+    cpuid
+    mov ebx, edi
+    test edx, CPUID_NX
+    jnz .nx
+    mov ecx, MSR_MISC_ENABLE        ; the firmware's setup hides NX, and EFER.NXE would fault
+    rdmsr
+    and edx, ~XD_DISABLE
+    wrmsr
+.nx:
     mov ecx, MSR_EFER
     rdmsr
     or eax, EFER_LME_NXE

@@ -7,6 +7,7 @@ objects += arch/x86/flaws.o
 objects += arch/x86/ioapic.o
 hot += arch/x86/lapic.o
 objects += arch/x86/machine_check.o
+objects += arch/x86/misc_enable.o
 objects += arch/x86/mtrr.o
 objects += arch/x86/multiboot2.o
 objects += arch/x86/paging.o

@@ -9,6 +9,7 @@
 #include "arch/x86/isa_line.h"
 #include "arch/x86/lapic.h"
 #include "arch/x86/layout.h"
+#include "arch/x86/misc_enable.h"
 #include "arch/x86/msr.h"
 #include "arch/x86/percpu.h"
 #include "arch/x86/ps2_keyboard.h"
@@ -111,6 +112,7 @@ void machine_setup(hpa_t mbi, uint64_t entry_tsc)
     const char *why;
 
     machine.entry_tsc = entry_tsc;
+    misc_enable_show_features();
     if (console_setup(COM1))
         machine.serial_port = COM1;
     if (!multiboot2_parse(phys_to_virt(mbi), MAX_MBI, &machine.boot, &why))

@@ -6,6 +6,7 @@
 #include "arch/x86/lapic.h"
 #include "arch/x86/layout.h"
 #include "arch/x86/machine_check.h"
+#include "arch/x86/misc_enable.h"
 #include "arch/x86/mtrr.h"
 #include "arch/x86/string.h"
 #include "arch/x86/topology.h"
@@ -100,6 +101,7 @@ static NORETURN void ap_main(struct cpu *cpu)
 {
     const char *why;
 
+    misc_enable_show_features();
     cpu_note_state(&cpu->before);
     cpu_enable_protections();
     cpu_load_tables(cpu);
