@@ -24,7 +24,7 @@ LOGS = REPO / "build/logs"
 # A run ends itself at its timeout; this much later it is taken for hung.
 MARGIN = 60
 # Seconds that the tests of the tools take.
-TOOLS = 30
+TOOLS = 40
 
 
 class Typist(threading.Thread):

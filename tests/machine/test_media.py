@@ -175,7 +175,7 @@ class Started(unittest.TestCase):
         self.assertEqual(of_machine, [line for line in foretold.splitlines() if line.startswith("measured")])
         self.assertEqual(len(of_machine), 2)
         self.assertIn(log.read_bytes(), ram.read_bytes(), "the firmware's event log, to the byte")
-        shown = screen.text_of(picture)
+        shown = screen.text_of(picture, screen.own_font())
         while not shown[-1]:
             shown.pop()
         said = [line.rstrip() for line in ran.stdout.replace("\r", "").splitlines()]

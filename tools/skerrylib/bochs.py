@@ -110,7 +110,7 @@ def describe_cpu(model, count, msrs_file):
     return "cpu: " + ", ".join(words)
 
 
-def rc_text(image, model, count, memory, serial, folder):
+def rc_text(image, model, count, memory, serial, folder, pixels=False):
     """The rc file of one run. MEMORY in MiB; SERIAL as Bochs words it; its files stay in FOLDER."""
     return "\n".join([
         "plugin_ctrl: unmapped=1, biosdev=1",
@@ -119,8 +119,8 @@ def rc_text(image, model, count, memory, serial, folder):
         # The BIOS would wait three seconds for a key.
         "romimage: file=$BXSHARE/BIOS-bochs-latest, options=fastboot",
         "vgaromimage: file=$BXSHARE/VGABIOS-lgpl-latest",
-        # Draws on a terminal, that is into a file; the display that needs none opens a network port.
-        "display_library: term",
+        # Draws on a terminal, that is into a file; the one with pixels opens a network port.
+        'display_library: rfb, options="timeout=0"' if pixels else "display_library: term",
         "boot: cdrom",
         "ata0: enabled=1, ioaddr1=0x1f0, ioaddr2=0x3f0, irq=14",
         f'ata0-master: type=cdrom, path="{image}", status=inserted',

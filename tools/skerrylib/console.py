@@ -82,6 +82,12 @@ class Console:
         self._log = log
         self._heard = time.monotonic()
 
+    def _type(self, data):
+        if callable(self._typed_at):
+            self._typed_at(data)
+        else:
+            write_all(self._typed_at, data)
+
     def _take_output(self):
         data = read_some(self._emulator.output)
         if not data:
@@ -119,5 +125,5 @@ class Console:
                     data = read_some(keyboard)
                     if not data:
                         sources.remove(keyboard)
-                    write_all(self._typed_at, keys.translate(data) if is_terminal else data)
+                    self._type(keys.translate(data) if is_terminal else data)
             return status

@@ -52,6 +52,7 @@ class Emulator:
     def __init__(self, command, environment, log, cwd, serial_pipes):
         self._socket = None
         self.keyboard = None
+        self.screen = None
         pipe = subprocess.PIPE if serial_pipes else None
         try:
             # An own session: a Ctrl-C at the terminal is ours to handle, not the emulator's.

@@ -10,14 +10,17 @@ import signal
 import socket
 import sys
 import tempfile
+import time
 from pathlib import Path
 
-from . import bochs, config, console, image, media, qemu, screen, verdict, vmhost
+from . import bochs, config, console, image, media, qemu, screen, verdict, vmhost, vnc
 from .common import BUILD, ToolError, locked
 from .emulator import Emulator
 
 RUNS = BUILD / "run"
 KEPT_RUNS = 20
+# Seconds in which the hypervisor draws what it has said.
+DRAWS = 0.5
 # What kind of medium a file is.
 KINDS = {".iso": "iso", ".img": "disk", ".efi": "efi"}
 
@@ -88,8 +91,8 @@ def write_bochs_files(options, medium, folder, port):
     model = options.cpu or bochs.DEFAULT_MODEL
     serial = f"mode=socket-client, dev=127.0.0.1:{port}"
     rc = folder / "bochsrc"
-    rc.write_text(bochs.rc_text(medium, model, options.smp, mebibytes(options.memory), serial, folder),
-                  encoding="utf-8")
+    rc.write_text(bochs.rc_text(medium, model, options.smp, mebibytes(options.memory), serial, folder,
+                                pixels=bool(options.screenshot)), encoding="utf-8")
     (folder / "msrs").write_text(bochs.QUIRKS.get(model, bochs.Quirks()).msrs, encoding="ascii")
     return rc
 
@@ -106,6 +109,8 @@ def start(options, host, medium, folder, log):
         emulator = Emulator([*program.command(module), "-q", "-f", str(rc)],
                             program.environment(module, options.cpu_knobs), log, folder, serial_pipes=False)
         try:
+            if options.screenshot:
+                emulator.screen = vnc.Screen(emulator.process.pid)
             emulator.accept(listener)
             emulator.discard_screen()
         except BaseException as error:
@@ -193,6 +198,15 @@ def spare_stock_bochs(options):
         say("Bochs without its CPU module ('make vmhost'): boot option apicv=off")
 
 
+def take_picture(options, emulator, folder):
+    """What the screen shows."""
+    time.sleep(DRAWS)
+    if emulator.screen:
+        vnc.write_ppm(options.screenshot, emulator.screen.picture())
+    else:
+        screen.take(folder / "monitor", options.screenshot)
+
+
 def boot(options, host, folder):
     """One run, from medium to verdict."""
     if host == "bochs":
@@ -207,10 +221,12 @@ def boot(options, host, folder):
             say(f"{host}, {options.smp} CPUs, {options.memory} memory; logs in {os.path.relpath(folder)}")
             if sys.stdin.isatty():
                 say(console.KEYS)
-            typed_at = emulator.keyboard if options.keyboard else None
+            typed_at = None
+            if options.keyboard:
+                typed_at = emulator.screen.type if emulator.screen else emulator.keyboard
             status = console.Console(emulator, transcript, serial, typed_at).pump(options.timeout)
             if options.screenshot:
-                screen.take(folder / "monitor", options.screenshot)
+                take_picture(options, emulator, folder)
             if options.ram:
                 screen.take_memory(folder / "monitor", options.ram, mebibytes(options.memory) << 20)
             if status == verdict.TIMEOUT:
@@ -244,8 +260,10 @@ def run(options):
         return dry_run(options, host, medium, RUNS / "dry-run")
     check_host(host, options.firmware, options.medium, options.tpm)
     if host == "bochs":
-        if options.screenshot or options.ram:
-            raise ToolError("--screenshot and --ram: expected --host kvm or tcg with it")
+        if options.ram:
+            raise ToolError("--ram: expected --host kvm or tcg with it")
+        if options.screenshot and Path(options.screenshot).suffix != ".ppm":
+            raise ToolError(f"--screenshot {options.screenshot}: expected a name that ends in .ppm with --host bochs")
         vmhost.choose(bochs.find(), options.vmhost, options.cpu_knobs)
     elif options.keyboard:
         raise ToolError(f"--keyboard is for --host bochs, not {host}")

@@ -10,6 +10,7 @@ from .common import BUILD, ToolError
 
 FONT = BUILD / "font.bin"
 WIDTH, HEIGHT = 8, 16
+FACE = bytes.fromhex("00007e81a58181bd9981817e00000000")
 
 
 def ask(monitor, command, seconds=20):
@@ -65,16 +66,29 @@ def _split(data):
     return (*words, data[at:])
 
 
-def text_of(path, font=FONT):
-    """Its lines. What is none of the font's glyphs is '\\N{REPLACEMENT CHARACTER}'."""
+def own_font():
+    """The glyphs of the hypervisor's framebuffer console, 16 bytes each."""
+    return FONT.read_bytes()
+
+
+def vga_font(rom):
+    """Those of a VGA BIOS for 8x16 cells: its table begins with a blank and a face."""
+    data = Path(rom).read_bytes()
+    at = data.find(FACE)
+    if at < HEIGHT:
+        raise ToolError(f"{rom}: no font of 8x16 pixels found in it")
+    return data[at - HEIGHT:at - HEIGHT + 256 * HEIGHT]
+
+
+def text_of(path, glyphs, cell=WIDTH):
+    """Its lines, in cells of so many pixels. What is none of the glyphs is '\N{REPLACEMENT CHARACTER}'."""
     width, height, pixels = read_ppm(path)
-    glyphs = Path(font).read_bytes()
     known = {glyphs[code * HEIGHT:(code + 1) * HEIGHT]: chr(code) for code in range(126, 31, -1)}
     lit = bytes(1 if red else 0 for red in pixels[::3])
     lines = []
     for top in range(0, height - HEIGHT + 1, HEIGHT):
         line = ""
-        for left in range(0, width - WIDTH + 1, WIDTH):
+        for left in range(0, width - cell + 1, cell):
             rows = (lit[(top + y) * width + left:(top + y) * width + left + WIDTH] for y in range(HEIGHT))
             glyph = bytes(sum(bit << (7 - x) for x, bit in enumerate(row)) for row in rows)
             line += known.get(glyph, "\N{REPLACEMENT CHARACTER}")
