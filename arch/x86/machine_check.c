@@ -29,7 +29,9 @@ static unsigned banks_here(uint64_t *capabilities)
 
 static uint32_t own_apic_id(void)
 {
-    return cpuid(1, 0).ebx >> 24;
+    bool has_topology = cpuid(0, 0).eax >= 0xb && cpuid(0xb, 0).ebx; /* with all 32 bits of it */
+
+    return has_topology ? cpuid(0xb, 0).edx : cpuid(1, 0).ebx >> 24;
 }
 
 static bool read_bank(unsigned bank, struct machine_check *m)

@@ -162,9 +162,9 @@ static void leave_out(struct cpu *cpu)
         log_error("CPU with APIC ID %u is left out: %s", cpu->apic_id, cpu->unfit);
     else
         log_error("CPU with APIC ID %u did not start", cpu->apic_id);
-    cpu->unfit = NULL;
-    cpu->other_mtrrs = false;
     wait_microseconds(10000);
+    cpu->unfit = NULL; /* behind the wait: what it still said in it is not the next one's */
+    cpu->online = cpu->other_mtrrs = false;
 }
 
 static bool can_address(uint32_t apic_id)
