@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "arch/x86/machine_check.h"
 
-#include "arch/x86/cpu.h"
+#include "arch/x86/identity.h"
 #include "arch/x86/msr.h"
 
 #define MCG_CAP_COUNT        0xffu
@@ -27,16 +27,9 @@ static unsigned banks_here(uint64_t *capabilities)
     return *capabilities & MCG_CAP_COUNT;
 }
 
-static uint32_t own_apic_id(void)
-{
-    bool has_topology = cpuid(0, 0).eax >= 0xb && cpuid(0xb, 0).ebx; /* with all 32 bits of it */
-
-    return has_topology ? cpuid(0xb, 0).edx : cpuid(1, 0).ebx >> 24;
-}
-
 static bool read_bank(unsigned bank, struct machine_check *m)
 {
-    *m = (struct machine_check){.cpu_apic_id = own_apic_id(), .bank = bank};
+    *m = (struct machine_check){.cpu_apic_id = cpu_apic_id(), .bank = bank};
     if (!rdmsr_safe(MCI_STATUS(bank), &m->status) || !(m->status & MCI_STATUS_VALID))
         return false;
     if (m->status & MCI_STATUS_ADDRESS)
@@ -47,13 +40,12 @@ static bool read_bank(unsigned bank, struct machine_check *m)
 }
 
 /* CPUs start one after the other. */
-static void note_left(unsigned bank, uint32_t apic_id)
+static void note_left(unsigned bank)
 {
     struct machine_check m;
 
     if (!read_bank(bank, &m))
         return;
-    m.cpu_apic_id = apic_id;
     if (left_count < MACHINE_CHECK_MOST_LEFT)
         left[left_count] = m;
     left_count++;
@@ -67,7 +59,7 @@ static bool has_control(unsigned bank)
     return bank > 0 || (signature >> 8 & 15) != 6 || (signature >> 4 & 15) + (signature >> 12 & 0xf0) >= 0x1a;
 }
 
-void machine_check_enable(uint32_t apic_id)
+void machine_check_enable(void)
 {
     uint64_t capabilities, control;
     unsigned banks = banks_here(&capabilities);
@@ -80,7 +72,7 @@ void machine_check_enable(uint32_t apic_id)
         (control & FEATURE_CONTROL_LMCE) == FEATURE_CONTROL_LMCE)
         wrmsr_safe(IA32_MCG_EXT_CTL, MCG_EXT_CTL_LMCE);
     for (unsigned bank = 0; bank < banks; bank++) {
-        note_left(bank, apic_id);
+        note_left(bank);
         if (has_control(bank))
             wrmsr_safe(MCI_CTL(bank), UINT64_MAX);
         wrmsr_safe(MCI_STATUS(bank), 0);

@@ -24,7 +24,7 @@ struct machine_check {
  * SDM's "machine-check initialization"; LMCE, an error for the CPU that meets it alone, where the firmware
  * allows that.
  */
-void machine_check_enable(uint32_t apic_id);
+void machine_check_enable(void);
 
 /* What was left, of all CPUs: the first of them, and how many there were. */
 const struct machine_check *machine_check_left(unsigned *count);

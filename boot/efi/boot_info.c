@@ -148,7 +148,7 @@ void boot_info_framebuffer(struct boot_info_writer *w, const EFI_GRAPHICS_OUTPUT
     uint16_t rgb[3];
     uint64_t at;
 
-    if (!mode->Info || !colours_of(mode->Info, rgb))
+    if (!colours_of(mode->Info, rgb))
         return;
     at = begin_tag(w, TAG_FRAMEBUFFER);
     put_number(w, mode->FrameBufferBase, 8);

@@ -3,7 +3,7 @@
 
 EFI_BUILD := $(BUILD)/efi
 EFI_SOURCES := $(patsubst %,boot/efi/%.c,boot_info files firmware leave main measure names options placed report sections survey) boot/guest/elf.c \
-    core/config/config.c core/config/config_keys.c core/config/config_net.c core/config/config_shared.c core/base/span.c core/base/format.c arch/x86/string.c
+    core/config/config.c core/config/config_files.c core/config/config_keys.c core/config/config_net.c core/config/config_shared.c core/base/span.c core/base/format.c arch/x86/string.c
 EFI_OBJECTS := $(EFI_SOURCES:%.c=$(EFI_BUILD)/%.o) $(EFI_BUILD)/boot/efi/jump.o
 EFI_INCLUDES := -isystem /usr/include/efi -isystem /usr/include/efi/x86_64
 EFI_CFLAGS := -std=gnu11 -Os -ffreestanding -fpic -fshort-wchar -mno-red-zone -mgeneral-regs-only -maccumulate-outgoing-args -fno-stack-protector \

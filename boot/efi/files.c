@@ -27,21 +27,9 @@ static bool secure_boot(void)
     return !EFI_ERROR(runtime->GetVariable(name, &global, NULL, &size, &on)) && on == 1;
 }
 
-static bool open_volume(EFI_HANDLE device)
-{
-    EFI_GUID guid = EFI_SIMPLE_FILE_SYSTEM_PROTOCOL_GUID;
-    EFI_FILE_IO_INTERFACE *volume = protocol_on(device, guid);
-
-    if (!volume || EFI_ERROR(volume->OpenVolume(volume, &from.root)))
-        return fail("not started from a volume with files: expected one with " FOLDER
-                    "skerry.cfg, or a one-file image");
-    return true;
-}
-
 bool files_find(void)
 {
-    EFI_GUID guid = EFI_LOADED_IMAGE_PROTOCOL_GUID;
-    const EFI_LOADED_IMAGE *self = protocol_on(firmware.image, guid);
+    const EFI_LOADED_IMAGE *self = loaded_image();
     uint64_t size;
 
     memset(&from, 0, sizeof(from));
@@ -56,7 +44,9 @@ bool files_find(void)
         return fail(
             "Secure Boot is on, and files beside this program are not signed: expected a one-file image "
             "(skerry image --efi --sign)");
-    return open_volume(self->DeviceHandle);
+    from.root = open_own_volume();
+    return from.root || fail("not started from a volume with files: expected one with " FOLDER
+                             "skerry.cfg, or a one-file image");
 }
 
 void files_close(void)

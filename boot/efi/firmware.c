@@ -85,6 +85,31 @@ void *protocol_anywhere(EFI_GUID guid)
     return EFI_ERROR(firmware.boot->LocateProtocol(&guid, NULL, &found)) ? NULL : found;
 }
 
+const EFI_LOADED_IMAGE *loaded_image(void)
+{
+    EFI_GUID guid = EFI_LOADED_IMAGE_PROTOCOL_GUID;
+
+    return protocol_on(firmware.image, guid);
+}
+
+EFI_FILE_HANDLE open_own_volume(void)
+{
+    EFI_GUID guid = EFI_SIMPLE_FILE_SYSTEM_PROTOCOL_GUID;
+    const EFI_LOADED_IMAGE *self = loaded_image();
+    EFI_FILE_IO_INTERFACE *volume = self ? protocol_on(self->DeviceHandle, guid) : NULL;
+    EFI_FILE_HANDLE root;
+
+    return volume && !EFI_ERROR(volume->OpenVolume(volume, &root)) ? root : NULL;
+}
+
+const EFI_GRAPHICS_OUTPUT_PROTOCOL_MODE *screen_mode(void)
+{
+    EFI_GUID guid = EFI_GRAPHICS_OUTPUT_PROTOCOL_GUID;
+    const EFI_GRAPHICS_OUTPUT_PROTOCOL *screen = protocol_anywhere(guid);
+
+    return screen && screen->Mode && screen->Mode->Info ? screen->Mode : NULL;
+}
+
 void *memory_take(uint64_t size, uint64_t limit, bool code, const char *what)
 {
     EFI_PHYSICAL_ADDRESS at = limit - 1;

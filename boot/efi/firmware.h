@@ -32,6 +32,12 @@ bool fail(const char *fmt, ...) PRINTF_LIKE(1, 2);
 void *protocol_on(EFI_HANDLE handle, EFI_GUID guid);
 void *protocol_anywhere(EFI_GUID guid);
 
+/* Of this program; the root of the volume that it was started from, to be closed; what the screen shows. Each
+ * may be NULL. */
+const EFI_LOADED_IMAGE *loaded_image(void);
+EFI_FILE_HANDLE open_own_volume(void);
+const EFI_GRAPHICS_OUTPUT_PROTOCOL_MODE *screen_mode(void);
+
 /*
  * Memory of whole pages that ends below `limit`. NULL, with a line that names `what` it was for, when there
  * is none. All that is not kept by ExitBootServices() is given back by memory_give_back(). Data, or code

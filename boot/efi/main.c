@@ -71,11 +71,10 @@ static uint64_t info_size(void)
 
 static void put_framebuffer(void)
 {
-    EFI_GUID guid = EFI_GRAPHICS_OUTPUT_PROTOCOL_GUID;
-    const EFI_GRAPHICS_OUTPUT_PROTOCOL *screen = protocol_anywhere(guid);
+    const EFI_GRAPHICS_OUTPUT_PROTOCOL_MODE *mode = screen_mode();
 
-    if (screen && screen->Mode)
-        boot_info_framebuffer(&boot.info, screen->Mode);
+    if (mode)
+        boot_info_framebuffer(&boot.info, mode);
 }
 
 static bool describe(void)

@@ -4,36 +4,23 @@
 #include "arch/x86/string.h"
 #include "boot/efi/files.h"
 #include "boot/efi/firmware.h"
+#include "core/config/config_files.h"
 
-static void add(struct names *out, const char *words)
+static void add(void *context, unsigned line UNUSED, const char *name, size_t length)
 {
-    size_t length = 0;
+    struct names *out = context;
 
-    while (words[length] && words[length] != ' ') /* a module's command line is behind its name */
-        length++;
-    if (length == 0)
-        return;
     if (out->count == NAMES_MAX) {
         out->too_many = true;
         return;
     }
-    memcpy(out->list[out->count], words, length);
+    memcpy(out->list[out->count], name, length);
     out->list[out->count][length] = '\0';
     for (unsigned i = 0; i < out->count; i++) {
         if (strcmp(out->list[i], out->list[out->count]) == 0)
             return;
     }
     out->count++;
-}
-
-static void add_files_of(struct names *out, const struct vm_config *vm)
-{
-    add(out, vm->kernel);
-    add(out, vm->initrd);
-    for (unsigned i = 0; i < vm->module_count; i++)
-        add(out, vm->modules[i]);
-    for (unsigned i = 0; i < vm->disk_count; i++)
-        add(out, vm->disks[i].file);
 }
 
 static void ignore(void *context UNUSED, unsigned line UNUSED, const char *text UNUSED)
@@ -48,8 +35,6 @@ bool names_of_config(const void *text, uint64_t size, struct names *out)
         return false;
     memset(out, 0, sizeof(*out));
     config_parse(text, size, config, ignore, NULL);
-    for (unsigned i = 0; i < config->vm_count; i++)
-        add_files_of(out, &config->vms[i]);
-    add_files_of(out, &config->host.release);
+    config_each_file(config, add, out);
     return !out->too_many || fail("skerry.cfg: names more than %u files", NAMES_MAX);
 }

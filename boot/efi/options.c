@@ -41,8 +41,7 @@ static bool is_program(const CHAR16 *text, uint64_t end)
 
 static bool take_given_words(char out[OPTIONS_SIZE], size_t *used)
 {
-    EFI_GUID guid = EFI_LOADED_IMAGE_PROTOCOL_GUID;
-    const EFI_LOADED_IMAGE *self = protocol_on(firmware.image, guid);
+    const EFI_LOADED_IMAGE *self = loaded_image();
     const CHAR16 *text = self ? self->LoadOptions : NULL;
     uint64_t length = 0, most = text ? self->LoadOptionsSize / sizeof(CHAR16) : 0, first = 0;
 

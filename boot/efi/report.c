@@ -34,16 +34,6 @@ void report(const char *fmt, ...)
         written.used += (uint64_t)length;
 }
 
-static EFI_FILE_HANDLE open_volume_of(EFI_HANDLE image)
-{
-    EFI_GUID loaded = EFI_LOADED_IMAGE_PROTOCOL_GUID, files = EFI_SIMPLE_FILE_SYSTEM_PROTOCOL_GUID;
-    const EFI_LOADED_IMAGE *self = protocol_on(image, loaded);
-    EFI_FILE_IO_INTERFACE *volume = self ? protocol_on(self->DeviceHandle, files) : NULL;
-    EFI_FILE_HANDLE root;
-
-    return volume && !EFI_ERROR(volume->OpenVolume(volume, &root)) ? root : NULL;
-}
-
 static EFI_STATUS open_file(EFI_FILE_HANDLE root, EFI_FILE_HANDLE *file, const char *name, UINT64 mode,
                             UINT64 attributes)
 {
@@ -80,7 +70,7 @@ static bool write_new(EFI_FILE_HANDLE root)
 
 bool report_write(void)
 {
-    EFI_FILE_HANDLE root = open_volume_of(firmware.image);
+    EFI_FILE_HANDLE root = open_own_volume();
     bool done;
 
     if (!root)

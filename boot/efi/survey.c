@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "boot/efi/survey.h"
 
-#include "arch/x86/cpu.h"
+#include "arch/x86/identity.h"
 #include "arch/x86/string.h"
 #include "boot/efi/files.h"
 #include "boot/efi/firmware.h"
@@ -82,20 +82,13 @@ bool survey_wanted(const char *options, unsigned *seconds)
 
 /* --- what is there --- */
 
-static bool is_intel(void)
-{
-    struct cpuid c = cpuid(0, 0);
-
-    return c.ebx == 0x756e6547 && c.edx == 0x49656e69 && c.ecx == 0x6c65746e;
-}
-
 /* From Nehalem on: another model may fault (SDM volume 4). */
 static bool has_smi_count(void)
 {
     uint32_t signature = cpuid(1, 0).eax, family = signature >> 8 & 15,
              model = (signature >> 4 & 15) | (signature >> 12 & 0xf0);
 
-    return is_intel() && family == 6 && model >= 0x1e && !(cpuid(1, 0).ecx >> 31);
+    return cpu_is_intel() && family == 6 && model >= 0x1e && !(cpuid(1, 0).ecx >> 31);
 }
 
 static void report_leaves(uint32_t first)
@@ -214,26 +207,20 @@ static void report_memory(void)
 
 static void report_screen(void)
 {
-    EFI_GUID guid = EFI_GRAPHICS_OUTPUT_PROTOCOL_GUID;
-    const EFI_GRAPHICS_OUTPUT_PROTOCOL *screen = protocol_anywhere(guid);
+    const EFI_GRAPHICS_OUTPUT_PROTOCOL_MODE *mode = screen_mode();
 
-    if (screen && screen->Mode && screen->Mode->Info)
-        report("screen %u %u %u\n", screen->Mode->Info->HorizontalResolution,
-               screen->Mode->Info->VerticalResolution, screen->Mode->Info->PixelFormat);
+    if (mode)
+        report("screen %u %u %u\n", mode->Info->HorizontalResolution, mode->Info->VerticalResolution,
+               mode->Info->PixelFormat);
 }
 
 /* --- a minute --- */
-
-static uint32_t own_apic_id(void)
-{
-    return cpuid(0, 0).eax >= 0xb && cpuid(0xb, 0).ebx ? cpuid(0xb, 0).edx : cpuid(1, 0).ebx >> 24;
-}
 
 /* On each CPU; of the firmware nothing may be called here. */
 static void EFIAPI watch_one(void *unused UNUSED)
 {
     uint32_t number = __atomic_fetch_add(&watch.count, 1, __ATOMIC_RELAXED);
-    struct stand_still here = {.apic_id = own_apic_id()};
+    struct stand_still here = {.apic_id = cpu_apic_id()};
     uint64_t smis = watch.counts_smis ? rdmsr(MSR_SMI_COUNT) : 0, first = rdtsc(), last = first;
 
     while (last - first < watch.ticks) {

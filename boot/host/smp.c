@@ -67,7 +67,7 @@ void smp_setup_boot_cpu(void)
     cpu->before = machine.boot_cpu;
     cpu->thread_bits = topology_thread_bits();
     cpu_load_tables(cpu);
-    machine_check_enable(cpu->apic_id);
+    machine_check_enable();
     cpu->online = true;
 }
 
@@ -106,7 +106,7 @@ static NORETURN void ap_main(struct cpu *cpu)
     cpu_enable_protections();
     cpu_load_tables(cpu);
     cpu->apic_id = lapic_enable();
-    machine_check_enable(cpu->apic_id);
+    machine_check_enable();
     cpu->thread_bits = topology_thread_bits();
     mtrr_read(&mtrrs_there);
     cpu->other_mtrrs = !mtrr_same(&machine.mtrrs, &mtrrs_there);

@@ -61,10 +61,17 @@ static int set_up(void **unused)
     return 0;
 }
 
+/* On the CPU with this APIC ID. */
+static void enable_on(uint32_t apic_id)
+{
+    fake_leaf_1.ebx = apic_id << 24;
+    machine_check_enable();
+}
+
 static void all_report(void **unused)
 {
     (void)unused;
-    machine_check_enable(3);
+    enable_on(3);
     assert_int_equal(machine_check_banks(), BANKS);
     assert_int_equal(*fake_msr(IA32_MCG_CTL), UINT64_MAX);
     assert_int_equal(*fake_msr(IA32_MCG_EXT_CTL), 1);
@@ -79,7 +86,7 @@ static void firmware_has_a_say(void **unused)
     fake_msr_set(IA32_FEATURE_CONTROL, 5); /* no LMCE */
     fake_msr_set(IA32_MCG_CAP, BANKS);
     fake_leaf_1.eax = 0x106a5 & ~0x10000u; /* model 0ah: bank 0 is not ours */
-    machine_check_enable(3);
+    enable_on(3);
     assert_int_equal(*fake_msr(IA32_MCG_CTL), 0);
     assert_int_equal(*fake_msr(IA32_MCG_EXT_CTL), 0);
     assert_int_equal(*fake_msr(MCI_CTL(0)), 0);
@@ -90,11 +97,11 @@ static void without_banks(void **unused)
 {
     (void)unused;
     fake_leaf_1.edx = BIT(7);
-    machine_check_enable(0);
+    enable_on(0);
     assert_int_equal(machine_check_banks(), 0);
     fake_leaf_1.edx = BIT(7) | BIT(14);
     fake_msr_count = 0; /* an emulator that says it has them, and has not */
-    machine_check_enable(0);
+    enable_on(0);
     assert_int_equal(machine_check_banks(), 0);
     machine_errors_print();
     machine_errors_explain();
@@ -108,11 +115,11 @@ static void left_from_before(void **unused)
 
     (void)unused;
     fake_msr_set(MCI_STATUS(1), BIT(63) | BIT(61) | BIT(58) | 0x0134);
-    machine_check_enable(0);
+    enable_on(0);
     assert_int_equal(*fake_msr(MCI_STATUS(1)), 0);
     fake_msr_set(MCI_STATUS(3), BIT(63) | BIT(62) | BIT(59) | 0x0090);
     fake_msr_set(MCI_STATUS(2), 0x0134); /* not valid */
-    machine_check_enable(2);
+    enable_on(2);
     machine_check_left(&count);
     assert_int_equal(count, 2);
     machine_errors_explain();
@@ -129,7 +136,7 @@ static void more_than_is_kept(void **unused)
     (void)unused;
     for (unsigned cpu = 0; cpu < 12; cpu++) {
         fake_msr_set(MCI_STATUS(0), BIT(63) | 5);
-        machine_check_enable(cpu);
+        enable_on(cpu);
     }
     machine_errors_explain();
     assert_non_null(strstr(printed, "internal parity"));

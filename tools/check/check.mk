@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 # skerry-check: the hypervisor's parser of configurations, as a program.
 
-CHECK_SOURCES := tools/check/main.c core/config/config.c core/config/config_keys.c core/config/config_net.c core/config/config_shared.c core/base/span.c \
+CHECK_SOURCES := tools/check/main.c core/config/config.c core/config/config_files.c core/config/config_keys.c core/config/config_net.c core/config/config_shared.c core/base/span.c \
     core/base/format.c
 CHECK_OBJECTS := $(CHECK_SOURCES:%.c=$(BUILD)/host/%.o)
 

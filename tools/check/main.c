@@ -8,7 +8,7 @@
 #include <stdlib.h>
 
 #include "core/base/panic.h"
-#include "core/config/config.h"
+#include "core/config/config_files.h"
 #include "vmx/switches.h"
 
 #define MOST_TEXT (1 << 20)
@@ -28,24 +28,10 @@ static void say_error(void *context, unsigned line, const char *what)
     printf("error %u %s\n", line, what);
 }
 
-static void say_file(unsigned line, const char *words)
+static void say_file(void *context, unsigned line, const char *name, size_t length)
 {
-    int length = 0;
-
-    while (words[length] && words[length] != ' ') /* a module's command line is behind its name */
-        length++;
-    if (length > 0)
-        printf("file %u %.*s\n", line, length, words);
-}
-
-static void say_files_of(const struct vm_config *vm)
-{
-    say_file(vm->kernel_line, vm->kernel);
-    say_file(vm->initrd_line, vm->initrd);
-    for (unsigned i = 0; i < vm->module_count; i++)
-        say_file(vm->module_lines[i], vm->modules[i]);
-    for (unsigned i = 0; i < vm->disk_count; i++)
-        say_file(vm->disks[i].line, vm->disks[i].file);
+    (void)context;
+    printf("file %u %.*s\n", line, (int)length, name);
 }
 
 int main(int argc, char **argv)
@@ -62,8 +48,6 @@ int main(int argc, char **argv)
     fclose(file);
     config_add_switches(switches);
     config_parse(text, size, &config, say_error, NULL);
-    for (unsigned i = 0; i < config.vm_count; i++)
-        say_files_of(&config.vms[i]);
-    say_files_of(&config.host.release);
+    config_each_file(&config, say_file, NULL);
     return 0;
 }

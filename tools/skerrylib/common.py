@@ -5,6 +5,7 @@ import contextlib
 import fcntl
 import os
 import sys
+import tempfile
 from pathlib import Path
 
 REPO = Path(__file__).resolve().parent.parent.parent
@@ -33,6 +34,16 @@ def locked(path):
     with open(path, "w", encoding="ascii") as handle:
         fcntl.flock(handle, fcntl.LOCK_EX)
         yield
+
+
+def work_folder(output):
+    """A temporary folder beside OUTPUT, so that what is made in it appears whole or not at all: os.replace()."""
+    output = Path(output)
+    try:
+        output.parent.mkdir(parents=True, exist_ok=True)
+        return tempfile.TemporaryDirectory(prefix=".image-", dir=output.parent)
+    except OSError as error:
+        raise ToolError(f"{output}: cannot write there: {error.strerror}") from error
 
 
 def main(name, function):

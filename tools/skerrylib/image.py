@@ -11,12 +11,11 @@ import os
 import re
 import shutil
 import subprocess
-import tempfile
 import time
 from pathlib import Path
 
 from . import config
-from .common import BUILD, REPO, ToolError
+from .common import BUILD, REPO, ToolError, work_folder
 
 TEMPLATE = REPO / "iso/grub.cfg.in"
 KERNEL = BUILD / "skerry.elf"
@@ -112,13 +111,7 @@ def make_rescue(tree, output, modules=GRUB_MODULES):
 
 def make(config_path, output, append="", kernel=None, lenient=False, settings=()):
     """Write the image OUTPUT; it appears whole or not at all."""
-    output = Path(output)
-    try:
-        output.parent.mkdir(parents=True, exist_ok=True)
-        work = tempfile.TemporaryDirectory(prefix=".image-", dir=output.parent)
-    except OSError as error:
-        raise ToolError(f"{output}: cannot write there: {error.strerror}") from error
-    with work as name:
+    with work_folder(output) as name:
         tree = Path(name) / "tree"
         stage(tree, config_path, append, kernel or KERNEL, lenient, settings)
         make_rescue(tree, Path(name) / "image.iso")

@@ -12,7 +12,7 @@ import tempfile
 from pathlib import Path
 
 from . import config
-from .common import BUILD, REPO, ToolError
+from .common import BUILD, REPO, ToolError, work_folder
 from .image import DEFAULT_EPOCH, KERNEL, present_files, stage
 
 LOADER = BUILD / "skerry.efi"
@@ -33,13 +33,13 @@ SERIAL = "5B1E7A00"
 SECTOR = 512
 
 
-def run_program(words, package):
-    """Run a program of a package, or say in one line what went wrong."""
+def run_program(words, package, text=None):
+    """Run a program of a package, with TEXT to read, or say in one line what went wrong."""
     if not shutil.which(words[0]):
         raise ToolError(f"{words[0]} not found: install package {package} ('tools/setup build' installs what images need)")
     epoch = os.environ.get("SOURCE_DATE_EPOCH", str(DEFAULT_EPOCH))
     environment = dict(os.environ, SOURCE_DATE_EPOCH=epoch, TZ="UTC", LC_ALL="C", MTOOLS_SKIP_CHECK="1")
-    done = subprocess.run(words, env=environment, capture_output=True, text=True, check=False)
+    done = subprocess.run(words, env=environment, input=text, capture_output=True, text=True, check=False)
     if done.returncode:
         raise ToolError(f"{words[0]}: {(done.stderr.strip() or str(done.returncode)).splitlines()[-1]}")
     return done.stdout
@@ -173,12 +173,7 @@ def partition(disk, size):
              f"start={MIB // SECTOR}, size={size // SECTOR}, type=U, uuid={PART_ID}, name=SKERRY\n")
     with open(disk, "wb") as file:
         file.truncate(size + 2 * MIB)
-    done = subprocess.run(["sfdisk", "--quiet", "--no-tell-kernel", str(disk)], input=table, capture_output=True, text=True,
-                          check=False) if shutil.which("sfdisk") else None
-    if done is None:
-        raise ToolError("sfdisk not found: install package fdisk ('tools/setup build')")
-    if done.returncode:
-        raise ToolError(f"sfdisk: {done.stderr.strip().splitlines()[-1]}")
+    run_program(["sfdisk", "--quiet", "--no-tell-kernel", str(disk)], "fdisk", table)
 
 
 def own_copies(files, folder):
@@ -235,14 +230,8 @@ KINDS = {"efi": _one_file, "disk": _disk, "pxe": _net}
 
 def make(kind, config_path, output, append="", kernel=None, lenient=False, settings=(), sign=None):
     """Write the medium OUTPUT (kind: efi, disk or pxe); it appears whole or not at all."""
-    output = Path(output)
-    try:
-        output.parent.mkdir(parents=True, exist_ok=True)
-        work = tempfile.TemporaryDirectory(prefix=".image-", dir=output.parent)
-    except OSError as error:
-        raise ToolError(f"{output}: cannot write there: {error.strerror}") from error
-    with work as name:
-        KINDS[kind](Path(name), config_path, output, append, kernel, lenient, settings, sign)
+    with work_folder(output) as name:
+        KINDS[kind](Path(name), config_path, Path(output), append, kernel, lenient, settings, sign)
 
 
 def bare_volume(program, volume):
