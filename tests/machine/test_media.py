@@ -3,6 +3,7 @@
 
 import contextlib
 import io
+import os
 import re
 import shutil
 import struct
@@ -12,6 +13,7 @@ import tempfile
 import unittest
 from pathlib import Path
 from types import SimpleNamespace
+from unittest import mock
 
 REPO = Path(__file__).resolve().parent.parent.parent
 sys.path.insert(0, str(REPO / "tools"))
@@ -82,6 +84,11 @@ class Media(unittest.TestCase):
         listing = subprocess.run(["mdir", "-i", f"{disk}@@1M", "-/", "-b", "::"], capture_output=True, text=True, check=True)
         for name in ("EFI/BOOT/BOOTX64.EFI", "skerry/skerry.elf", "skerry/skerry.cfg", "skerry/skerry.cmd", "skerry/sub/k", "skerry/m"):
             self.assertIn(f"::/{name}\n", listing.stdout)
+
+    def test_disk_without_sbin_in_path(self):
+        words = [word for word in os.environ["PATH"].split(":") if not word.endswith("sbin")]
+        with mock.patch.dict(os.environ, PATH=":".join(words)):
+            self.make("disk", "x.img")
 
     def test_bad_input_is_one_line(self):
         with self.assertRaisesRegex(ToolError, "--sign: .*no.key not found: expected a key and a certificate"):

@@ -25,6 +25,9 @@ MOST_FILES = 62
 SBAT = "sbat,1,SBAT Version,sbat,1,https://github.com/rhboot/shim/blob/main/SBAT.md\nskerry,1,Skerry,skerry,{version},-\n"
 NX_COMPAT = 0x100
 
+# Where sfdisk is, and whoever is not root does not look.
+SBIN = ":/usr/sbin:/sbin"
+
 # A FAT32 volume has at least 65,525 clusters, of 512 bytes here.
 LEAST_VOLUME = 40 * MIB
 DISK_ID = "5b1e7a00-0000-4000-8000-000000000001"
@@ -35,11 +38,12 @@ SECTOR = 512
 
 def run_program(words, package, text=None):
     """Run a program of a package, with TEXT to read, or say in one line what went wrong."""
-    if not shutil.which(words[0]):
+    program = shutil.which(words[0], path=os.environ.get("PATH", "") + SBIN)
+    if not program:
         raise ToolError(f"{words[0]} not found: install package {package} ('tools/setup build' installs what images need)")
     epoch = os.environ.get("SOURCE_DATE_EPOCH", str(DEFAULT_EPOCH))
     environment = dict(os.environ, SOURCE_DATE_EPOCH=epoch, TZ="UTC", LC_ALL="C", MTOOLS_SKIP_CHECK="1")
-    done = subprocess.run(words, env=environment, input=text, capture_output=True, text=True, check=False)
+    done = subprocess.run([program, *words[1:]], env=environment, input=text, capture_output=True, text=True, check=False)
     if done.returncode:
         raise ToolError(f"{words[0]}: {(done.stderr.strip() or str(done.returncode)).splitlines()[-1]}")
     return done.stdout
