@@ -13,4 +13,7 @@ objects += vcpu/budget.o
 objects += vcpu/debug.o
 objects += vcpu/guards.o
 objects += vcpu/mmio_other.o
+objects += vcpu/second_level.o
 objects += vcpu/state.o
+objects += vcpu/table_changes.o
+objects += vcpu/words.o

@@ -14,6 +14,7 @@
 #include "core/base/memory.h"
 #include "vcpu/context.h"
 #include "vcpu/guards.h"
+#include "vcpu/words.h"
 #include "vmx/apicv.h"
 #include "vmx/caps.h"
 #include "vmx/cr3.h"
@@ -31,7 +32,6 @@
 #include "vmx/switch.h"
 #include "vmx/switches.h"
 #include "vmx/tlb.h"
-#include "vmx/words.h"
 
 /* The feature lock: firmware may have forbidden VMX; where it left the lock open, we close it with VMX on. */
 static bool unlock(void)
@@ -101,21 +101,21 @@ static bool cpu_enable(struct cpu *cpu, const char **why)
 {
     struct vmx_caps caps;
 
-    ASSERT(!cpu->vmxon && cpu == this_cpu());
+    ASSERT(!cpu->virtualization && cpu == this_cpu());
     cpu->ndst = pid_encode_destination(cpu->apic_id, lapic_in_x2apic_mode());
     *why = "VMX is switched off on it";
     if (!unlock() || !vmx_caps_read(&caps, why) || !vmx_caps_match(&vmx_caps, &caps, why))
         return false;
-    cpu->vmxon = memory_alloc_zeroed(&memory_host, MEMORY_CONTROL, 1);
+    cpu->virtualization = memory_alloc_zeroed(&memory_host, MEMORY_CONTROL, 1);
     *why = "no memory for its VMXON region";
-    if (!cpu->vmxon)
+    if (!cpu->virtualization)
         return false;
-    store_le(cpu->vmxon, vmx_caps.revision, 4);
+    store_le(cpu->virtualization, vmx_caps.revision, 4);
     write_cr0((read_cr0() | vmx_caps.cr0_fixed0) & vmx_caps.cr0_fixed1);
     write_cr4((read_cr4() | vmx_caps.cr4_fixed0 | CR4_VMXE) & vmx_caps.cr4_fixed1);
     *why = "VMXON failed";
-    if (!vmx_vmxon(cpu->vmxon)) {
-        cpu->vmxon = NULL;
+    if (!vmx_vmxon(cpu->virtualization)) {
+        cpu->virtualization = NULL;
         return false;
     }
     vmx_flush_tlb();
@@ -127,21 +127,13 @@ static bool cpu_enable(struct cpu *cpu, const char **why)
 /* The vCPU that ran here has been through VMCLEAR when its run ended (vmx/run.c). */
 static void cpu_disable(struct cpu *cpu)
 {
-    if (!cpu->vmxon)
+    if (!cpu->virtualization)
         return;
     ASSERT(!cpu->active && cpu == this_cpu());
     vmx_flush_tlb();
     vmx_vmxoff();
     write_cr4(read_cr4() & ~CR4_VMXE);
-    cpu->vmxon = NULL;
-}
-
-static void flush_counts(const struct vm *vm, uint64_t *flushes, uint64_t *ipis)
-{
-    const struct vmx_vm *x = vm->backend;
-
-    *flushes = x->ept_flushes;
-    *ipis = x->ept_ipis;
+    cpu->virtualization = NULL;
 }
 
 static bool block_vcpu(struct vcpu *v, uint64_t *wake_at)
@@ -199,7 +191,7 @@ const struct backend vmx_backend = {
     .vm_create = vmx_vm_create,
     .vcpu_create = vmx_vcpu_create,
     .vcpu_reset = vmx_vcpu_reset,
-    .vm_reset = vmx_unprotect,
+    .vm_reset = second_level_unprotect,
     .vm_destroy = vmx_vm_destroy,
     .vm_shift_time = vmx_shift_time,
     .run = vmx_run,
@@ -223,14 +215,14 @@ const struct backend vmx_backend = {
     .init = vmx_vcpu_init,
     .startup = vmx_vcpu_startup,
     .exit_name = vmx_exit_name,
-    .exit_words = vmx_exit_words,
-    .protect = vmx_protect,
-    .map_range = vmx_map_range,
-    .unmap_range = vmx_unmap_range,
-    .map_window = vmx_map_window,
+    .exit_words = vcpu_exit_words,
+    .protect = second_level_protect,
+    .map_range = second_level_map_range,
+    .unmap_range = second_level_unmap_range,
+    .map_window = second_level_map_window,
     .cr3_targets = vmx_cr3_targets,
     .set_cr3_target = vmx_set_cr3_target,
-    .flush_counts = flush_counts,
+    .flush_counts = second_level_flush_counts,
     .self_test = vmx_self_test,
     .breakpoints_changed = vmx_breakpoints_changed,
     .step = vmx_step,

@@ -29,4 +29,3 @@ objects += vmx/step.o
 objects += vmx/task.o
 objects += vmx/tlb.o
 objects += vmx/vmcs.o
-objects += vmx/words.o

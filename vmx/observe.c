@@ -11,8 +11,8 @@
 #include "core/base/trace.h"
 #include "vcpu/budget.h"
 #include "vcpu/event.h"
+#include "vcpu/words.h"
 #include "vmx/entry.h"
-#include "vmx/qualification.h"
 #include "vmx/run.h"
 
 /* --- the trace --- */
@@ -53,31 +53,6 @@ static INLINED void describe(struct trace_event *e, const struct vcpu *v, unsign
 
 /* --- the budget --- */
 
-/* The instruction that a kind implies; where any may be at RIP, "instruction". */
-static const char *const instructions[EXIT_KINDS] = {
-    [KIND_CPUID] = "cpuid",        [KIND_HLT] = "hlt",
-    [KIND_RDPMC] = "rdpmc",        [KIND_CALL] = "vmcall",
-    [KIND_DEBUG_REGISTER] = "mov", [KIND_RDMSR] = "rdmsr",
-    [KIND_WRMSR] = "wrmsr",        [KIND_MWAIT] = "monitor or mwait",
-    [KIND_PAUSE] = "pause",        [KIND_APIC_ACCESS] = "instruction",
-    [KIND_MEMORY] = "instruction", [KIND_CACHES] = "invd or wbinvd",
-    [KIND_XSETBV] = "xsetbv",
-};
-
-/* NULL: the exit is not about one. */
-static const char *instruction(const struct trace_event *e)
-{
-    static const char *const io[] = {"out", "in", "outs", "ins"};
-    static const char *const cr[] = {[TO_CR] = "mov", [FROM_CR] = "mov", [CLTS] = "clts", [LMSW] = "lmsw"};
-
-    switch (e->reason) {
-    case KIND_IO:
-        return io[(e->argument[0] & QUALIFIED_IN ? 1 : 0) + (e->argument[0] & QUALIFIED_STRING ? 2 : 0)];
-    case KIND_CONTROL_REGISTER: return cr[QUALIFIED_ACCESS(e->argument[0])];
-    default: return instructions[e->reason];
-    }
-}
-
 static bool made_by_guest(const struct vcpu *v, unsigned kind, uint64_t now)
 {
     uint64_t expires;
@@ -108,7 +83,7 @@ static void spend(struct vcpu *v, unsigned kind, uint64_t now)
         v->budget.not_counted++;
     } else if (budget_spend(&v->budget, now) == BUDGET_BROKEN) {
         describe(&e, v, kind);
-        vcpu_budget_broken(v, &e, instruction(&e), told_length(kind), now);
+        vcpu_budget_broken(v, &e, vcpu_exit_instruction(&e), told_length(kind), now);
     }
 }
 

@@ -2,32 +2,7 @@
 /* What the exit qualification says, by exit reason (SDM volume 3, "Basic VM-exit information"). */
 #pragma once
 
-#include "arch/x86/types.h"
-
-/* Control-register accesses. */
-#define QUALIFIED_CR(q)       ((unsigned)(q)&15)
-#define QUALIFIED_ACCESS(q)   ((unsigned)((q) >> 4) & 3)
-#define QUALIFIED_REGISTER(q) ((unsigned)((q) >> 8) & 15)
-#define QUALIFIED_LMSW(q)     ((q) >> 16 & 0xf)
-enum cr_access { TO_CR, FROM_CR, CLTS, LMSW };
-
-/* Debug-register accesses; the general register as above. */
-#define QUALIFIED_DR(q)      ((unsigned)(q)&7)
-#define QUALIFIED_FROM_DR(q) (((q)&BIT(4)) != 0)
-
-/* I/O instructions. */
-#define QUALIFIED_SIZE(q) (((unsigned)(q)&7) + 1)
-#define QUALIFIED_IN      BIT(3)
-#define QUALIFIED_STRING  BIT(4)
-#define QUALIFIED_REP     BIT(5)
-#define QUALIFIED_PORT(q) ((uint16_t)((q) >> 16))
-
-/* EPT violations. */
-#define QUALIFIED_WRITE    BIT(1)
-#define QUALIFIED_FETCH    BIT(2)
-#define QUALIFIED_READABLE BIT(3) /* the second-level tables let it be read */
-#define QUALIFIED_LINEAR   BIT(7) /* there is a linear address, */
-#define QUALIFIED_FINAL    BIT(8) /* and this is its translation, not a paging-structure entry */
+#include "vcpu/exit_argument.h"
 
 /* Task switches: the selector of the TSS, and CALL, IRET, JMP or a task gate of the IDT. */
 #define QUALIFIED_TASK(q)        ((uint32_t)(q)&0xffff)
@@ -39,6 +14,3 @@ enum cr_access { TO_CR, FROM_CR, CLTS, LMSW };
 /* Of these two, and of the exit of an exception that is not one in a delivery (interruption information): the
  * IRET that has not come to its end has unblocked NMIs. */
 #define NMI_UNBLOCKED BIT(12)
-
-/* APIC accesses, and writes behind which the processor exits. */
-#define QUALIFIED_OFFSET(q) ((unsigned)(q)&0xfff)

@@ -3,23 +3,21 @@
 #pragma once
 
 #include "arch/x86/layout.h"
-#include "arch/x86/paging.h"
 #include "core/base/panic.h"
 #include "sched/sched.h"
 #include "sched/vm_run.h"
+#include "vcpu/second_level.h"
 #include "vcpu/state.h"
 #include "vmx/vmcs.h"
 
 struct vmx_vm {
-    struct page_table ept;
+    struct second_level ept;
     struct page_table ept_apic; /* with the page of the local APIC: for xAPIC mode on upper rungs */
     uint64_t ept_pointer, ept_pointer_apic;
     void *apic_access; /* the page that stands for local-APIC registers: from upper rungs on */
     uint8_t *msr_bitmap, *msr_bitmap_x2apic; /* SDM volume 3, "MSR-bitmap address" */
     unsigned rung;                           /* enum vmx_rung (vmx/apicv.h) */
     uint16_t first_vpid;
-    uint64_t ept_generation;        /* of the tables (tlb.c) */
-    uint64_t ept_flushes, ept_ipis; /* that it took */
 };
 
 #define CR3_TARGETS 4 /* as many as there are fields */

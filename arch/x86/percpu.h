@@ -53,10 +53,10 @@ struct cpu {
     struct vcpu *context_of;               /* whose registers were loaded last */
     uint64_t loaded_msrs[CPU_LOADED_MSRS]; /* of guests: in these registers now, */
     uint64_t loaded_xcr0;                  /* so that only what differs is written */
-    void *vmxon;                           /* the backend's page for this CPU */
+    void *virtualization;                  /* the backend's own, while it is on here; NULL: it is off */
     struct trace_event *trace;             /* the next place in its ring (core/base/trace.h) */
-    uint64_t ept_seen[32];  /* by VM: the generation of its second-level tables that was flushed for */
-    struct cpu_note before; /* as the boot loader, or INIT, left it */
+    uint64_t tables_seen[32]; /* by VM: the generation of its second-level tables that was flushed for */
+    struct cpu_note before;   /* as the boot loader, or INIT, left it */
     uint64_t gdt[5] ALIGNED(16);
     struct tss tss ALIGNED(16);
 };

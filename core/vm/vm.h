@@ -147,7 +147,7 @@ struct vcpu {
     uint32_t apic_id;         /* virtual */
     struct cpu *cpu;          /* its own, or where it runs or ran last */
     struct sched_vcpu *sched; /* NULL: it owns its CPU */
-    void *backend;            /* struct vmx_vcpu */
+    void *backend;            /* its own object (vcpu/state.h) */
     volatile enum activity activity;
     volatile bool dead; /* nothing but INIT, SIPI or NMI can wake it */
     bool aside;         /* its CPU is at the monitor: no event for the trace */
@@ -180,7 +180,7 @@ struct vm {
     struct account built;      /* what it held when it was ready: it never changes again */
     uint64_t memory;           /* bytes of RAM */
     hpa_t *ram;                /* host address of each 2 MiB of RAM, in guest order without the hole */
-    void *backend;             /* struct vmx_vm */
+    void *backend;             /* its own object */
     struct bus *bus;           /* finds its devices (dev/bus.h), */
     struct pc *pc;             /* which are here, */
     struct virtio_pci *virtio; /* those of virtio (dev/virtio/devices.h) */
@@ -190,6 +190,7 @@ struct vm {
     void (*print_devices)(const struct vm *vm);  /* what they have done so far; NULL: there are none */
     struct ivshmem *shared[VM_MAX_SHARED];       /* memory that it shares (dev/pci/ivshmem.h), and what */
     void (*print_shared)(const struct vm *vm);   /* became of it so far; NULL: it has none */
+    struct second_level *tables;                 /* vcpu/second_level.h */
     struct pci *pci;                             /* but for what is on PCI; NULL: the VM has none */
     void (*eoi)(struct vm *vm, unsigned vector); /* a local APIC has ended a level-triggered interrupt */
     /* Whether any of n bytes of its RAM is write-protected (core/vm/guest.h), as its backend says; NULL: none

@@ -7,6 +7,7 @@
 #include "arch/x86/paging.c"
 #include "core/vm/guest.c"
 #include "tests/unit/fake_panic.h"
+#include "vcpu/second_level.c"
 #include "vmx/ept.c"
 
 #define TABLE_PAGES 1024
@@ -91,21 +92,21 @@ unsigned guards_for(const struct vm_config *c)
     return guards;
 }
 
-uint64_t vmx_ept_new_generation(struct vmx_vm *x UNUSED)
+uint64_t second_level_new_generation(struct second_level *t UNUSED)
 {
     return 0;
 }
 
 static unsigned told;
 
-uint64_t vmx_ept_tell(const struct vm *changed)
+uint64_t second_level_tell(const struct vm *changed)
 {
     assert_ptr_equal(changed, &vm);
     told++;
     return 0;
 }
 
-void vmx_ept_changed(const struct vm *changed)
+void second_level_changed(const struct vm *changed)
 {
     assert_ptr_equal(changed, &vm);
     changes++;
@@ -160,12 +161,12 @@ static void leads_to(const struct page_table *t, uint64_t at, uint64_t host, uin
     assert_in_range(level, 1, 3);
     size = UINT64_C(1) << (PAGE_SHIFT + 9 * (level - 1));
     assert_int_equal(entry & EPT_ATTRIBUTES & ~PTE_LARGE, flags);
-    assert_int_equal((entry & EPT_ADDRESS) + (at & (size - 1)), host);
+    assert_int_equal((entry & LEAF_ADDRESS) + (at & (size - 1)), host);
 }
 
 static void both_lead_to(uint64_t at, uint64_t host, uint64_t flags)
 {
-    leads_to(&tables()->ept, at, host, flags);
+    leads_to(&tables()->ept.table, at, host, flags);
     leads_to(&tables()->ept_apic, at, host, flags);
 }
 
@@ -185,7 +186,7 @@ static void ram_and_nothing_else(void **state)
     ram_is_there();
     leads_to(&tables()->ept_apic, VLAPIC_BASE, virt_to_phys(tables()->apic_access).value,
              FLAGS(EPT_RWX, CACHE_WB));
-    leads_to(&tables()->ept, VLAPIC_BASE, 0, 0);
+    leads_to(&tables()->ept.table, VLAPIC_BASE, 0, 0);
     both_lead_to(3 * GIB, 0, 0);
     both_lead_to(VLAPIC_BASE - PAGE_SIZE, 0, 0);
     both_lead_to(VLAPIC_BASE + PAGE_SIZE, 0, 0);
@@ -217,15 +218,15 @@ static void ranges_come_and_go(void **state)
         uint64_t flags = FLAGS(EPT_READ | (more & 1 ? EPT_WRITE : 0) | (more & 2 ? EPT_EXECUTE : 0), type);
 
         changes = 0;
-        assert_true(vmx_map_range(&vm, gpa(at), hpa(DEVICE), SIZE, rights, type));
+        assert_true(second_level_map_range(&vm, gpa(at), hpa(DEVICE), SIZE, rights, type));
         assert_int_equal(changes, 0); /* what was not there is in no TLB */
         range_is(at, flags);
-        assert_true(vmx_unmap_range(&vm, gpa(hole), PAGE_SIZE));
+        assert_true(second_level_unmap_range(&vm, gpa(hole), PAGE_SIZE));
         assert_int_equal(changes, 1);
         both_lead_to(hole, 0, 0);
         both_lead_to(at, DEVICE, flags);
         both_lead_to(hole + PAGE_SIZE, DEVICE + 2 * PAGE_SIZE, flags);
-        assert_true(vmx_unmap_range(&vm, gpa(at), SIZE));
+        assert_true(second_level_unmap_range(&vm, gpa(at), SIZE));
         assert_int_equal(changes, 2);
         range_is(at, 0);
     }
@@ -238,7 +239,7 @@ static void small_pages(void **state)
     unsigned large = 0, level = 0;
 
     for (uint64_t i = 0; i < PIECES; i++) {
-        paging_lookup(&tables()->ept, i * PAGE_2M, &level);
+        paging_lookup(&tables()->ept.table, i * PAGE_2M, &level);
         large += level > 1;
     }
     assert_in_range(large, 3, PIECES);
@@ -249,16 +250,16 @@ static void small_pages(void **state)
     for (uint64_t i = 0; i < PIECES; i++) {
         uint64_t at = i * PAGE_2M < 3 * GIB ? i * PAGE_2M : i * PAGE_2M + GIB;
 
-        paging_lookup(&tables()->ept, at, &level);
+        paging_lookup(&tables()->ept.table, at, &level);
         assert_int_equal(level, 1);
     }
-    assert_int_equal(vmx_protect(&vm, gpa(PAGE_2M + PAGE_SIZE), PAGE_2M), CALL_INVALID);
-    assert_int_equal(vmx_protect(&vm, gpa(PAGE_2M), PAGE_SIZE), CALL_INVALID);
+    assert_int_equal(second_level_protect(&vm, gpa(PAGE_2M + PAGE_SIZE), PAGE_2M), CALL_INVALID);
+    assert_int_equal(second_level_protect(&vm, gpa(PAGE_2M), PAGE_SIZE), CALL_INVALID);
     ram_is_there();
-    assert_int_equal(vmx_protect(&vm, gpa(PAGE_2M), PAGE_2M), CALL_DONE);
+    assert_int_equal(second_level_protect(&vm, gpa(PAGE_2M), PAGE_2M), CALL_DONE);
     both_lead_to(2 * PAGE_2M - PAGE_SIZE, ram[1].value + PAGE_2M - PAGE_SIZE,
                  FLAGS(EPT_READ | EPT_EXECUTE, CACHE_WB));
-    vmx_unprotect(&vm);
+    second_level_unprotect(&vm);
     ram_is_there();
     guards = 0;
 }
@@ -271,10 +272,10 @@ static void one_view(void **state)
     pages_used = 0;
     assert_true(vmx_vm_create(&vm));
     assert_null(tables()->ept_apic.root);
-    assert_true(vmx_map_range(&vm, gpa(NEAR), hpa(DEVICE), PAGE_SIZE, GUEST_MAY_READ, CACHE_UC));
-    leads_to(&tables()->ept, NEAR, DEVICE, FLAGS(EPT_READ, CACHE_UC));
-    assert_true(vmx_unmap_range(&vm, gpa(NEAR), PAGE_SIZE));
-    leads_to(&tables()->ept, NEAR, 0, 0);
+    assert_true(second_level_map_range(&vm, gpa(NEAR), hpa(DEVICE), PAGE_SIZE, GUEST_MAY_READ, CACHE_UC));
+    leads_to(&tables()->ept.table, NEAR, DEVICE, FLAGS(EPT_READ, CACHE_UC));
+    assert_true(second_level_unmap_range(&vm, gpa(NEAR), PAGE_SIZE));
+    leads_to(&tables()->ept.table, NEAR, 0, 0);
 }
 
 /* What the guest moves needs no table but the first time, by either kind of RAM pages, and is waited for by
@@ -285,20 +286,20 @@ static void windows_move(void **state)
 
     (void)state;
     told = changes = 0;
-    assert_true(vmx_map_window(&vm, gpa(GUEST_WINDOWS), hpa(0), PAGE_2M, 0));
+    assert_true(second_level_map_window(&vm, gpa(GUEST_WINDOWS), hpa(0), PAGE_2M, 0));
     pages_allowed = pages_used;
     for (uint64_t at = GUEST_WINDOWS; at < GUEST_WINDOWS_END; at += 8 * PAGE_2M) {
         bool writable = at / (8 * PAGE_2M) % 2;
         uint64_t flags = FLAGS(EPT_READ | (writable ? EPT_WRITE : 0), CACHE_WB);
 
         told = 0;
-        assert_true(
-            vmx_map_window(&vm, gpa(at), hpa(host), size, GUEST_MAY_READ | (writable ? GUEST_MAY_WRITE : 0)));
+        assert_true(second_level_map_window(&vm, gpa(at), hpa(host), size,
+                                            GUEST_MAY_READ | (writable ? GUEST_MAY_WRITE : 0)));
         assert_int_equal(told, 0); /* what was not there is in no TLB */
         both_lead_to(at, host, flags);
         both_lead_to(at + size - PAGE_SIZE, host + size - PAGE_SIZE, flags);
         both_lead_to(at + size, 0, 0);
-        assert_true(vmx_map_window(&vm, gpa(at), hpa(0), size, 0));
+        assert_true(second_level_map_window(&vm, gpa(at), hpa(0), size, 0));
         assert_int_equal(told, 1);
         both_lead_to(at, 0, 0);
         both_lead_to(at + size - PAGE_SIZE, 0, 0);
@@ -315,8 +316,8 @@ static void out_of_memory(void **state)
     (void)state;
     for (bool done = false; !done; enough++) {
         pages_allowed = pages_used + enough;
-        done = vmx_map_range(&vm, gpa(FAR), hpa(DEVICE), SIZE, GUEST_MAY_READ, CACHE_UC);
-        assert_true(vmx_unmap_range(&vm, gpa(FAR), SIZE) || !done);
+        done = second_level_map_range(&vm, gpa(FAR), hpa(DEVICE), SIZE, GUEST_MAY_READ, CACHE_UC);
+        assert_true(second_level_unmap_range(&vm, gpa(FAR), SIZE) || !done);
         ram_is_there();
         assert_true(enough < 16);
     }
@@ -364,7 +365,7 @@ static void protected_ranges(void **state)
     for (unsigned i = 0; i < ARRAY_SIZE(ranges); i++) {
         changes = 0;
         assert_null(vm.is_closed);
-        assert_int_equal(vmx_protect(&vm, gpa(ranges[i].at), ranges[i].size), CALL_DONE);
+        assert_int_equal(second_level_protect(&vm, gpa(ranges[i].at), ranges[i].size), CALL_DONE);
         assert_int_equal(changes, 1);
         is_closed_exactly(ranges[i].at, ranges[i].size);
         both_lead_to(ranges[i].at,
@@ -375,7 +376,7 @@ static void protected_ranges(void **state)
         assert_false(guest_is_closed(&vm, gpa(ranges[i].at | BIT(48)), 1));
         assert_false(guest_is_closed(&vm, gpa(GUEST_STATISTICS), 1));
         assert_false(guest_is_closed(&vm, gpa(ranges[i].at), 0));
-        vmx_unprotect(&vm);
+        second_level_unprotect(&vm);
         assert_null(vm.is_closed);
         ram_is_there();
     }
@@ -383,7 +384,7 @@ static void protected_ranges(void **state)
 
 static void refused(uint64_t at, uint64_t size, enum call_result result)
 {
-    assert_int_equal(vmx_protect(&vm, gpa(at), size), result);
+    assert_int_equal(second_level_protect(&vm, gpa(at), size), result);
     assert_int_equal(changes, 0);
     assert_null(vm.is_closed);
     ram_is_there();
@@ -407,13 +408,15 @@ static void refused_ranges(void **state)
 static void asserted(void **state)
 {
     (void)state;
-    assert_panics(vmx_map_range(&vm, gpa(NEAR + 1), hpa(DEVICE), PAGE_SIZE, GUEST_MAY_READ, CACHE_UC));
-    assert_panics(vmx_map_range(&vm, gpa(NEAR), hpa(DEVICE + 8), PAGE_SIZE, GUEST_MAY_READ, CACHE_UC));
-    assert_panics(vmx_unmap_range(&vm, gpa(NEAR), PAGE_SIZE - 1));
-    assert_panics(vmx_map_window(&vm, gpa(GUEST_WINDOWS + PAGE_SIZE), hpa(0), PAGE_2M, 0));
-    assert_panics(vmx_map_window(&vm, gpa(GUEST_WINDOWS_END), hpa(0), PAGE_2M, 0));
+    assert_panics(
+        second_level_map_range(&vm, gpa(NEAR + 1), hpa(DEVICE), PAGE_SIZE, GUEST_MAY_READ, CACHE_UC));
+    assert_panics(
+        second_level_map_range(&vm, gpa(NEAR), hpa(DEVICE + 8), PAGE_SIZE, GUEST_MAY_READ, CACHE_UC));
+    assert_panics(second_level_unmap_range(&vm, gpa(NEAR), PAGE_SIZE - 1));
+    assert_panics(second_level_map_window(&vm, gpa(GUEST_WINDOWS + PAGE_SIZE), hpa(0), PAGE_2M, 0));
+    assert_panics(second_level_map_window(&vm, gpa(GUEST_WINDOWS_END), hpa(0), PAGE_2M, 0));
     /* Write access alone would be a misconfiguration (SDM volume 3, "EPT Misconfigurations"). */
-    assert_panics(vmx_map_range(&vm, gpa(NEAR), hpa(DEVICE), PAGE_SIZE, GUEST_MAY_WRITE, CACHE_UC));
+    assert_panics(second_level_map_range(&vm, gpa(NEAR), hpa(DEVICE), PAGE_SIZE, GUEST_MAY_WRITE, CACHE_UC));
 }
 
 int main(void)

@@ -46,6 +46,7 @@ static void keep_nothing(void)
 #define volatile(...) keep_nothing()
 #pragma GCC diagnostic ignored "-Wunused-variable"
 #pragma GCC diagnostic ignored "-Wunused-parameter"
+#include "vcpu/table_changes.c"
 #include "vmx/tlb.c"
 #undef __asm__
 #undef volatile
@@ -55,11 +56,18 @@ static void keep_nothing(void)
 #define OUTSIDE UINT64_MAX
 
 struct vmx_caps vmx_caps;
+
+static void sync_tables(struct vcpu *v)
+{
+    vmx_ept_sync(v->vm);
+}
+
+struct backend backend = {.sync_tables = sync_tables};
 struct cpu *cpus[MAX_CPUS];
 unsigned cpu_count = CPUS;
 static struct cpu cpu_of[CPUS];
 static struct vmx_vm tables;
-static struct vm vm = {.id = 3, .backend = &tables}, other_vm = {.id = 4};
+static struct vm vm = {.id = 3, .backend = &tables, .tables = &tables.ept}, other_vm = {.id = 4};
 static struct vcpu vcpus[CPUS], others[CPUS];
 static bool kicked[CPUS];
 static uint64_t used[CPUS]; /* version that a guest is using now */
@@ -80,7 +88,7 @@ static void change(void)
 {
     uint64_t mine = __atomic_add_fetch(&version, 1, __ATOMIC_SEQ_CST);
 
-    vmx_ept_changed(&vm);
+    second_level_changed(&vm);
     for (unsigned i = 0; i < CPUS; i++)
         if (__atomic_load_n(&used[i], __ATOMIC_SEQ_CST) < mine)
             __atomic_fetch_add(&stale, 1, __ATOMIC_RELAXED);
@@ -143,7 +151,7 @@ static void nobody_is_behind(void **unused)
     for (unsigned i = 0; i < CPUS; i++)
         pthread_join(threads[i], NULL);
     assert_int_equal(stale, 0);
-    assert_true(version > ROUNDS && tables.ept_ipis > 0 && tables.ept_flushes > 0);
+    assert_true(version > ROUNDS && tables.ept.ipis > 0 && tables.ept.flushes > 0);
 }
 
 /* The numbers do not end with 32 bits, and the later of two stays. */
@@ -154,15 +162,15 @@ static void generations(void **unused)
     (void)unused;
     ours = &cpu_of[0];
     last_generation = UINT32_MAX;
-    first = vmx_ept_new_generation(&tables);
+    first = second_level_new_generation(&tables.ept);
     assert_true(first > UINT32_MAX);
-    second = vmx_ept_new_generation(&tables);
-    assert_int_equal(tables.ept_generation, second);
+    second = second_level_new_generation(&tables.ept);
+    assert_int_equal(tables.ept.generation, second);
     last_generation = first - 1;
-    assert_int_equal(vmx_ept_new_generation(&tables), first);
-    assert_int_equal(tables.ept_generation, second);
+    assert_int_equal(second_level_new_generation(&tables.ept), first);
+    assert_int_equal(tables.ept.generation, second);
     vmx_ept_sync(&vm);
-    assert_int_equal(ours->ept_seen[vm.id], second);
+    assert_int_equal(ours->tables_seen[vm.id], second);
 }
 
 int main(void)

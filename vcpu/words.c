@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Exits in words: what an event of the trace was about. The events may be those of a run before. */
-#include "vmx/words.h"
+#include "vcpu/words.h"
 
 #include "apic/vlapic.h"
 #include "arch/x86/msr.h"
 #include "core/base/format.h"
+#include "core/vm/backend.h"
+#include "core/vm/exit_kinds.h"
 #include "vcpu/event.h"
-#include "vmx/qualification.h"
-#include "vmx/run.h"
+#include "vcpu/exit_argument.h"
 
 struct number_name {
     uint32_t number;
@@ -202,10 +203,10 @@ static const char *kind_name(const struct trace_event *e)
         return e->extra & QUALIFIED_FETCH   ? "memory fetch"
                : e->extra & QUALIFIED_WRITE ? "memory write"
                                             : "memory read";
-    return kinds[e->reason].name ? kinds[e->reason].name : vmx_exit_name(e->reason);
+    return kinds[e->reason].name ? kinds[e->reason].name : backend.exit_name(e->reason);
 }
 
-const char *vmx_exit_words(const struct trace_event *e, char *details, size_t size)
+const char *vcpu_exit_words(const struct trace_event *e, char *details, size_t size)
 {
     details[0] = 0;
     if (e->reason >= EXIT_KINDS)
@@ -213,4 +214,29 @@ const char *vmx_exit_words(const struct trace_event *e, char *details, size_t si
     if (kinds[e->reason].describe)
         kinds[e->reason].describe(e, details, size);
     return kind_name(e);
+}
+
+/* --- for the budget --- */
+
+static const char *const instructions[EXIT_KINDS] = {
+    [KIND_CPUID] = "cpuid",        [KIND_HLT] = "hlt",
+    [KIND_RDPMC] = "rdpmc",        [KIND_CALL] = "vmcall",
+    [KIND_DEBUG_REGISTER] = "mov", [KIND_RDMSR] = "rdmsr",
+    [KIND_WRMSR] = "wrmsr",        [KIND_MWAIT] = "monitor or mwait",
+    [KIND_PAUSE] = "pause",        [KIND_APIC_ACCESS] = "instruction",
+    [KIND_MEMORY] = "instruction", [KIND_CACHES] = "invd or wbinvd",
+    [KIND_XSETBV] = "xsetbv",
+};
+
+const char *vcpu_exit_instruction(const struct trace_event *e)
+{
+    static const char *const io[] = {"out", "in", "outs", "ins"};
+    static const char *const cr[] = {[TO_CR] = "mov", [FROM_CR] = "mov", [CLTS] = "clts", [LMSW] = "lmsw"};
+
+    switch (e->reason) {
+    case KIND_IO:
+        return io[(e->argument[0] & QUALIFIED_IN ? 1 : 0) + (e->argument[0] & QUALIFIED_STRING ? 2 : 0)];
+    case KIND_CONTROL_REGISTER: return cr[QUALIFIED_ACCESS(e->argument[0])];
+    default: return instructions[e->reason];
+    }
 }
