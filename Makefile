@@ -18,7 +18,7 @@ CC      := gcc
 NASM    := nasm
 
 # A folder is one room; its objects.mk lists what is in it, and as `hot` what runs on exits: built for speed, the rest for size.
-ROOMS := boot $(patsubst %,boot/%,start host guest) $(patsubst %,core/%,monitor life report config vm base) vmx vcpu hypercall dev/net dev/virtio dev/pci dev apic sched arch/x86
+ROOMS := boot $(patsubst %,boot/%,start host guest) $(patsubst %,core/%,monitor life report config vm base) vmx svm vcpu hypercall dev/net dev/virtio dev/pci dev apic sched arch/x86
 include $(addsuffix /objects.mk,$(ROOMS))
 OBJECTS := $(addprefix $(BUILD)/,$(objects) $(hot))
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "vcpu/budget.h"
+#include "arch/x86/cpu.h"
 #include "core/base/format.h"
 #include "core/base/log.h"
 #include "core/vm/backend.h"
@@ -50,4 +51,13 @@ COLD void vcpu_budget_broken(struct vcpu *v, const struct trace_event *e, const 
     else if (may_tell(v->vm, now, v->budget.second))
         log_info("[vm %s] vcpu %u broke its exit budget of %u/s: %s%s%s, %s", v->vm->config->name, v->id,
                  v->budget.limit, what, details[0] ? " " : "", details, place);
+}
+
+COLD void vcpu_begin_observation(struct vcpu *v, bool on)
+{
+    uint64_t exits = 0;
+
+    for (unsigned r = 0; r < EXIT_KINDS; r++)
+        exits += v->stats->exits[r];
+    v->observed = (struct observation){on, rdtsc(), exits, v->stats->counts[COUNT_ROOT_TICKS]};
 }

@@ -11,3 +11,6 @@
  */
 void vcpu_budget_broken(struct vcpu *v, const struct trace_event *e, const char *instruction, unsigned told,
                         uint64_t now);
+
+/* From here on exits are looked at one by one (on), or no more: what is counted begins anew. */
+void vcpu_begin_observation(struct vcpu *v, bool on);

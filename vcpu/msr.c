@@ -55,6 +55,12 @@ void vcpu_set_tsc_offset(struct vcpu *v, uint64_t offset)
     kvm_clock_set_stamp(v, offset - v->vm->tsc_offset);
 }
 
+static bool read_tsc(struct vcpu *v, uint32_t msr UNUSED, uint64_t *value)
+{
+    *value = vlapic_tsc(v);
+    return true;
+}
+
 /* A write to the TSC moves IA32_TSC_ADJUST by the same amount, and the other way round. */
 static bool write_tsc(struct vcpu *v, uint32_t msr UNUSED, uint64_t value)
 {
@@ -136,6 +142,12 @@ static bool write_pat(struct vcpu *v, uint32_t msr UNUSED, uint64_t value)
     return true;
 }
 
+static bool read_efer(struct vcpu *v, uint32_t msr UNUSED, uint64_t *value)
+{
+    *value = backend.get(v, GUEST_EFER);
+    return true;
+}
+
 static bool write_efer(struct vcpu *v, uint32_t msr UNUSED, uint64_t value)
 {
     uint64_t old = backend.get(v, GUEST_EFER);
@@ -210,7 +222,7 @@ static const struct row {
 } rows[] = {
     [ROW_NONE] = {0, 0, NULL, NULL},
     [ROW_X2APIC] = {IA32_X2APIC_BASE, IA32_X2APIC_LAST, vlapic_read_x2apic, vlapic_write_x2apic},
-    {IA32_TSC, IA32_TSC, NULL, write_tsc},
+    {IA32_TSC, IA32_TSC, read_tsc, write_tsc},
     {MSR_KVM_WALL_CLOCK, MSR_KVM_SYSTEM_TIME, kvm_read_msr, kvm_write_msr},
     {0x017, 0x017, read_zero, NULL}, /* IA32_PLATFORM_ID */
     {IA32_APIC_BASE, IA32_APIC_BASE, read_apic_base, write_apic_base},
@@ -229,7 +241,7 @@ static const struct row {
     {IA32_MTRR_DEF_TYPE, IA32_MTRR_DEF_TYPE, read_mtrr_default, write_mtrr_default},
     {IA32_TSC_DEADLINE, IA32_TSC_DEADLINE, read_deadline, write_deadline},
     {IA32_XSS, IA32_XSS, read_xss, write_xss},
-    {IA32_EFER, IA32_EFER, NULL, write_efer},
+    {IA32_EFER, IA32_EFER, read_efer, write_efer},
     {IA32_STAR, IA32_FMASK, NULL, vcpu_write_switched_msr},
     {IA32_TSC_AUX, IA32_TSC_AUX, NULL, vcpu_write_switched_msr},
     {MSR_KVM_WALL_CLOCK_NEW, MSR_KVM_POLL_CONTROL, kvm_read_msr, kvm_write_msr},

@@ -12,6 +12,7 @@ hot += vcpu/walk.o
 objects += vcpu/budget.o
 objects += vcpu/debug.o
 objects += vcpu/guards.o
+objects += vcpu/life.o
 objects += vcpu/mmio_other.o
 objects += vcpu/second_level.o
 objects += vcpu/state.o

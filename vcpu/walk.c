@@ -182,3 +182,22 @@ INLINED unsigned guest_fetch(const struct vm *vm, const struct guest_mode *m, ui
     }
     return got;
 }
+
+/* What one page holds from linear on; 0: nothing is mapped there, or it is no RAM. */
+static size_t peek_page(const struct vm *vm, const struct guest_mode *m, uint64_t linear, void *to, size_t n)
+{
+    struct walk w;
+
+    n = MIN(n, PAGE_SIZE - linear % PAGE_SIZE);
+    return guest_translate(vm, m, linear, false, &w) && guest_read(vm, w.at, to, n) ? n : 0;
+}
+
+COLD size_t guest_linear_peek(const struct vm *vm, const struct guest_mode *m, uint64_t linear, void *to,
+                              size_t n)
+{
+    size_t done = 0, step;
+
+    while (done < n && (step = peek_page(vm, m, linear + done, (uint8_t *)to + done, n - done)))
+        done += step;
+    return done;
+}

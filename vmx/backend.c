@@ -14,6 +14,7 @@
 #include "core/base/memory.h"
 #include "vcpu/context.h"
 #include "vcpu/guards.h"
+#include "vcpu/life.h"
 #include "vcpu/words.h"
 #include "vmx/apicv.h"
 #include "vmx/caps.h"
@@ -47,10 +48,8 @@ static bool unlock(void)
 
 static bool probe(const char **missing)
 {
-    if (!feature_present(FEATURE_VMX)) {
-        *missing = "VMX (CPUID.1:ECX bit 5)";
+    if (!feature_present(FEATURE_VMX))
         return false;
-    }
     if (!unlock()) {
         *missing = "VMX, which the firmware has switched off (IA32_FEATURE_CONTROL)";
         return false;
@@ -192,7 +191,7 @@ const struct backend vmx_backend = {
     .vcpu_create = vmx_vcpu_create,
     .vcpu_reset = vmx_vcpu_reset,
     .vm_reset = second_level_unprotect,
-    .vm_destroy = vmx_vm_destroy,
+    .vm_destroy = vcpu_forget_vm,
     .vm_shift_time = vmx_shift_time,
     .run = vmx_run,
     .block = block_vcpu,

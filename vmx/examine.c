@@ -161,24 +161,14 @@ void vmx_dump_walk(struct vcpu *v, gpa_t at)
     }
 }
 
-/* What one page holds from linear on; 0: nothing is mapped there, or it is no RAM. */
-static size_t read_page(const struct vcpu *v, const struct guest_mode *m, uint64_t linear, void *to, size_t n)
-{
-    struct walk w;
-
-    n = MIN(n, PAGE_SIZE - linear % PAGE_SIZE);
-    return guest_translate(v->vm, m, linear, false, &w) && guest_read(v->vm, w.at, to, n) ? n : 0;
-}
-
 size_t vmx_read_linear(struct vcpu *v, uint64_t linear, void *to, size_t n)
 {
     struct guest_mode m;
-    size_t done = 0, step;
+    size_t done;
 
     vmx_examine_begin(v);
     vmx_get_mode(v, &m);
-    while (done < n && (step = read_page(v, &m, linear + done, (uint8_t *)to + done, n - done)))
-        done += step;
+    done = guest_linear_peek(v->vm, &m, linear, to, n);
     vmx_examine_end(v);
     return done;
 }

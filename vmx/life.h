@@ -4,5 +4,4 @@
 
 #include "vmx/state.h"
 
-void vmx_vm_destroy(struct vm *vm);
 void vmx_shift_time(struct vm *vm, uint64_t ticks);

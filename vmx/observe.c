@@ -121,15 +121,6 @@ static bool traced_and_budgeted(struct vcpu *v, uint32_t reason)
     return observe(v, reason, true, true);
 }
 
-static COLD void begin_observation(struct vcpu *v, bool on)
-{
-    uint64_t exits = 0;
-
-    for (unsigned r = 0; r < EXIT_KINDS; r++)
-        exits += v->stats->exits[r];
-    v->observed = (struct observation){on, rdtsc(), exits, v->stats->counts[COUNT_ROOT_TICKS]};
-}
-
 /* The short way looks at nothing but what it traces, and has no guards: beside theirs its gain would not
  * show. */
 static const char *exit_point(const struct vcpu *v, bool trace, bool budget)
@@ -152,7 +143,7 @@ static COLD void choose(struct vcpu *v, struct vmx_vcpu *x)
     x->last_cpu = NULL; /* so that it is written */
 
     if (v->observed.on != (trace || budget))
-        begin_observation(v, trace || budget);
+        vcpu_begin_observation(v, trace || budget);
     x->traced = trace;
     if (budget)
         x->on_exit = trace ? traced_and_budgeted : budgeted;

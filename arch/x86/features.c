@@ -14,7 +14,8 @@ static const struct {
     enum reg reg;
     unsigned bit;
 } features[FEATURE_COUNT] = {
-    [FEATURE_VMX] = {"vmx", "nothing: no guest can run", 1, 0, ECX, 5},
+    [FEATURE_VMX] = {"vmx", "svm, or no guest can run", 1, 0, ECX, 5},
+    [FEATURE_SVM] = {"svm", "vmx, or no guest can run", 0x80000001, 0, ECX, 2},
     [FEATURE_NX] = {"nx", "nothing: Skerry needs it", 0x80000001, 0, EDX, 20},
     [FEATURE_PAGE_1G] = {"1g-pages", "2 MiB pages for the direct map", 0x80000001, 0, EDX, 26},
     [FEATURE_SMEP] = {"smep", "NX pages alone", 7, 0, EBX, 7},

@@ -6,6 +6,7 @@
 
 enum cpu_feature {
     FEATURE_VMX,
+    FEATURE_SVM,
     FEATURE_NX,
     FEATURE_PAGE_1G,
     FEATURE_SMEP,

@@ -2,13 +2,18 @@
 /*
  * The processor says of each flaw that was known when it was made, or when its microcode was, that it does
  * not have it. Of the others it is by its model: a model that is not listed has what it does not deny (Intel,
- * "Affected processors: transient execution attacks and related security issues by CPU").
+ * "Affected processors: transient execution attacks and related security issues by CPU"). AMD's have none of those but wrong
+ * branch targets, and an IBPB against them where CPUID says so.
  */
 #include "arch/x86/flaws.h"
 
 #include "arch/x86/cpu.h"
 #include "arch/x86/msr.h"
 
+#define VENDOR_AMD        0x444d4163u /* the last letters of its name, "cAMD" */
+#define LEAF_EXTENDED     0x80000000u
+#define LEAF_SIZES        0x80000008u
+#define LEAF_SIZES_IBPB   BIT(12) /* EBX */
 #define LEAF7_EBX_RTM     BIT(11)
 #define LEAF7_2_EDX_BHI   BIT(4)
 #define ARCH_MMIO_NO      (ARCH_SBDR_SSDP_NO | ARCH_FBSDP_NO | ARCH_PSDP_NO)
@@ -116,6 +121,8 @@ struct cpu_flaws cpu_flaws(const struct cpu_kind *k)
 {
     struct cpu_flaws f = {by_model(k->signature), means_of(k)};
 
+    if (k->amd)
+        return (struct cpu_flaws){FLAW(BRANCHES), k->barrier ? (uint32_t)BIT(MEANS_IBPB) : 0};
     for (unsigned i = 0; i < ARRAY_SIZE(denials); i++) {
         if ((k->capabilities & denials[i].bits) == denials[i].bits)
             f.flaws &= ~(uint32_t)BIT(denials[i].flaw);
@@ -134,6 +141,8 @@ struct cpu_kind cpu_kind(void)
     struct cpu_kind k = {.signature = cpuid(1, 0).eax};
     struct cpuid seven;
 
+    k.amd = cpuid(0, 0).ecx == VENDOR_AMD;
+    k.barrier = cpuid(LEAF_EXTENDED, 0).eax >= LEAF_SIZES && (cpuid(LEAF_SIZES, 0).ebx & LEAF_SIZES_IBPB);
     if (cpuid(0, 0).eax < 7)
         return k;
     seven = cpuid(7, 0);

@@ -32,6 +32,8 @@ struct cpu_kind {
     uint32_t features;     /* leaf 7 EDX, */
     uint32_t more;         /* and of its subleaf 2 */
     bool transactions;     /* leaf 7 EBX: RTM */
+    bool amd;              /* by its maker, and */
+    bool barrier;          /* leaf 80000008h EBX: IBPB */
     uint64_t capabilities; /* IA32_ARCH_CAPABILITIES; 0: it has none */
 };
 

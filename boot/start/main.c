@@ -28,6 +28,7 @@
 #include "vcpu/cpuid.h"
 #include "vcpu/guards.h"
 #include "vcpu/msr.h"
+#include "svm/backend.h"
 #include "vmx/backend.h"
 
 #define CONFIG_NAME "skerry.cfg"
@@ -35,7 +36,7 @@
 NORETURN void boot_main(hpa_t mbi, uint64_t image_base, uint64_t entry_tsc);
 
 /* The backends that this image has, in the order in which they are tried. */
-static const struct backend *const backends[] = {&vmx_backend};
+static const struct backend *const backends[] = {&vmx_backend, &svm_backend};
 
 static struct config *config;
 static volatile bool released; /* the VMs are built: the CPUs may schedule */
@@ -167,14 +168,19 @@ static void check_operations(const struct backend *b)
         ASSERT(operation[i]);
 }
 
-/* False: *missing says what the processor lacks, by the last one tried. */
+/* False: *missing says what the processor lacks. */
 static bool choose_backend(const char **missing)
 {
+    *missing = "VMX (CPUID.1:ECX bit 5) or SVM (CPUID.80000001h:ECX bit 2)";
     for (unsigned i = 0; i < ARRAY_SIZE(backends); i++)
         config_add_switches(backends[i]->switches); /* a configuration may be for several machines */
     for (unsigned i = 0; i < ARRAY_SIZE(backends); i++) {
-        if (!backends[i]->probe(missing))
+        const char *why = NULL;
+
+        if (!backends[i]->probe(&why)) {
+            *missing = why ? why : *missing;
             continue;
+        }
         backend = *backends[i];
         check_operations(&backend);
         guards_init();
