@@ -30,10 +30,10 @@ static COLD bool ends(struct vcpu *v, enum vm_end end, const char *what)
 {
     const struct vmcb *b = vmcb_of(v);
 
-    return vm_request_end(v->vm, end, "%s at rip %llx (vcpu %u, cs %x, cr3 %llx, exit information %llx %llx)",
+    return vm_request_end(v->vm, end, "%s at rip %llx (vcpu %u, cs %x, cr3 %llx, exit information %llx %llx, event %llx)",
                           what, (unsigned long long)b->rip, v->id, b->cs.selector,
                           (unsigned long long)b->cr3, (unsigned long long)b->exit_info1,
-                          (unsigned long long)b->exit_info2);
+                          (unsigned long long)b->exit_info2, (unsigned long long)b->exit_event);
 }
 
 static COLD enum next unexpected(struct vcpu *v)
@@ -362,7 +362,7 @@ enum next svm_handle_exit(struct vcpu *v)
     handler *handle;
 
     take_tpr(v);
-    if (unlikely(b->exit_event & EVENT_VALID))
+    if (unlikely((b->exit_event & EVENT_VALID) && code != SVM_EXIT_SHUTDOWN))
         svm_reinject(v);
     if (unlikely(code >= SVM_EXIT_CODES)) {
         if (code == SVM_EXIT_NPF)

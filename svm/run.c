@@ -112,6 +112,8 @@ static void take_registers(struct vcpu *v, const struct svm_vcpu *x, struct vmcb
     if (unlikely(x->state.debug))
         write_dr6(b->dr6);
     b->tlb_control = VMCB_FLUSH_NOTHING;
+    if (!svm_can(SVM_NEXT_RIP))
+        b->next_rip = 0; /* it would be that of an exit before */
     b->clean = svm_can(SVM_CLEAN_BITS) ? CLEAN_ALL : 0;
 }
 
