@@ -143,8 +143,8 @@ static bool block_vcpu(struct vcpu *v, uint64_t *wake_at)
 /* There is no control that a processor without it would have. */
 static bool guest_may_use(enum guest_feature feature)
 {
-    static const enum cpu_feature features[] = {[GUEST_RDTSCP] = FEATURE_RDTSCP,
-                                                [GUEST_XSAVES] = FEATURE_XSAVES};
+    static const enum cpu_feature features[] = {
+        [GUEST_RDTSCP] = FEATURE_RDTSCP, [GUEST_XSAVES] = FEATURE_XSAVES};
 
     return feature == GUEST_INVPCID || feature_present(features[feature]);
 }

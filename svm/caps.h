@@ -4,25 +4,25 @@
 
 #include "arch/x86/types.h"
 
-#define SVM_FEATURES(F)                                                                              \
-    F(NESTED_PAGING, 0, NEED, "nested paging", NULL)                                                 \
-    F(NEXT_RIP, 3, LIKE, "next RIP", "instructions are decoded for their length")                    \
-    F(TSC_RATIO, 4, LIKE, "TSC ratio", "tsc-khz is refused")                                         \
-    F(CLEAN_BITS, 5, LIKE, "VMCB clean bits", "all of the VMCB is read at each entry")               \
-    F(DECODE_ASSISTS, 7, LIKE, "decode assists", "MOV to CR is decoded")                             \
-    F(PAUSE_FILTER, 10, LIKE, "pause filter", "none")                                                \
-    F(PAUSE_THRESHOLD, 12, LIKE, "pause-filter threshold", "PAUSEs far apart count, too")            \
-    F(LBR, 1, SPARE, "LBR virtualization", NULL)                                                     \
-    F(LOCK, 2, SPARE, "SVM lock", NULL)                                                              \
-    F(FLUSH_BY_ASID, 6, SPARE, "flush by ASID", NULL)                                                \
-    F(AVIC, 13, SPARE, "AVIC", NULL)                                                                 \
-    F(VIRTUAL_VMLOAD, 15, SPARE, "virtual VMLOAD and VMSAVE", NULL)                                  \
-    F(VIRTUAL_GIF, 16, SPARE, "virtual GIF", NULL)                                                   \
-    F(GMET, 17, SPARE, "guest mode execute trap", NULL)                                              \
-    F(X2AVIC, 18, SPARE, "x2AVIC", NULL)                                                             \
-    F(SHADOW_STACK_CHECK, 19, SPARE, "supervisor shadow stack check", NULL)                          \
-    F(SPEC_CTRL, 20, SPARE, "SPEC_CTRL virtualization", NULL)                                        \
-    F(VIRTUAL_NMI, 25, SPARE, "virtual NMIs", NULL)                                                  \
+#define SVM_FEATURES(F)                                                                   \
+    F(NESTED_PAGING, 0, NEED, "nested paging", NULL)                                      \
+    F(NEXT_RIP, 3, LIKE, "next RIP", "instructions are decoded for their length")         \
+    F(TSC_RATIO, 4, LIKE, "TSC ratio", "tsc-khz is refused")                              \
+    F(CLEAN_BITS, 5, LIKE, "VMCB clean bits", "all of the VMCB is read at each entry")    \
+    F(DECODE_ASSISTS, 7, LIKE, "decode assists", "MOV to CR is decoded")                  \
+    F(PAUSE_FILTER, 10, LIKE, "pause filter", "none")                                     \
+    F(PAUSE_THRESHOLD, 12, LIKE, "pause-filter threshold", "PAUSEs far apart count, too") \
+    F(LBR, 1, SPARE, "LBR virtualization", NULL)                                          \
+    F(LOCK, 2, SPARE, "SVM lock", NULL)                                                   \
+    F(FLUSH_BY_ASID, 6, SPARE, "flush by ASID", NULL)                                     \
+    F(AVIC, 13, SPARE, "AVIC", NULL)                                                      \
+    F(VIRTUAL_VMLOAD, 15, SPARE, "virtual VMLOAD and VMSAVE", NULL)                       \
+    F(VIRTUAL_GIF, 16, SPARE, "virtual GIF", NULL)                                        \
+    F(GMET, 17, SPARE, "guest mode execute trap", NULL)                                   \
+    F(X2AVIC, 18, SPARE, "x2AVIC", NULL)                                                  \
+    F(SHADOW_STACK_CHECK, 19, SPARE, "supervisor shadow stack check", NULL)               \
+    F(SPEC_CTRL, 20, SPARE, "SPEC_CTRL virtualization", NULL)                             \
+    F(VIRTUAL_NMI, 25, SPARE, "virtual NMIs", NULL)                                       \
     F(ADDRESS_CHECK, 28, SPARE, "addresses of VMCBs checked", NULL)
 
 enum svm_feature {

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Why did a VMRUN fail? The processor says VMEXIT_INVALID and no more; this walks the rules of APM volume 2, "Canonicalization
- * and consistency checks", and names each field that breaks one, with its value and the rule.
+ * Why did a VMRUN fail? The processor says VMEXIT_INVALID and no more; this walks the rules of APM volume 2,
+ * "Canonicalization and consistency checks", and names each field that breaks one, with its value and the
+ * rule.
  */
 #include "svm/check.h"
 
@@ -13,7 +14,7 @@
 #include "svm/msr.h"
 #include "vcpu/event.h"
 
-#define EFER_DEFINED (EFER_SCE | EFER_LME | EFER_LMA | EFER_NXE | EFER_SVME | BIT(13) | BIT(14) | BIT(15))
+#define EFER_DEFINED   (EFER_SCE | EFER_LME | EFER_LMA | EFER_NXE | EFER_SVME | BIT(13) | BIT(14) | BIT(15))
 #define LAST_EXCEPTION 31
 
 static unsigned broken;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* What is delivered to the guest at the next entry (APM volume 2, "Event injection" and "Interrupt and local APIC support"). */
+/* What is delivered to the guest at the next entry (APM volume 2, "Event injection" and "Interrupt and local
+ * APIC support"). */
 #include "svm/event.h"
 
 #include "apic/vlapic.h"
@@ -176,8 +177,8 @@ enum next svm_handle_window(struct vcpu *v)
 }
 
 /*
- * The exit is before the instruction, and NMIs are blocked until it has been executed: it is stepped over. What the guest
- * has in TF comes off the stack with it.
+ * The exit is before the instruction, and NMIs are blocked until it has been executed: it is stepped over.
+ * What the guest has in TF comes off the stack with it.
  */
 COLD enum next svm_handle_iret(struct vcpu *v)
 {

@@ -30,10 +30,11 @@ static COLD bool ends(struct vcpu *v, enum vm_end end, const char *what)
 {
     const struct vmcb *b = vmcb_of(v);
 
-    return vm_request_end(v->vm, end, "%s at rip %llx (vcpu %u, cs %x, cr3 %llx, exit information %llx %llx, event %llx)",
-                          what, (unsigned long long)b->rip, v->id, b->cs.selector,
-                          (unsigned long long)b->cr3, (unsigned long long)b->exit_info1,
-                          (unsigned long long)b->exit_info2, (unsigned long long)b->exit_event);
+    return vm_request_end(v->vm, end,
+                          "%s at rip %llx (vcpu %u, cs %x, cr3 %llx, exit information %llx %llx, event %llx)",
+                          what, (unsigned long long)b->rip, v->id, b->cs.selector, (unsigned long long)b->cr3,
+                          (unsigned long long)b->exit_info1, (unsigned long long)b->exit_info2,
+                          (unsigned long long)b->exit_event);
 }
 
 static COLD enum next unexpected(struct vcpu *v)
@@ -178,16 +179,15 @@ static COLD enum next string(struct vcpu *v, uint64_t info)
         return undefined(v);
     svm_get_mode(v, &m);
     mask = mmio_masked(UINT64_MAX, i.address_size);
-    return vcpu_string_io(
-        v, &(const struct string_io){
-               .linear = mmio_segment_base(v, &m, in ? SEGMENT_ES : i.segment) +
-                         ((in ? v->regs.rdi : v->regs.rsi) & mask),
-               .address_mask = mask,
-               .port = IO_PORT(info),
-               .size = (uint8_t)IO_SIZE(info),
-               .in = in,
-               .rep = info & IO_REP,
-           });
+    return vcpu_string_io(v, &(const struct string_io){
+                                 .linear = mmio_segment_base(v, &m, in ? SEGMENT_ES : i.segment) +
+                                           ((in ? v->regs.rdi : v->regs.rsi) & mask),
+                                 .address_mask = mask,
+                                 .port = IO_PORT(info),
+                                 .size = (uint8_t)IO_SIZE(info),
+                                 .in = in,
+                                 .rep = info & IO_REP,
+                             });
 }
 
 /* EXITINFO2 is the RIP behind it. */
@@ -300,7 +300,8 @@ static enum next nested_page_fault(struct vcpu *v)
 
 /* --- entries that failed --- */
 
-/* A running guest may have got there by itself, on a host that finds a bad CR3 only then: #GP, as it should have been. */
+/* A running guest may have got there by itself, on a host that finds a bad CR3 only then: #GP, as it should
+ * have been. */
 static COLD enum next invalid(struct vcpu *v)
 {
     if (ends(v, VM_END_CRASH, "VM entry failed") && v->vm->told)
@@ -309,10 +310,10 @@ static COLD enum next invalid(struct vcpu *v)
 }
 
 static handler *const handlers[SVM_EXIT_CODES] = {
-    [SVM_EXIT_READ_CR ... SVM_EXIT_READ_CR + 15] = move_from_cr,
-    [SVM_EXIT_WRITE_CR ... SVM_EXIT_WRITE_CR + 15] = move_to_cr,
-    [SVM_EXIT_READ_DR ... SVM_EXIT_WRITE_DR + 15] = move_debug,
-    [SVM_EXIT_EXCEPTION ... SVM_EXIT_EXCEPTION + 31] = exception,
+    [SVM_EXIT_READ_CR... SVM_EXIT_READ_CR + 15] = move_from_cr,
+    [SVM_EXIT_WRITE_CR... SVM_EXIT_WRITE_CR + 15] = move_to_cr,
+    [SVM_EXIT_READ_DR... SVM_EXIT_WRITE_DR + 15] = move_debug,
+    [SVM_EXIT_EXCEPTION... SVM_EXIT_EXCEPTION + 31] = exception,
     [SVM_EXIT_INTR] = host_interrupt,
     [SVM_EXIT_NMI] = host_nmi,
     [SVM_EXIT_VINTR] = svm_handle_window,
@@ -377,7 +378,7 @@ enum next svm_handle_exit(struct vcpu *v)
 
 static const uint8_t kinds[SVM_EXIT_CODES] = {
     [0 ... SVM_EXIT_READ_DR - 1] = KIND_CONTROL_REGISTER,
-    [SVM_EXIT_READ_DR ... SVM_EXIT_EXCEPTION - 1] = KIND_DEBUG_REGISTER,
+    [SVM_EXIT_READ_DR... SVM_EXIT_EXCEPTION - 1] = KIND_DEBUG_REGISTER,
     [SVM_EXIT_EXCEPTION + 1 ... SVM_EXIT_EXCEPTION + 31] = KIND_EXCEPTION,
 #define EXIT_KIND(name, number, text, kind) [number] = KIND_##kind,
     SVM_EXITS(EXIT_KIND)

@@ -16,7 +16,10 @@ static const struct {
     uint16_t offset;
     uint16_t clean;
 } places[GUEST_REGISTERS] = {
-#define PLACE(field, bit) {offsetof(struct vmcb, field), bit}
+#define PLACE(field, bit)                 \
+    {                                     \
+        offsetof(struct vmcb, field), bit \
+    }
     [GUEST_RIP] = PLACE(rip, 0),
     [GUEST_RSP] = PLACE(rsp, 0),
     [GUEST_RFLAGS] = PLACE(rflags, 0),

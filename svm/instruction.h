@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The instruction that has exited, decoded as far as the processor does not tell: length (without next RIP), operands of MOV
- * CR and MOV DR (without decode assists), address size and segment of a string on a port. What exits is known by the exit
- * code, so that this is prefixes and a few bytes (APM volume 3, "Instruction encoding").
+ * The instruction that has exited, decoded as far as the processor does not tell: length (without next RIP),
+ * operands of MOV CR and MOV DR (without decode assists), address size and segment of a string on a port.
+ * What exits is known by the exit code, so that this is prefixes and a few bytes (APM volume 3, "Instruction
+ * encoding").
  */
 #pragma once
 

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Permission maps (APM volume 2, "MSR intercepts" and "I/O intercepts"): closed, but for what only concerns the guest and is
- * switched with it. VMLOAD and VMSAVE switch the bases of FS and GS and the MSRs of system calls, so the guest has them for
- * itself. IA32_TSC is read by software, as not every host adds the offset to it; EFER has a bit that is not the guest's.
+ * Permission maps (APM volume 2, "MSR intercepts" and "I/O intercepts"): closed, but for what only concerns
+ * the guest and is switched with it. VMLOAD and VMSAVE switch the bases of FS and GS and the MSRs of system
+ * calls, so the guest has them for itself. IA32_TSC is read by software, as not every host adds the offset to
+ * it; EFER has a bit that is not the guest's.
  */
 #include "arch/x86/layout.h"
 #include "arch/x86/msr.h"
@@ -33,10 +34,9 @@ static void open_msr(uint8_t *map, uint32_t msr, unsigned rights)
 
 void svm_msr_map_init(uint8_t *map, const struct vm *vm)
 {
-    static const uint32_t open[] = {IA32_SYSENTER_CS, IA32_SYSENTER_ESP, IA32_SYSENTER_EIP,
-                                    IA32_STAR,        IA32_LSTAR,        IA32_CSTAR,
-                                    IA32_FMASK,       IA32_FS_BASE,      IA32_GS_BASE,
-                                    IA32_KERNEL_GS_BASE};
+    static const uint32_t open[] = {IA32_SYSENTER_CS, IA32_SYSENTER_ESP,  IA32_SYSENTER_EIP, IA32_STAR,
+                                    IA32_LSTAR,       IA32_CSTAR,         IA32_FMASK,        IA32_FS_BASE,
+                                    IA32_GS_BASE,     IA32_KERNEL_GS_BASE};
 
     memset(map, 0xff, MSR_MAP_PAGES * PAGE_SIZE);
     for (unsigned i = 0; i < ARRAY_SIZE(open); i++)

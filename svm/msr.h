@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* MSRs that SVM brings (APM volume 2, "SVM related MSRs"), and which MSRs and ports a guest reaches without an exit. */
+/* MSRs that SVM brings (APM volume 2, "SVM related MSRs"), and which MSRs and ports a guest reaches without
+ * an exit. */
 #pragma once
 
 #include "core/vm/vm.h"

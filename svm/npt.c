@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Nested page tables (APM volume 2, "Nested paging"), and what a VM has beside them. They have the format of the host's own
- * tables; all accesses of a guest count as those of a user. There is no bit to ignore the guest's PAT.
+ * Nested page tables (APM volume 2, "Nested paging"), and what a VM has beside them. They have the format of
+ * the host's own tables; all accesses of a guest count as those of a user. There is no bit to ignore the
+ * guest's PAT.
  */
 #include "svm/npt.h"
 

@@ -15,8 +15,9 @@
 
 static uint64_t port_argument(uint64_t info)
 {
-    return (IO_SIZE(info) - 1) | (info & IO_IN ? QUALIFIED_IN : 0) | (info & IO_STRING ? QUALIFIED_STRING : 0) |
-           (info & IO_REP ? QUALIFIED_REP : 0) | (uint64_t)IO_PORT(info) << 16;
+    return (IO_SIZE(info) - 1) | (info & IO_IN ? QUALIFIED_IN : 0) |
+           (info & IO_STRING ? QUALIFIED_STRING : 0) | (info & IO_REP ? QUALIFIED_REP : 0) |
+           (uint64_t)IO_PORT(info) << 16;
 }
 
 /* CLTS and LMSW are shown as what they do. */

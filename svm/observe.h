@@ -3,6 +3,6 @@
 
 #include "svm/state.h"
 
-/* What is called for each exit of v: svm_exited(), or what also records it in the trace, times it, and holds it against the
- * budget, where that is on. */
+/* What is called for each exit of v: svm_exited(), or what also records it in the trace, times it, and holds
+ * it against the budget, where that is on. */
 svm_on_exit *svm_observer(struct vcpu *v);

@@ -89,8 +89,8 @@ void svm_switch_out(struct vcpu *v)
 
 /* --- entries --- */
 
-/* CR2 and, where it has them, the debug registers are the guest's for as long as it has the CPU (vcpu/context.h); VMRUN
- * takes these from the VMCB. */
+/* CR2 and, where it has them, the debug registers are the guest's for as long as it has the CPU
+ * (vcpu/context.h); VMRUN takes these from the VMCB. */
 static void give_registers(const struct vcpu *v, struct svm_vcpu *x, struct vmcb *b)
 {
     uint64_t cr2 = read_cr2();

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* A run of a vCPU, and the way of every exit in it, inlined into the function that looks at it: run.c, observe.c. */
+/* A run of a vCPU, and the way of every exit in it, inlined into the function that looks at it: run.c,
+ * observe.c. */
 #pragma once
 
 #include "svm/guest.h"
@@ -13,8 +14,9 @@ void svm_switch_in(struct vcpu *v); /* the CPU is v's */
 void svm_switch_out(struct vcpu *v);
 void svm_enter_once(struct vcpu *v, struct svm_vcpu *x); /* and what is switched around it */
 
-bool svm_exited(struct vcpu *v);                     /* for most */
-bool svm_stop_here(struct vcpu *v, enum next next); /* what a handler says that does not let the guest go on */
+bool svm_exited(struct vcpu *v); /* for most */
+bool svm_stop_here(struct vcpu *v,
+                   enum next next); /* what a handler says that does not let the guest go on */
 
 /* exits.c */
 enum next svm_handle_exit(struct vcpu *v);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Boot option "selftest": entries that must fail, one rule after the other. Each must come back as VMEXIT_INVALID with the
- * host's registers and the guest's as they were, and the broken rule must be named.
+ * Boot option "selftest": entries that must fail, one rule after the other. Each must come back as
+ * VMEXIT_INVALID with the host's registers and the guest's as they were, and the broken rule must be named.
  */
 #include "svm/selftest.h"
 
@@ -91,12 +91,9 @@ static const struct {
     const char *name;
     void (*apply)(struct vmcb *b);
 } faults[] = {
-    {"ASID 0", break_asid},
-    {"VMRUN not intercepted", break_interception},
-    {"EFER.SVME 0", break_efer},
-    {"CR0.NW without CD", break_cr0},
-    {"DR7 bit 32", break_dr7},
-    {"an exception of vector 32", break_event},
+    {"ASID 0", break_asid},      {"VMRUN not intercepted", break_interception},
+    {"EFER.SVME 0", break_efer}, {"CR0.NW without CD", break_cr0},
+    {"DR7 bit 32", break_dr7},   {"an exception of vector 32", break_event},
 };
 
 /* One rule after the other. */

@@ -42,22 +42,23 @@ bool svm_vcpu_create(struct vcpu *v)
     return true;
 }
 
-/* All that is or could be the machine's. Left to the guest: CR3, descriptor tables, INVLPG, RDTSC, task switches. */
+/* All that is or could be the machine's. Left to the guest: CR3, descriptor tables, INVLPG, RDTSC, task
+ * switches. */
 static void write_interceptions(const struct vcpu *v, struct vmcb *b)
 {
     b->cr_reads = INTERCEPT_CR4; /* MCE */
     b->cr_writes = INTERCEPT_CR4;
     b->dr_reads = b->dr_writes = ALL_DRS;
-    /* #DB and #AC can loop in the processor's event delivery and would stall the CPU; #UD may be another maker's
-     * instruction for a hypercall. */
+    /* #DB and #AC can loop in the processor's event delivery and would stall the CPU; #UD may be another
+     * maker's instruction for a hypercall. */
     b->exceptions =
         (uint32_t)(BIT(VECTOR_DB) | BIT(VECTOR_AC) | BIT(VECTOR_MC) | (v->fast.calls ? BIT(VECTOR_UD) : 0));
     b->misc1 = (uint32_t)(MISC1_INTR | MISC1_NMI | MISC1_SMI | MISC1_INIT | MISC1_CR0_SELECT | MISC1_RDPMC |
                           MISC1_CPUID | MISC1_RSM | MISC1_INVD | MISC1_HLT | MISC1_INVLPGA | MISC1_IO |
                           MISC1_MSR | MISC1_FERR | MISC1_SHUTDOWN);
-    b->misc2 = (uint32_t)(MISC2_VMRUN | MISC2_VMMCALL | MISC2_VMLOAD | MISC2_VMSAVE | MISC2_STGI |
-                          MISC2_CLGI | MISC2_SKINIT | MISC2_WBINVD | MISC2_MONITOR | MISC2_MWAIT |
-                          MISC2_XSETBV | MISC2_RDPRU);
+    b->misc2 =
+        (uint32_t)(MISC2_VMRUN | MISC2_VMMCALL | MISC2_VMLOAD | MISC2_VMSAVE | MISC2_STGI | MISC2_CLGI |
+                   MISC2_SKINIT | MISC2_WBINVD | MISC2_MONITOR | MISC2_MWAIT | MISC2_XSETBV | MISC2_RDPRU);
     if (v->sched && svm_can(SVM_PAUSE_FILTER)) {
         b->misc1 |= MISC1_PAUSE;
         b->pause_count = PAUSE_COUNT;
@@ -159,7 +160,8 @@ void svm_vcpu_reset(struct vcpu *v, const struct start_state *start)
     v->due |= DUE_IRQ | DUE_TIMER;
 }
 
-/* As on Intel (vmx/setup.c): the vector registers, XCR0, the TSC and all other MSRs stay, and of CR0 CD and NW. */
+/* As on Intel (vmx/setup.c): the vector registers, XCR0, the TSC and all other MSRs stay, and of CR0 CD and
+ * NW. */
 COLD void svm_vcpu_init(struct vcpu *v)
 {
     struct svm_vcpu *x = svm_of(v);

@@ -41,8 +41,8 @@ struct svm_vcpu {
     bool steps_by_monitor; /* one instruction (step.c) */
     bool steps_over_iret;  /* with TF set for us, and what the guest had of TF: */
     uint64_t guest_tf;
-    uint64_t cr0_held;     /* CD and NW as the guest has them: never set for real */
-    bool mce;              /* CR4.MCE, which is always set for real */
+    uint64_t cr0_held; /* CD and NW as the guest has them: never set for real */
+    bool mce;          /* CR4.MCE, which is always set for real */
 };
 
 _Static_assert(offsetof(struct svm_vcpu, state) == 0, "state_of()");

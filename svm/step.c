@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * One instruction of a guest, on this CPU, whichever the vCPU runs on otherwise, by RFLAGS.TF, which the guest does not see.
- * Its VM is paused, so this is not the loop of run.c: nobody else wants anything of it meanwhile.
+ * One instruction of a guest, on this CPU, whichever the vCPU runs on otherwise, by RFLAGS.TF, which the
+ * guest does not see. Its VM is paused, so this is not the loop of run.c: nobody else wants anything of it
+ * meanwhile.
  */
 #include "svm/step.h"
 
@@ -11,7 +12,9 @@
 #include "svm/dump.h"
 #include "svm/run.h"
 
-#define MOST_EXITS 1000 /* before an instruction has been executed: a guest may see to it that it never is */
+#define MOST_EXITS                                                                          \
+    1000 /* before an instruction has been executed: a guest may see to it that it never is \
+          */
 
 /* True: it has not been executed yet, as something came in between. */
 static bool go_on(struct vcpu *v, enum next next, uint64_t from)
@@ -28,8 +31,8 @@ static bool go_on(struct vcpu *v, enum next next, uint64_t from)
     return false;
 }
 
-/* RF: a breakpoint on this very instruction is behind us. The instruction may have changed TF, or pushed it: POPF and IRET
- * have the guest's from the stack, PUSHF shows ours. */
+/* RF: a breakpoint on this very instruction is behind us. The instruction may have changed TF, or pushed it:
+ * POPF and IRET have the guest's from the stack, PUSHF shows ours. */
 static bool execute(struct vcpu *v, struct svm_vcpu *x)
 {
     const uint64_t from = x->vmcb->rip, trap = x->vmcb->rflags & RFLAGS_TF;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The virtual machine control block: one page of ordinary memory (AMD64 APM volume 2, appendix B "VMCB layout"). */
+/* The virtual machine control block: one page of ordinary memory (AMD64 APM volume 2, appendix B "VMCB
+ * layout"). */
 #pragma once
 
 #include "arch/x86/types.h"
@@ -114,7 +115,8 @@ struct PACKED vmcb {
     uint64_t cr4, cr3, cr0, dr7, dr6, rflags, rip; /* 548 */
     uint8_t reserved580[0x5d8 - 0x580];
     uint64_t rsp, s_cet, ssp, interrupt_ssp_table, rax; /* 5d8 */
-    uint64_t star, lstar, cstar, sfmask, kernel_gs_base, sysenter_cs, sysenter_esp, sysenter_eip, cr2; /* 600 */
+    uint64_t star, lstar, cstar, sfmask, kernel_gs_base, sysenter_cs, sysenter_esp, sysenter_eip,
+        cr2; /* 600 */
     uint8_t reserved648[0x668 - 0x648];
     uint64_t pat, debugctl, br_from, br_to, last_exception_from, last_exception_to; /* 668 */
     uint8_t reserved698[0x1000 - 0x698];
@@ -130,38 +132,38 @@ _Static_assert(offsetof(struct vmcb, pause_threshold) == 0x3c && offsetof(struct
                "fixed by the processor");
 
 /* Exit codes (appendix C) that have a name of their own here, what they are called, and their kind. */
-#define SVM_EXITS(E)                                                \
-    E(EXCEPTION, 0x40, "exception", EXCEPTION)                      \
-    E(INTR, 0x60, "interrupt of the host", HOST_INTERRUPT)          \
-    E(NMI, 0x61, "NMI of the host", HOST_INTERRUPT)                 \
-    E(SMI, 0x62, "SMI", OTHER)                                      \
-    E(INIT, 0x63, "INIT", OTHER)                                    \
-    E(VINTR, 0x64, "interrupt window", INTERRUPT_WINDOW)            \
-    E(CR0_SELECT, 0x65, "write to CR0", CONTROL_REGISTER)           \
-    E(RDPMC, 0x6f, "RDPMC", RDPMC)                                  \
-    E(CPUID, 0x72, "CPUID", CPUID)                                  \
-    E(RSM, 0x73, "RSM", OTHER)                                      \
-    E(IRET, 0x74, "IRET", NMI_WINDOW)                               \
-    E(INTN, 0x75, "INT n", EXCEPTION)                               \
-    E(INVD, 0x76, "INVD", CACHES)                                   \
-    E(PAUSE, 0x77, "PAUSE", PAUSE)                                  \
-    E(HLT, 0x78, "HLT", HLT)                                        \
-    E(INVLPGA, 0x7a, "INVLPGA", VIRTUALIZATION)                     \
-    E(IO, 0x7b, "I/O port", IO)                                     \
-    E(MSR, 0x7c, "MSR", RDMSR)                                      \
-    E(FERR, 0x7e, "FERR", OTHER)                                    \
-    E(SHUTDOWN, 0x7f, "triple fault", TRIPLE_FAULT)                 \
-    E(VMRUN, 0x80, "VMRUN", VIRTUALIZATION)                         \
-    E(VMMCALL, 0x81, "VMMCALL", CALL)                               \
-    E(VMLOAD, 0x82, "VMLOAD", VIRTUALIZATION)                       \
-    E(VMSAVE, 0x83, "VMSAVE", VIRTUALIZATION)                       \
-    E(STGI, 0x84, "STGI", VIRTUALIZATION)                           \
-    E(CLGI, 0x85, "CLGI", VIRTUALIZATION)                           \
-    E(SKINIT, 0x86, "SKINIT", VIRTUALIZATION)                       \
-    E(WBINVD, 0x89, "WBINVD", CACHES)                               \
-    E(MONITOR, 0x8a, "MONITOR", MWAIT)                              \
-    E(MWAIT, 0x8b, "MWAIT", MWAIT)                                  \
-    E(XSETBV, 0x8d, "XSETBV", XSETBV)                               \
+#define SVM_EXITS(E)                                       \
+    E(EXCEPTION, 0x40, "exception", EXCEPTION)             \
+    E(INTR, 0x60, "interrupt of the host", HOST_INTERRUPT) \
+    E(NMI, 0x61, "NMI of the host", HOST_INTERRUPT)        \
+    E(SMI, 0x62, "SMI", OTHER)                             \
+    E(INIT, 0x63, "INIT", OTHER)                           \
+    E(VINTR, 0x64, "interrupt window", INTERRUPT_WINDOW)   \
+    E(CR0_SELECT, 0x65, "write to CR0", CONTROL_REGISTER)  \
+    E(RDPMC, 0x6f, "RDPMC", RDPMC)                         \
+    E(CPUID, 0x72, "CPUID", CPUID)                         \
+    E(RSM, 0x73, "RSM", OTHER)                             \
+    E(IRET, 0x74, "IRET", NMI_WINDOW)                      \
+    E(INTN, 0x75, "INT n", EXCEPTION)                      \
+    E(INVD, 0x76, "INVD", CACHES)                          \
+    E(PAUSE, 0x77, "PAUSE", PAUSE)                         \
+    E(HLT, 0x78, "HLT", HLT)                               \
+    E(INVLPGA, 0x7a, "INVLPGA", VIRTUALIZATION)            \
+    E(IO, 0x7b, "I/O port", IO)                            \
+    E(MSR, 0x7c, "MSR", RDMSR)                             \
+    E(FERR, 0x7e, "FERR", OTHER)                           \
+    E(SHUTDOWN, 0x7f, "triple fault", TRIPLE_FAULT)        \
+    E(VMRUN, 0x80, "VMRUN", VIRTUALIZATION)                \
+    E(VMMCALL, 0x81, "VMMCALL", CALL)                      \
+    E(VMLOAD, 0x82, "VMLOAD", VIRTUALIZATION)              \
+    E(VMSAVE, 0x83, "VMSAVE", VIRTUALIZATION)              \
+    E(STGI, 0x84, "STGI", VIRTUALIZATION)                  \
+    E(CLGI, 0x85, "CLGI", VIRTUALIZATION)                  \
+    E(SKINIT, 0x86, "SKINIT", VIRTUALIZATION)              \
+    E(WBINVD, 0x89, "WBINVD", CACHES)                      \
+    E(MONITOR, 0x8a, "MONITOR", MWAIT)                     \
+    E(MWAIT, 0x8b, "MWAIT", MWAIT)                         \
+    E(XSETBV, 0x8d, "XSETBV", XSETBV)                      \
     E(RDPRU, 0x8e, "RDPRU", OTHER)
 
 enum svm_exit {
@@ -193,5 +195,5 @@ enum svm_exit {
 #define NPF_WALK    BIT(33)
 
 /* EXITINFO1 of MOV to and from CR, with decode assists. */
-#define MOVE_CR      BIT(63)
-#define MOVE_GPR(q)  ((unsigned)(q)&15u)
+#define MOVE_CR     BIT(63)
+#define MOVE_GPR(q) ((unsigned)(q)&15u)

@@ -104,10 +104,16 @@ static void fix_extended_features(const struct vcpu *v, uint32_t subleaf UNUSED,
     r->edx &= ~guards_hidden_features(v->vm);
 }
 
+/* Of an APIC ID, that tell cores apart. */
+static uint32_t core_bits(const struct vm *vm)
+{
+    return vm->vcpu_count > 1 ? 32 - (uint32_t)__builtin_clz(vm->vcpu_count - 1) : 0;
+}
+
 /* One thread a core, all cores in one package. */
 static void fix_topology(const struct vcpu *v, uint32_t subleaf, struct cpuid *r)
 {
-    unsigned shift = v->vm->vcpu_count > 1 ? 32 - (unsigned)__builtin_clz(v->vm->vcpu_count - 1) : 0;
+    unsigned shift = core_bits(v->vm);
 
     *r = (struct cpuid){.ecx = subleaf & 0xff, .edx = v->apic_id};
     if (subleaf == 0)
@@ -202,6 +208,13 @@ static void fix_extended_1(const struct vcpu *v UNUSED, uint32_t subleaf UNUSED,
         r->edx &= ~LEAFE1_EDX_RDTSCP;
 }
 
+/* AMD's number of cores: as the topology says. */
+static void fix_sizes(const struct vcpu *v, uint32_t subleaf UNUSED, struct cpuid *r)
+{
+    if (cpuid(0, 0).ecx == CPUID_AMD)
+        r->ecx = (v->vm->vcpu_count - 1) | core_bits(v->vm) << 12;
+}
+
 enum when {
     ONCE,     /* the same for all vCPUs: fixed up when the machine is read */
     PER_VCPU, /* depends on the vCPU */
@@ -236,9 +249,10 @@ static const struct row {
     {0x80000002, ANY, {ALL, ALL, ALL, ALL}, NULL, ONCE},
     {0x80000003, ANY, {ALL, ALL, ALL, ALL}, NULL, ONCE},
     {0x80000004, ANY, {ALL, ALL, ALL, ALL}, NULL, ONCE},
-    {0x80000006, ANY, {0, 0, ALL, 0}, NULL, ONCE},
+    {0x80000005, ANY, {ALL, ALL, ALL, ALL}, NULL, ONCE}, /* AMD's, with the next: caches and TLBs */
+    {0x80000006, ANY, {ALL, ALL, ALL, ALL}, NULL, ONCE},
     {0x80000007, ANY, {0, 0, 0, 0x100}, NULL, ONCE}, /* invariant TSC */
-    {0x80000008, ANY, {0xffff, 0, 0, 0}, NULL, ONCE},
+    {0x80000008, ANY, {0xffff, 0, 0, 0}, fix_sizes, PER_VCPU},
 };
 
 /* Beyond the last basic leaf, the processor answers with the data of that leaf. */

@@ -19,7 +19,8 @@ bool guest_linear_read(struct vcpu *v, const struct guest_mode *m, uint64_t line
 bool guest_linear_write(struct vcpu *v, const struct guest_mode *m, uint64_t linear, const void *from,
                         size_t n);
 /* For the monitor: how much of it there is without a gap; nothing is injected. */
-size_t guest_linear_peek(const struct vm *vm, const struct guest_mode *m, uint64_t linear, void *to, size_t n);
+size_t guest_linear_peek(const struct vm *vm, const struct guest_mode *m, uint64_t linear, void *to,
+                         size_t n);
 /* Whether a part of what guest_linear_writable() has said yes to is closed (core/vm/guest.h): *at, which
  * part. */
 bool guest_linear_closed(const struct vcpu *v, const struct guest_mode *m, uint64_t linear, size_t n,

@@ -68,6 +68,8 @@
 #define VECTOR_AC  17
 #define VECTOR_MC  18
 
+#define CPUID_AMD 0x444d4163u /* leaf 0 ECX: the last letters of its maker's name, "cAMD" */
+
 struct cpuid {
     uint32_t eax, ebx, ecx, edx;
 };
@@ -179,6 +181,11 @@ static inline uint32_t inl(uint16_t port)
 
     __asm__ volatile("inl %1, %0" : "=a"(value) : "Nd"(port) : "memory");
     return value;
+}
+
+static inline void write_back_and_invalidate_caches(void)
+{
+    __asm__ volatile("wbinvd" ::: "memory");
 }
 
 static inline void cpu_pause(void)

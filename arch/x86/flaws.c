@@ -2,15 +2,14 @@
 /*
  * The processor says of each flaw that was known when it was made, or when its microcode was, that it does
  * not have it. Of the others it is by its model: a model that is not listed has what it does not deny (Intel,
- * "Affected processors: transient execution attacks and related security issues by CPU"). AMD's have none of those but wrong
- * branch targets, and an IBPB against them where CPUID says so.
+ * "Affected processors: transient execution attacks and related security issues by CPU"). AMD's have none of
+ * those but wrong branch targets, and an IBPB against them where CPUID says so.
  */
 #include "arch/x86/flaws.h"
 
 #include "arch/x86/cpu.h"
 #include "arch/x86/msr.h"
 
-#define VENDOR_AMD        0x444d4163u /* the last letters of its name, "cAMD" */
 #define LEAF_EXTENDED     0x80000000u
 #define LEAF_SIZES        0x80000008u
 #define LEAF_SIZES_IBPB   BIT(12) /* EBX */
@@ -141,7 +140,7 @@ struct cpu_kind cpu_kind(void)
     struct cpu_kind k = {.signature = cpuid(1, 0).eax};
     struct cpuid seven;
 
-    k.amd = cpuid(0, 0).ecx == VENDOR_AMD;
+    k.amd = cpuid(0, 0).ecx == CPUID_AMD;
     k.barrier = cpuid(LEAF_EXTENDED, 0).eax >= LEAF_SIZES && (cpuid(LEAF_SIZES, 0).ebx & LEAF_SIZES_IBPB);
     if (cpuid(0, 0).eax < 7)
         return k;

@@ -32,9 +32,9 @@ struct cpu_kind {
     uint32_t features;     /* leaf 7 EDX, */
     uint32_t more;         /* and of its subleaf 2 */
     bool transactions;     /* leaf 7 EBX: RTM */
+    uint64_t capabilities; /* IA32_ARCH_CAPABILITIES; 0: it has none */
     bool amd;              /* by its maker, and */
     bool barrier;          /* leaf 80000008h EBX: IBPB */
-    uint64_t capabilities; /* IA32_ARCH_CAPABILITIES; 0: it has none */
 };
 
 struct cpu_flaws {

@@ -13,16 +13,18 @@
 #define MASK_VALID BIT(11)
 #define FIXED_END  0x100000u
 
+static const uint32_t fixed_msrs[] = {IA32_MTRR_FIX64K,    IA32_MTRR_FIX16K,    IA32_MTRR_FIX16K + 1,
+                                      IA32_MTRR_FIX4K,     IA32_MTRR_FIX4K + 1, IA32_MTRR_FIX4K + 2,
+                                      IA32_MTRR_FIX4K + 3, IA32_MTRR_FIX4K + 4, IA32_MTRR_FIX4K + 5,
+                                      IA32_MTRR_FIX4K + 6, IA32_MTRR_FIX4K + 7};
+
+_Static_assert(ARRAY_SIZE(fixed_msrs) * 8 == sizeof(((struct mtrrs *)NULL)->fixed),
+               "a byte of a register for each range");
+
 static void read_fixed(struct mtrrs *m)
 {
-    static const uint32_t msrs[] = {IA32_MTRR_FIX64K,    IA32_MTRR_FIX16K,    IA32_MTRR_FIX16K + 1,
-                                    IA32_MTRR_FIX4K,     IA32_MTRR_FIX4K + 1, IA32_MTRR_FIX4K + 2,
-                                    IA32_MTRR_FIX4K + 3, IA32_MTRR_FIX4K + 4, IA32_MTRR_FIX4K + 5,
-                                    IA32_MTRR_FIX4K + 6, IA32_MTRR_FIX4K + 7};
-
-    _Static_assert(ARRAY_SIZE(msrs) * 8 == sizeof(m->fixed), "a byte of a register for each range");
-    for (unsigned i = 0; i < ARRAY_SIZE(msrs); i++)
-        store_le(&m->fixed[i * 8], rdmsr(msrs[i]), 8);
+    for (unsigned i = 0; i < ARRAY_SIZE(fixed_msrs); i++)
+        store_le(&m->fixed[i * 8], rdmsr(fixed_msrs[i]), 8);
 }
 
 void mtrr_read(struct mtrrs *m)
@@ -68,6 +70,42 @@ bool mtrr_same(const struct mtrrs *a, const struct mtrrs *b)
     return a->enabled == b->enabled && a->fixed_enabled == b->fixed_enabled &&
            a->default_type == b->default_type && memcmp(a->fixed, b->fixed, sizeof(a->fixed)) == 0 &&
            same_variable(a, b);
+}
+
+static void write_ranges(const struct mtrrs *m, unsigned count)
+{
+    for (unsigned i = 0; m->fixed_enabled && i < ARRAY_SIZE(fixed_msrs); i++)
+        wrmsr(fixed_msrs[i], load_le(&m->fixed[i * 8], 8));
+    for (unsigned i = 0; i < count; i++) {
+        bool used = i < m->variable_count;
+
+        wrmsr(IA32_MTRR_PHYSBASE0 + 2 * i, used ? m->variable[i].base | m->variable[i].type : 0);
+        wrmsr(IA32_MTRR_PHYSBASE0 + 2 * i + 1, used ? m->variable[i].mask | MASK_VALID : 0);
+    }
+}
+
+bool mtrr_write(const struct mtrrs *m)
+{
+    uint64_t cr0 = read_cr0(), cr4 = read_cr4(), cap;
+
+    if (!m->present || !(cpuid(1, 0).edx & CPUID_MTRR))
+        return false;
+    cap = rdmsr(IA32_MTRRCAP);
+    if ((cap & CAP_COUNT) < m->variable_count || (m->fixed_enabled && !(cap & CAP_FIXED)))
+        return false;
+    write_cr0((cr0 | CR0_CD) & ~CR0_NW);
+    write_back_and_invalidate_caches();
+    write_cr4(cr4 & ~CR4_PGE); /* with the next, nothing is left in the TLB */
+    write_cr3(read_cr3());
+    wrmsr(IA32_MTRR_DEF_TYPE, 0);
+    write_ranges(m, (unsigned)(cap & CAP_COUNT));
+    wrmsr(IA32_MTRR_DEF_TYPE,
+          (m->enabled ? m->default_type | DEF_ENABLE : 0) | (m->fixed_enabled ? DEF_FIXED : 0));
+    write_back_and_invalidate_caches();
+    write_cr3(read_cr3());
+    write_cr0(cr0);
+    write_cr4(cr4);
+    return true;
 }
 
 static enum cache_type fixed_type(const struct mtrrs *m, uint64_t address)

@@ -26,6 +26,12 @@ void mtrr_read(struct mtrrs *m);
  * MP Systems"). */
 bool mtrr_same(const struct mtrrs *a, const struct mtrrs *b);
 
+/*
+ * Writes this CPU's as others have them (SDM volume 3, "MTRR Considerations in MP Systems"): with its caches
+ * off and empty meanwhile. Interrupts are off. False: it has not as many, and nothing was done.
+ */
+bool mtrr_write(const struct mtrrs *m);
+
 /* The type of the 4 KiB page at address; without MTRRs (or with them disabled) UC, as the SDM says. */
 enum cache_type mtrr_page_type(const struct mtrrs *m, uint64_t address);
 

@@ -33,7 +33,11 @@ struct cpu {
     unsigned thread_bits; /* of it, that tell threads of a core apart (arch/x86/topology.h) */
     uint64_t stack_top;
     volatile bool online;
-    bool other_mtrrs;           /* than the boot CPU's */
+    enum mtrrs_found {
+        MTRRS_SAME,
+        MTRRS_TAKEN,
+        MTRRS_DIFFER
+    } mtrrs;                    /* as the boot CPU has them; taken over from it; not */
     const char *volatile unfit; /* why it is left out, and never comes online */
     volatile bool leave;        /* set by another CPU: give the machine back (boot/host/power.c) */
     volatile bool left;

@@ -97,6 +97,19 @@ static uint64_t find_low_page(void)
     return 0;
 }
 
+/* A memory type is one on all CPUs, or caches are not coherent. */
+static void take_mtrrs(struct cpu *cpu)
+{
+    mtrr_read(&mtrrs_there);
+    if (mtrr_same(&machine.mtrrs, &mtrrs_there))
+        return;
+    cpu->mtrrs = MTRRS_DIFFER;
+    if (mtrr_write(&machine.mtrrs)) {
+        mtrr_read(&mtrrs_there);
+        cpu->mtrrs = mtrr_same(&machine.mtrrs, &mtrrs_there) ? MTRRS_TAKEN : MTRRS_DIFFER;
+    }
+}
+
 static NORETURN void ap_main(struct cpu *cpu)
 {
     const char *why;
@@ -108,8 +121,7 @@ static NORETURN void ap_main(struct cpu *cpu)
     cpu->apic_id = lapic_enable();
     machine_check_enable();
     cpu->thread_bits = topology_thread_bits();
-    mtrr_read(&mtrrs_there);
-    cpu->other_mtrrs = !mtrr_same(&machine.mtrrs, &mtrrs_there);
+    take_mtrrs(cpu);
     if (ap_prepare && !ap_prepare(&why)) {
         __atomic_store_n(&cpu->unfit, why, __ATOMIC_RELEASE);
         halt_forever();
@@ -164,7 +176,8 @@ static void leave_out(struct cpu *cpu)
         log_error("CPU with APIC ID %u did not start", cpu->apic_id);
     wait_microseconds(10000);
     cpu->unfit = NULL; /* behind the wait: what it still said in it is not the next one's */
-    cpu->online = cpu->other_mtrrs = false;
+    cpu->online = false;
+    cpu->mtrrs = MTRRS_SAME;
 }
 
 static bool can_address(uint32_t apic_id)
@@ -180,6 +193,7 @@ static bool can_address(uint32_t apic_id)
 static void start_each(const struct acpi_madt *madt, uint64_t page)
 {
     struct cpu *cpu = NULL;
+    unsigned taken = 0;
 
     for (unsigned i = 0; i < madt->cpu_count && cpu_count < MAX_CPUS; i++) {
         if (madt->cpus[i].apic_id == cpus[0]->apic_id || !can_address(madt->cpus[i].apic_id))
@@ -187,16 +201,19 @@ static void start_each(const struct acpi_madt *madt, uint64_t page)
         cpu = cpu ? cpu : make_cpu();
         cpu->apic_id = madt->cpus[i].apic_id;
         if (start_one(cpu, page)) {
-            if (cpu->other_mtrrs)
-                log_error("CPU with APIC ID %u has other MTRRs than the boot CPU: memory may be slower "
-                          "there, or not what it was",
+            if (cpu->mtrrs == MTRRS_DIFFER)
+                log_error("CPU with APIC ID %u has other MTRRs than the boot CPU, and cannot take them over: "
+                          "memory may be slower there, or not what it was",
                           cpu->apic_id);
+            taken += cpu->mtrrs == MTRRS_TAKEN;
             cpus[cpu_count++] = cpu;
             cpu = NULL;
         } else {
             leave_out(cpu);
         }
     }
+    if (taken)
+        log_info("%u CPUs had other MTRRs than the boot CPU: they have its own now", taken);
 }
 
 void smp_start_others(bool (*prepare)(const char **why), void (*entry)(void))

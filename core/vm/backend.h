@@ -63,8 +63,8 @@ struct backend {
     const char *name;
     const char *tables, *control; /* what MEMORY_TABLES and MEMORY_CONTROL are called */
     const char *const *switches;  /* of VMs in the configuration (config_add_switches) */
-    /* Resolves the capabilities of the boot CPU. False: below the floor; *missing says which feature, or is left as it is
-     * where the processor is none of this kind. */
+    /* Resolves the capabilities of the boot CPU. False: below the floor; *missing says which feature, or is
+     * left as it is where the processor is none of this kind. */
     bool (*probe)(const char **missing);
     /* Rows of the explain page: what the processor offers, what is used. */
     void (*explain)(void);

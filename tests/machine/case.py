@@ -4,7 +4,7 @@
 import configparser
 import re
 import sys
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
@@ -14,9 +14,14 @@ sys.path.insert(0, str(REPO / "tools"))
 from skerrylib import verdict  # noqa: E402
 from skerrylib.common import ToolError  # noqa: E402
 
-KEYS = {"also", "check", "config", "host", "cpu", "smp", "memory", "firmware", "append", "timeout", "expect", "forbid", "input",
+KEYS = {"also", "also-on", "check", "config", "host", "cpu", "smp", "memory", "firmware", "append", "timeout", "expect", "forbid", "input",
         "status", "needs", "lenient", "until", "times", "kernel", "vmhost", "cpu-knobs", "set", "medium", "uefi-vars", "keyboard"}
 PASSED_ON = ("host", "cpu", "smp", "memory", "firmware", "append", "until", "times", "kernel", "vmhost", "cpu-knobs", "uefi-vars")
+
+
+# Where a test may run a second time, with another backend; and what says that it is about this machine alone.
+OTHER_HOSTS = ("tcg-svm", "bochs-svm")
+BOUND_BY = ("host", "cpu", "cpu-knobs", "vmhost", "firmware", "medium", "kernel", "keyboard")
 
 
 @dataclass
@@ -38,11 +43,25 @@ class Case:
     needs: list = field(default_factory=list)
     check: bool = False  # belongs to `make check`
     text: str = ""  # of the configuration, when it stands in the section
+    also_on: list = field(default_factory=list)  # of OTHER_HOSTS, in `make test`
+    portable: bool = False  # may run on all of them
+
+    def elsewhere(self, host):
+        """The same test on another host."""
+        return replace(self, name=f"{self.name}@{host}", host=host, check=False, options=[*self.options, f"--host={host}"])
 
     @property
     def guess(self):
         """Seconds that it takes, for who does not know: timeouts leave room for a machine that does much else."""
         return self.timeout if self.status == verdict.TIMEOUT else self.timeout / 10
+
+
+def hosts(where, value):
+    """The words of `also-on`."""
+    for host in value.split():
+        if host not in OTHER_HOSTS:
+            raise ToolError(f"{where}: also-on '{host}': expected {' or '.join(OTHER_HOSTS)}")
+    return value.split()
 
 
 def lines_of(value):
@@ -94,11 +113,12 @@ def make_case(where, name, values):
                 firmware=values.get("firmware", "bios"),
                 vmhost=values.get("vmhost") == "on" or "cpu-knobs" in values, options=options, expect=patterns["expect"],
                 also=patterns["also"], forbid=patterns["forbid"], needs=values.get("needs", "").split(),
-                steps=[input_step(where, line) for line in lines_of(values.get("input", ""))])
+                steps=[input_step(where, line) for line in lines_of(values.get("input", ""))],
+                also_on=hosts(where, values.get("also-on", "")), portable=not any(key in values for key in BOUND_BY))
 
 
-def read_cases(paths):
-    """All cases of some .test files. Names are unique, as logs are named by them."""
+def read_cases(paths, everywhere=False):
+    """All cases of some .test files, each followed by itself on other hosts. Names are unique, as logs are named by them."""
     cases = {}
     for path in paths:
         # A comment begins at the start of a line and becomes an empty one: a configuration keeps its own, and its lines
@@ -114,7 +134,9 @@ def read_cases(paths):
             if name in cases:
                 raise ToolError(f"{where}: this name is taken by another test")
             cases[name] = make_case(where, name, dict(parser[name]))
-    return list(cases.values())
+    return [variant for case in cases.values()
+            for variant in (case, *(case.elsewhere(host) for host in OTHER_HOSTS
+                                    if host in case.also_on or (everywhere and case.portable)))]
 
 
 def judge(case, text, status):

@@ -16,7 +16,7 @@ static struct cpuid machine_cpuid(uint32_t leaf, uint32_t subleaf);
 
 #define CR4_ALL UINT64_C(0xffffffffffff)
 
-static bool has_all;
+static bool has_all, is_amd;
 static struct vm_config config;
 static struct vm vm;
 static struct vcpu vcpu;
@@ -34,6 +34,8 @@ static struct cpuid machine_cpuid(uint32_t leaf, uint32_t subleaf)
 
     if (!has_all)
         return leaf & 0x7fffffff ? (struct cpuid){0, 0, 0, 0} : (struct cpuid){leaf | 1, 0, 0, 0};
+    if (leaf == 0 && is_amd)
+        return (struct cpuid){13, 0x68747541, CPUID_AMD, 0x69746e65}; /* "AuthenticAMD" */
     if (leaf == 13 && subleaf > 1)
         return subleaf < ARRAY_SIZE(components) ? components[subleaf] : (struct cpuid){64, 9000, 1, 0};
     return (struct cpuid){UINT32_MAX, UINT32_MAX, UINT32_MAX, UINT32_MAX};
@@ -135,6 +137,31 @@ static void never_shown(void **unused)
     assert_int_equal(seven.eax, 0);
     is(ask(7, 1), 0, 0, 0, 0);
     assert_int_equal(ask(0x80000001, 0).ecx & BIT(2), 0); /* SVM */
+}
+
+/* Cores are counted as the topology's leaves have them; caches and TLBs are the processor's; its SVM is
+ * nobody's. */
+static void on_amd(void **unused)
+{
+    static const struct {
+        unsigned vcpus;
+        uint32_t ecx;
+    } cases[] = {{1, 0}, {2, 1 | 1 << 12}, {3, 2 | 2 << 12}, {8, 7 | 3 << 12}, {64, 63 | 6 << 12}};
+
+    (void)unused;
+    is_amd = true;
+    vcpu_cpuid_init();
+    for (unsigned i = 0; i < ARRAY_SIZE(cases); i++) {
+        vm.vcpu_count = cases[i].vcpus;
+        is(ask(0x80000008, 0), 0xffff, 0, cases[i].ecx, 0);
+    }
+    is(ask(0, 0), 0x1f, 0x68747541, CPUID_AMD, 0x69746e65);
+    is(ask(0x80000005, 0), UINT32_MAX, UINT32_MAX, UINT32_MAX, UINT32_MAX);
+    assert_int_equal(ask(0x80000000, 0).eax, 0x80000008); /* that of SVM is behind */
+    assert_int_equal(ask(0x80000001, 0).ecx & BIT(2), 0);
+    is_amd = false;
+    vm.vcpu_count = 4;
+    is(ask(0x80000008, 0), 0xffff, 0, 0, 0);
 }
 
 static void leaves_that_are_not(void **unused)
@@ -292,10 +319,15 @@ static void hypervisors(void **unused)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup(never_shown, set_up),  cmocka_unit_test_setup(leaves_that_are_not, set_up),
-        cmocka_unit_test_setup(what_differs, set_up), cmocka_unit_test_setup(by_the_processor, set_up),
-        cmocka_unit_test_setup(topology, set_up),     cmocka_unit_test_setup(xsave, set_up),
-        cmocka_unit_test_setup(rates, set_up),        cmocka_unit_test_setup(hypervisors, set_up),
+        cmocka_unit_test_setup(never_shown, set_up),
+        cmocka_unit_test_setup(on_amd, set_up),
+        cmocka_unit_test_setup(leaves_that_are_not, set_up),
+        cmocka_unit_test_setup(what_differs, set_up),
+        cmocka_unit_test_setup(by_the_processor, set_up),
+        cmocka_unit_test_setup(topology, set_up),
+        cmocka_unit_test_setup(xsave, set_up),
+        cmocka_unit_test_setup(rates, set_up),
+        cmocka_unit_test_setup(hypervisors, set_up),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -37,60 +37,66 @@ static const struct model {
     unsigned automatic, full;
 } samples[] = {
     {"Nehalem, old microcode",
-     {0x106a5, 0, 0, false, 0},
+     {0x106a5, 0, 0, false, 0, false, false},
      F(L1TF) | F(MDS) | F(MULTIHIT) | F(BRANCHES),
      GUARD_SMALL_PAGES,
      GUARD_SMALL_PAGES},
     {"Haswell",
-     {0x306c3, UPDATED, 0, false, 0},
+     {0x306c3, UPDATED, 0, false, 0, false, false},
      F(L1TF) | F(MDS) | F(MULTIHIT) | F(BRANCHES),
      GUARD_L1D | GUARD_IBRS | GUARD_SMALL_PAGES | GUARD_BARRIER,
      GUARD_L1D | GUARD_IBRS | GUARD_SMALL_PAGES | GUARD_BARRIER},
     {"Skylake-SP with RTM",
-     {0x50654, UPDATED, 0, true, 0},
+     {0x50654, UPDATED, 0, true, 0, false, false},
      F(L1TF) | F(MDS) | F(TAA) | F(MMIO) | F(MULTIHIT) | F(BRANCHES),
      GUARD_L1D | GUARD_IBRS | GUARD_SMALL_PAGES | GUARD_BARRIER,
      GUARD_L1D | GUARD_IBRS | GUARD_SMALL_PAGES | GUARD_BARRIER},
     {"Skylake-SP below another hypervisor",
-     {0x50654, WITH_CAPS, 0, false, ARCH_SKIP_L1D_FLUSH},
+     {0x50654, WITH_CAPS, 0, false, ARCH_SKIP_L1D_FLUSH, false, false},
      F(L1TF) | F(MDS) | F(MMIO) | F(MULTIHIT) | F(BRANCHES),
      GUARD_BUFFERS | GUARD_IBRS | GUARD_SMALL_PAGES | GUARD_BARRIER,
      GUARD_BUFFERS | GUARD_IBRS | GUARD_SMALL_PAGES | GUARD_BARRIER},
     {"Cascade Lake",
-     {0x50657, WITH_CAPS, 0, true, 0xab},
+     {0x50657, WITH_CAPS, 0, true, 0xab, false, false},
      F(TAA) | F(MMIO) | F(MULTIHIT) | F(BRANCHES) | F(HISTORY),
      GUARD_BUFFERS | GUARD_SMALL_PAGES | GUARD_BARRIER,
      GUARD_BUFFERS | GUARD_SMALL_PAGES | GUARD_BARRIER},
     {"Ice Lake-SP",
-     {0x606a6, WITH_CAPS, 0, false, 0x201eb},
+     {0x606a6, WITH_CAPS, 0, false, 0x201eb, false, false},
      F(MMIO) | F(BRANCHES) | F(HISTORY),
      GUARD_BARRIER,
      GUARD_BUFFERS | GUARD_SMALL_PAGES | GUARD_BARRIER},
     {"Sapphire Rapids",
-     {0x806f8, WITH_CAPS, BHI_CTRL, true, 0x0d00e1eb},
+     {0x806f8, WITH_CAPS, BHI_CTRL, true, 0x0d00e1eb, false, false},
      F(BRANCHES) | F(HISTORY),
      GUARD_BARRIER,
      GUARD_BUFFERS | GUARD_SMALL_PAGES | GUARD_BARRIER},
     {"Goldmont",
-     {0x506c9, UPDATED & ~(1u << 28), 0, false, 0},
+     {0x506c9, UPDATED & ~(1u << 28), 0, false, 0, false, false},
      F(RFDS) | F(BRANCHES),
      GUARD_BUFFERS | GUARD_IBRS | GUARD_BARRIER,
      GUARD_BUFFERS | GUARD_IBRS | GUARD_SMALL_PAGES | GUARD_BARRIER},
     {"Tremont of base stations",
-     {0x80665, WITH_CAPS, 0, false, 0x2b | ARCH_RFDS_CLEAR},
+     {0x80665, WITH_CAPS, 0, false, 0x2b | ARCH_RFDS_CLEAR, false, false},
      F(MMIO) | F(RFDS) | F(BRANCHES) | F(HISTORY),
      GUARD_BUFFERS | GUARD_BARRIER,
      GUARD_BUFFERS | GUARD_SMALL_PAGES | GUARD_BARRIER},
     {"Gracemont",
-     {0xb06e0, WITH_CAPS, BHI_CTRL, false, 0xe1eb | ARCH_RFDS_CLEAR},
+     {0xb06e0, WITH_CAPS, BHI_CTRL, false, 0xe1eb | ARCH_RFDS_CLEAR, false, false},
      F(RFDS) | F(BRANCHES) | F(HISTORY),
      GUARD_BUFFERS | GUARD_BARRIER,
      GUARD_BUFFERS | GUARD_SMALL_PAGES | GUARD_BARRIER},
     {"one of tomorrow that denies all",
-     {0xf0670, WITH_CAPS, BHI_CTRL, false, 0x0d10e1eb},
+     {0xf0670, WITH_CAPS, BHI_CTRL, false, 0x0d10e1eb, false, false},
      F(BRANCHES),
      GUARD_BARRIER,
      GUARD_BUFFERS | GUARD_SMALL_PAGES | GUARD_BARRIER},
+    {"Zen, old microcode", {0x800f12, 0, 0, false, 0, true, false}, F(BRANCHES), 0, GUARD_SMALL_PAGES},
+    {"Zen 2",
+     {0x830f10, 0, 0, false, 0, true, true},
+     F(BRANCHES),
+     GUARD_BARRIER,
+     GUARD_BARRIER | GUARD_SMALL_PAGES},
 };
 
 static struct vm_config config;
@@ -131,8 +137,10 @@ static const struct model *running;
 static struct cpuid machine_cpuid(uint32_t leaf, uint32_t subleaf)
 {
     switch (leaf) {
-    case 0: return (struct cpuid){7, 0, 0, 0};
+    case 0: return (struct cpuid){7, 0, running->kind.amd ? 0x444d4163 : 0x6c65746e, 0};
     case 1: return (struct cpuid){running->kind.signature, 0, 0, 0};
+    case 0x80000000: return (struct cpuid){0x80000008, 0, 0, 0};
+    case 0x80000008: return (struct cpuid){0, running->kind.barrier ? 1u << 12 : 0, 0, 0};
     case 7:
         return subleaf
                    ? (struct cpuid){0, 0, 0, running->kind.more}

@@ -112,6 +112,11 @@ bool vlapic_write_base(struct vcpu *v UNUSED, uint64_t value)
 {
     return other_write(IA32_APIC_BASE, value);
 }
+uint64_t vlapic_tsc(const struct vcpu *v UNUSED)
+{
+    return 0x7500;
+}
+
 uint64_t vlapic_read_base(const struct vcpu *v UNUSED)
 {
     return 0xfee00900;
@@ -228,7 +233,7 @@ static bool is_in(const struct span *spans, unsigned n, uint32_t msr)
 /* All numbers of the ranges in which processors have any, and KVM's: these exist, and no others. */
 static void no_others(void **unused)
 {
-    static const struct span readable[] = {{0x11, 0x12},
+    static const struct span readable[] = {{0x10, 0x12},
                                            {0x17, 0x17},
                                            {0x1b, 0x1b},
                                            {0x3a, 0x3b},
@@ -244,6 +249,7 @@ static void no_others(void **unused)
                                            {0x6e0, 0x6e0},
                                            {0x800, 0x8ff},
                                            {0xda0, 0xda0},
+                                           {0xc0000080, 0xc0000080},
                                            {0x4b564d00, 0x4b564d05}},
                              writable[] = {{0x10, 0x12},
                                            {0x1b, 0x1b},

@@ -4,6 +4,30 @@
 
 #include "tests/unit/fake_cpu.h"
 
+/* While MTRRs change, the caches must be off, and empty. */
+static uint64_t here_cr0, here_cr4;
+static unsigned emptied, changed_in_the_open;
+
+static void fake_wrmsr(uint32_t msr, uint64_t value)
+{
+    changed_in_the_open += !(here_cr0 & CR0_CD) || (here_cr0 & CR0_NW) || (here_cr4 & CR4_PGE) || !emptied;
+    fake_msr_set(msr, value);
+}
+
+static void fake_write_cr0(uint64_t value)
+{
+    here_cr0 = value;
+    emptied = 0;
+}
+
+#define wrmsr(msr, value)                  fake_wrmsr(msr, value)
+#define read_cr0()                         here_cr0
+#define write_cr0(value)                   fake_write_cr0(value)
+#define read_cr3()                         0
+#define write_cr3(value)                   (void)(value)
+#define read_cr4()                         here_cr4
+#define write_cr4(value)                   (void)(here_cr4 = (value))
+#define write_back_and_invalidate_caches() (void)emptied++
 #include "arch/x86/mtrr.c"
 
 #include <string.h>
@@ -69,6 +93,40 @@ static void of_two_cpus(void **state)
     fake_msr_set(IA32_MTRR_DEF_TYPE, 0); /* left off */
     mtrr_read(&b);
     assert_false(mtrr_same(&a, &b));
+}
+
+/* A CPU of which INIT has cleared them takes over those of the boot CPU, and has them. */
+static void taken_over(void **state)
+{
+    struct mtrrs boot, here;
+
+    (void)state;
+    fake_msr_set(IA32_MTRR_DEF_TYPE, DEF_ENABLE | DEF_FIXED | CACHE_WB);
+    for (unsigned i = 0; i < ARRAY_SIZE(fixed_msrs); i++)
+        fake_msr_set(fixed_msrs[i], UINT64_C(0x0606060606060606) - i);
+    fake_msr_set(IA32_MTRR_PHYSBASE0, UINT64_C(0xc0000000) | CACHE_UC);
+    fake_msr_set(IA32_MTRR_PHYSBASE0 + 1, mask_of(GIB) | MASK_VALID);
+    fake_msr_set(IA32_MTRR_PHYSBASE0 + 14, UINT64_C(0xd0000000) | CACHE_WC);
+    fake_msr_set(IA32_MTRR_PHYSBASE0 + 15, mask_of(PAGE_2M) | MASK_VALID);
+    mtrr_read(&boot);
+    fake_msr_set(IA32_MTRR_DEF_TYPE, 0);
+    for (unsigned i = 0; i < ARRAY_SIZE(fixed_msrs); i++)
+        fake_msr_set(fixed_msrs[i], 0);
+    fake_msr_set(IA32_MTRR_PHYSBASE0 + 5, mask_of(GIB) | MASK_VALID); /* one that the boot CPU has not */
+    here_cr0 = CR0_PG | CR0_PE | CR0_NE;
+    here_cr4 = CR4_PGE | CR4_PAE;
+    changed_in_the_open = 0;
+    assert_true(mtrr_write(&boot));
+    assert_int_equal(changed_in_the_open, 0);
+    assert_int_equal(here_cr0, CR0_PG | CR0_PE | CR0_NE);
+    assert_int_equal(here_cr4, CR4_PGE | CR4_PAE);
+    mtrr_read(&here);
+    assert_true(mtrr_same(&boot, &here));
+    fake_msr_set(IA32_MTRRCAP, 0x500 | 1); /* fewer than that takes */
+    fake_msr_set(IA32_MTRR_DEF_TYPE, 0);
+    assert_false(mtrr_write(&boot));
+    mtrr_read(&here);
+    assert_false(here.enabled);
 }
 
 static void disabled(void **state)
@@ -232,7 +290,7 @@ static void ranges_of_1g(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(without_mtrrs), TEST(of_two_cpus), TEST(disabled),     TEST(reading),
+        TEST(without_mtrrs), TEST(of_two_cpus), TEST(taken_over),   TEST(disabled),     TEST(reading),
         TEST(fixed_ranges),  TEST(precedence),  TEST(ranges_of_2m), TEST(ranges_of_1g),
     };
 

@@ -33,7 +33,7 @@ def _machine(accelerator, model):
         return ["-machine", "q35,kernel-irqchip=split", "-accel", "kvm",
                 "-cpu", f"{model or 'host'},+vmx,migratable=off",
                 "-device", "intel-iommu,intremap=on,caching-mode=on,eim=on"]
-    return ["-machine", "q35", "-accel", "tcg", "-cpu", model or "max"]
+    return ["-machine", "q35", "-accel", "tcg", "-cpu", model or "max,-svm"]
 
 
 def _firmware(firmware, folder):

@@ -21,6 +21,8 @@ RUNS = BUILD / "run"
 KEPT_RUNS = 20
 # Seconds in which the hypervisor draws what it has said.
 DRAWS = 0.5
+# Hosts whose processor is one of AMD's, and its model.
+SVM_MODELS = {"tcg-svm": "EPYC", "bochs-svm": "ryzen"}
 # What kind of medium a file is.
 KINDS = {".iso": "iso", ".img": "disk", ".efi": "efi"}
 
@@ -40,6 +42,8 @@ def mebibytes(text):
 
 def pick_host(wanted):
     """The host to use, by what this machine has."""
+    if wanted in SVM_MODELS:
+        return wanted.removesuffix("-svm")
     if wanted != "auto":
         return wanted
     return "kvm" if qemu.nested_vmx() and shutil.which(qemu.PROGRAM) else "bochs"
@@ -255,6 +259,9 @@ def run(options):
         raise ToolError("--firmware bios: starts no UEFI program; expected an ISO or --pxe with it")
     size_machine(options)
     host = pick_host(options.host)
+    if options.host in SVM_MODELS:
+        options.cpu = options.cpu or SVM_MODELS[options.host]
+        options.vmhost = "off" if options.vmhost == "auto" else options.vmhost  # it is about VMX
     if options.dry_run:
         medium = options.source if medium_of(options.source) else {"iso": "image.iso", "pxe": "net"}.get(options.medium, "image.img")
         return dry_run(options, host, medium, RUNS / "dry-run")
