@@ -78,11 +78,19 @@ void svm_switch_in(struct vcpu *v)
     load_tsc_ratio(v);
 }
 
+/* QEMU before 8 executes a guest's XSETBV without the exit that is asked for. */
+static inline void take_xcr0(struct vcpu *v, struct cpu *cpu)
+{
+    if (state_of(v)->save_with != SAVE_FXSAVE)
+        state_of(v)->xcr0 = cpu->loaded_xcr0 = xgetbv(0);
+}
+
 void svm_switch_out(struct vcpu *v)
 {
     struct cpu *cpu = this_cpu();
 
     ASSERT(cpu->active == v);
+    take_xcr0(v, cpu);
     vcpu_context_save(v, cpu);
     cpu->active = NULL;
 }
