@@ -116,7 +116,10 @@ void console_set_prompt(const char *text, unsigned cursor);
 /* A typed byte, and where it goes: called on the boot CPU with interrupts off. */
 typedef void console_input(uint8_t byte);
 void console_set_input(console_input *input);
-void console_interrupt(void *context); /* the serial port has received something */
+bool console_take_keys(void); /* all that were typed; false: there was none */
+
+/* On the boot CPU, where no interrupt tells of keys: it looks for them a thousand times a second. */
+void console_poll(bool on);
 
 /* The timer that this CPU set for the console may have come. */
 void console_timer(void);

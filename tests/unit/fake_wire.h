@@ -103,7 +103,7 @@ static int set_up(void **state)
     port_there = waiting = starting = true;
     port_stuck = display = prefixes = panicking = in_panic = line_open = we_speak = false;
     terminal_use(false, false);
-    last_shown = deadline = 0;
+    last_shown = deadline = alarm_at = poll_at = visit_at = 0;
     fake_tsc = 1000;
     a = (struct console_stream){.name = "a"};
     b = (struct console_stream){.name = "b"};
