@@ -82,7 +82,14 @@ static bool open_table(const struct parser *p, hpa_t at, struct table *t)
 
 static struct acpi_register generic_address(const uint8_t *at)
 {
-    return (struct acpi_register){.space = at[0], .width = at[1], .address = le64(at + 4)};
+    static const uint8_t sizes[] = {0, 1, 2, 4, 8};
+
+    return (struct acpi_register){
+        .space = at[0],
+        .width = at[1],
+        .access = at[3] < ARRAY_SIZE(sizes) ? sizes[at[3]] : 0,
+        .address = le64(at + 4),
+    };
 }
 
 /* --- MADT --- */
@@ -191,7 +198,7 @@ static struct acpi_register register_block(const struct table *t, uint32_t old, 
     if (t->size >= new + 12)
         r = generic_address(t->data + new);
     if (r.address == 0)
-        r = (struct acpi_register){ACPI_PORT, width, le32(t->data + old)};
+        r = (struct acpi_register){.space = ACPI_PORT, .width = width, .address = le32(t->data + old)};
     return r;
 }
 

@@ -30,6 +30,7 @@ struct acpi_register {
     uint8_t space; /* enum acpi_space, or another number of the specification */
     uint8_t width; /* bits */
     uint64_t address;
+    uint8_t access; /* bytes at a time; 0: as wide as it is */
 };
 
 struct acpi_cpu { /* that is there */

@@ -11,6 +11,7 @@ objects += arch/x86/misc_enable.o
 objects += arch/x86/mtrr.o
 objects += arch/x86/multiboot2.o
 objects += arch/x86/paging.o
+objects += arch/x86/pci_config.o
 objects += arch/x86/percpu.o
 objects += arch/x86/ps2_keyboard.o
 objects += arch/x86/put_back.o

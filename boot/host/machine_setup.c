@@ -15,6 +15,7 @@
 #include "arch/x86/string.h"
 #include "arch/x86/uart16550.h"
 #include "boot/host/bus_masters.h"
+#include "boot/host/console_choice.h"
 #include "boot/host/console_lines.h"
 #include "core/base/blobs.h"
 #include "core/base/console.h"
@@ -22,7 +23,6 @@
 #include "core/base/memory.h"
 #include "core/base/panic.h"
 
-#define COM1            0x3f8
 #define MAX_MBI         (1 * MIB)
 #define CALIBRATE_TICKS 1000000u /* TSC ticks to watch the local APIC timer for */
 
@@ -106,8 +106,7 @@ void machine_setup(hpa_t mbi, uint64_t entry_tsc)
 
     machine.entry_tsc = entry_tsc;
     misc_enable_show_features();
-    if (console_setup(COM1))
-        machine.serial_port = COM1;
+    console_start();
     if (!multiboot2_parse(phys_to_virt(mbi), MAX_MBI, &machine.boot, &why))
         panic("boot information: %s", why);
     if (machine.boot.memory_dropped)
@@ -133,29 +132,24 @@ static void warn_table(void *context UNUSED, const char *table, const char *what
     log_error("ACPI table %s: %s", table, what);
 }
 
-static void setup_spcr_console(void)
-{
-    const struct acpi_spcr *s = &machine.acpi.spcr;
-
-    if (!s->present || s->base.space != ACPI_PORT || !s->base.address)
-        return;
-    if (s->base.address != machine.serial_port && !console_setup((uint16_t)s->base.address))
-        return;
-    machine.serial_port = (uint16_t)s->base.address;
-    console_flush();
-    uart16550_set_rate(s->baud);
-}
-
 static void setup_console_interrupt(void)
 {
+    struct interrupt_line line;
+
     console_lines_setup();
-    if (machine.serial_port && console_line_open(serial_line(&machine.acpi, machine.serial_port)))
+    if (!machine.serial.address)
+        return;
+    if (!serial_line(&machine.acpi, &machine.serial, &line)) {
+        log_info("nobody says which interrupt the serial port has: keys are polled");
+        console_poll(true);
+    } else if (console_line_open(line)) {
         uart16550_enable_interrupts();
+    }
 }
 
 void machine_start_keyboard(bool wanted)
 {
-    if (!wanted && machine.serial_port)
+    if (!wanted && machine.serial.address)
         return;
     if (!ps2_keyboard_setup())
         log_error("no PS/2 keyboard: %s",
@@ -190,7 +184,7 @@ void machine_start_devices(void)
     if (!machine.boot.rsdp_size ||
         !acpi_parse(&source, machine.boot.rsdp, machine.boot.rsdp_size, &machine.acpi))
         log_error("no usable ACPI tables: one CPU, no power off");
-    setup_spcr_console();
+    console_choose();
     chipset_note_and_mask(!machine.acpi.madt.present || machine.acpi.madt.pcat_compat);
     lapic_setup(machine_map_device(registers, PAGE_SIZE, MAP_DEVICE));
     this_cpu()->apic_id = lapic_enable();
@@ -212,4 +206,5 @@ void machine_put_back(void)
     lapic_put_back();
     chipset_put_back();
     bus_masters_put_back();
+    console_choice_put_back();
 }

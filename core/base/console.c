@@ -263,11 +263,24 @@ void console_write(const char *bytes, unsigned count)
         send_now();
 }
 
-bool console_setup(uint16_t port)
+bool console_setup(const struct uart_place *place)
 {
-    serial = port && uart16550_setup(port);
+    if (!uart16550_setup(place))
+        return false;
+    serial = true;
     terminal_use(serial, display);
-    return serial;
+    return true;
+}
+
+bool console_leave_port(void)
+{
+    if (!display)
+        return false;
+    console_flush();
+    serial = false;
+    uart16550_leave();
+    terminal_use(serial, display);
+    return true;
 }
 
 void console_add_display(void)

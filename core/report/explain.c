@@ -34,6 +34,16 @@ static void explain_cpu(void)
     }
 }
 
+static void explain_serial_port(const struct acpi_register *r)
+{
+    char text[48] = "screen only";
+
+    if (r->address)
+        format(text, sizeof(text), "console, at %s %llx", r->space == ACPI_PORT ? "port" : "address",
+               (unsigned long long)r->address);
+    explain_row("serial port", r->address, text);
+}
+
 static void explain_chipset(void)
 {
     const struct acpi_info *a = &machine.acpi;
@@ -48,7 +58,7 @@ static void explain_chipset(void)
     explain_row("ACPI MCFG", a->mcfg.present, a->mcfg.present ? "not used yet" : "ports CF8h and CFCh");
     explain_row("ACPI SPCR", a->spcr.present, a->spcr.present ? "console from it" : "console on COM1");
     explain_row("ACPI DMAR", a->dmar.value != 0, "not used: no device is passed through");
-    explain_row("serial port", machine.serial_port != 0, machine.serial_port ? "console" : "screen only");
+    explain_serial_port(&machine.serial);
     explain_row("machine checks", machine_check_banks() > 0,
                 machine_check_banks() ? "all banks report" : "none are seen");
     machine_errors_explain();

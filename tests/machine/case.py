@@ -15,8 +15,9 @@ from skerrylib import verdict  # noqa: E402
 from skerrylib.common import ToolError  # noqa: E402
 
 KEYS = {"also", "check", "config", "host", "cpu", "smp", "memory", "firmware", "append", "timeout", "expect", "forbid", "input",
-        "status", "needs", "lenient", "until", "times", "kernel", "vmhost", "cpu-knobs", "set", "medium", "uefi-vars", "keyboard"}
-PASSED_ON = ("host", "cpu", "smp", "memory", "firmware", "append", "until", "times", "kernel", "vmhost", "cpu-knobs", "uefi-vars")
+        "status", "needs", "lenient", "until", "times", "kernel", "vmhost", "cpu-knobs", "set", "medium", "uefi-vars", "keyboard",
+        "qemu"}
+PASSED_ON = ("host", "cpu", "smp", "memory", "firmware", "append", "until", "times", "kernel", "vmhost", "cpu-knobs", "uefi-vars", "qemu")
 
 
 @dataclass

@@ -199,6 +199,13 @@ class Commands(unittest.TestCase):
         self.assertEqual(words[words.index("-cpu") + 1], "max")
         self.assertNotIn("-drive", words)
 
+    def test_console_elsewhere(self):
+        more = ["-chardev", "stdio,id=c", "-device", "pci-serial,chardev=c"]
+        for words, serial in ((more, "none"), (["-acpitable", "file=stdio.aml"], "stdio")):
+            command = qemu.command("tcg", "x.iso", None, 2, 256, "bios", "/f", more=words)
+            self.assertEqual(command[command.index("-serial") + 1], serial)
+            self.assertEqual(command[-len(words):], words)
+
     def test_uefi_has_its_own_variables(self):
         with mock.patch.object(qemu, "firmware_files", return_value=(Path("/o/CODE"), Path("/o/VARS"))):
             words = qemu.command("tcg", "x.iso", None, 2, 256, "uefi", "/f")

@@ -353,6 +353,9 @@ static void mcfg_spcr_dmar(void **state)
     assert_int_equal(info.mcfg.segments[1].last_bus, 255);
     assert_int_equal(info.spcr.uart, 0x12);
     assert_int_equal(info.spcr.base.address, 0x3f8);
+    assert_int_equal(info.spcr.base.space, ACPI_PORT);
+    assert_int_equal(info.spcr.base.width, 8);
+    assert_int_equal(info.spcr.base.access, 1);
     assert_true(info.spcr.has_irq && info.spcr.has_gsi);
     assert_int_equal(info.spcr.irq, 4);
     assert_int_equal(info.spcr.gsi, 20);

@@ -227,9 +227,9 @@ static void left_out_is_said(void **state)
 static void no_port(void **state)
 {
     (void)state;
-    port_there = false;
-    assert_false(console_setup(0x3f8));
-    assert_false(console_setup(0));
+    port_there = serial = false;
+    terminal_use(false, false);
+    assert_false(console_setup(&com1));
     console_add_display();
     host("skerry: hello\n");
     guest(&a, "on screen\n");
@@ -237,6 +237,20 @@ static void no_port(void **state)
     assert_memory_equal(screen, "skerry: hello\non screen\n", 24);
     assert_false(cpu.sends);
     console_flush();
+}
+
+/* Nobody is without a console. */
+static void screen_alone(void **state)
+{
+    (void)state;
+    host("skerry: one\n");
+    assert_false(console_leave_port());
+    assert_int_equal(wire_used, 13);
+    console_add_display();
+    assert_true(console_leave_port());
+    host("skerry: two\n");
+    assert_int_equal(wire_used, 13);
+    assert_memory_equal(screen + screen_used - 12, "skerry: two\n", 12);
 }
 
 /* The screen gets what was said before it was there, and then the hypervisor's lines only. */
@@ -353,11 +367,10 @@ static void panic_needs_no_lock(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        ONE(slow_port),     ONE(alarm_comes_once),      ONE(one_fifo_at_a_time),
-        ONE(taken_lock),    ONE(words_of_others),       ONE(last_bytes),
-        ONE(back_pressure), ONE(write_as_much_as_fits), ONE(left_out_is_said),
-        ONE(no_port),       ONE(screen_catches_up),     ONE(typing),
-        ONE(polled_typing), ONE(panic_needs_no_lock),
+        ONE(slow_port),        ONE(alarm_comes_once), ONE(one_fifo_at_a_time),  ONE(taken_lock),
+        ONE(words_of_others),  ONE(last_bytes),       ONE(back_pressure),       ONE(write_as_much_as_fits),
+        ONE(left_out_is_said), ONE(no_port),          ONE(screen_alone),        ONE(screen_catches_up),
+        ONE(typing),           ONE(polled_typing),    ONE(panic_needs_no_lock),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

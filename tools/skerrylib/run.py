@@ -80,7 +80,8 @@ def machine_command(options, host, medium, folder):
     """Command and environment of a QEMU run."""
     qemu.prepare(options.firmware, folder, options.uefi_vars)
     monitor = f"unix:{folder}/monitor,server,nowait" if options.screenshot or options.ram else None
-    words = qemu.command(host, medium, options.cpu, options.smp, mebibytes(options.memory), options.firmware, folder, monitor)
+    words = qemu.command(host, medium, options.cpu, options.smp, mebibytes(options.memory), options.firmware, folder, monitor,
+                         shlex.split(options.qemu))
     if options.tpm:
         words += qemu.start_tpm(folder)
     return words, dict(os.environ)
@@ -125,7 +126,7 @@ def dry_run(options, host, medium, folder):
     """Print what would be started, for a person to start by hand."""
     if host != "bochs":
         words = qemu.command(host, medium, options.cpu, options.smp, mebibytes(options.memory), options.firmware,
-                             folder)
+                             folder, more=shlex.split(options.qemu))
         print(shlex.join(words))
         return 0
     program = bochs.find() or bochs.Bochs(bochs.cached_root())
@@ -260,6 +261,8 @@ def run(options):
         return dry_run(options, host, medium, RUNS / "dry-run")
     check_host(host, options.firmware, options.medium, options.tpm)
     if host == "bochs":
+        if options.qemu:
+            raise ToolError("--qemu: expected --host kvm or tcg with it")
         if options.ram:
             raise ToolError("--ram: expected --host kvm or tcg with it")
         if options.screenshot and Path(options.screenshot).suffix != ".ppm":
