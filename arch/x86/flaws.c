@@ -6,7 +6,7 @@
  */
 #include "arch/x86/flaws.h"
 
-#include "arch/x86/cpu.h"
+#include "arch/x86/identity.h"
 #include "arch/x86/msr.h"
 
 #define LEAF7_EBX_RTM     BIT(11)
@@ -72,19 +72,12 @@ static const struct {
     {FLAW_HISTORY, ARCH_BHI_NO},
 };
 
-static unsigned family_of(uint32_t signature)
-{
-    unsigned family = signature >> 8 & 15;
-
-    return family == 15 ? family + (signature >> 20 & 0xff) : family;
-}
-
 static uint32_t by_model(uint32_t signature)
 {
     uint32_t flaws = (uint32_t)BIT(FLAWS) - 1 - DENIED_BY_DEFAULT;
-    unsigned model = (signature >> 12 & 0xf0) | (signature >> 4 & 15);
+    unsigned model = cpu_model(signature);
 
-    for (unsigned i = 0; family_of(signature) == 6 && i < ARRAY_SIZE(models); i++) {
+    for (unsigned i = 0; cpu_family(signature) == 6 && i < ARRAY_SIZE(models); i++) {
         if (models[i].model == model)
             return (flaws & ~models[i].without) | models[i].with;
     }

@@ -16,6 +16,7 @@ objects += arch/x86/percpu.o
 objects += arch/x86/ps2_keyboard.o
 objects += arch/x86/put_back.o
 objects += arch/x86/random.o
+objects += arch/x86/revision.o
 objects += arch/x86/isa_line.o
 objects += arch/x86/string.o
 objects += arch/x86/topology.o

@@ -11,6 +11,7 @@
 #include "core/base/machine.h"
 #include "core/base/machine_errors.h"
 #include "core/base/memory.h"
+#include "core/report/explain_found.h"
 #include "core/vm/backend.h"
 
 static void explain_row(const char *name, bool present, const char *text)
@@ -26,6 +27,7 @@ static void explain_cpu(void)
     print("CPU: %s, %u CPU(s), %u-bit physical addresses, TSC %llu.%03llu MHz by %s\n", brand, cpu_count,
           cpu_physical_bits(), (unsigned long long)(machine.tsc_hz / 1000000),
           (unsigned long long)(machine.tsc_hz / 1000 % 1000), machine.tsc_source);
+    explain_found();
     for (unsigned f = 0; f < FEATURE_COUNT; f++) {
         bool present = feature_present((enum cpu_feature)f);
 
