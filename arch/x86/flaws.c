@@ -122,6 +122,44 @@ struct cpu_flaws cpu_flaws(const struct cpu_kind *k)
     return f;
 }
 
+#define ANY_STEPPING 16
+
+/* Of family 6, the microcode from which TSC-deadline mode keeps to the TSC also when software has moved that
+ * (Intel's specification updates). */
+static const struct {
+    uint8_t model, stepping;
+    uint32_t microcode;
+} mended[] = {
+    {0x3f, 2, 0x3a}, /* Haswell */
+    {0x3f, 4, 0x0f},
+    {0x3c, ANY_STEPPING, 0x22},
+    {0x45, ANY_STEPPING, 0x20},
+    {0x46, ANY_STEPPING, 0x17},
+    {0x4f, ANY_STEPPING, 0x0b000020}, /* Broadwell */
+    {0x56, 2, 0x11},
+    {0x56, 3, 0x0700000e},
+    {0x56, 4, 0x0f00000c},
+    {0x56, 5, 0x0e000003},
+    {0x3d, ANY_STEPPING, 0x25},
+    {0x47, ANY_STEPPING, 0x17},
+    {0x55, 3, 0x01000136}, /* Skylake */
+    {0x55, 4, 0x02000014},
+    {0x4e, ANY_STEPPING, 0xb2},
+    {0x5e, ANY_STEPPING, 0xb2},
+    {0x8e, ANY_STEPPING, 0x52}, /* Kaby Lake */
+    {0x9e, ANY_STEPPING, 0x52},
+};
+
+bool cpu_deadline_flawed(uint32_t signature, uint32_t microcode)
+{
+    for (unsigned i = 0; cpu_family(signature) == 6 && i < ARRAY_SIZE(mended); i++) {
+        if (mended[i].model == cpu_model(signature) &&
+            (mended[i].stepping == ANY_STEPPING || mended[i].stepping == cpu_stepping(signature)))
+            return microcode < mended[i].microcode;
+    }
+    return false;
+}
+
 struct cpu_kind cpu_kind(void)
 {
     struct cpu_kind k = {.signature = cpuid(1, 0).eax};

@@ -10,6 +10,7 @@ objects += arch/x86/machine_check.o
 objects += arch/x86/misc_enable.o
 objects += arch/x86/mtrr.o
 objects += arch/x86/multiboot2.o
+objects += arch/x86/nmi_line.o
 objects += arch/x86/paging.o
 objects += arch/x86/pci_config.o
 objects += arch/x86/percpu.o

@@ -17,6 +17,7 @@
 #include "boot/host/bus_masters.h"
 #include "boot/host/console_choice.h"
 #include "boot/host/console_lines.h"
+#include "boot/host/smp.h"
 #include "core/base/blobs.h"
 #include "core/base/console.h"
 #include "core/base/log.h"
@@ -189,6 +190,7 @@ void machine_start_devices(void)
     lapic_setup(machine_map_device(registers, PAGE_SIZE, MAP_DEVICE));
     this_cpu()->apic_id = lapic_enable();
     setup_clocks();
+    smp_open_nmi();
     setup_console_interrupt();
     bus_masters_switch_off();
 }

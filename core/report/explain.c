@@ -30,9 +30,10 @@ static void explain_cpu(void)
     explain_found();
     for (unsigned f = 0; f < FEATURE_COUNT; f++) {
         bool present = feature_present((enum cpu_feature)f);
+        bool used = present && (f != FEATURE_TSC_DEADLINE || lapic_has_tsc_deadline());
 
         explain_row(feature_name((enum cpu_feature)f), present,
-                    present ? "used" : feature_instead((enum cpu_feature)f));
+                    used ? "used" : feature_instead((enum cpu_feature)f));
     }
 }
 
@@ -172,7 +173,10 @@ static void explain_reasons(const char *missing, const struct config *config)
         any = true;
     }
     if (!lapic_has_tsc_deadline()) {
-        print("  [4] exact host timers: no TSC-deadline mode, the one-shot timer rounds\n");
+        print("  [4] exact host timers: %s, the one-shot timer rounds\n",
+              feature_present(FEATURE_TSC_DEADLINE)
+                  ? "TSC-deadline mode has a flaw that newer microcode mends"
+                  : "no TSC-deadline mode");
         any = true;
     }
     if (!machine.acpi.dmar.value) {
