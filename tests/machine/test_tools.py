@@ -4,6 +4,10 @@
 import contextlib
 import gzip
 import io
+import json
+import shlex
+import shutil
+import socket
 import struct
 import subprocess
 import sys
@@ -177,6 +181,27 @@ class Image(Folder):
         self.assertIn("hypervisor not found: expected it from 'make'", done.stderr)
 
 
+def run_qemu(words, folder):
+    """What QEMU, started with its CPUs stopped, says that it does, or None when it refuses the words; and its complaints."""
+    path = folder / "qmp"
+    with subprocess.Popen([*words, "-S", "-qmp", f"unix:{path},server=on,wait=off"], stdin=subprocess.DEVNULL,
+                          stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) as process:
+        while not path.exists() and process.poll() is None:
+            time.sleep(0.05)
+        status = None
+        with socket.socket(socket.AF_UNIX) as monitor, contextlib.suppress(OSError, ValueError):
+            monitor.settimeout(60)
+            monitor.connect(str(path))
+            with monitor.makefile("rw", encoding="ascii") as lines:
+                for command in ("qmp_capabilities", "query-status"):
+                    lines.readline()  # the greeting, or the answer to the command before
+                    print(json.dumps({"execute": command}), file=lines, flush=True)
+                status = json.loads(lines.readline())["return"]["status"]
+                print(json.dumps({"execute": "quit"}), file=lines, flush=True)
+        path.unlink(missing_ok=True)
+        return status, process.communicate(timeout=60)[1]
+
+
 class Commands(unittest.TestCase):
     """How the emulators are started."""
 
@@ -188,6 +213,24 @@ class Commands(unittest.TestCase):
                      "-serial stdio ", "-display none ", "-no-reboot"):
             self.assertIn(part, done.stdout + " ")
         self.assertLess(done.stdout.index("intel-iommu"), done.stdout.index("-cdrom"))
+
+    def test_kvm_words_are_qemus(self):
+        """QEMU itself takes each of them; of those that only KVM can do it knows what they need, which stands there, too."""
+        if not shutil.which(qemu.PROGRAM):
+            self.skipTest(f"no {qemu.PROGRAM}")
+        with tempfile.TemporaryDirectory() as folder:
+            image = Path(folder) / "x.iso"
+            image.write_bytes(bytes(4096))
+            line = skerry("run", str(image), "--host", "kvm", "--dry-run").stdout
+            for wanted, without in (("-accel kvm", "-accel tcg"), ("-cpu host,", "-cpu max,")):
+                self.assertEqual(line.count(wanted), 1)
+                line = line.replace(wanted, without)
+            status, words = run_qemu(shlex.split(line), Path(folder))
+            self.assertIsNone(status)
+            self.assertIn("eim=on requires accel=kvm,kernel-irqchip=split", words)
+            line = line.replace(",eim=on", "")
+            self.assertEqual(run_qemu(shlex.split(line), Path(folder))[0], "prelaunch")
+            self.assertIsNone(run_qemu(shlex.split(line.replace("caching-mode", "cashing-mode")), Path(folder))[0])
 
     def test_kvm_words_are_quoted(self):
         done = skerry("run", "my image.iso", "--host", "kvm", "--dry-run")
