@@ -186,20 +186,22 @@ def run_qemu(words, folder):
     path = folder / "qmp"
     with subprocess.Popen([*words, "-S", "-qmp", f"unix:{path},server=on,wait=off"], stdin=subprocess.DEVNULL,
                           stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) as process:
-        while not path.exists() and process.poll() is None:
-            time.sleep(0.05)
         status = None
         with socket.socket(socket.AF_UNIX) as monitor, contextlib.suppress(OSError, ValueError):
             monitor.settimeout(60)
-            monitor.connect(str(path))
+            while process.poll() is None and monitor.connect_ex(str(path)):
+                time.sleep(0.05)  # it is not there yet, or nobody listens yet
             with monitor.makefile("rw", encoding="ascii") as lines:
                 for command in ("qmp_capabilities", "query-status"):
                     lines.readline()  # the greeting, or the answer to the command before
                     print(json.dumps({"execute": command}), file=lines, flush=True)
                 status = json.loads(lines.readline())["return"]["status"]
-                print(json.dumps({"execute": "quit"}), file=lines, flush=True)
+                process.kill()
         path.unlink(missing_ok=True)
-        return status, process.communicate(timeout=60)[1]
+        try:
+            return status, process.communicate(timeout=60)[1]
+        finally:
+            process.kill()
 
 
 class Commands(unittest.TestCase):
