@@ -137,6 +137,13 @@ class Image(Folder):
         image.stage(tree, path, append, self.write("hv", "hv"), lenient)
         return tree, (tree / "boot/grub/grub.cfg").read_text(encoding="utf-8")
 
+    def test_grub_config_with_tables(self):
+        plain = image.grub_config("", [])
+        self.assertNotIn("acpi", plain)
+        text = image.grub_config("", [], ["/files/acpi0", "/files/acpi1"])
+        self.assertEqual(text.replace("    acpi /files/acpi0 /files/acpi1\n", ""), plain)
+        self.assertLess(text.index(" acpi "), text.index("multiboot2"))
+
     def test_grub_config(self):
         for name in ("k", "i", "m"):
             self.write(name, name)

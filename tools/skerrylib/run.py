@@ -102,7 +102,7 @@ def start(options, host, medium, folder, log):
     """Start the machine; returns the emulator with its serial port open."""
     if host != "bochs":
         words, environment = machine_command(options, host, medium, folder)
-        return Emulator(words, environment, log, folder, serial_pipes=True)
+        return Emulator(words, environment, log, Path.cwd(), serial_pipes=True)  # where --qemu names files from
     program = bochs.find()
     module = vmhost.choose(program, options.vmhost, options.cpu_knobs)
     with socket.create_server(("127.0.0.1", 0)) as listener:
@@ -166,7 +166,7 @@ def prepare_medium(options, folder):
         return given_medium(options, folder)
     words = (options.append, options.kernel, options.lenient, options.settings)
     if options.medium == "iso":
-        image.make(options.source, folder / "image.iso", *words)
+        image.make(options.source, folder / "image.iso", *words, options.acpi)
         return folder / "image.iso"
     if options.medium == "pxe":
         media.make("pxe", options.source, folder / "net", *words, sign=options.sign)
@@ -254,6 +254,8 @@ def run(options):
     options.firmware = options.firmware or ("uefi" if options.medium in ("disk", "efi") else "bios")
     if options.medium in ("disk", "efi") and options.firmware == "bios":
         raise ToolError("--firmware bios: starts no UEFI program; expected an ISO or --pxe with it")
+    if options.acpi and (options.medium != "iso" or medium_of(options.source)):
+        raise ToolError("--acpi: expected an ISO made of a configuration with it")
     size_machine(options)
     host = pick_host(options.host)
     if options.dry_run:
