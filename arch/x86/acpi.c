@@ -82,12 +82,19 @@ static bool open_table(const struct parser *p, hpa_t at, struct table *t)
 
 static struct acpi_register generic_address(const uint8_t *at)
 {
-    return (struct acpi_register){.space = at[0], .width = at[1], .address = le64(at + 4)};
+    static const uint8_t sizes[] = {0, 1, 2, 4, 8};
+
+    return (struct acpi_register){
+        .space = at[0],
+        .width = at[1],
+        .access = at[3] < ARRAY_SIZE(sizes) ? sizes[at[3]] : 0,
+        .address = le64(at + 4),
+    };
 }
 
 /* --- MADT --- */
 
-static void add_cpu(struct parser *p, uint32_t apic_id, uint32_t flags)
+static void add_cpu(struct parser *p, uint32_t apic_id, uint32_t uid, uint32_t flags)
 {
     struct acpi_madt *m = &p->out->madt;
 
@@ -101,19 +108,19 @@ static void add_cpu(struct parser *p, uint32_t apic_id, uint32_t flags)
         warn_overflow(p, "more than 256 CPUs, the rest is not used");
         return;
     }
-    m->cpus[m->cpu_count++] = (struct acpi_cpu){apic_id};
+    m->cpus[m->cpu_count++] = (struct acpi_cpu){apic_id, uid};
 }
 
 static void madt_local_apic(struct parser *p, const uint8_t *e)
 {
     if (e[3] != 0xff)
-        add_cpu(p, e[3], le32(e + 4));
+        add_cpu(p, e[3], e[2], le32(e + 4));
 }
 
 static void madt_x2apic(struct parser *p, const uint8_t *e)
 {
     if (le32(e + 4) != UINT32_MAX)
-        add_cpu(p, le32(e + 4), le32(e + 8));
+        add_cpu(p, le32(e + 4), le32(e + 12), le32(e + 8));
 }
 
 static void madt_ioapic(struct parser *p, const uint8_t *e)
@@ -143,12 +150,32 @@ static void madt_address(struct parser *p, const uint8_t *e)
     p->out->madt.local_apic = hpa(le64(e + 4));
 }
 
+static void add_nmi(struct parser *p, struct acpi_nmi nmi)
+{
+    struct acpi_madt *m = &p->out->madt;
+
+    if (m->nmi_count == ARRAY_SIZE(m->nmis))
+        warn_overflow(p, "more than 256 NMI pins, the rest is not used");
+    else
+        m->nmis[m->nmi_count++] = nmi;
+}
+
+static void madt_nmi(struct parser *p, const uint8_t *e)
+{
+    add_nmi(p, (struct acpi_nmi){e[2] == 0xff ? ACPI_ALL_CPUS : e[2], le16(e + 3), e[5]});
+}
+
+static void madt_x2apic_nmi(struct parser *p, const uint8_t *e)
+{
+    add_nmi(p, (struct acpi_nmi){le32(e + 4), le16(e + 2), e[8]});
+}
+
 static const struct {
     uint8_t type, size;
     void (*take)(struct parser *p, const uint8_t *entry);
 } madt_entries[] = {
-    {0, 8, madt_local_apic}, {1, 12, madt_ioapic}, {2, 10, madt_override},
-    {5, 12, madt_address},   {9, 16, madt_x2apic},
+    {0, 8, madt_local_apic}, {1, 12, madt_ioapic}, {2, 10, madt_override},    {4, 6, madt_nmi},
+    {5, 12, madt_address},   {9, 16, madt_x2apic}, {10, 12, madt_x2apic_nmi},
 };
 
 static bool take_madt_entry(struct parser *p, const uint8_t *e)
@@ -191,7 +218,7 @@ static struct acpi_register register_block(const struct table *t, uint32_t old, 
     if (t->size >= new + 12)
         r = generic_address(t->data + new);
     if (r.address == 0)
-        r = (struct acpi_register){ACPI_PORT, width, le32(t->data + old)};
+        r = (struct acpi_register){.space = ACPI_PORT, .width = width, .address = le32(t->data + old)};
     return r;
 }
 

@@ -30,10 +30,20 @@ struct acpi_register {
     uint8_t space; /* enum acpi_space, or another number of the specification */
     uint8_t width; /* bits */
     uint64_t address;
+    uint8_t access; /* bytes at a time; 0: as wide as it is */
 };
 
 struct acpi_cpu { /* that is there */
     uint32_t apic_id;
+    uint32_t uid; /* its number in other entries */
+};
+
+#define ACPI_ALL_CPUS UINT32_MAX
+
+struct acpi_nmi { /* that comes by a pin of local APICs */
+    uint32_t uid; /* of the CPU, or ACPI_ALL_CPUS */
+    uint16_t flags;
+    uint8_t pin; /* LINT0 or LINT1 */
 };
 
 struct acpi_ioapic {
@@ -58,6 +68,8 @@ struct acpi_madt {
     unsigned ioapic_count;
     struct acpi_override overrides[ACPI_MAX_OVERRIDES];
     unsigned override_count;
+    struct acpi_nmi nmis[ACPI_MAX_CPUS];
+    unsigned nmi_count;
 };
 
 struct acpi_gpe { /* a block of general-purpose events */

@@ -7,7 +7,7 @@
  */
 #include "arch/x86/flaws.h"
 
-#include "arch/x86/cpu.h"
+#include "arch/x86/identity.h"
 #include "arch/x86/msr.h"
 
 #define LEAF_EXTENDED     0x80000000u
@@ -76,19 +76,12 @@ static const struct {
     {FLAW_HISTORY, ARCH_BHI_NO},
 };
 
-static unsigned family_of(uint32_t signature)
-{
-    unsigned family = signature >> 8 & 15;
-
-    return family == 15 ? family + (signature >> 20 & 0xff) : family;
-}
-
 static uint32_t by_model(uint32_t signature)
 {
     uint32_t flaws = (uint32_t)BIT(FLAWS) - 1 - DENIED_BY_DEFAULT;
-    unsigned model = (signature >> 12 & 0xf0) | (signature >> 4 & 15);
+    unsigned model = cpu_model(signature);
 
-    for (unsigned i = 0; family_of(signature) == 6 && i < ARRAY_SIZE(models); i++) {
+    for (unsigned i = 0; cpu_family(signature) == 6 && i < ARRAY_SIZE(models); i++) {
         if (models[i].model == model)
             return (flaws & ~models[i].without) | models[i].with;
     }
@@ -133,6 +126,44 @@ struct cpu_flaws cpu_flaws(const struct cpu_kind *k)
     if (!(f.means & BIT(MEANS_EIBRS))) /* what helps against the one helps against the other */
         f.flaws &= ~FLAW(HISTORY);
     return f;
+}
+
+#define ANY_STEPPING 16
+
+/* Of family 6, the microcode from which TSC-deadline mode keeps to the TSC also when software has moved that
+ * (Intel's specification updates). */
+static const struct {
+    uint8_t model, stepping;
+    uint32_t microcode;
+} mended[] = {
+    {0x3f, 2, 0x3a}, /* Haswell */
+    {0x3f, 4, 0x0f},
+    {0x3c, ANY_STEPPING, 0x22},
+    {0x45, ANY_STEPPING, 0x20},
+    {0x46, ANY_STEPPING, 0x17},
+    {0x4f, ANY_STEPPING, 0x0b000020}, /* Broadwell */
+    {0x56, 2, 0x11},
+    {0x56, 3, 0x0700000e},
+    {0x56, 4, 0x0f00000c},
+    {0x56, 5, 0x0e000003},
+    {0x3d, ANY_STEPPING, 0x25},
+    {0x47, ANY_STEPPING, 0x17},
+    {0x55, 3, 0x01000136}, /* Skylake */
+    {0x55, 4, 0x02000014},
+    {0x4e, ANY_STEPPING, 0xb2},
+    {0x5e, ANY_STEPPING, 0xb2},
+    {0x8e, ANY_STEPPING, 0x52}, /* Kaby Lake */
+    {0x9e, ANY_STEPPING, 0x52},
+};
+
+bool cpu_deadline_flawed(uint32_t signature, uint32_t microcode)
+{
+    for (unsigned i = 0; cpu_family(signature) == 6 && i < ARRAY_SIZE(mended); i++) {
+        if (mended[i].model == cpu_model(signature) &&
+            (mended[i].stepping == ANY_STEPPING || mended[i].stepping == cpu_stepping(signature)))
+            return microcode < mended[i].microcode;
+    }
+    return false;
 }
 
 struct cpu_kind cpu_kind(void)

@@ -41,6 +41,9 @@ struct cpu_flaws {
     uint32_t flaws, means; /* a bit each */
 };
 
+/* The local APIC's timer in TSC-deadline mode comes at the wrong time with this microcode. */
+bool cpu_deadline_flawed(uint32_t signature, uint32_t microcode);
+
 struct cpu_kind cpu_kind(void); /* of this CPU */
 struct cpu_flaws cpu_flaws(const struct cpu_kind *k);
 

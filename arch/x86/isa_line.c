@@ -18,17 +18,35 @@ struct interrupt_line isa_line(const struct acpi_madt *madt, uint8_t irq)
     return (struct interrupt_line){.gsi = irq};
 }
 
-struct interrupt_line serial_line(const struct acpi_info *acpi, uint16_t port)
+/* Of a port where PCs have one; 0: it is none of them. */
+static uint8_t irq_by_port(const struct acpi_register *base)
+{
+    static const struct {
+        uint16_t port;
+        uint8_t irq;
+    } ports[] = {{0x3f8, 4}, {0x2f8, 3}, {0x3e8, 4}, {0x2e8, 3}};
+
+    for (unsigned i = 0; base->space == ACPI_PORT && i < ARRAY_SIZE(ports); i++) {
+        if (ports[i].port == base->address)
+            return ports[i].irq;
+    }
+    return 0;
+}
+
+bool serial_line(const struct acpi_info *acpi, const struct acpi_register *base, struct interrupt_line *line)
 {
     const struct acpi_spcr *s = &acpi->spcr;
-    bool told = s->present && s->base.address == port;
-    uint8_t irq = port == 0x2f8 || port == 0x2e8 ? 3 : 4;
+    bool told = s->present && s->base.address == base->address && s->base.space == base->space;
+    uint8_t irq = irq_by_port(base);
 
-    if (told && s->has_gsi && s->gsi >= ISA_IRQS)
-        return (struct interrupt_line){s->gsi, true, true};
+    if (told && s->has_gsi && s->gsi >= ISA_IRQS) {
+        *line = (struct interrupt_line){s->gsi, true, true};
+        return true;
+    }
     if (told && s->has_irq && s->irq > 0 && s->irq < ISA_IRQS)
         irq = s->irq;
     else if (told && s->has_gsi && s->gsi > 0)
         irq = (uint8_t)s->gsi;
-    return isa_line(&acpi->madt, irq);
+    *line = isa_line(&acpi->madt, irq);
+    return irq;
 }

@@ -13,9 +13,9 @@ struct interrupt_line {
 struct interrupt_line isa_line(const struct acpi_madt *madt, uint8_t irq);
 
 /*
- * Of the port at this I/O address: by SPCR, if it is about that port, and by MADT. An ISA interrupt (an input
- * below 16) is edge-triggered and active high unless an override says otherwise, whatever else the firmware
- * left in SPCR: many leave 0 there (ACPI specification, "Interrupt Source Override Structure"; Microsoft,
- * "Serial Port Console Redirection Table").
+ * Of the serial port at this address: by SPCR, if it is about that port, and by MADT. False: nobody says. An
+ * ISA interrupt (an input below 16) is edge-triggered and active high unless an override says otherwise,
+ * whatever else the firmware left in SPCR: many leave 0 there (ACPI specification, "Interrupt Source Override
+ * Structure"; Microsoft, "Serial Port Console Redirection Table").
  */
-struct interrupt_line serial_line(const struct acpi_info *acpi, uint16_t port);
+bool serial_line(const struct acpi_info *acpi, const struct acpi_register *base, struct interrupt_line *line);

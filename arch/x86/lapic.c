@@ -2,22 +2,34 @@
 #include "arch/x86/lapic.h"
 
 #include "arch/x86/cpu.h"
+#include "arch/x86/flaws.h"
 #include "arch/x86/msr.h"
+#include "arch/x86/revision.h"
 #include "arch/x86/trap.h"
 
 #define SVR_ENABLE       0x100u
 #define LVT_MASKED       0x10000u
 #define LVT_TSC_DEADLINE 0x40000u
 #define LVT_NMI          0x400u
+#define LVT_SMI          0x200u
+#define LVT_MODE         0x700u
+#define LVT_LOW          0x2000u
+#define TPR_EXCEPTIONS   0x10u /* vectors up to 1Fh wait */
+#define MOST_IN_SERVICE  256
 #define DIVIDE_BY_1      0xbu
 #define ICR_PENDING      0x1000u
 
 struct host_lapic host_lapic;
 static bool tsc_deadline;
 /* What lapic_enable() writes on the boot CPU, in the order in which it is put back: SVR last, as without its
- * enable bit all LVT entries are masked. */
-static const uint32_t changed[] = {LAPIC_TIMER_DCR, LAPIC_LVT_TIMER, LAPIC_LVT_LINT0, LAPIC_LVT_LINT1,
-                                   LAPIC_SVR};
+ * enable bit all LVT entries are masked. An entry is there when the version register counts so many behind
+ * the timer's. */
+static const struct {
+    uint32_t reg;
+    unsigned entry;
+} changed[] = {{LAPIC_TIMER_DCR, 0}, {LAPIC_LVT_TIMER, 0}, {LAPIC_LVT_LINT0, 1}, {LAPIC_LVT_LINT1, 2},
+               {LAPIC_LVT_ERROR, 3}, {LAPIC_LVT_PERF, 4},  {LAPIC_LVT_THERM, 5}, {LAPIC_LVT_CMCI, 6},
+               {LAPIC_TPR, 0},       {LAPIC_SVR, 0}};
 static uint32_t before[ARRAY_SIZE(changed)];
 static uint64_t base_before;
 static uint64_t timer_rate; /* 32.32 fixed point: input clocks per TSC tick */
@@ -35,20 +47,36 @@ static void reg_write(uint32_t reg, uint32_t value)
         host_lapic.registers[reg / 4] = value;
 }
 
+static unsigned last_entry(void)
+{
+    return reg_read(LAPIC_VERSION) >> 16 & 0xff;
+}
+
+static bool deadline_works(void)
+{
+    uint32_t microcode;
+
+    return !cpu_microcode(&microcode) || !cpu_deadline_flawed(cpuid(1, 0).eax, microcode);
+}
+
 void lapic_setup(void *registers)
 {
     host_lapic.registers = registers;
     host_lapic.x2apic = rdmsr(IA32_APIC_BASE) & APIC_BASE_X2APIC;
-    tsc_deadline = cpuid(1, 0).ecx & BIT(24);
+    tsc_deadline = (cpuid(1, 0).ecx & BIT(24)) && deadline_works();
     base_before = rdmsr(IA32_APIC_BASE);
-    for (unsigned i = 0; i < ARRAY_SIZE(changed) && (base_before & APIC_BASE_ENABLE); i++)
-        before[i] = reg_read(changed[i]);
+    for (unsigned i = 0; i < ARRAY_SIZE(changed) && (base_before & APIC_BASE_ENABLE); i++) {
+        if (changed[i].entry <= last_entry())
+            before[i] = reg_read(changed[i].reg);
+    }
 }
 
 void lapic_put_back(void)
 {
-    for (unsigned i = 0; i < ARRAY_SIZE(changed) && (base_before & APIC_BASE_ENABLE); i++)
-        reg_write(changed[i], before[i]);
+    for (unsigned i = 0; i < ARRAY_SIZE(changed) && (base_before & APIC_BASE_ENABLE); i++) {
+        if (changed[i].entry <= last_entry())
+            reg_write(changed[i].reg, before[i]);
+    }
     wrmsr(IA32_APIC_BASE, base_before);
 }
 
@@ -62,6 +90,44 @@ bool lapic_has_tsc_deadline(void)
     return tsc_deadline;
 }
 
+void lapic_eoi(void)
+{
+    reg_write(LAPIC_EOI, 0);
+}
+
+/* What has its vector from the firmware would be an exception to us, or nothing at all. The thermal sensor's
+ * SMIs are the firmware's own way to cool the machine. */
+static void mask_others(void)
+{
+    static const struct {
+        uint32_t reg;
+        unsigned entry;
+    } others[] = {{LAPIC_LVT_LINT0, 1}, {LAPIC_LVT_LINT1, 2}, {LAPIC_LVT_ERROR, 3},
+                  {LAPIC_LVT_PERF, 4},  {LAPIC_LVT_THERM, 5}, {LAPIC_LVT_CMCI, 6}};
+
+    for (unsigned i = 0; i < ARRAY_SIZE(others) && others[i].entry <= last_entry(); i++) {
+        if ((reg_read(others[i].reg) & LVT_MODE) != LVT_SMI)
+            reg_write(others[i].reg, LVT_MASKED);
+    }
+}
+
+static bool anything_in_service(void)
+{
+    uint32_t any = 0;
+
+    for (unsigned i = 0; i < 8; i++)
+        any |= reg_read(LAPIC_ISR + 16 * i);
+    return any;
+}
+
+/* What the firmware has never ended would hold up all that is below it. What is pending comes when interrupts
+ * are let in, and nobody minds. */
+static void end_interrupts(void)
+{
+    for (unsigned i = 0; i < MOST_IN_SERVICE && anything_in_service(); i++)
+        lapic_eoi();
+}
+
 uint32_t lapic_enable(void)
 {
     uint64_t base = rdmsr(IA32_APIC_BASE) | APIC_BASE_ENABLE;
@@ -69,9 +135,11 @@ uint32_t lapic_enable(void)
     if (host_lapic.x2apic)
         base |= APIC_BASE_X2APIC;
     wrmsr(IA32_APIC_BASE, base);
+    reg_write(LAPIC_TPR, TPR_EXCEPTIONS);
     reg_write(LAPIC_SVR, SVR_ENABLE | VECTOR_SPURIOUS);
-    reg_write(LAPIC_LVT_LINT0, LVT_MASKED);
-    reg_write(LAPIC_LVT_LINT1, LVT_NMI);
+    mask_others();
+    reg_write(LAPIC_ESR, 0);
+    end_interrupts();
     reg_write(LAPIC_TIMER_DCR, DIVIDE_BY_1);
     reg_write(LAPIC_LVT_TIMER, VECTOR_TIMER | (tsc_deadline ? LVT_TSC_DEADLINE : 0));
     if (!tsc_deadline)
@@ -79,9 +147,9 @@ uint32_t lapic_enable(void)
     return host_lapic.x2apic ? reg_read(LAPIC_ID) : reg_read(LAPIC_ID) >> 24;
 }
 
-void lapic_eoi(void)
+void lapic_open_nmi(unsigned pin, bool active_low)
 {
-    reg_write(LAPIC_EOI, 0);
+    reg_write(pin ? LAPIC_LVT_LINT1 : LAPIC_LVT_LINT0, LVT_NMI | (active_low ? LVT_LOW : 0));
 }
 
 void lapic_ipi(uint32_t apic_id, uint32_t icr)

@@ -7,11 +7,17 @@
 /* Registers by their xAPIC offset; x2APIC MSR = 800h + offset / 16. */
 #define LAPIC_ID        0x020u
 #define LAPIC_VERSION   0x030u
+#define LAPIC_TPR       0x080u
 #define LAPIC_EOI       0x0b0u
 #define LAPIC_SVR       0x0f0u
+#define LAPIC_ISR       0x100u /* 256 bits */
+#define LAPIC_ESR       0x280u
+#define LAPIC_LVT_CMCI  0x2f0u
 #define LAPIC_ICR       0x300u
 #define LAPIC_ICR_HIGH  0x310u
 #define LAPIC_LVT_TIMER 0x320u
+#define LAPIC_LVT_THERM 0x330u
+#define LAPIC_LVT_PERF  0x340u
 #define LAPIC_LVT_LINT0 0x350u
 #define LAPIC_LVT_LINT1 0x360u
 #define LAPIC_LVT_ERROR 0x370u
@@ -40,8 +46,15 @@ extern struct host_lapic {
 /* Whether the physical local APICs are in x2APIC mode. */
 bool lapic_in_x2apic_mode(void);
 
-/* Enables this CPU's local APIC with its timer masked; returns its ID. */
+/*
+ * Enables this CPU's local APIC with its timer masked; returns its ID. Whatever the firmware used it for:
+ * nothing is in service afterwards, no other source is on but what makes SMIs, and vectors of exceptions are
+ * not delivered.
+ */
 uint32_t lapic_enable(void);
+
+/* NMIs come by this pin, LINT0 or LINT1; before it by none. */
+void lapic_open_nmi(unsigned pin, bool active_low);
 
 void lapic_eoi(void);
 

@@ -20,14 +20,16 @@ enum { DATA, IER, FCR, LCR, MCR, LSR, MSR, SCR };
 
 #define IIR_FIFO   0xc0 /* both: FIFOs are on, and work; a 16550 without A has the upper bit alone */
 #define FIFO_SIZE  16
-#define MAX_SETUPS 2 /* COM1, and the one of SPCR */
+#define MAX_SETUPS 2 /* COM1, and the one that is asked for */
 
 struct note {
-    uint16_t port, divisor;
+    struct uart_place place;
+    uint16_t divisor;
     uint8_t ier, lcr, mcr, fcr, scr;
 };
 
-static uint16_t base;
+static struct uart_place here;
+static bool there;
 static unsigned room; /* bytes that an empty transmitter takes */
 static uint64_t
     full_since; /* TSC when it had no room for the first time since it took something; 0: it has */
@@ -35,52 +37,79 @@ static bool stalled;
 static struct note notes[MAX_SETUPS];
 static unsigned note_count;
 
-static uint16_t read_divisor(uint16_t port, uint8_t lcr)
+static volatile void *address_of(const struct uart_place *p, unsigned reg)
+{
+    return p->registers + reg * p->stride;
+}
+
+static uint8_t get(const struct uart_place *p, unsigned reg)
+{
+    if (p->port)
+        return inb((uint16_t)(p->port + reg));
+    if (p->width == 4)
+        return (uint8_t) * (volatile uint32_t *)address_of(p, reg);
+    return p->width == 2 ? (uint8_t) * (volatile uint16_t *)address_of(p, reg)
+                         : *(volatile uint8_t *)address_of(p, reg);
+}
+
+static void put(const struct uart_place *p, unsigned reg, uint8_t value)
+{
+    if (p->port)
+        outb((uint16_t)(p->port + reg), value);
+    else if (p->width == 4)
+        *(volatile uint32_t *)address_of(p, reg) = value;
+    else if (p->width == 2)
+        *(volatile uint16_t *)address_of(p, reg) = value;
+    else
+        *(volatile uint8_t *)address_of(p, reg) = value;
+}
+
+static uint16_t read_divisor(const struct uart_place *p, uint8_t lcr)
 {
     uint16_t divisor;
 
-    outb(port + LCR, lcr | LCR_DLAB);
-    divisor = (uint16_t)(inb(port + DATA) | inb(port + IER) << 8);
-    outb(port + LCR, lcr);
+    put(p, LCR, lcr | LCR_DLAB);
+    divisor = (uint16_t)(get(p, DATA) | get(p, IER) << 8);
+    put(p, LCR, lcr);
     return divisor;
 }
 
 /* Leaves DLAB behind. */
-static void write_divisor(uint16_t port, uint16_t divisor)
+static void write_divisor(const struct uart_place *p, uint16_t divisor)
 {
-    outb(port + LCR, LCR_DLAB);
-    outb(port + DATA, (uint8_t)divisor);
-    outb(port + IER, (uint8_t)(divisor >> 8));
+    put(p, LCR, LCR_DLAB);
+    put(p, DATA, (uint8_t)divisor);
+    put(p, IER, (uint8_t)(divisor >> 8));
 }
 
-static bool has_fifo(uint16_t port)
+static bool has_fifo(const struct uart_place *p)
 {
-    return (inb(port + FCR) & IIR_FIFO) == IIR_FIFO;
+    return (get(p, FCR) & IIR_FIFO) == IIR_FIFO;
 }
 
-static const struct note *find_note(uint16_t port)
+static const struct note *find_note(const struct uart_place *p)
 {
     for (unsigned i = 0; i < note_count; i++) {
-        if (notes[i].port == port)
+        if (notes[i].place.port == p->port && notes[i].place.registers == p->registers)
             return &notes[i];
     }
     return NULL;
 }
 
-static void note(uint16_t port, uint8_t scr)
+static void note(const struct uart_place *p, uint8_t scr)
 {
-    uint8_t lcr = inb(port + LCR) & (uint8_t)~LCR_DLAB;
+    uint8_t lcr = get(p, LCR) & (uint8_t)~LCR_DLAB;
 
-    if (note_count == MAX_SETUPS || find_note(port))
+    if (note_count == MAX_SETUPS || find_note(p))
         return;
-    outb(port + LCR, lcr);
+    put(p, LCR, lcr);
     notes[note_count++] = (struct note){
-        .port = port,
-        .divisor = read_divisor(port, lcr),
-        .ier = inb(port + IER),
+        .place = *p,
+        .divisor = read_divisor(p, lcr),
+        .ier = get(p, IER),
         .lcr = lcr,
-        .mcr = inb(port + MCR),
-        .fcr = has_fifo(port) ? FCR_ENABLE : 0,
+        .mcr = get(p, MCR),
+        .fcr = has_fifo(p) ? FCR_ENABLE : 0,
         .scr = scr,
     };
 }
@@ -90,46 +119,57 @@ void uart16550_put_back(void)
     for (unsigned i = 0; i < note_count; i++) {
         const struct note *n = &notes[i];
 
-        outb(n->port + IER, 0);
-        write_divisor(n->port, n->divisor);
-        outb(n->port + LCR, n->lcr);
-        outb(n->port + FCR, n->fcr);
-        outb(n->port + MCR, n->mcr);
-        outb(n->port + SCR, n->scr);
-        outb(n->port + IER, n->ier);
+        put(&n->place, IER, 0);
+        write_divisor(&n->place, n->divisor);
+        put(&n->place, LCR, n->lcr);
+        put(&n->place, FCR, n->fcr);
+        put(&n->place, MCR, n->mcr);
+        put(&n->place, SCR, n->scr);
+        put(&n->place, IER, n->ier);
     }
-    base = 0;
+    there = false;
 }
 
-bool uart16550_setup(uint16_t port)
+static uint16_t divisor_before(const struct uart_place *p)
 {
-    uint8_t scr = inb(port + SCR);
+    const struct note *n = find_note(p);
 
-    outb(port + SCR, 0x5a);
-    if (inb(port + SCR) != 0x5a || inb(port + LSR) == 0xff)
+    return n && n->divisor ? n->divisor : 1; /* 0: nobody had ever set it */
+}
+
+bool uart16550_setup(const struct uart_place *p)
+{
+    uint8_t scr = get(p, SCR);
+
+    put(p, SCR, 0x5a);
+    if (get(p, SCR) != 0x5a || get(p, LSR) == LSR_GONE)
         return false;
-    note(port, scr);
-    base = port;
-    outb(port + IER, 0);
-    write_divisor(port, 1);
-    outb(port + LCR, LCR_8N1);
-    outb(port + FCR, FCR_ENABLE);
-    outb(port + MCR, MCR_DTR_RTS | MCR_OUT2);
-    room = has_fifo(port) ? FIFO_SIZE : 1;
+    note(p, scr);
+    here = *p;
+    there = true;
+    put(p, IER, 0);
+    write_divisor(p, p->keep_rate ? divisor_before(p) : 1);
+    put(p, LCR, LCR_8N1);
+    put(p, FCR, FCR_ENABLE);
+    put(p, MCR, MCR_DTR_RTS | MCR_OUT2);
+    room = has_fifo(p) ? FIFO_SIZE : 1;
     return true;
+}
+
+void uart16550_leave(void)
+{
+    there = false;
 }
 
 void uart16550_set_rate(uint32_t baud)
 {
-    const struct note *n = find_note(base);
-    uint16_t divisor = n ? n->divisor : 0;
+    uint16_t divisor;
 
-    if (!base)
+    if (!there)
         return;
-    if (baud)
-        divisor = (uint16_t)(BASE_BAUD / baud);
-    write_divisor(base, divisor ? divisor : 1); /* 0: nobody had ever set it */
-    outb(base + LCR, LCR_8N1);
+    divisor = baud && !here.keep_rate ? (uint16_t)(BASE_BAUD / baud) : divisor_before(&here);
+    write_divisor(&here, divisor);
+    put(&here, LCR, LCR_8N1);
 }
 
 /* Whether it has had no room for so long that nobody reads at its other end; and that it has none now. */
@@ -145,35 +185,35 @@ static bool no_room(void)
 
 unsigned uart16550_send(const char *bytes, unsigned count)
 {
-    if (!base)
+    if (!there)
         return 0;
     count = MIN(count, room);
-    if (!(inb(base + LSR) & LSR_THRE))
+    if (!(get(&here, LSR) & LSR_THRE))
         return no_room() ? count : 0;
     full_since = 0;
     stalled = false;
     for (unsigned i = 0; i < count; i++)
-        outb(base + DATA, (uint8_t)bytes[i]);
+        put(&here, DATA, (uint8_t)bytes[i]);
     return count;
 }
 
 bool uart16550_idle(void)
 {
-    return !base || stalled || (inb(base + LSR) & LSR_TEMT);
+    return !there || stalled || (get(&here, LSR) & LSR_TEMT);
 }
 
 bool uart16550_receive(uint8_t *byte)
 {
-    uint8_t lsr = base ? inb(base + LSR) : LSR_GONE;
+    uint8_t lsr = there ? get(&here, LSR) : LSR_GONE;
 
     if (lsr == LSR_GONE || !(lsr & LSR_DATA))
         return false;
-    *byte = inb(base + DATA);
+    *byte = get(&here, DATA);
     return true;
 }
 
 void uart16550_enable_interrupts(void)
 {
-    if (base)
-        outb(base + IER, IER_RECEIVE);
+    if (there)
+        put(&here, IER, IER_RECEIVE);
 }

@@ -1,11 +1,19 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The host's serial port, a 16550 in I/O space: the hypervisor's console. */
+/* The host's serial port, a 16550 in I/O space or in memory: the hypervisor's console. */
 #pragma once
 
 #include "arch/x86/types.h"
 
-/* 115200 8N1 with FIFOs; false when there is no such chip at port. */
-bool uart16550_setup(uint16_t port);
+/* Where its registers are. */
+struct uart_place {
+    uint16_t port;               /* of the first one; 0: they are in memory, */
+    volatile uint8_t *registers; /* mapped, */
+    uint8_t stride, width;       /* a register each so many bytes, read and written by 1, 2 or 4 at a time */
+    bool keep_rate; /* its clock is not known: it goes on at the rate that the firmware gave it */
+};
+
+/* 115200 8N1 with FIFOs; false when there is no such chip: the one before stays in use. */
+bool uart16550_setup(const struct uart_place *place);
 
 /* Of the port that was set up last, in bit/s up to 115200, or 0: as it was before. Nothing may be in flight.
  */
@@ -26,6 +34,9 @@ bool uart16550_receive(uint8_t *byte);
 
 /* When a byte has come. */
 void uart16550_enable_interrupts(void);
+
+/* The port is not used any more. */
+void uart16550_leave(void);
 
 /* Every port that was set up, as it was before; idle now, and no longer used. */
 void uart16550_put_back(void);

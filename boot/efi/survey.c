@@ -12,7 +12,6 @@
 #define MOST_LEAVES 64
 #define RATE_US     100000
 
-#define MSR_SMI_COUNT         0x34
 #define MSR_FEATURE_CONTROL   0x3a
 #define MSR_MTRR_CAP          0xfe
 #define MSR_ARCH_CAPABILITIES 0x10a
@@ -81,15 +80,6 @@ bool survey_wanted(const char *options, unsigned *seconds)
 }
 
 /* --- what is there --- */
-
-/* From Nehalem on: another model may fault (SDM volume 4). */
-static bool has_smi_count(void)
-{
-    uint32_t signature = cpuid(1, 0).eax, family = signature >> 8 & 15,
-             model = (signature >> 4 & 15) | (signature >> 12 & 0xf0);
-
-    return cpu_is_intel() && family == 6 && model >= 0x1e && !(cpuid(1, 0).ecx >> 31);
-}
 
 static void report_leaves(uint32_t first)
 {
@@ -242,7 +232,7 @@ static void watch_all(unsigned seconds, uint64_t ticks_per_second)
     EFI_TPL before;
 
     memset(&watch, 0, sizeof(watch));
-    watch.counts_smis = has_smi_count();
+    watch.counts_smis = cpu_counts_smis();
     watch.ticks = ticks_per_second * seconds / 2;
     if (mp)
         mp->startup_all(mp, watch_one, 0, NULL, 0, NULL, NULL);

@@ -5,7 +5,6 @@
 #include "arch/x86/cpu.h"
 #include "arch/x86/display.h"
 #include "arch/x86/features.h"
-#include "arch/x86/ioapic.h"
 #include "arch/x86/isa_line.h"
 #include "arch/x86/lapic.h"
 #include "arch/x86/layout.h"
@@ -14,27 +13,22 @@
 #include "arch/x86/percpu.h"
 #include "arch/x86/ps2_keyboard.h"
 #include "arch/x86/string.h"
-#include "arch/x86/trap.h"
 #include "arch/x86/uart16550.h"
 #include "boot/host/bus_masters.h"
+#include "boot/host/console_choice.h"
+#include "boot/host/console_lines.h"
+#include "boot/host/smp.h"
 #include "core/base/blobs.h"
 #include "core/base/console.h"
 #include "core/base/log.h"
 #include "core/base/memory.h"
 #include "core/base/panic.h"
 
-#define COM1            0x3f8
 #define MAX_MBI         (1 * MIB)
 #define CALIBRATE_TICKS 1000000u /* TSC ticks to watch the local APIC timer for */
 
 _Static_assert(MMIO_SIZE >= 2 * GIB, "the largest screen (arch/x86/multiboot2.c), and all else");
 _Static_assert(STACKS_BASE - DIRECT_BASE == BIT(46), "64 TiB of physical memory");
-
-static struct {
-    void *regs;
-    unsigned pins;
-    uint64_t *before;
-} ioapics[ACPI_MAX_IOAPICS];
 
 static void *host_table_page(void *context UNUSED)
 {
@@ -113,8 +107,7 @@ void machine_setup(hpa_t mbi, uint64_t entry_tsc)
 
     machine.entry_tsc = entry_tsc;
     misc_enable_show_features();
-    if (console_setup(COM1))
-        machine.serial_port = COM1;
+    console_start();
     if (!multiboot2_parse(phys_to_virt(mbi), MAX_MBI, &machine.boot, &why))
         panic("boot information: %s", why);
     if (machine.boot.memory_dropped)
@@ -140,65 +133,30 @@ static void warn_table(void *context UNUSED, const char *table, const char *what
     log_error("ACPI table %s: %s", table, what);
 }
 
-static void setup_spcr_console(void)
-{
-    const struct acpi_spcr *s = &machine.acpi.spcr;
-
-    if (!s->present || s->base.space != ACPI_PORT || !s->base.address)
-        return;
-    if (s->base.address != machine.serial_port && !console_setup((uint16_t)s->base.address))
-        return;
-    machine.serial_port = (uint16_t)s->base.address;
-    console_flush();
-    uart16550_set_rate(s->baud);
-}
-
-/* All of them, masked, with what they had noted. */
-static void setup_ioapics(void)
-{
-    for (unsigned i = 0; i < machine.acpi.madt.ioapic_count; i++) {
-        void *regs = machine_map_device(machine.acpi.madt.ioapics[i].address, PAGE_SIZE, MAP_DEVICE);
-
-        _Static_assert(IOAPIC_MAX_PINS * sizeof(uint64_t) <= PAGE_SIZE, "one page");
-        ioapics[i].before = memory_alloc_zeroed(&memory_host, MEMORY_STATE, 1);
-        if (!ioapics[i].before)
-            panic("no memory for the state of I/O APIC %u", i);
-        ioapics[i].pins = ioapic_setup(regs, ioapics[i].before);
-        ioapics[i].regs = regs;
-    }
-}
-
-/* False: no I/O APIC has that input. */
-static bool route_to_console(struct interrupt_line line)
-{
-    for (unsigned i = 0; i < machine.acpi.madt.ioapic_count; i++) {
-        uint32_t pin = line.gsi - machine.acpi.madt.ioapics[i].gsi_base;
-
-        if (pin >= ioapics[i].pins)
-            continue;
-        interrupt_install(VECTOR_CONSOLE, console_interrupt, NULL);
-        ioapic_route(ioapics[i].regs, pin, VECTOR_CONSOLE, this_cpu()->apic_id, line.level, line.low);
-        return true;
-    }
-    return false;
-}
-
 static void setup_console_interrupt(void)
 {
-    setup_ioapics();
-    if (machine.serial_port && route_to_console(serial_line(&machine.acpi, machine.serial_port)))
+    struct interrupt_line line;
+
+    console_lines_setup();
+    if (!machine.serial.address)
+        return;
+    if (!serial_line(&machine.acpi, &machine.serial, &line)) {
+        log_info("nobody says which interrupt the serial port has: keys are polled");
+        console_poll(true);
+    } else if (console_line_open(line)) {
         uart16550_enable_interrupts();
+    }
 }
 
 void machine_start_keyboard(bool wanted)
 {
-    if (!wanted && machine.serial_port)
+    if (!wanted && machine.serial.address)
         return;
     if (!ps2_keyboard_setup())
         log_error("no PS/2 keyboard: %s",
                   wanted ? "expected one with keyboard = ps2" : "nothing can be typed");
-    else if (!route_to_console(isa_line(&machine.acpi.madt, KEYBOARD_IRQ)))
-        log_error("the PS/2 keyboard has no interrupt: expected an I/O APIC with input %u", KEYBOARD_IRQ);
+    else
+        console_line_open(isa_line(&machine.acpi.madt, KEYBOARD_IRQ));
 }
 
 static void setup_clocks(void)
@@ -227,11 +185,12 @@ void machine_start_devices(void)
     if (!machine.boot.rsdp_size ||
         !acpi_parse(&source, machine.boot.rsdp, machine.boot.rsdp_size, &machine.acpi))
         log_error("no usable ACPI tables: one CPU, no power off");
-    setup_spcr_console();
+    console_choose();
     chipset_note_and_mask(!machine.acpi.madt.present || machine.acpi.madt.pcat_compat);
     lapic_setup(machine_map_device(registers, PAGE_SIZE, MAP_DEVICE));
     this_cpu()->apic_id = lapic_enable();
     setup_clocks();
+    smp_open_nmi();
     setup_console_interrupt();
     bus_masters_switch_off();
 }
@@ -240,15 +199,14 @@ void machine_start_devices(void)
 void machine_put_back(void)
 {
     console_set_input(NULL);
-    for (unsigned i = 0; i < ARRAY_SIZE(ioapics) && ioapics[i].regs; i++)
-        ioapic_mask(ioapics[i].regs, ioapics[i].pins);
+    console_lines_close();
     lapic_timer_arm(0);
     let_interrupts_in();
     uart16550_put_back();
     ps2_keyboard_put_back();
-    for (unsigned i = 0; i < ARRAY_SIZE(ioapics) && ioapics[i].regs; i++)
-        ioapic_put_back(ioapics[i].regs, ioapics[i].pins, ioapics[i].before);
+    console_lines_put_back();
     lapic_put_back();
     chipset_put_back();
     bus_masters_put_back();
+    console_choice_put_back();
 }

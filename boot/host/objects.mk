@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 objects += boot/host/bus_masters.o
+objects += boot/host/console_choice.o
+objects += boot/host/console_lines.o
 objects += boot/host/machine_setup.o
 objects += boot/host/power.o
 objects += boot/host/release.o

@@ -8,6 +8,7 @@
 #include "arch/x86/machine_check.h"
 #include "arch/x86/misc_enable.h"
 #include "arch/x86/mtrr.h"
+#include "arch/x86/nmi_line.h"
 #include "arch/x86/string.h"
 #include "arch/x86/topology.h"
 #include "arch/x86/trap.h"
@@ -110,6 +111,14 @@ static void take_mtrrs(struct cpu *cpu)
     }
 }
 
+void smp_open_nmi(void)
+{
+    struct nmi_line line;
+
+    if (nmi_line(&machine.acpi.madt, this_cpu()->apic_id, cpus[0]->apic_id, &line))
+        lapic_open_nmi(line.pin, line.low);
+}
+
 static NORETURN void ap_main(struct cpu *cpu)
 {
     const char *why;
@@ -119,6 +128,7 @@ static NORETURN void ap_main(struct cpu *cpu)
     cpu_enable_protections();
     cpu_load_tables(cpu);
     cpu->apic_id = lapic_enable();
+    smp_open_nmi();
     machine_check_enable();
     cpu->thread_bits = topology_thread_bits();
     take_mtrrs(cpu);

@@ -7,6 +7,9 @@
 /* Makes cpus[0] out of the CPU that runs; call once, before anything uses this_cpu(). */
 void smp_setup_boot_cpu(void);
 
+/* On this CPU, whose local APIC is on: the machine's NMIs, if it is the one that takes them. */
+void smp_open_nmi(void);
+
 /*
  * Starts every enabled CPU of the MADT by INIT-SIPI-SIPI (SDM volume 3, "MP initialization protocol"), one
  * after the other; each runs prepare() and then entry() on its own stack. One that does not answer within a

@@ -12,8 +12,9 @@
 #include "core/base/terminal.h"
 
 #define FIFO 16 /* bytes that the port takes at once */
-#define VISITS \
-    1000 /* a second, by a CPU that has something to send: more than a FIFO needs at 115,200 baud */
+#define VISITS                                                                                               \
+    1000 /* a second, by a CPU that has something to send, or to look for: more than a FIFO needs at 115,200 \
+            baud */
 #define LEFT_OUT_SIZE 64
 
 static struct spinlock
@@ -23,7 +24,8 @@ static bool serial, display, panicking;
 static bool waiting = true, starting = true;
 static unsigned left_out; /* texts of ours */
 static console_input *input_handler;
-static uint64_t alarm_at; /* the boot CPU's; 0: never */
+/* The boot CPU's, TSC; 0: never. visit_at: the first of both */
+static uint64_t alarm_at, poll_at, visit_at;
 static void (*alarm_handler)(void);
 
 static void take_lock(struct spinlock *l)
@@ -56,17 +58,26 @@ static bool may_wait(void)
     return waiting && (cpu_count == 0 || this_cpu()->id == 0);
 }
 
-static uint64_t own_alarm(void)
+static uint64_t own_visit(void)
 {
-    return this_cpu()->id == 0 ? alarm_at : 0;
+    return this_cpu()->id == 0 ? visit_at : 0;
+}
+
+static uint64_t soon(void)
+{
+    return rdtsc() + machine.tsc_hz / VISITS;
+}
+
+/* 0 is never. */
+static uint64_t first_of(uint64_t a, uint64_t b)
+{
+    return MIN(a - 1, b - 1) + 1;
 }
 
 static void come_back(bool more)
 {
-    uint64_t at = more ? rdtsc() + machine.tsc_hz / VISITS : 0, alarm = own_alarm();
+    uint64_t at = first_of(more ? soon() : 0, own_visit());
 
-    if (alarm && (!at || alarm < at))
-        at = alarm;
     this_cpu()->sends = at != 0;
     lapic_timer_set(TIMER_CONSOLE, at);
 }
@@ -76,15 +87,33 @@ void console_set_alarm(uint64_t tsc, void (*alarm)(void))
     ASSERT(this_cpu()->id == 0 && (alarm || !tsc));
     alarm_handler = alarm;
     alarm_at = tsc;
+    visit_at = first_of(alarm_at, poll_at);
     come_back(terminal_has_more(this_cpu()));
 }
 
 static void sound_alarm(void)
 {
-    if (!own_alarm() || rdtsc() < alarm_at)
+    if (!alarm_at || rdtsc() < alarm_at)
         return;
     alarm_at = 0;
     alarm_handler();
+}
+
+static void poll(void)
+{
+    if (!poll_at || rdtsc() < poll_at)
+        return;
+    console_take_keys();
+    poll_at = soon();
+}
+
+static void visit(void)
+{
+    if (!own_visit())
+        return;
+    sound_alarm();
+    poll();
+    visit_at = first_of(alarm_at, poll_at);
 }
 
 static void send_all(void)
@@ -133,7 +162,7 @@ static void send_now(void)
         return;
     }
     more = try_to_send(false);
-    if (more != this_cpu()->sends || own_alarm())
+    if (more != this_cpu()->sends || own_visit())
         come_back(more);
 }
 
@@ -145,7 +174,7 @@ void console_timer(void)
         lapic_timer_go_on(); /* it came for another user, or a little early */
         return;
     }
-    sound_alarm();
+    visit();
     come_back(try_to_send(true));
 }
 
@@ -234,11 +263,24 @@ void console_write(const char *bytes, unsigned count)
         send_now();
 }
 
-bool console_setup(uint16_t port)
+bool console_setup(const struct uart_place *place)
 {
-    serial = port && uart16550_setup(port);
+    if (!uart16550_setup(place))
+        return false;
+    serial = true;
     terminal_use(serial, display);
-    return serial;
+    return true;
+}
+
+bool console_leave_port(void)
+{
+    if (!display)
+        return false;
+    console_flush();
+    serial = false;
+    uart16550_leave();
+    terminal_use(serial, display);
+    return true;
 }
 
 void console_add_display(void)
@@ -380,12 +422,23 @@ void console_set_input(console_input *input)
     input_handler = input;
 }
 
-void console_interrupt(void *context UNUSED)
+void console_poll(bool on)
+{
+    ASSERT(this_cpu()->id == 0);
+    poll_at = on ? soon() : 0;
+    visit_at = first_of(alarm_at, poll_at);
+    come_back(terminal_has_more(this_cpu()));
+}
+
+bool console_take_keys(void)
 {
     uint8_t byte;
+    bool any = false;
 
     while (uart16550_receive(&byte) || ps2_keyboard_receive(&byte)) {
+        any = true;
         if (input_handler)
             input_handler(byte);
     }
+    return any;
 }

@@ -16,6 +16,7 @@
 
 #include "arch/x86/percpu.h"
 #include "arch/x86/spinlock.h"
+#include "arch/x86/uart16550.h"
 
 #define CONSOLE_RING  4096 /* bytes of a VM that wait for the wire */
 #define CONSOLE_LINE  1024 /* a longer line of a VM is cut while others wait */
@@ -54,8 +55,11 @@ struct console_stream {
     struct console_stream *next;
 };
 
-/* serial: I/O port of a 16550, 0 for none. Works from the first instructions on. */
-bool console_setup(uint16_t serial);
+/* With a serial port, from the first instructions on. False: there is none, and all stays as it was. */
+bool console_setup(const struct uart_place *place);
+
+/* The screen alone from now on. False: there is none. */
+bool console_leave_port(void);
 
 /* Adds the screen: what was written before is repeated there. Beside a port it shows the hypervisor's lines,
  * drawn by the boot CPU alone, while it starts, has nothing to do, or ends: a line more can mean the whole
@@ -116,7 +120,10 @@ void console_set_prompt(const char *text, unsigned cursor);
 /* A typed byte, and where it goes: called on the boot CPU with interrupts off. */
 typedef void console_input(uint8_t byte);
 void console_set_input(console_input *input);
-void console_interrupt(void *context); /* the serial port has received something */
+bool console_take_keys(void); /* all that were typed; false: there was none */
+
+/* On the boot CPU, where no interrupt tells of keys: it looks for them a thousand times a second. */
+void console_poll(bool on);
 
 /* The timer that this CPU set for the console may have come. */
 void console_timer(void);

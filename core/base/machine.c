@@ -92,6 +92,21 @@ bool machine_option(const char *word)
     return has_option(word, "");
 }
 
+const char *machine_option_value(const char *name)
+{
+    const char *s = machine.boot.cmdline;
+    size_t n = strlen(name);
+
+    while (*s) {
+        if (!strncmp(s, name, n) && s[n] == '=')
+            return s + n + 1;
+        s += word_length(s);
+        while (*s == ' ')
+            s++;
+    }
+    return NULL;
+}
+
 bool machine_option_off(const char *name)
 {
     return has_option(name, "=off");

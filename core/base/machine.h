@@ -20,7 +20,7 @@ struct machine {
     struct tick_scale tsc_scale; /* TSC ticks to nanoseconds */
     uint64_t start_time;         /* seconds since 1970 when TSC was start_tsc */
     uint64_t start_tsc;
-    uint16_t serial_port; /* 0: none */
+    struct acpi_register serial; /* the console's serial port; address 0: none */
 };
 
 extern struct machine machine;
@@ -44,6 +44,8 @@ uint64_t machine_time_ns(void);
 
 /* True when word stands on the boot command line. */
 bool machine_option(const char *word);
+/* What stands there behind NAME=, up to the end of the command line, or NULL. */
+const char *machine_option_value(const char *name);
 /* True when NAME=off does. */
 bool machine_option_off(const char *name);
 

@@ -11,6 +11,7 @@
 #include "core/base/machine.h"
 #include "core/base/machine_errors.h"
 #include "core/base/memory.h"
+#include "core/report/explain_found.h"
 #include "core/vm/backend.h"
 
 static void explain_row(const char *name, bool present, const char *text)
@@ -26,12 +27,24 @@ static void explain_cpu(void)
     print("CPU: %s, %u CPU(s), %u-bit physical addresses, TSC %llu.%03llu MHz by %s\n", brand, cpu_count,
           cpu_physical_bits(), (unsigned long long)(machine.tsc_hz / 1000000),
           (unsigned long long)(machine.tsc_hz / 1000 % 1000), machine.tsc_source);
+    explain_found();
     for (unsigned f = 0; f < FEATURE_COUNT; f++) {
         bool present = feature_present((enum cpu_feature)f);
+        bool used = present && (f != FEATURE_TSC_DEADLINE || lapic_has_tsc_deadline());
 
         explain_row(feature_name((enum cpu_feature)f), present,
-                    present ? "used" : feature_instead((enum cpu_feature)f));
+                    used ? "used" : feature_instead((enum cpu_feature)f));
     }
+}
+
+static void explain_serial_port(const struct acpi_register *r)
+{
+    char text[48] = "screen only";
+
+    if (r->address)
+        format(text, sizeof(text), "console, at %s %llx", r->space == ACPI_PORT ? "port" : "address",
+               (unsigned long long)r->address);
+    explain_row("serial port", r->address, text);
 }
 
 static void explain_chipset(void)
@@ -48,7 +61,7 @@ static void explain_chipset(void)
     explain_row("ACPI MCFG", a->mcfg.present, a->mcfg.present ? "not used yet" : "ports CF8h and CFCh");
     explain_row("ACPI SPCR", a->spcr.present, a->spcr.present ? "console from it" : "console on COM1");
     explain_row("ACPI DMAR", a->dmar.value != 0, "not used: no device is passed through");
-    explain_row("serial port", machine.serial_port != 0, machine.serial_port ? "console" : "screen only");
+    explain_serial_port(&machine.serial);
     explain_row("machine checks", machine_check_banks() > 0,
                 machine_check_banks() ? "all banks report" : "none are seen");
     machine_errors_explain();
@@ -160,7 +173,10 @@ static void explain_reasons(const char *missing, const struct config *config)
         any = true;
     }
     if (!lapic_has_tsc_deadline()) {
-        print("  [4] exact host timers: no TSC-deadline mode, the one-shot timer rounds\n");
+        print("  [4] exact host timers: %s, the one-shot timer rounds\n",
+              feature_present(FEATURE_TSC_DEADLINE)
+                  ? "TSC-deadline mode has a flaw that newer microcode mends"
+                  : "no TSC-deadline mode");
         any = true;
     }
     if (!machine.acpi.dmar.value) {

@@ -15,13 +15,14 @@ from skerrylib import verdict  # noqa: E402
 from skerrylib.common import ToolError  # noqa: E402
 
 KEYS = {"also", "also-on", "check", "config", "host", "cpu", "smp", "memory", "firmware", "append", "timeout", "expect", "forbid", "input",
-        "status", "needs", "lenient", "until", "times", "kernel", "vmhost", "cpu-knobs", "set", "medium", "uefi-vars", "keyboard"}
-PASSED_ON = ("host", "cpu", "smp", "memory", "firmware", "append", "until", "times", "kernel", "vmhost", "cpu-knobs", "uefi-vars")
+        "status", "needs", "lenient", "until", "times", "kernel", "vmhost", "cpu-knobs", "set", "medium", "uefi-vars", "keyboard",
+        "qemu", "acpi"}
+PASSED_ON = ("host", "cpu", "smp", "memory", "firmware", "append", "until", "times", "kernel", "vmhost", "cpu-knobs", "uefi-vars", "qemu")
 
 
 # Where a test may run a second time, with another backend; and what says that it is about this machine alone.
 OTHER_HOSTS = ("tcg-svm", "bochs-svm")
-BOUND_BY = ("host", "cpu", "cpu-knobs", "vmhost", "firmware", "medium", "kernel", "keyboard")
+BOUND_BY = ("host", "cpu", "cpu-knobs", "vmhost", "firmware", "medium", "kernel", "keyboard", "qemu", "acpi")
 
 
 @dataclass
@@ -101,6 +102,7 @@ def make_case(where, name, values):
             raise ToolError(f"{where}: '{pattern}': expected a regular expression: {error}") from error
     options = [word for key in PASSED_ON if key in values for word in (f"--{key}={values[key]}",)]
     options += [f"--set={line}" for line in lines_of(values.get("set", ""))]
+    options += [f"--acpi={word}" for word in values.get("acpi", "").split()]
     if "medium" in values:
         options.append(f"--{values['medium']}")
     if values.get("keyboard") == "yes":

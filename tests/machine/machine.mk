@@ -61,7 +61,14 @@ machine-linux:
 	$(Q)tests/linux/others/fetch || echo 'machine: no guests of others: their tests are skipped'
 	$(Q)tests/linux/virtio/fetch || echo 'machine: no virtio modules: their tests are skipped'
 
-machine-files: $(GUEST_FILES) $(MACHINE_CONFIGS) $(MACHINE_LINKS) $(GUESTS)/linux-pv.cpio.gz
+# Tables as careless firmware has them.
+CARELESS := $(patsubst %,$(GUESTS)/acpi/%.aml,facp-dead madt-pad spcr-gsi-0 spcr-gsi-200 spcr-gas)
+
+$(CARELESS) &: tests/machine/acpi-tables
+	$(call say,ACPI,$(GUESTS)/acpi)
+	$(Q)$< $(GUESTS)/acpi
+
+machine-files: $(CARELESS) $(GUEST_FILES) $(MACHINE_CONFIGS) $(MACHINE_LINKS) $(GUESTS)/linux-pv.cpio.gz
 
 # A second image, which watches the life of each VMCS.
 .PHONY: machine-debug

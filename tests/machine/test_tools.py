@@ -4,6 +4,10 @@
 import contextlib
 import gzip
 import io
+import json
+import shlex
+import shutil
+import socket
 import struct
 import subprocess
 import sys
@@ -133,6 +137,13 @@ class Image(Folder):
         image.stage(tree, path, append, self.write("hv", "hv"), lenient)
         return tree, (tree / "boot/grub/grub.cfg").read_text(encoding="utf-8")
 
+    def test_grub_config_with_tables(self):
+        plain = image.grub_config("", [])
+        self.assertNotIn("acpi", plain)
+        text = image.grub_config("", [], ["/files/acpi0", "/files/acpi1"])
+        self.assertEqual(text.replace("    acpi /files/acpi0 /files/acpi1\n", ""), plain)
+        self.assertLess(text.index(" acpi "), text.index("multiboot2"))
+
     def test_grub_config(self):
         for name in ("k", "i", "m"):
             self.write(name, name)
@@ -177,6 +188,29 @@ class Image(Folder):
         self.assertIn("hypervisor not found: expected it from 'make'", done.stderr)
 
 
+def run_qemu(words, folder):
+    """What QEMU, started with its CPUs stopped, says that it does, or None when it refuses the words; and its complaints."""
+    path = folder / "qmp"
+    with subprocess.Popen([*words, "-S", "-qmp", f"unix:{path},server=on,wait=off"], stdin=subprocess.DEVNULL,
+                          stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) as process:
+        status = None
+        with socket.socket(socket.AF_UNIX) as monitor, contextlib.suppress(OSError, ValueError):
+            monitor.settimeout(60)
+            while process.poll() is None and monitor.connect_ex(str(path)):
+                time.sleep(0.05)  # it is not there yet, or nobody listens yet
+            with monitor.makefile("rw", encoding="ascii") as lines:
+                for command in ("qmp_capabilities", "query-status"):
+                    lines.readline()  # the greeting, or the answer to the command before
+                    print(json.dumps({"execute": command}), file=lines, flush=True)
+                status = json.loads(lines.readline())["return"]["status"]
+                process.kill()
+        path.unlink(missing_ok=True)
+        try:
+            return status, process.communicate(timeout=60)[1]
+        finally:
+            process.kill()
+
+
 class Commands(unittest.TestCase):
     """How the emulators are started."""
 
@@ -189,6 +223,24 @@ class Commands(unittest.TestCase):
             self.assertIn(part, done.stdout + " ")
         self.assertLess(done.stdout.index("intel-iommu"), done.stdout.index("-cdrom"))
 
+    def test_kvm_words_are_qemus(self):
+        """QEMU itself takes each of them; of those that only KVM can do it knows what they need, which stands there, too."""
+        if not shutil.which(qemu.PROGRAM):
+            self.skipTest(f"no {qemu.PROGRAM}")
+        with tempfile.TemporaryDirectory() as folder:
+            image = Path(folder) / "x.iso"
+            image.write_bytes(bytes(4096))
+            line = skerry("run", str(image), "--host", "kvm", "--dry-run").stdout
+            for wanted, without in (("-accel kvm", "-accel tcg"), ("-cpu host,", "-cpu max,")):
+                self.assertEqual(line.count(wanted), 1)
+                line = line.replace(wanted, without)
+            status, words = run_qemu(shlex.split(line), Path(folder))
+            self.assertIsNone(status)
+            self.assertIn("eim=on requires accel=kvm,kernel-irqchip=split", words)
+            line = line.replace(",eim=on", "")
+            self.assertEqual(run_qemu(shlex.split(line), Path(folder))[0], "prelaunch")
+            self.assertIsNone(run_qemu(shlex.split(line.replace("caching-mode", "cashing-mode")), Path(folder))[0])
+
     def test_kvm_words_are_quoted(self):
         done = skerry("run", "my image.iso", "--host", "kvm", "--dry-run")
         self.assertIn("-cdrom 'my image.iso'", done.stdout)
@@ -198,6 +250,13 @@ class Commands(unittest.TestCase):
         self.assertIn("tcg", words)
         self.assertEqual(words[words.index("-cpu") + 1], "max")
         self.assertNotIn("-drive", words)
+
+    def test_console_elsewhere(self):
+        more = ["-chardev", "stdio,id=c", "-device", "pci-serial,chardev=c"]
+        for words, serial in ((more, "none"), (["-acpitable", "file=stdio.aml"], "stdio")):
+            command = qemu.command("tcg", "x.iso", None, 2, 256, "bios", "/f", more=words)
+            self.assertEqual(command[command.index("-serial") + 1], serial)
+            self.assertEqual(command[-len(words):], words)
 
     def test_uefi_has_its_own_variables(self):
         with mock.patch.object(qemu, "firmware_files", return_value=(Path("/o/CODE"), Path("/o/VARS"))):

@@ -103,7 +103,7 @@ static const uint8_t madt_body[] = {
     0,    8,    3,    255,  1,    0,    0,    0,                 /* APIC ID 255: none */
     1,    12,   9,    0,    0,    0,    0xc0, 0xfe, 24, 0, 0, 0, /* I/O APIC 9 */
     2,    10,   0,    0,    2,    0,    0,    0,    5,  0,       /* IRQ 0 -> GSI 2 */
-    4,    6,    255,  0,    0,    1,                             /* NMI, not taken */
+    4,    6,    255,  5,    0,    1,                             /* NMI of all */
     9,    16,   0,    0,    0x34, 0x12, 0,    0,    1,  0, 0, 0, 5, 0, 0, 0, /* x2APIC ID 1234h */
     9,    16,   0,    0,    0,    0,    0,    0,    1,  0, 0, 0, 5, 0, 0, 0, /* x2APIC ID 0 again */
 };
@@ -127,6 +127,11 @@ static void madt(void **state)
     assert_int_equal(info.madt.ioapics[0].gsi_base, 24);
     assert_int_equal(info.madt.overrides[0].gsi, 2);
     assert_int_equal(info.madt.overrides[0].flags, 5);
+    assert_int_equal(info.madt.cpus[1].uid, 5);
+    assert_int_equal(info.madt.nmi_count, 1);
+    assert_int_equal(info.madt.nmis[0].uid, ACPI_ALL_CPUS);
+    assert_int_equal(info.madt.nmis[0].flags, 5);
+    assert_int_equal(info.madt.nmis[0].pin, 1);
 
     reset();
     memcpy(more, madt_body, sizeof(madt_body));
@@ -134,6 +139,26 @@ static void madt(void **state)
     add("APIC", 36 + sizeof(more), more, sizeof(more));
     assert_true(parse(0));
     assert_int_equal(info.madt.local_apic.value, 0x100000000);
+}
+
+static void madt_nmis(void **state)
+{
+    static const uint8_t body[] = {0,  0,  0xe0, 0xfe, 1,    0,    0, 0, /* local APIC address, PCAT_COMPAT */
+                                   4,  6,  7,    0xf,  0,    0,          /* CPU 7, LINT0, level, active low */
+                                   10, 12, 3,    0,    0x34, 0x12, 0, 0,
+                                   1,  0,  0,    0}; /* x2APIC's CPU 1234h, LINT1 */
+
+    (void)state;
+    reset();
+    add("APIC", 36 + sizeof(body), body, sizeof(body));
+    assert_true(parse(2));
+    assert_int_equal(info.madt.nmi_count, 2);
+    assert_int_equal(info.madt.nmis[0].uid, 7);
+    assert_int_equal(info.madt.nmis[0].flags, 0xf);
+    assert_int_equal(info.madt.nmis[0].pin, 0);
+    assert_int_equal(info.madt.nmis[1].uid, 0x1234);
+    assert_int_equal(info.madt.nmis[1].flags, 3);
+    assert_int_equal(info.madt.nmis[1].pin, 1);
 }
 
 static void madt_malformed(void **state)
@@ -353,6 +378,9 @@ static void mcfg_spcr_dmar(void **state)
     assert_int_equal(info.mcfg.segments[1].last_bus, 255);
     assert_int_equal(info.spcr.uart, 0x12);
     assert_int_equal(info.spcr.base.address, 0x3f8);
+    assert_int_equal(info.spcr.base.space, ACPI_PORT);
+    assert_int_equal(info.spcr.base.width, 8);
+    assert_int_equal(info.spcr.base.access, 1);
     assert_true(info.spcr.has_irq && info.spcr.has_gsi);
     assert_int_equal(info.spcr.irq, 4);
     assert_int_equal(info.spcr.gsi, 20);
@@ -423,11 +451,17 @@ static void root_malformed(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(madt),           cmocka_unit_test(madt_malformed),
-        cmocka_unit_test(madt_padded),    cmocka_unit_test(madt_with_spares),
-        cmocka_unit_test(madt_overflow),  cmocka_unit_test(madt_with_many_ioapics),
-        cmocka_unit_test(fadt),           cmocka_unit_test(s5_variants),
-        cmocka_unit_test(mcfg_spcr_dmar), cmocka_unit_test(malformed_tables),
+        cmocka_unit_test(madt),
+        cmocka_unit_test(madt_nmis),
+        cmocka_unit_test(madt_malformed),
+        cmocka_unit_test(madt_padded),
+        cmocka_unit_test(madt_with_spares),
+        cmocka_unit_test(madt_overflow),
+        cmocka_unit_test(madt_with_many_ioapics),
+        cmocka_unit_test(fadt),
+        cmocka_unit_test(s5_variants),
+        cmocka_unit_test(mcfg_spcr_dmar),
+        cmocka_unit_test(malformed_tables),
         cmocka_unit_test(root_malformed),
     };
 

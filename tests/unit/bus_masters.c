@@ -50,6 +50,7 @@ void log_error(const char *fmt, ...)
     said++;
 }
 
+#include "arch/x86/pci_config.c"
 #include "boot/host/bus_masters.c"
 
 static uint32_t *registers_of(unsigned bus, unsigned device, unsigned function)

@@ -227,9 +227,9 @@ static void left_out_is_said(void **state)
 static void no_port(void **state)
 {
     (void)state;
-    port_there = false;
-    assert_false(console_setup(0x3f8));
-    assert_false(console_setup(0));
+    port_there = serial = false;
+    terminal_use(false, false);
+    assert_false(console_setup(&com1));
     console_add_display();
     host("skerry: hello\n");
     guest(&a, "on screen\n");
@@ -237,6 +237,20 @@ static void no_port(void **state)
     assert_memory_equal(screen, "skerry: hello\non screen\n", 24);
     assert_false(cpu.sends);
     console_flush();
+}
+
+/* Nobody is without a console. */
+static void screen_alone(void **state)
+{
+    (void)state;
+    host("skerry: one\n");
+    assert_false(console_leave_port());
+    assert_int_equal(wire_used, 13);
+    console_add_display();
+    assert_true(console_leave_port());
+    host("skerry: two\n");
+    assert_int_equal(wire_used, 13);
+    assert_memory_equal(screen + screen_used - 12, "skerry: two\n", 12);
 }
 
 /* The screen gets what was said before it was there, and then the hypervisor's lines only. */
@@ -287,11 +301,49 @@ static void typing(void **state)
     (void)state;
     typed = "ab";
     console_set_input(NULL);
-    console_interrupt(NULL);
+    console_take_keys();
     console_set_input(on_input);
     typed = "\x1cxyz";
-    console_interrupt(NULL);
+    console_take_keys();
     assert_string_equal(keys, "\x1cxyz");
+}
+
+/* Where no interrupt tells of keys the boot CPU looks for them in time, however much it has to send. */
+static void polled_typing(void **state)
+{
+    uint64_t period = machine.tsc_hz / VISITS;
+
+    (void)state;
+    console_set_waiting(false);
+    console_set_input(on_input);
+    memset(keys, 0, sizeof(keys));
+    console_poll(true);
+    assert_true(cpu.sends);
+    assert_int_equal(deadline, fake_tsc + period);
+    typed = "a";
+    for (unsigned i = 0; i < 9; i++) {
+        fake_tsc += period / 10;
+        guest(&a, "x"); /* does not put it off */
+        console_timer();
+    }
+    assert_string_equal(keys, "");
+    fake_tsc += period / 10;
+    console_timer();
+    assert_string_equal(keys, "a");
+    assert_int_equal(deadline, fake_tsc + period);
+    alarms = 0;
+    console_set_alarm(fake_tsc + period / 2, on_alarm);
+    assert_int_equal(deadline, fake_tsc + period / 2);
+    pressed = "b";
+    for (unsigned i = 0; i < 2; i++) {
+        fake_tsc = deadline;
+        console_timer();
+    }
+    assert_int_equal(alarms, 1);
+    assert_string_equal(keys, "ab");
+    console_poll(false);
+    assert_true(!cpu.sends && !deadline);
+    console_set_input(NULL);
 }
 
 /* A panic may come from a CPU that holds the locks, in the middle of somebody's line. */
@@ -315,10 +367,10 @@ static void panic_needs_no_lock(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        ONE(slow_port),           ONE(alarm_comes_once), ONE(one_fifo_at_a_time), ONE(taken_lock),
-        ONE(words_of_others),     ONE(last_bytes),       ONE(back_pressure),      ONE(write_as_much_as_fits),
-        ONE(left_out_is_said),    ONE(no_port),          ONE(screen_catches_up),  ONE(typing),
-        ONE(panic_needs_no_lock),
+        ONE(slow_port),        ONE(alarm_comes_once), ONE(one_fifo_at_a_time),  ONE(taken_lock),
+        ONE(words_of_others),  ONE(last_bytes),       ONE(back_pressure),       ONE(write_as_much_as_fits),
+        ONE(left_out_is_said), ONE(no_port),          ONE(screen_alone),        ONE(screen_catches_up),
+        ONE(typing),           ONE(polled_typing),    ONE(panic_needs_no_lock),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

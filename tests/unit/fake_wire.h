@@ -19,9 +19,9 @@ static bool port_there, port_stuck;
 static char screen[128 * 1024];
 static unsigned screen_used;
 
-bool uart16550_setup(uint16_t port)
+bool uart16550_setup(const struct uart_place *place)
 {
-    return port_there && port == 0x3f8;
+    return port_there && place->port == 0x3f8;
 }
 
 static const char *typed, *pressed;
@@ -36,6 +36,11 @@ unsigned uart16550_send(const char *bytes, unsigned count)
     wire_used += n;
     room -= n;
     return n;
+}
+
+void uart16550_leave(void)
+{
+    port_there = false;
 }
 
 bool uart16550_idle(void)
@@ -83,6 +88,7 @@ void lapic_timer_set(enum timer_user user, uint64_t tsc)
     timer_sets++;
 }
 
+static const struct uart_place com1 = {.port = 0x3f8};
 static struct console_stream a, b, c;
 
 static void clear(struct console_ring *r)
@@ -103,7 +109,7 @@ static int set_up(void **state)
     port_there = waiting = starting = true;
     port_stuck = display = prefixes = panicking = in_panic = line_open = we_speak = false;
     terminal_use(false, false);
-    last_shown = deadline = 0;
+    last_shown = deadline = alarm_at = poll_at = visit_at = 0;
     fake_tsc = 1000;
     a = (struct console_stream){.name = "a"};
     b = (struct console_stream){.name = "b"};
@@ -112,7 +118,8 @@ static int set_up(void **state)
     console_add(&b);
     console_add(&c);
     console_focus(&a);
-    return console_setup(0x3f8) ? 0 : -1;
+    serial = false;
+    return console_setup(&com1) ? 0 : -1;
 }
 
 static void guest(struct console_stream *s, const char *text)

@@ -20,8 +20,10 @@ static int set_up(void **state)
 
 static void expect_line(uint16_t port, uint32_t gsi, bool level, bool low)
 {
-    struct interrupt_line line = serial_line(&acpi, port);
+    const struct acpi_register base = {.space = ACPI_PORT, .address = port};
+    struct interrupt_line line;
 
+    assert_true(serial_line(&acpi, &base, &line));
     assert_int_equal(line.gsi, gsi);
     assert_int_equal(line.level, level);
     assert_int_equal(line.low, low);
@@ -50,8 +52,12 @@ static void overrides(void **state)
 static void spcr_of_a_server(void **state)
 {
     (void)state;
-    acpi.spcr = (struct acpi_spcr){
-        .present = true, .base.address = COM1, .has_irq = true, .irq = 4, .has_gsi = true, .gsi = 4};
+    acpi.spcr = (struct acpi_spcr){.present = true,
+                                   .base = {.space = ACPI_PORT, .address = COM1},
+                                   .has_irq = true,
+                                   .irq = 4,
+                                   .has_gsi = true,
+                                   .gsi = 4};
     expect_line(COM1, 4, false, false);
     acpi.spcr.has_irq = false;
     expect_line(COM1, 4, false, false);
@@ -64,8 +70,12 @@ static void spcr_of_a_server(void **state)
 static void spcr_without_an_input(void **state)
 {
     (void)state;
-    acpi.spcr = (struct acpi_spcr){
-        .present = true, .base.address = COM1, .has_irq = true, .irq = 4, .has_gsi = true, .gsi = 0};
+    acpi.spcr = (struct acpi_spcr){.present = true,
+                                   .base = {.space = ACPI_PORT, .address = COM1},
+                                   .has_irq = true,
+                                   .irq = 4,
+                                   .has_gsi = true,
+                                   .gsi = 0};
     expect_line(COM1, 4, false, false);
     acpi.spcr.irq = 0;
     expect_line(COM1, 4, false, false);
@@ -74,8 +84,12 @@ static void spcr_without_an_input(void **state)
 static void spcr_beyond_isa(void **state)
 {
     (void)state;
-    acpi.spcr = (struct acpi_spcr){
-        .present = true, .base.address = COM1, .has_irq = true, .irq = 4, .has_gsi = true, .gsi = 34};
+    acpi.spcr = (struct acpi_spcr){.present = true,
+                                   .base = {.space = ACPI_PORT, .address = COM1},
+                                   .has_irq = true,
+                                   .irq = 4,
+                                   .has_gsi = true,
+                                   .gsi = 34};
     expect_line(COM1, 34, true, true);
     expect_line(COM2, 3, false, false);
     acpi.spcr.gsi = 16;
@@ -83,6 +97,24 @@ static void spcr_beyond_isa(void **state)
     acpi.spcr.gsi = 15;
     acpi.spcr.has_irq = false;
     expect_line(COM1, 15, false, false);
+}
+
+/* In memory, or on PCI: by SPCR alone. */
+static void elsewhere(void **state)
+{
+    struct acpi_register base = {.space = ACPI_MEMORY, .address = 0xfedc9000};
+    struct interrupt_line line;
+
+    (void)state;
+    assert_false(serial_line(&acpi, &base, &line));
+    acpi.spcr = (struct acpi_spcr){.present = true, .base = base, .has_gsi = true, .gsi = 20};
+    assert_true(serial_line(&acpi, &base, &line));
+    assert_true(line.gsi == 20 && line.level && line.low);
+    base.space = ACPI_PORT; /* the number of another thing */
+    assert_false(serial_line(&acpi, &base, &line));
+    acpi.spcr.base.space = ACPI_PORT;
+    acpi.spcr.has_gsi = false;
+    assert_false(serial_line(&acpi, &base, &line));
 }
 
 int main(void)
@@ -93,6 +125,7 @@ int main(void)
         cmocka_unit_test_setup(spcr_of_a_server, set_up),
         cmocka_unit_test_setup(spcr_without_an_input, set_up),
         cmocka_unit_test_setup(spcr_beyond_isa, set_up),
+        cmocka_unit_test_setup(elsewhere, set_up),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

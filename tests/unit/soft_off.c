@@ -181,7 +181,7 @@ static void hardware_reduced(void **state)
 {
     (void)state;
     fadt.hw_reduced = true;
-    fadt.sleep_control = (struct acpi_register){ACPI_PORT, 8, 0x600};
+    fadt.sleep_control = (struct acpi_register){ACPI_PORT, 8, 0x600, 0};
     soft_off(&fadt, &s5);
     assert_int_equal(count, TRIES);
     expect(0, 0x600, 5 << 2 | 0x20, 1);
@@ -204,11 +204,11 @@ static void reset_register(void **state)
     soft_reset(&fadt);
     assert_int_equal(count, 0);
     fadt.reset_value = 6;
-    fadt.reset = (struct acpi_register){ACPI_PCI, 8, UINT64_C(0x1f000300ad)};
+    fadt.reset = (struct acpi_register){ACPI_PCI, 8, UINT64_C(0x1f000300ad), 0};
     soft_reset(&fadt);
     expect(0, CONFIG, 0x8000fbac, 4);
     expect(1, 0xcfd, 6, 1);
-    fadt.reset = (struct acpi_register){ACPI_PORT, 32, 0xcf9};
+    fadt.reset = (struct acpi_register){ACPI_PORT, 32, 0xcf9, 0};
     soft_reset(&fadt);
     expect(2, 0xcf9, 6, 1);
 }

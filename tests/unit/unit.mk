@@ -19,6 +19,7 @@ UNIT_decode := dev/decode.c
 UNIT_execute := dev/decode.c dev/execute.c
 UNIT_LIBS_decode := -lZydis
 UNIT_mmio := dev/decode.c dev/execute.c
+UNIT_console_choice := core/base/words.c
 UNIT_console := core/base/format.c
 UNIT_terminal := core/base/format.c
 UNIT_efi_loader := $(filter-out arch/x86/string.c,$(EFI_SOURCES)) arch/x86/multiboot2.c
@@ -34,6 +35,8 @@ UNIT_LIBS_fastpath := -no-pie
 UNIT_guest_tsc := apic/vioapic.c apic/registers.c apic/pid_table.c
 UNIT_mailbox := apic/vioapic.c apic/registers.c apic/pid_table.c
 UNIT_guards := core/base/format.c
+UNIT_explain_found := core/base/format.c
+UNIT_lapic := arch/x86/nmi_line.c
 UNIT_place := core/base/format.c
 UNIT_machine_check := core/base/format.c
 UNIT_latency := core/base/format.c
@@ -87,10 +90,10 @@ FAIR_MUTANTS := weightless hoarder no-credit jerky restless patient silent endle
 SCHED_MUTANTS := deaf no-alarm no-end sleepy no-post lonely no-watch crossed burglar no-balance
 FAIR_VARIANTS := $(patsubst %,$(UNIT)/variant/%.c,counted $(FAIR_MUTANTS))
 # These include the file they test, below a fake CPU (fake_cpu.h) or fake memory (fake_memory.h, fake_ram.h) or a fake wire (fake_wire.h): blackbox,
-# bitmaps, caps, console, cpuid, cr, ept, fair (the scheduling policy, with nothing below it), guards, guest_tsc, inject, io, ipiv, ladder, latency, mailbox, memory, misc_enable, mmio, msr, mtrr,
+# bitmaps, caps, console, console_choice, console_lines, cpuid, cr, ept, explain_found, fair (the scheduling policy, with nothing below it), guards, guest_tsc, inject, io, ipiv, ladder, lapic, latency, mailbox, memory, misc_enable, mmio, msr, mtrr,
 # paging, place, prepare, pv_eoi, rights, sched_sim (its machine), speculation, string, svm_event, svm_instruction, svm_maps, terminal, tlb, topology, trace, uart16550, virtio_pci, vlapic, vlapic_timer, vm_life, walk.
-UNIT_TESTS := acpi acpi_tables balance bitmaps blackbox block budget bus bus_masters caps clock config config_net config_shared console cpuid cr decode devices display efi_loader ept execute fair fastpath firmware format guards guest_cr4 guest_tsc hv_timer inject io ipi ipiv isa_line ivshmem \
-    ladder latency line_edit load_linux load_multiboot load_pvh machine_check mailbox memory misc_enable mmio msix msr mtrr multiboot2 net_card net_fdb net_filter net_frame net_offload net_switch paging pci pit place prepare ps2_keyboard pv_eoi release rights ring ring_pieces ring_random sched_mutants sched_sim serial shadow soft_off speculation string \
+UNIT_TESTS := acpi acpi_tables balance bitmaps blackbox block budget bus bus_masters caps clock config config_net config_shared console console_choice console_lines cpuid cr decode devices display efi_loader ept execute explain_found fair fastpath firmware format guards guest_cr4 guest_tsc hv_timer inject io ipi ipiv isa_line ivshmem \
+    ladder lapic latency line_edit load_linux load_multiboot load_pvh machine_check mailbox memory misc_enable mmio msix msr mtrr multiboot2 net_card net_fdb net_filter net_frame net_offload net_switch paging pci pit place prepare ps2_keyboard pv_eoi release rights ring ring_pieces ring_random sched_mutants sched_sim serial shadow soft_off speculation string \
     svm_event svm_instruction svm_maps \
     terminal ticks tlb topology trace uart16550 vioapic virtio virtio_models virtio_pci vlapic vlapic_timer vm_life vports walk windows words
 

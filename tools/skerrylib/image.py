@@ -37,11 +37,13 @@ def quote(word):
     return "'" + word.replace("'", "'\\''") + "'"
 
 
-def grub_config(append, modules):
-    """The text of grub.cfg; modules are (stored path, name) in loading order."""
+def grub_config(append, modules, tables=()):
+    """The text of grub.cfg; modules are (stored path, name) in loading order, tables stored paths of ACPI tables."""
     lines = "".join(f"        module2 --nounzip {quote(stored)} {quote(name)}\n" for stored, name in modules)
     words = "".join(f" {quote(word)}" for word in append.split())
-    return TEMPLATE.read_text(encoding="utf-8").replace("@APPEND@", words).replace("@MODULES@", lines)
+    acpi = f"    acpi{''.join(f' {quote(stored)}' for stored in tables)}\n" if tables else ""
+    text = TEMPLATE.read_text(encoding="utf-8")
+    return text.replace("@ACPI@\n", acpi).replace("@APPEND@", words).replace("@MODULES@", lines)
 
 
 def usable(reference, config_path):
@@ -70,7 +72,18 @@ def present_files(config_path, data, references, lenient):
     return found
 
 
-def stage(tree, config_path, append, kernel, lenient, settings=()):
+def store_tables(tree, tables):
+    """Copy ACPI tables onto the medium; returns where they are."""
+    stored = []
+    for name in tables:
+        if not Path(name).is_file():
+            raise ToolError(f"--acpi {name}: not found: expected a file with an ACPI table")
+        stored.append(f"/files/acpi{len(stored)}")
+        shutil.copyfile(name, tree / stored[-1].lstrip("/"))
+    return stored
+
+
+def stage(tree, config_path, append, kernel, lenient, settings=(), tables=()):
     """Fill the folder that becomes the medium."""
     data, references = config.read(config_path, settings)
     references = present_files(config_path, data, references, lenient)
@@ -88,7 +101,7 @@ def stage(tree, config_path, append, kernel, lenient, settings=()):
             stored[source] = f"/files/{len(stored)}"
             shutil.copyfile(source, tree / stored[source].lstrip("/"))
         modules.append((stored[source], reference.name))
-    (tree / "boot/grub/grub.cfg").write_text(grub_config(append, modules), encoding="utf-8")
+    (tree / "boot/grub/grub.cfg").write_text(grub_config(append, modules, store_tables(tree, tables)), encoding="utf-8")
 
 
 def make_rescue(tree, output, modules=GRUB_MODULES):
@@ -109,10 +122,10 @@ def make_rescue(tree, output, modules=GRUB_MODULES):
         raise ToolError(f"grub-mkrescue could not make {output}: {lines[-1] if lines else done.returncode}")
 
 
-def make(config_path, output, append="", kernel=None, lenient=False, settings=()):
+def make(config_path, output, append="", kernel=None, lenient=False, settings=(), tables=()):
     """Write the image OUTPUT; it appears whole or not at all."""
     with work_folder(output) as name:
         tree = Path(name) / "tree"
-        stage(tree, config_path, append, kernel or KERNEL, lenient, settings)
-        make_rescue(tree, Path(name) / "image.iso")
+        stage(tree, config_path, append, kernel or KERNEL, lenient, settings, tables)
+        make_rescue(tree, Path(name) / "image.iso", f"{GRUB_MODULES} acpi" if tables else GRUB_MODULES)
         os.replace(Path(name) / "image.iso", output)

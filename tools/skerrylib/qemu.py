@@ -78,8 +78,13 @@ def start_tpm(folder):
             "-device", "tpm-tis,tpmdev=tpm0"]
 
 
-def command(accelerator, image, model, count, memory, firmware, folder, monitor=None):
+def _serial(more):
+    """The console is on COM1, unless the words that a user adds have it elsewhere."""
+    return ["-serial", "none" if any(word.startswith("stdio,") for word in more) else "stdio"]
+
+
+def command(accelerator, image, model, count, memory, firmware, folder, monitor=None, more=()):
     """The command line; MEMORY in MiB. -no-reboot: a machine that resets itself has failed."""
     return [PROGRAM, *_machine(accelerator, model), "-smp", str(count), "-m", f"{memory}M",
             *_firmware(firmware, folder), *_medium(image, firmware), "-display", "none",
-            "-serial", "stdio", "-monitor", monitor or "none", "-no-reboot"]
+            *_serial(more), "-monitor", monitor or "none", "-no-reboot", *more]

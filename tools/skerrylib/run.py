@@ -84,7 +84,8 @@ def machine_command(options, host, medium, folder):
     """Command and environment of a QEMU run."""
     qemu.prepare(options.firmware, folder, options.uefi_vars)
     monitor = f"unix:{folder}/monitor,server,nowait" if options.screenshot or options.ram else None
-    words = qemu.command(host, medium, options.cpu, options.smp, mebibytes(options.memory), options.firmware, folder, monitor)
+    words = qemu.command(host, medium, options.cpu, options.smp, mebibytes(options.memory), options.firmware, folder, monitor,
+                         shlex.split(options.qemu))
     if options.tpm:
         words += qemu.start_tpm(folder)
     return words, dict(os.environ)
@@ -105,7 +106,7 @@ def start(options, host, medium, folder, log):
     """Start the machine; returns the emulator with its serial port open."""
     if host != "bochs":
         words, environment = machine_command(options, host, medium, folder)
-        return Emulator(words, environment, log, folder, serial_pipes=True)
+        return Emulator(words, environment, log, Path.cwd(), serial_pipes=True)  # where --qemu names files from
     program = bochs.find()
     module = vmhost.choose(program, options.vmhost, options.cpu_knobs)
     with socket.create_server(("127.0.0.1", 0)) as listener:
@@ -129,7 +130,7 @@ def dry_run(options, host, medium, folder):
     """Print what would be started, for a person to start by hand."""
     if host != "bochs":
         words = qemu.command(host, medium, options.cpu, options.smp, mebibytes(options.memory), options.firmware,
-                             folder)
+                             folder, more=shlex.split(options.qemu))
         print(shlex.join(words))
         return 0
     program = bochs.find() or bochs.Bochs(bochs.cached_root())
@@ -169,7 +170,7 @@ def prepare_medium(options, folder):
         return given_medium(options, folder)
     words = (options.append, options.kernel, options.lenient, options.settings)
     if options.medium == "iso":
-        image.make(options.source, folder / "image.iso", *words)
+        image.make(options.source, folder / "image.iso", *words, options.acpi)
         return folder / "image.iso"
     if options.medium == "pxe":
         media.make("pxe", options.source, folder / "net", *words, sign=options.sign)
@@ -257,6 +258,8 @@ def run(options):
     options.firmware = options.firmware or ("uefi" if options.medium in ("disk", "efi") else "bios")
     if options.medium in ("disk", "efi") and options.firmware == "bios":
         raise ToolError("--firmware bios: starts no UEFI program; expected an ISO or --pxe with it")
+    if options.acpi and (options.medium != "iso" or medium_of(options.source)):
+        raise ToolError("--acpi: expected an ISO made of a configuration with it")
     size_machine(options)
     host = pick_host(options.host)
     if options.host in SVM_MODELS:
@@ -267,6 +270,8 @@ def run(options):
         return dry_run(options, host, medium, RUNS / "dry-run")
     check_host(host, options.firmware, options.medium, options.tpm)
     if host == "bochs":
+        if options.qemu:
+            raise ToolError("--qemu: expected --host kvm or tcg with it")
         if options.ram:
             raise ToolError("--ram: expected --host kvm or tcg with it")
         if options.screenshot and Path(options.screenshot).suffix != ".ppm":
