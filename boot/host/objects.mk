@@ -6,3 +6,4 @@ objects += boot/host/release.o
 objects += boot/host/release_map.o
 objects += boot/host/smp.o
 objects += boot/host/soft_off.o
+objects += boot/host/tsc_sync.o

@@ -16,6 +16,7 @@
 #include "core/base/memory.h"
 #include "core/base/panic.h"
 #include "boot/host/smp_trampoline.h"
+#include "boot/host/tsc_sync.h"
 
 #define TRAMPOLINE_LOWEST 0x1000u
 #define PAGE_END          0x9f000u
@@ -102,6 +103,7 @@ static NORETURN void ap_main(struct cpu *cpu)
     const char *why;
 
     misc_enable_show_features();
+    tsc_sync_adjust();
     cpu_note_state(&cpu->before);
     cpu_enable_protections();
     cpu_load_tables(cpu);
@@ -115,6 +117,7 @@ static NORETURN void ap_main(struct cpu *cpu)
         halt_forever();
     }
     __atomic_store_n(&cpu->online, true, __ATOMIC_RELEASE);
+    tsc_sync_answer();
     ap_entry();
     panic("CPU %u: its loop ended", cpu->id);
 }
@@ -144,6 +147,7 @@ static bool start_one(struct cpu *cpu, uint64_t page)
         .cpu = (uint64_t)cpu,
         .entry = (uint64_t)ap_main,
     };
+    tsc_sync_expect();
     lapic_ipi(cpu->apic_id, ICR_INIT);
     wait_microseconds(10000);
     for (unsigned i = 0; i < 2; i++) {
@@ -176,6 +180,34 @@ static bool can_address(uint32_t apic_id)
     return false;
 }
 
+/* A line for the first of a kind: there may be hundreds. */
+static void compare_tsc(const struct cpu *cpu)
+{
+    static bool told;
+    bool adjusted;
+    uint64_t warp = tsc_sync_compare(&adjusted);
+
+    if (adjusted && !told)
+        log_info(
+            "the firmware left another TSC on CPU with APIC ID %u: IA32_TSC_ADJUST is the boot CPU's now",
+            cpu->apic_id);
+    if (warp && !machine.tsc_warp)
+        log_error("the TSC of CPU with APIC ID %u is not the boot CPU's: %llu ticks apart", cpu->apic_id,
+                  (unsigned long long)warp);
+    told |= adjusted;
+    machine.tsc_warp = MAX(machine.tsc_warp, warp);
+}
+
+static void accept(struct cpu *cpu)
+{
+    compare_tsc(cpu);
+    if (cpu->other_mtrrs)
+        log_error("CPU with APIC ID %u has other MTRRs than the boot CPU: memory may be slower there, or not "
+                  "what it was",
+                  cpu->apic_id);
+    cpus[cpu_count++] = cpu;
+}
+
 /* What was made for one that is left out is the next one's. */
 static void start_each(const struct acpi_madt *madt, uint64_t page)
 {
@@ -187,11 +219,7 @@ static void start_each(const struct acpi_madt *madt, uint64_t page)
         cpu = cpu ? cpu : make_cpu();
         cpu->apic_id = madt->cpus[i].apic_id;
         if (start_one(cpu, page)) {
-            if (cpu->other_mtrrs)
-                log_error("CPU with APIC ID %u has other MTRRs than the boot CPU: memory may be slower "
-                          "there, or not what it was",
-                          cpu->apic_id);
-            cpus[cpu_count++] = cpu;
+            accept(cpu);
             cpu = NULL;
         } else {
             leave_out(cpu);

@@ -17,6 +17,7 @@ struct machine {
     uint64_t entry_tsc;       /* TSC at the Multiboot2 entry */
     const char *tsc_source;   /* of its rate: */
     uint64_t tsc_hz;
+    uint64_t tsc_warp; /* ticks by which a CPU's was seen to differ from the boot CPU's; 0: one TSC for all */
     struct tick_scale tsc_scale; /* TSC ticks to nanoseconds */
     uint64_t start_time;         /* seconds since 1970 when TSC was start_tsc */
     uint64_t start_tsc;

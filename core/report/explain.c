@@ -18,6 +18,16 @@ static void explain_row(const char *name, bool present, const char *text)
     print("  %-32s %-8s %s\n", name, present ? "present" : "absent", text);
 }
 
+static void explain_tsc_of_cpus(void)
+{
+    char text[80] = "every CPU's is the boot CPU's";
+
+    if (machine.tsc_warp)
+        format(text, sizeof(text), "%llu ticks apart: guests may see time go back",
+               (unsigned long long)machine.tsc_warp);
+    explain_row("one TSC", !machine.tsc_warp, text);
+}
+
 static void explain_cpu(void)
 {
     char brand[49];
@@ -32,6 +42,7 @@ static void explain_cpu(void)
         explain_row(feature_name((enum cpu_feature)f), present,
                     present ? "used" : feature_instead((enum cpu_feature)f));
     }
+    explain_tsc_of_cpus();
 }
 
 static void explain_chipset(void)
