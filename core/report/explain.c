@@ -18,6 +18,18 @@ static void explain_row(const char *name, bool present, const char *text)
     print("  %-32s %-8s %s\n", name, present ? "present" : "absent", text);
 }
 
+static void explain_tsc_rate(void)
+{
+    const struct tsc_source *by = &machine.tsc_source;
+
+    print("  TSC %llu.%03llu MHz by %s%s", (unsigned long long)(machine.tsc_hz / 1000000),
+          (unsigned long long)(machine.tsc_hz / 1000 % 1000), by->cpuid ? "CPUID, as " : "",
+          by->timer ? by->timer : "no timer counts");
+    if (by->timer)
+        print("%s, its samples within %u ppm", by->cpuid ? " agrees" : "", by->spread_ppm);
+    print("\n");
+}
+
 static void explain_tsc_of_cpus(void)
 {
     char text[80] = "every CPU's is the boot CPU's";
@@ -33,9 +45,8 @@ static void explain_cpu(void)
     char brand[49];
 
     cpu_brand(brand);
-    print("CPU: %s, %u CPU(s), %u-bit physical addresses, TSC %llu.%03llu MHz by %s\n", brand, cpu_count,
-          cpu_physical_bits(), (unsigned long long)(machine.tsc_hz / 1000000),
-          (unsigned long long)(machine.tsc_hz / 1000 % 1000), machine.tsc_source);
+    print("CPU: %s, %u CPU(s), %u-bit physical addresses\n", brand, cpu_count, cpu_physical_bits());
+    explain_tsc_rate();
     for (unsigned f = 0; f < FEATURE_COUNT; f++) {
         bool present = feature_present((enum cpu_feature)f);
 
