@@ -12,5 +12,6 @@ hot += vcpu/walk.o
 objects += vcpu/budget.o
 objects += vcpu/debug.o
 objects += vcpu/guards.o
+objects += vcpu/machine_check.o
 objects += vcpu/mmio_other.o
 objects += vcpu/state.o

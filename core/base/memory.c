@@ -18,6 +18,18 @@ static uint64_t page_limit, total_pages, free_pages;
 static uint64_t used_end;                            /* no page from here on was ever given out */
 static uint64_t first_free = LOW_MEMORY / PAGE_SIZE; /* no page below is free */
 
+static uint64_t retired[64]; /* numbers of pages that lost what was in them */
+static unsigned retired_count;
+
+static bool is_retired(uint64_t page)
+{
+    for (unsigned i = 0; i < retired_count; i++) {
+        if (retired[i] == page)
+            return true;
+    }
+    return false;
+}
+
 static void set_owner(uint64_t first, uint64_t count, uint8_t owner)
 {
     ASSERT(first <= page_limit && count <= page_limit - first);
@@ -158,6 +170,30 @@ hpa_t memory_alloc_high(struct account *account, enum memory_kind kind, uint64_t
     return hpa(page * PAGE_SIZE);
 }
 
+bool memory_retire(hpa_t at)
+{
+    uint64_t page = at.value / PAGE_SIZE;
+    bool done;
+
+    spin_lock(&lock);
+    done = is_retired(page) || retired_count < ARRAY_SIZE(retired);
+    if (done && !is_retired(page))
+        retired[retired_count++] = page;
+    spin_unlock(&lock);
+    return done;
+}
+
+static void give_back(uint64_t page)
+{
+    if (is_retired(page)) {
+        owners[page] = UNUSABLE;
+        return;
+    }
+    memory_zero(phys_to_virt(hpa(page * PAGE_SIZE)), 1);
+    owners[page] = FREE;
+    free_pages++;
+}
+
 void memory_release(struct account *account)
 {
     uint8_t owner = account->owner; /* the account itself may lie in what goes */
@@ -166,11 +202,8 @@ void memory_release(struct account *account)
     spin_lock(&lock);
     memset(account->pages, 0, sizeof(account->pages));
     for (uint64_t page = 0; page < page_limit; page++) {
-        if (owners[page] == owner) {
-            memory_zero(phys_to_virt(hpa(page * PAGE_SIZE)), 1);
-            owners[page] = FREE;
-            free_pages++;
-        }
+        if (owners[page] == owner)
+            give_back(page);
     }
     first_free = LOW_MEMORY / PAGE_SIZE;
     spin_unlock(&lock);

@@ -15,7 +15,7 @@
 static void forget(void)
 {
     owners = NULL;
-    page_limit = total_pages = free_pages = 0;
+    page_limit = total_pages = free_pages = retired_count = 0;
     first_free = LOW_MEMORY / PAGE_SIZE;
     memory_host = (struct account){.owner = MEMORY_HOST};
 }
@@ -266,6 +266,39 @@ static void account_in_itself(void **state)
     assert_int_equal(owners[0], UNUSABLE);
 }
 
+/* Its contents are lost, and may not be touched: it is neither zeroed nor ever given out again. */
+static void page_is_retired(void **state)
+{
+    struct account a = {.owner = 3};
+    uint64_t all;
+    hpa_t at, other;
+    uint8_t *p;
+
+    (void)state;
+    start();
+    all = memory_free_pages();
+    at = memory_alloc(&a, MEMORY_RAM, 8, 1);
+    p = phys_to_virt(hpa(at.value + 5 * PAGE_SIZE));
+    memset(p, 0x5a, PAGE_SIZE);
+    assert_true(memory_retire(hpa(at.value + 5 * PAGE_SIZE)));
+    assert_true(memory_retire(hpa(at.value + 5 * PAGE_SIZE)));
+    assert_int_equal(retired_count, 1);
+    assert_true(memory_audit(&a));
+    memory_release(&a);
+    assert_true(memory_audit(&a));
+    assert_int_equal(p[0], 0x5a);
+    assert_int_equal(p[PAGE_SIZE - 1], 0x5a);
+    assert_int_equal(memory_free_pages(), all - 1);
+    for (uint64_t i = 0; i < all - 1; i++) {
+        other = memory_alloc(&a, MEMORY_RAM, 1, 1);
+        assert_true(other.value && other.value != at.value + 5 * PAGE_SIZE);
+    }
+    assert_int_equal(memory_alloc(&a, MEMORY_RAM, 1, 1).value, 0);
+    for (uint64_t i = 0; i < ARRAY_SIZE(retired) - 1; i++)
+        assert_true(memory_retire(hpa(20 * MIB + i * PAGE_SIZE)));
+    assert_false(memory_retire(hpa(30 * MIB)));
+}
+
 /* One page too many or too few, on either side, is found. */
 static void audit(void **state)
 {
@@ -296,17 +329,10 @@ static void audit(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(everything_once),
-        TEST(too_little),
-        TEST(map_avoids_modules),
-        TEST(alignment),
-        TEST(high),
-        TEST(zeroed),
-        TEST(accounts),
-        TEST(sealed),
-        TEST(scrubbed),
-        TEST(audit),
-        TEST(account_in_itself),
+        TEST(everything_once), TEST(too_little), TEST(map_avoids_modules),
+        TEST(alignment),       TEST(high),       TEST(zeroed),
+        TEST(accounts),        TEST(sealed),     TEST(scrubbed),
+        TEST(page_is_retired), TEST(audit),      TEST(account_in_itself),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
