@@ -2,6 +2,7 @@
 #include "arch/x86/clock.h"
 
 #include "arch/x86/cpu.h"
+#include "arch/x86/string.h"
 
 #define PM_HZ              3579545u
 #define PM_MASK            0xffffffu /* 24 bits are always there */
@@ -18,6 +19,11 @@
 #define CMOS_INDEX 0x70
 #define CMOS_DATA  0x71
 #define CMOS_UIP   0x80
+#define CMOS_TRIES 10
+
+#define CMOS_24_HOURS  0x02u /* register 0Bh */
+#define CMOS_BINARY    0x04u
+#define CMOS_AFTERNOON 0x80u /* of the hour */
 
 _Static_assert(GIVE_UP > MOST_HZ / SAMPLES_PER_SECOND * 2, "no TSC is so fast");
 _Static_assert(PM_HZ / SAMPLES_PER_SECOND < PM_MASK, "the ACPI timer does not go round meanwhile");
@@ -168,25 +174,57 @@ static unsigned from_bcd(unsigned value)
     return (value >> 4) * 10 + (value & 15);
 }
 
-uint64_t clock_read_cmos(void)
-{
-    static const uint8_t registers[] = {0, 2, 4, 7, 8, 9};
-    unsigned t[6], days_before[] = {0, 31, 59, 90, 120, 151, 181, 212, 243, 273, 304, 334};
-    uint64_t days;
+struct cmos_time {
+    unsigned second, minute, hour, day, month, year;
+};
 
+static void read_registers(struct cmos_time *t)
+{
     for (unsigned tries = 0; (cmos(0x0a) & CMOS_UIP) && tries < 1000000; tries++)
         cpu_pause();
-    _Static_assert(ARRAY_SIZE(registers) == ARRAY_SIZE(t), "one of each");
-    for (unsigned i = 0; i < ARRAY_SIZE(t); i++) {
-        t[i] = cmos(registers[i]);
-        if (!(cmos(0x0b) & 4))
-            t[i] = from_bcd(t[i]);
+    *t = (struct cmos_time){cmos(0), cmos(2), cmos(4), cmos(7), cmos(8), cmos(9)};
+}
+
+/* An update may begin behind the look at UIP: what is read twice is whole. */
+static void read_twice(struct cmos_time *t)
+{
+    struct cmos_time before;
+
+    read_registers(t);
+    for (unsigned tries = 0; tries < CMOS_TRIES; tries++) {
+        before = *t;
+        read_registers(t);
+        if (memcmp(&before, t, sizeof(*t)) == 0)
+            return;
     }
-    if (t[4] < 1 || t[4] > 12)
+}
+
+static void decode(struct cmos_time *t, unsigned mode)
+{
+    unsigned *const numbers[] = {&t->second, &t->minute, &t->hour, &t->day, &t->month, &t->year};
+    bool afternoon = !(mode & CMOS_24_HOURS) && (t->hour & CMOS_AFTERNOON);
+
+    if (!(mode & CMOS_24_HOURS))
+        t->hour &= ~CMOS_AFTERNOON;
+    for (unsigned i = 0; i < ARRAY_SIZE(numbers) && !(mode & CMOS_BINARY); i++)
+        *numbers[i] = from_bcd(*numbers[i]);
+    if (!(mode & CMOS_24_HOURS))
+        t->hour = t->hour % 12 + (afternoon ? 12 : 0);
+    t->year += 2000;
+}
+
+uint64_t clock_read_cmos(void)
+{
+    static const unsigned days_before[] = {0, 31, 59, 90, 120, 151, 181, 212, 243, 273, 304, 334};
+    struct cmos_time t;
+    uint64_t days;
+
+    read_twice(&t);
+    decode(&t, cmos(0x0b));
+    if (t.month < 1 || t.month > 12)
         return 0;
-    t[5] += 2000;
-    days = (t[5] - 1970) * 365 + (t[5] - 1969) / 4 + days_before[t[4] - 1] + t[3] - 1;
-    if (t[5] % 4 == 0 && t[4] > 2)
+    days = (t.year - 1970) * 365 + (t.year - 1969) / 4 + days_before[t.month - 1] + t.day - 1;
+    if (t.year % 4 == 0 && t.month > 2)
         days++;
-    return ((days * 24 + t[2]) * 60 + t[1]) * 60 + t[0];
+    return ((days * 24 + t.hour) * 60 + t.minute) * 60 + t.second;
 }

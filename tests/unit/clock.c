@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The TSC's rate, by timers that count, stand still, or are not there. */
+/* The TSC's rate, by timers that count, stand still, or are not there; and the time of day. */
 #include "tests/unit/unit.h"
 
 #define inb   real_inb
@@ -73,10 +73,27 @@ static uint8_t read_pit(void)
     return pit == COUNTS && tsc - pit_start >= rate * pit_count / 1193182 ? 0x20 : 0;
 }
 
+static uint8_t cmos_registers[128], cmos_index;
+static unsigned cmos_reads,
+    ticks_at; /* the read before which a second ends: 59 to 0, with all that follows */
+
+static uint8_t read_cmos(void)
+{
+    if (cmos_index < 10 && ++cmos_reads == ticks_at) {
+        cmos_registers[0] = 0;
+        cmos_registers[2] = 0;
+        cmos_registers[4] = 0;
+        cmos_registers[7]++;
+    }
+    return cmos_registers[cmos_index];
+}
+
 static uint8_t inb(uint16_t port)
 {
     uint8_t value;
 
+    if (port == 0x71)
+        return read_cmos();
     assert_int_equal(port, 0x61);
     pass();
     value = read_pit();
@@ -86,6 +103,8 @@ static uint8_t inb(uint16_t port)
 
 static void outb(uint16_t port, uint8_t value)
 {
+    if (port == 0x70)
+        cmos_index = value;
     if (port != 0x42)
         return;
     pass();
@@ -231,12 +250,59 @@ static void nothing_counts(void **state)
     assert_int_equal(clock_measure_tsc(PM_PORT, &source), 0);
 }
 
+static void set_cmos(unsigned mode, const uint8_t t[6])
+{
+    static const uint8_t registers[] = {0, 2, 4, 7, 8, 9};
+
+    memset(cmos_registers, 0, sizeof(cmos_registers));
+    cmos_reads = ticks_at = 0;
+    cmos_registers[0x0b] = (uint8_t)mode;
+    for (unsigned i = 0; i < ARRAY_SIZE(registers); i++)
+        cmos_registers[registers[i]] = t[i];
+}
+
+/* Both ways to count hours, and to write numbers. */
+static void time_of_day(void **state)
+{
+    static const struct {
+        unsigned mode;
+        uint8_t t[6];
+        uint64_t seconds;
+    } rows[] = {{6, {58, 59, 23, 29, 2, 24}, 1709251198},
+                {2, {0x58, 0x59, 0x23, 0x29, 0x02, 0x24}, 1709251198},
+                {4, {58, 59, 0x80 | 11, 29, 2, 24}, 1709251198},
+                {0, {0x58, 0x59, 0x91, 0x29, 0x02, 0x24}, 1709251198},
+                {0, {0, 0, 0x12, 0x01, 0x03, 0x24}, 1709251200}, /* midnight is 12 */
+                {0, {0, 0, 0x92, 0x01, 0x03, 0x24}, 1709294400}, /* noon, too */
+                {4, {0, 0, 12, 1, 3, 24}, 1709251200},
+                {4, {0, 0, 0x80 | 1, 1, 3, 24}, 1709298000},
+                {6, {0, 0, 0, 1, 13, 24}, 0}};
+
+    (void)state;
+    for (unsigned i = 0; i < ARRAY_SIZE(rows); i++) {
+        set_cmos(rows[i].mode, rows[i].t);
+        assert_int_equal(clock_read_cmos(), rows[i].seconds);
+    }
+}
+
+/* Wherever midnight falls between the reads. */
+static void time_goes_on(void **state)
+{
+    (void)state;
+    for (unsigned i = 1; i < 30; i++) {
+        set_cmos(6, (const uint8_t[6]){59, 59, 23, 28, 2, 24});
+        ticks_at = i;
+        assert_in_range(clock_read_cmos(), 1709164799, 1709164800);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(each_timer, set_up),     cmocka_unit_test_setup(dead_acpi_timer, set_up),
         cmocka_unit_test_setup(dead_8254, set_up),      cmocka_unit_test_setup(interrupted, set_up),
         cmocka_unit_test_setup(told, set_up),           cmocka_unit_test_setup(spread, set_up),
+        cmocka_unit_test_setup(time_of_day, set_up),    cmocka_unit_test_setup(time_goes_on, set_up),
         cmocka_unit_test_setup(nothing_counts, set_up),
     };
 
