@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: BSD-2-Clause
 objects += boot/host/bus_masters.o
+objects += boot/host/low_page.o
 objects += boot/host/machine_setup.o
 objects += boot/host/power.o
 objects += boot/host/release.o

@@ -15,15 +15,12 @@
 #include "core/base/machine.h"
 #include "core/base/memory.h"
 #include "core/base/panic.h"
+#include "boot/host/low_page.h"
 #include "boot/host/smp_trampoline.h"
 #include "boot/host/tsc_sync.h"
 
-#define TRAMPOLINE_LOWEST 0x1000u
-#define PAGE_END          0x9f000u
-#define XAPIC_LAST_ID     254u
+#define XAPIC_LAST_ID 254u
 
-_Static_assert(PAGE_END <= MIB && TRAMPOLINE_LOWEST > 0,
-               "a SIPI has 8 bits for the page, and none for page 0");
 _Static_assert(STACKS_BASE + MAX_CPUS * STACK_SLOT <= MMIO_BASE, "a slot for each CPU");
 _Static_assert(MAX_CPUS < UINT16_MAX, "a spinlock has a ticket for each CPU");
 
@@ -70,32 +67,6 @@ void smp_setup_boot_cpu(void)
     cpu_load_tables(cpu);
     machine_check_enable();
     cpu->online = true;
-}
-
-/* A page below 640 KiB that the memory map calls usable and no module covers. */
-static uint64_t find_low_page(void)
-{
-    const struct boot_info *b = &machine.boot;
-
-    for (uint64_t page = PAGE_END - PAGE_SIZE; page >= TRAMPOLINE_LOWEST; page -= PAGE_SIZE) {
-        bool usable = false;
-
-        for (unsigned i = 0; i < b->memory_count; i++) {
-            const struct boot_memory *m = &b->memory[i];
-
-            if (page < m->base + m->size && m->base < page + PAGE_SIZE) {
-                usable = m->type == MEMORY_USABLE && page >= m->base && page + PAGE_SIZE <= m->base + m->size;
-                if (!usable)
-                    break;
-            }
-        }
-        for (unsigned i = 0; usable && i < b->module_count; i++)
-            usable = page >= b->modules[i].start.value + b->modules[i].size ||
-                     b->modules[i].start.value >= page + PAGE_SIZE;
-        if (usable)
-            return page;
-    }
-    return 0;
 }
 
 static NORETURN void ap_main(struct cpu *cpu)
@@ -230,7 +201,7 @@ static void start_each(const struct acpi_madt *madt, uint64_t page)
 void smp_start_others(bool (*prepare)(const char **why), void (*entry)(void))
 {
     const struct acpi_madt *madt = &machine.acpi.madt;
-    uint64_t page = find_low_page();
+    uint64_t page = low_page_find(&machine.boot, machine.information, machine.information_size);
 
     ap_prepare = prepare;
     ap_entry = entry;

@@ -12,6 +12,8 @@
 
 struct machine {
     struct boot_info boot;
+    hpa_t information; /* that of the boot loader, from which boot is, and which it points into */
+    uint32_t information_size;
     struct acpi_info acpi;
     struct mtrrs mtrrs;
     struct cpu_note boot_cpu;     /* as the boot loader left it */
