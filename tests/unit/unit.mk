@@ -75,6 +75,7 @@ UNIT_vports := $(UNIT_VIRTIO) dev/virtio/serial.c dev/virtio/vports.c
 UNIT_block := $(UNIT_VIRTIO) dev/virtio/block.c
 UNIT_pv_eoi := apic/vioapic.c apic/registers.c apic/pid_table.c
 UNIT_rights := core/base/ticks.c core/base/format.c
+UNIT_explain := core/base/format.c
 UNIT_low_page := boot/host/low_page.c
 UNIT_ticks := core/base/ticks.c
 UNIT_tsc_sync := core/base/format.c
@@ -92,7 +93,7 @@ FAIR_VARIANTS := $(patsubst %,$(UNIT)/variant/%.c,counted $(FAIR_MUTANTS))
 # These include the file they test, below a fake CPU (fake_cpu.h) or fake memory (fake_memory.h, fake_ram.h) or a fake wire (fake_wire.h): blackbox,
 # bitmaps, caps, console, cpuid, cr, ept, fair (the scheduling policy, with nothing below it), guards, guest_tsc, inject, io, ipiv, ladder, latency, mailbox, memory, misc_enable, mmio, msr, mtrr,
 # paging, place, prepare, pv_eoi, rights, sched_sim (its machine), speculation, string, terminal, tlb, topology, trace, tsc_sync, uart16550, virtio_pci, vlapic, vlapic_timer, vm_life, walk.
-UNIT_TESTS := acpi acpi_tables balance bitmaps blackbox block budget bus bus_masters caps clock config config_net config_shared console cpuid cr decode devices display efi_loader ept execute fair fastpath firmware format guards guest_cr4 guest_tsc hv_timer inject io ipi ipiv isa_line ivshmem \
+UNIT_TESTS := acpi acpi_tables balance bitmaps blackbox block budget bus bus_masters caps clock config config_net config_shared console cpuid cr decode devices display efi_loader ept execute explain fair fastpath firmware format guards guest_cr4 guest_tsc hv_timer inject io ipi ipiv isa_line ivshmem \
     ladder latency line_edit load_linux load_multiboot load_pvh low_page machine_check mailbox memory misc_enable mmio msix msr mtrr multiboot2 net_card net_fdb net_filter net_frame net_offload net_switch paging pci pit place prepare ps2_keyboard pv_eoi release rights ring ring_pieces ring_random sched_mutants sched_sim serial shadow soft_off speculation string \
     terminal ticks tlb topology trace tsc_sync uart16550 vioapic virtio virtio_models virtio_pci vlapic vlapic_timer vm_life vports walk windows words
 
