@@ -5,6 +5,7 @@
 #include "arch/x86/string.h"
 #include "core/base/format.h"
 #include "core/base/log.h"
+#include "core/base/machine.h"
 #include "core/base/panic.h"
 #include "hypercall/kvm_abi.h"
 
@@ -17,6 +18,12 @@ static uint32_t for_those_who_share(const struct vm_config *c)
 }
 
 /* The configuration calls each feature by a name, and has its bit from KVM's documentation as we have it. */
+/* vCPUs move between CPUs, and have one clock. */
+static uint32_t for_one_tsc(void)
+{
+    return machine.tsc_warp ? 0 : KVM_CLOCKSOURCE_STABLE;
+}
+
 static void check_names(void)
 {
     const uint32_t named = CLOCK | KVM_NOP_IO_DELAY | KVM_STEAL_TIME | KVM_PV_EOI | KVM_PV_UNHALT |
@@ -31,7 +38,7 @@ static void check_names(void)
 
 uint32_t kvm_features(const struct vm_config *c, struct kvm_needless needless)
 {
-    uint32_t all = CLOCK | KVM_CLOCKSOURCE_STABLE | KVM_NOP_IO_DELAY | KVM_STEAL_TIME | KVM_PV_TLB_FLUSH |
+    uint32_t all = CLOCK | for_one_tsc() | KVM_NOP_IO_DELAY | KVM_STEAL_TIME | KVM_PV_TLB_FLUSH |
                    KVM_PV_SCHED_YIELD | KVM_POLL_CONTROL | KVM_MSI_EXT_DEST_ID | for_those_who_share(c);
 
     check_names();

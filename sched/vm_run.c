@@ -159,6 +159,8 @@ void vm_kick(struct vm *vm)
 
 bool vm_wants_restart(const struct vm *vm, enum vm_end end)
 {
+    if (vm->lost_memory) /* loading it would touch that page */
+        return false;
     switch (end) {
     case VM_END_RESET:
     case VM_END_START: return true;

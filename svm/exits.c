@@ -17,6 +17,7 @@
 #include "vcpu/debug.h"
 #include "vcpu/event.h"
 #include "vcpu/io.h"
+#include "vcpu/machine_check.h"
 #include "vcpu/mmio.h"
 #include "vcpu/mmio_access.h"
 #include "vcpu/msr.h"
@@ -71,9 +72,10 @@ static enum next host_nmi(struct vcpu *v UNUSED)
 
 /* --- exceptions --- */
 
-/* Which VM it hit is not asked: what has been read wrong may be anybody's. */
-static NORETURN enum next machine_check(struct vcpu *v)
+static COLD enum next machine_check(struct vcpu *v)
 {
+    if (vcpu_survives_machine_check())
+        return NEXT_RESUME;
     machine_errors_print();
     panic("machine check while [vm %s] ran", v->vm->config->name);
 }

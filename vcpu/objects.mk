@@ -13,6 +13,7 @@ objects += vcpu/budget.o
 objects += vcpu/debug.o
 objects += vcpu/guards.o
 objects += vcpu/life.o
+objects += vcpu/machine_check.o
 objects += vcpu/mmio_other.o
 objects += vcpu/second_level.o
 objects += vcpu/state.o

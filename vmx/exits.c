@@ -13,6 +13,7 @@
 #include "vcpu/debug.h"
 #include "vcpu/event.h"
 #include "vcpu/io.h"
+#include "vcpu/machine_check.h"
 #include "vcpu/mmio.h"
 #include "vcpu/msr.h"
 #include "vmx/apicv.h"
@@ -39,9 +40,11 @@ static COLD enum next crash(struct vcpu *v, const char *what)
     return NEXT_LEAVE;
 }
 
-/* Which VM it hit is not asked: what has been read wrong may be anybody's. */
-static NORETURN enum next handle_machine_check(struct vcpu *v)
+/* If it is this VM that ends, its vCPU is asked to leave before it enters again. */
+static COLD enum next handle_machine_check(struct vcpu *v)
 {
+    if (vcpu_survives_machine_check())
+        return NEXT_RESUME;
     machine_errors_print();
     panic("machine check while [vm %s] ran", v->vm->config->name);
 }
@@ -61,7 +64,7 @@ static enum next handle_exception(struct vcpu *v)
         return NEXT_RESUME;
     }
     if (vector == VECTOR_MC)
-        handle_machine_check(v);
+        return handle_machine_check(v);
     if (vector == VECTOR_DB && EVENT_TYPE(info) == EVENT_PRIVILEGED_SOFTWARE) {
         vcpu_inject_int1(v, (unsigned)vmcs_read(vmcs_exit_instruction_length));
         return NEXT_RESUME;

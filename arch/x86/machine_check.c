@@ -1,12 +1,15 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "arch/x86/machine_check.h"
 
+#include "arch/x86/features.h"
 #include "arch/x86/identity.h"
 #include "arch/x86/msr.h"
 
 #define MCG_CAP_COUNT        0xffu
 #define MCG_CAP_CTL          BIT(8)
+#define MCG_CAP_SER_P        BIT(24)
 #define MCG_CAP_LMCE         BIT(27)
+#define MCG_STATUS_RIPV      BIT(0)
 #define MCG_EXT_CTL_LMCE     BIT(0)
 #define FEATURE_CONTROL_LMCE (BIT(20) | BIT(0)) /* allowed, and locked */
 
@@ -14,6 +17,11 @@
 #define MCI_STATUS(bank) (0x401u + 4 * (bank))
 #define MCI_ADDR(bank)   (0x402u + 4 * (bank))
 #define MCI_MISC(bank)   (0x403u + 4 * (bank))
+
+/* IA32_MCi_MISC, where SER_P is set. */
+#define MISC_LOWEST_BIT(misc)   ((misc)&0x3f) /* of the address that is valid */
+#define MISC_ADDRESS_MODE(misc) ((misc) >> 6 & 7)
+#define ADDRESS_PHYSICAL        2u
 
 #define LEAF_1_MCE_MCA (BIT(7) | BIT(14))
 
@@ -100,4 +108,45 @@ bool machine_check_next(unsigned *at, struct machine_check *out)
             return true;
     }
     return false;
+}
+
+/* "Recoverable machine-check errors": UCR, signaled, with the physical address of one page. */
+static bool is_one_page(const struct machine_check *m)
+{
+    const uint64_t set = MCI_STATUS_UNCORRECTED | MCI_STATUS_ENABLED | MCI_STATUS_SIGNALED |
+                         MCI_STATUS_ADDRESS | MCI_STATUS_MISC,
+                   clear = MCI_STATUS_CORRUPT | MCI_STATUS_OVERFLOW;
+
+    return (m->status & (set | clear)) == set && MISC_ADDRESS_MODE(m->misc) == ADDRESS_PHYSICAL &&
+           MISC_LOWEST_BIT(m->misc) <= PAGE_SHIFT;
+}
+
+enum machine_check_verdict machine_check_judge(hpa_t *page)
+{
+    enum machine_check_verdict verdict = MACHINE_CHECK_NOT_HERE;
+    uint64_t capabilities, status;
+    struct machine_check m;
+
+    if (!banks_here(&capabilities) || !rdmsr_safe(IA32_MCG_STATUS, &status) || !(status & MCG_STATUS_RIPV))
+        return MACHINE_CHECK_FATAL;
+    for (unsigned at = 0; machine_check_next(&at, &m);) {
+        if (!(m.status & MCI_STATUS_UNCORRECTED))
+            continue;
+        if (verdict != MACHINE_CHECK_NOT_HERE || !(capabilities & MCG_CAP_SER_P) || !is_one_page(&m))
+            return MACHINE_CHECK_FATAL;
+        verdict = MACHINE_CHECK_ONE_PAGE;
+        *page = hpa(ALIGN_DOWN(m.address & (BIT(cpu_physical_bits()) - 1), PAGE_SIZE));
+    }
+    return verdict;
+}
+
+void machine_check_forgive(void)
+{
+    struct machine_check m;
+
+    for (unsigned at = 0; machine_check_next(&at, &m);) {
+        if (m.status & MCI_STATUS_UNCORRECTED)
+            wrmsr_safe(MCI_STATUS(m.bank), 0);
+    }
+    wrmsr_safe(IA32_MCG_STATUS, 0);
 }

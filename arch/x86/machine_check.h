@@ -13,6 +13,8 @@
 #define MCI_STATUS_MISC        BIT(59)
 #define MCI_STATUS_ADDRESS     BIT(58)
 #define MCI_STATUS_CORRUPT     BIT(57)
+#define MCI_STATUS_ENABLED     BIT(60)
+#define MCI_STATUS_SIGNALED    BIT(56) /* S: of a recoverable error, with MCG_CAP's SER_P */
 
 struct machine_check {
     unsigned cpu_apic_id, bank;
@@ -33,3 +35,18 @@ unsigned machine_check_banks(void); /* of the boot CPU; 0: none */
 /* What this CPU's banks hold now, one behind the other from bank *at on; false: no more. Nothing is cleared.
  */
 bool machine_check_next(unsigned *at, struct machine_check *out);
+
+enum machine_check_verdict {
+    MACHINE_CHECK_FATAL,
+    MACHINE_CHECK_NOT_HERE, /* told to all CPUs, and this one has nothing of it in its banks */
+    MACHINE_CHECK_ONE_PAGE, /* of memory has lost what was in it, and nobody has taken that in */
+};
+
+/*
+ * What a machine check on this CPU means: ONE_PAGE only for a single uncorrected error that the processor
+ * calls recoverable, with the address of the page in *page. Nothing is cleared.
+ */
+enum machine_check_verdict machine_check_judge(hpa_t *page);
+
+/* Behind that, to go on: uncorrected errors and the machine check itself are taken note of. */
+void machine_check_forgive(void);

@@ -33,7 +33,8 @@ void interrupt_install(unsigned vector, interrupt_handler *handler, void *contex
 /* Runs the handler of vector: called by the trap path and after a VM exit that acknowledged an interrupt. */
 void interrupt_dispatch(unsigned vector);
 
-/* Called for every exception that no fix-up covers, and for NMIs: must not return but for an NMI. */
+/* Called for every exception that no fix-up covers, and for NMIs: must not return but for an NMI, or a
+ * machine check. */
 typedef void trap_handler(const struct trap_frame *frame);
 void trap_set_handler(trap_handler *handler);
 

@@ -35,7 +35,7 @@ static void *host_table_page(void *context UNUSED)
     return memory_alloc_zeroed(&memory_host, MEMORY_STATE, 1);
 }
 
-static void take_over_memory(hpa_t mbi)
+static void take_over_memory(void)
 {
     static struct memory_range usable[BOOT_MAX_MEMORY], reserved[BOOT_MAX_MEMORY + BOOT_MAX_MODULES + 2];
     const struct boot_info *b = &machine.boot;
@@ -52,7 +52,7 @@ static void take_over_memory(hpa_t mbi)
     for (unsigned i = 0; i < b->module_count; i++)
         reserved[kept++] = (struct memory_range){b->modules[i].start.value, b->modules[i].size};
     reserved[kept++] = (struct memory_range){image_phys_base, (uint64_t)image_end - KERNEL_BASE};
-    reserved[kept++] = (struct memory_range){mbi.value, load_le(phys_to_virt(mbi), 4)};
+    reserved[kept++] = (struct memory_range){machine.information.value, machine.information_size};
     ASSERT(kept <= ARRAY_SIZE(reserved));
     if (!memory_setup(usable, used, reserved, kept))
         panic("no usable memory in the boot loader's map of %u entries", b->memory_count);
@@ -115,9 +115,11 @@ void machine_setup(hpa_t mbi, uint64_t entry_tsc)
                  machine.boot.memory_dropped, BOOT_MAX_MEMORY);
     if (!feature_present(FEATURE_NX))
         panic("this CPU has no NX, which Skerry needs for its own pages");
+    machine.information = mbi;
+    machine.information_size = (uint32_t)load_le(phys_to_virt(mbi), 4);
     mtrr_read(&machine.mtrrs);
     cpu_note_state(&machine.boot_cpu);
-    take_over_memory(mbi);
+    take_over_memory();
     cpu_enable_protections();
     build_address_space();
     setup_display();

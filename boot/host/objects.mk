@@ -2,9 +2,11 @@
 objects += boot/host/bus_masters.o
 objects += boot/host/console_choice.o
 objects += boot/host/console_lines.o
+objects += boot/host/low_page.o
 objects += boot/host/machine_setup.o
 objects += boot/host/power.o
 objects += boot/host/release.o
 objects += boot/host/release_map.o
 objects += boot/host/smp.o
 objects += boot/host/soft_off.o
+objects += boot/host/tsc_sync.o

@@ -16,14 +16,12 @@
 #include "core/base/machine.h"
 #include "core/base/memory.h"
 #include "core/base/panic.h"
+#include "boot/host/low_page.h"
 #include "boot/host/smp_trampoline.h"
+#include "boot/host/tsc_sync.h"
 
-#define TRAMPOLINE_LOWEST 0x1000u
-#define PAGE_END          0x9f000u
-#define XAPIC_LAST_ID     254u
+#define XAPIC_LAST_ID 254u
 
-_Static_assert(PAGE_END <= MIB && TRAMPOLINE_LOWEST > 0,
-               "a SIPI has 8 bits for the page, and none for page 0");
 _Static_assert(STACKS_BASE + MAX_CPUS * STACK_SLOT <= MMIO_BASE, "a slot for each CPU");
 _Static_assert(MAX_CPUS < UINT16_MAX, "a spinlock has a ticket for each CPU");
 
@@ -72,32 +70,6 @@ void smp_setup_boot_cpu(void)
     cpu->online = true;
 }
 
-/* A page below 640 KiB that the memory map calls usable and no module covers. */
-static uint64_t find_low_page(void)
-{
-    const struct boot_info *b = &machine.boot;
-
-    for (uint64_t page = PAGE_END - PAGE_SIZE; page >= TRAMPOLINE_LOWEST; page -= PAGE_SIZE) {
-        bool usable = false;
-
-        for (unsigned i = 0; i < b->memory_count; i++) {
-            const struct boot_memory *m = &b->memory[i];
-
-            if (page < m->base + m->size && m->base < page + PAGE_SIZE) {
-                usable = m->type == MEMORY_USABLE && page >= m->base && page + PAGE_SIZE <= m->base + m->size;
-                if (!usable)
-                    break;
-            }
-        }
-        for (unsigned i = 0; usable && i < b->module_count; i++)
-            usable = page >= b->modules[i].start.value + b->modules[i].size ||
-                     b->modules[i].start.value >= page + PAGE_SIZE;
-        if (usable)
-            return page;
-    }
-    return 0;
-}
-
 /* A memory type is one on all CPUs, or caches are not coherent. */
 static void take_mtrrs(struct cpu *cpu)
 {
@@ -124,6 +96,7 @@ static NORETURN void ap_main(struct cpu *cpu)
     const char *why;
 
     misc_enable_show_features();
+    tsc_sync_adjust();
     cpu_note_state(&cpu->before);
     cpu_enable_protections();
     cpu_load_tables(cpu);
@@ -137,6 +110,7 @@ static NORETURN void ap_main(struct cpu *cpu)
         halt_forever();
     }
     __atomic_store_n(&cpu->online, true, __ATOMIC_RELEASE);
+    tsc_sync_answer();
     ap_entry();
     panic("CPU %u: its loop ended", cpu->id);
 }
@@ -166,6 +140,7 @@ static bool start_one(struct cpu *cpu, uint64_t page)
         .cpu = (uint64_t)cpu,
         .entry = (uint64_t)ap_main,
     };
+    tsc_sync_expect();
     lapic_ipi(cpu->apic_id, ICR_INIT);
     wait_microseconds(10000);
     for (unsigned i = 0; i < 2; i++) {
@@ -199,6 +174,34 @@ static bool can_address(uint32_t apic_id)
     return false;
 }
 
+/* A line for the first of a kind: there may be hundreds. */
+static void compare_tsc(const struct cpu *cpu)
+{
+    static bool told;
+    bool adjusted;
+    uint64_t warp = tsc_sync_compare(&adjusted);
+
+    if (adjusted && !told)
+        log_info(
+            "the firmware left another TSC on CPU with APIC ID %u: IA32_TSC_ADJUST is the boot CPU's now",
+            cpu->apic_id);
+    if (warp && !machine.tsc_warp)
+        log_error("the TSC of CPU with APIC ID %u is not the boot CPU's: %llu ticks apart", cpu->apic_id,
+                  (unsigned long long)warp);
+    told |= adjusted;
+    machine.tsc_warp = MAX(machine.tsc_warp, warp);
+}
+
+static void accept(struct cpu *cpu)
+{
+    compare_tsc(cpu);
+    if (cpu->mtrrs == MTRRS_DIFFER)
+        log_error("CPU with APIC ID %u has other MTRRs than the boot CPU, and cannot take them over: "
+                  "memory may be slower there, or not what it was",
+                  cpu->apic_id);
+    cpus[cpu_count++] = cpu;
+}
+
 /* What was made for one that is left out is the next one's. */
 static void start_each(const struct acpi_madt *madt, uint64_t page)
 {
@@ -211,12 +214,8 @@ static void start_each(const struct acpi_madt *madt, uint64_t page)
         cpu = cpu ? cpu : make_cpu();
         cpu->apic_id = madt->cpus[i].apic_id;
         if (start_one(cpu, page)) {
-            if (cpu->mtrrs == MTRRS_DIFFER)
-                log_error("CPU with APIC ID %u has other MTRRs than the boot CPU, and cannot take them over: "
-                          "memory may be slower there, or not what it was",
-                          cpu->apic_id);
+            accept(cpu);
             taken += cpu->mtrrs == MTRRS_TAKEN;
-            cpus[cpu_count++] = cpu;
             cpu = NULL;
         } else {
             leave_out(cpu);
@@ -229,7 +228,7 @@ static void start_each(const struct acpi_madt *madt, uint64_t page)
 void smp_start_others(bool (*prepare)(const char **why), void (*entry)(void))
 {
     const struct acpi_madt *madt = &machine.acpi.madt;
-    uint64_t page = find_low_page();
+    uint64_t page = low_page_find(&machine.boot, machine.information, machine.information_size);
 
     ap_prepare = prepare;
     ap_entry = entry;

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "arch/x86/acpi.h"
+#include "arch/x86/clock.h"
 #include "arch/x86/mtrr.h"
 #include "arch/x86/multiboot2.h"
 #include "arch/x86/paging.h"
@@ -11,12 +12,15 @@
 
 struct machine {
     struct boot_info boot;
+    hpa_t information; /* that of the boot loader, from which boot is, and which it points into */
+    uint32_t information_size;
     struct acpi_info acpi;
     struct mtrrs mtrrs;
-    struct cpu_note boot_cpu; /* as the boot loader left it */
-    uint64_t entry_tsc;       /* TSC at the Multiboot2 entry */
-    const char *tsc_source;   /* of its rate: */
+    struct cpu_note boot_cpu;     /* as the boot loader left it */
+    uint64_t entry_tsc;           /* TSC at the Multiboot2 entry */
+    struct tsc_source tsc_source; /* of its rate: */
     uint64_t tsc_hz;
+    uint64_t tsc_warp; /* ticks by which a CPU's was seen to differ from the boot CPU's; 0: one TSC for all */
     struct tick_scale tsc_scale; /* TSC ticks to nanoseconds */
     uint64_t start_time;         /* seconds since 1970 when TSC was start_tsc */
     uint64_t start_tsc;

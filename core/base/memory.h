@@ -48,6 +48,12 @@ hpa_t memory_alloc(struct account *account, enum memory_kind kind, uint64_t coun
 hpa_t memory_alloc_high(struct account *account, enum memory_kind kind, uint64_t count, uint64_t align,
                         uint64_t below);
 
+/*
+ * A page whose contents are lost: it stays where it is, and is nobody's afterwards, neither zeroed nor given
+ * out. False: too many are.
+ */
+bool memory_retire(hpa_t at);
+
 /* Zeroes everything that an account holds, and gives it back. */
 void memory_release(struct account *account);
 

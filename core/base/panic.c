@@ -4,6 +4,7 @@
 #include "arch/x86/cpu.h"
 #include "arch/x86/lapic.h"
 #include "arch/x86/layout.h"
+#include "arch/x86/machine_check.h"
 #include "arch/x86/msr.h"
 #include "arch/x86/trap.h"
 #include "core/base/blackbox.h"
@@ -145,11 +146,16 @@ void panic_trap(const struct trap_frame *f)
     static const char *const names[] = {"#DE", "#DB", "NMI", "#BP", "#OF", "#BR", "#UD", "#NM",
                                         "#DF", "#09", "#TS", "#NP", "#SS", "#GP", "#PF", "#15",
                                         "#MF", "#AC", "#MC", "#XM", "#VE", "#CP"};
+    hpa_t page;
 
     if (f->vector == VECTOR_NMI) {
         if (panicking)
             halt_forever();                             /* another CPU's panic stops us this way */
         __atomic_fetch_add(&nmis, 1, __ATOMIC_RELAXED); /* whom it interrupted may hold any lock */
+        return;
+    }
+    if (f->vector == VECTOR_MC && machine_check_judge(&page) == MACHINE_CHECK_NOT_HERE) {
+        machine_check_forgive(); /* all CPUs are told of another's */
         return;
     }
     only_one();

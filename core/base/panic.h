@@ -13,7 +13,7 @@ NORETURN void panic(const char *fmt, ...) PRINTF_LIKE(1, 2);
 void panic_set_last_words(void (*show)(void));
 
 /* For exceptions and NMIs of root mode (arch/x86/trap.h). NMIs are counted, and said with the next line of
- * the log. */
+ * the log; machine checks of other CPUs alone are passed over. */
 void panic_trap(const struct trap_frame *frame);
 uint32_t panic_take_nmis(void); /* how many since this was asked */
 

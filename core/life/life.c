@@ -116,6 +116,8 @@ const char *vm_start(struct vm *vm)
 
     if (why)
         return why;
+    if (vm->lost_memory)
+        return "has lost a page of its memory: destroy it";
     vm->stop_asked = 0;
     vm->triple_faults = 0;
     power_off_asked = false; /* an administrator that starts a VM wants the machine on */

@@ -19,14 +19,35 @@ static void explain_row(const char *name, bool present, const char *text)
     print("  %-32s %-8s %s\n", name, present ? "present" : "absent", text);
 }
 
+static void explain_tsc_rate(void)
+{
+    const struct tsc_source *by = &machine.tsc_source;
+
+    print("  TSC %llu.%03llu MHz by %s%s", (unsigned long long)(machine.tsc_hz / 1000000),
+          (unsigned long long)(machine.tsc_hz / 1000 % 1000), by->cpuid ? "CPUID, as " : "",
+          by->timer ? by->timer : "no timer counts");
+    if (by->timer)
+        print("%s, its samples within %u ppm", by->cpuid ? " agrees" : "", by->spread_ppm);
+    print("\n");
+}
+
+static void explain_tsc_of_cpus(void)
+{
+    char text[80] = "every CPU's is the boot CPU's";
+
+    if (machine.tsc_warp)
+        format(text, sizeof(text), "%llu ticks apart: guests may see time go back",
+               (unsigned long long)machine.tsc_warp);
+    explain_row("one TSC", !machine.tsc_warp, text);
+}
+
 static void explain_cpu(void)
 {
     char brand[49];
 
     cpu_brand(brand);
-    print("CPU: %s, %u CPU(s), %u-bit physical addresses, TSC %llu.%03llu MHz by %s\n", brand, cpu_count,
-          cpu_physical_bits(), (unsigned long long)(machine.tsc_hz / 1000000),
-          (unsigned long long)(machine.tsc_hz / 1000 % 1000), machine.tsc_source);
+    print("CPU: %s, %u CPU(s), %u-bit physical addresses\n", brand, cpu_count, cpu_physical_bits());
+    explain_tsc_rate();
     explain_found();
     for (unsigned f = 0; f < FEATURE_COUNT; f++) {
         bool present = feature_present((enum cpu_feature)f);
@@ -35,6 +56,7 @@ static void explain_cpu(void)
         explain_row(feature_name((enum cpu_feature)f), present,
                     used ? "used" : feature_instead((enum cpu_feature)f));
     }
+    explain_tsc_of_cpus();
 }
 
 static void explain_serial_port(const struct acpi_register *r)
@@ -71,24 +93,59 @@ static void explain_chipset(void)
                                                                     : "framebuffer");
 }
 
-/* The CPUs that were given to a VM, as far as it was built. */
-static void explain_placement(const struct vm_config *c)
+static bool shares(const struct vm_config *c, unsigned i)
+{
+    return i < cpu_count && cpus[i]->queue && (!c->cpus_line || cpu_set_has(&c->cpus, i));
+}
+
+/* Three in a row and more as the first and the last. */
+static void explain_shared_cpus(const struct vm_config *c)
 {
     char list[64] = "";
     size_t n = 0;
 
-    _Static_assert(MAX_CPUS <= 1000, "a number takes 4 bytes with its space");
-    if (c->sched == SCHED_SHARED) {
-        for (unsigned i = 0; i < cpu_count && n < sizeof(list) - 5; i++) {
-            if (cpus[i]->queue && (!c->cpus_line || cpu_set_has(&c->cpus, i)))
-                n += (size_t)format(list + n, sizeof(list) - n, " %u", i);
+    _Static_assert(MAX_CPUS <= 1000, "two numbers and a sign take 8 bytes with a space, three points 4");
+    for (unsigned i = 0, end; i < cpu_count; i = end) {
+        for (end = i; shares(c, end);)
+            end++;
+        if (end == i) {
+            end++;
+            continue;
         }
-        print("    vcpus share CPU%s, weight %u, slices of %u us\n", list, c->weight, c->slice_us);
+        if (n >= sizeof(list) - 13) {
+            format(list + n, sizeof(list) - n, " ...");
+            break;
+        }
+        end = end - i < 3 ? i + 1 : end;
+        n += (size_t)format(list + n, sizeof(list) - n, end - i == 1 ? " %u" : " %u-%u", i, end - 1);
+    }
+    print("    vcpus share CPU%s, weight %u, slices of %u us\n", list, c->weight, c->slice_us);
+}
+
+static void explain_own_cpus(const struct vm *vm)
+{
+    for (unsigned k = 0, n; k < vm->vcpu_count; k += n) {
+        unsigned cpu = vm->vcpus[k]->cpu->id;
+
+        for (n = 1; k + n < vm->vcpu_count && vm->vcpus[k + n]->cpu->id == cpu + n;)
+            n++;
+        if (n == 1)
+            print("    vcpu %u alone on CPU %u\n", k, cpu);
+        else
+            print("    vcpus %u-%u, each alone on one of CPUs %u-%u\n", k, k + n - 1, cpu, cpu + n - 1);
+    }
+}
+
+/* The CPUs that were given to a VM, as far as it was built. */
+static void explain_placement(const struct vm_config *c)
+{
+    if (c->sched == SCHED_SHARED) {
+        explain_shared_cpus(c);
         return;
     }
     for (const struct vm *vm = vm_next(NULL); vm; vm = vm_next(vm)) {
-        for (unsigned k = 0; vm->config == c && k < vm->vcpu_count; k++)
-            print("    vcpu %u alone on CPU %u\n", k, vm->vcpus[k]->cpu->id);
+        if (vm->config == c)
+            explain_own_cpus(vm);
     }
 }
 

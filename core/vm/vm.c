@@ -24,3 +24,21 @@ uint64_t vm_time(const struct vm *vm)
 
     return phase == VM_STOPPED || phase == VM_PAUSED ? vm->rests_since : rdtsc();
 }
+
+static bool has_page(const struct vm *vm, hpa_t page)
+{
+    for (uint64_t done = 0; done < vm->memory; done += PAGE_2M) {
+        if (page.value - vm->ram[done / PAGE_2M].value < MIN(vm->memory - done, PAGE_2M))
+            return true;
+    }
+    return false;
+}
+
+struct vm *vm_of_ram(hpa_t page)
+{
+    struct vm *vm = vm_next(NULL);
+
+    while (vm && !has_page(vm, page))
+        vm = vm_next(vm);
+    return vm;
+}

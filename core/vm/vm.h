@@ -210,6 +210,7 @@ struct vm {
     uint64_t tsc_multiplier; /* 0: no scaling */
     union vm_state state;
     bool fresh;               /* loaded, and not started since */
+    bool lost_memory;         /* a page of its RAM is gone: it never starts again */
     const struct cpu *loader; /* that does, or shall do, what follows its end */
     struct vm *next_load;     /* it has ended, too, while its CPU was about another one (sched/lend.c) */
     bool traced;          /* as the configuration or the monitor wants it; changed while none of them runs */
@@ -237,6 +238,9 @@ extern unsigned vm_count; /* that are built */
 
 /* The next VM that is built, in the order of the configuration; NULL begins, and ends. */
 struct vm *vm_next(const struct vm *after);
+
+/* The VM that has this page of the machine as its RAM, or NULL. */
+struct vm *vm_of_ram(hpa_t page);
 
 /* Rate of its guest's TSC. */
 static inline uint64_t vm_tsc_hz(const struct vm *vm)

@@ -14,7 +14,8 @@ from skerrylib import trace  # noqa: E402
 from skerrylib.common import ToolError  # noqa: E402
 
 LOG = """\
-CPU: Some CPU, 2 CPU(s), 40-bit physical addresses, TSC 100.000 MHz
+CPU: Some CPU, 2 CPU(s), 40-bit physical addresses
+  TSC 100.000 MHz by the ACPI timer, its samples within 12 ppm
 skerry> trace\x1b[K\rskerry> trace
 trace: CPU 1 tsc 1000         two/0        rip -                schedule in
 trace: CPU 0 tsc 1300         one/0        rip 0000000000101efe MSR write: 6e0 IA32_TSC_DEADLINE = 1f: no

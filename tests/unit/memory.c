@@ -6,6 +6,36 @@
 
 #include "tests/unit/fake_panic.h"
 
+#define spin_lock   real_spin_lock
+#define spin_unlock real_spin_unlock
+#include "arch/x86/spinlock.h"
+#undef spin_lock
+#undef spin_unlock
+
+static unsigned holds;
+static bool held_now;
+static void (*behind_unlock)(void); /* what another CPU does there */
+
+static void spin_lock(struct spinlock *l)
+{
+    (void)l;
+    assert_false(held_now);
+    held_now = true;
+    holds++;
+}
+
+static void spin_unlock(struct spinlock *l)
+{
+    void (*other)(void) = behind_unlock;
+
+    (void)l;
+    held_now = false;
+    behind_unlock = NULL;
+    if (other)
+        other();
+    behind_unlock = other;
+}
+
 #include "core/base/memory.c"
 
 #include <stdlib.h>
@@ -15,7 +45,9 @@
 static void forget(void)
 {
     owners = NULL;
-    page_limit = total_pages = free_pages = 0;
+    page_limit = total_pages = free_pages = retired_count = 0;
+    behind_unlock = NULL;
+    held_now = false;
     first_free = LOW_MEMORY / PAGE_SIZE;
     memory_host = (struct account){.owner = MEMORY_HOST};
 }
@@ -266,6 +298,104 @@ static void account_in_itself(void **state)
     assert_int_equal(owners[0], UNUSABLE);
 }
 
+/* Its contents are lost, and may not be touched: it is neither zeroed nor ever given out again. */
+static void page_is_retired(void **state)
+{
+    struct account a = {.owner = 3};
+    uint64_t all;
+    hpa_t at, other;
+    uint8_t *p;
+
+    (void)state;
+    start();
+    all = memory_free_pages();
+    at = memory_alloc(&a, MEMORY_RAM, 8, 1);
+    p = phys_to_virt(hpa(at.value + 5 * PAGE_SIZE));
+    memset(p, 0x5a, PAGE_SIZE);
+    assert_true(memory_retire(hpa(at.value + 5 * PAGE_SIZE)));
+    assert_true(memory_retire(hpa(at.value + 5 * PAGE_SIZE)));
+    assert_int_equal(retired_count, 1);
+    assert_true(memory_audit(&a));
+    memory_release(&a);
+    assert_true(memory_audit(&a));
+    assert_int_equal(p[0], 0x5a);
+    assert_int_equal(p[PAGE_SIZE - 1], 0x5a);
+    assert_int_equal(memory_free_pages(), all - 1);
+    for (uint64_t i = 0; i < all - 1; i++) {
+        other = memory_alloc(&a, MEMORY_RAM, 1, 1);
+        assert_true(other.value && other.value != at.value + 5 * PAGE_SIZE);
+    }
+    assert_int_equal(memory_alloc(&a, MEMORY_RAM, 1, 1).value, 0);
+    for (uint64_t i = 0; i < ARRAY_SIZE(retired) - 1; i++)
+        assert_true(memory_retire(hpa(20 * MIB + i * PAGE_SIZE)));
+    assert_false(memory_retire(hpa(30 * MIB)));
+}
+
+static struct account other_cpus = {.owner = 9};
+
+static void another_takes(void)
+{
+    memory_alloc(&other_cpus, MEMORY_RAM, 1, 1);
+}
+
+static void another_gives_back(void)
+{
+    memory_alloc(&other_cpus, MEMORY_RAM, 3, 2);
+    memory_release(&other_cpus);
+}
+
+/* The lock is given up between pieces, and what others do there is not lost. */
+static void in_pieces(void **state)
+{
+    static void (*const what[])(void) = {another_takes, another_gives_back};
+    struct account a = {.owner = 3}, b = {.owner = 4};
+    uint64_t all;
+
+    (void)state;
+    start();
+    all = memory_free_pages();
+    for (unsigned i = 0; i < ARRAY_SIZE(what); i++) {
+        memory_alloc(&b, MEMORY_RAM, 3, 1);
+        memory_alloc(&a, MEMORY_RAM, 4096, 1);
+        memory_alloc(&b, MEMORY_RAM, 30, 1);
+        behind_unlock = what[i];
+        holds = 0;
+        assert_true(memory_audit(&a) && memory_audit(&b));
+        b.pages[MEMORY_RAM]++;
+        assert_false(memory_audit(&b));
+        b.pages[MEMORY_RAM]--;
+        holds = 0;
+        memory_release(&a);
+        assert_true(holds >= 2 * 4096 / RELEASE_PIECE);
+        behind_unlock = NULL;
+        assert_true(memory_audit(&a) && memory_audit(&b) && memory_audit(&other_cpus));
+        memory_release(&b);
+        memory_release(&other_cpus);
+        assert_int_equal(memory_free_pages(), all);
+        assert_true(first_free <= next_of(FREE, 0));
+    }
+}
+
+/* Words of the map against its bytes. */
+static void words(void **state)
+{
+    (void)state;
+    srand(3);
+    for (unsigned i = 0; i < 200000; i++) {
+        uint8_t bytes[8], byte = (uint8_t)(rand() % 4 + 1);
+        unsigned count = 0;
+        uint64_t word;
+
+        for (unsigned k = 0; k < 8; k++) {
+            bytes[k] = (uint8_t)(rand() % 8 ? byte + rand() % 2 * (int)(i % 3) : rand());
+            count += bytes[k] == byte;
+        }
+        memcpy(&word, bytes, 8);
+        assert_int_equal(count_bytes(word, byte), count);
+        assert_int_equal(has_byte(word, byte), count > 0);
+    }
+}
+
 /* One page too many or too few, on either side, is found. */
 static void audit(void **state)
 {
@@ -305,6 +435,9 @@ int main(void)
         TEST(accounts),
         TEST(sealed),
         TEST(scrubbed),
+        TEST(page_is_retired),
+        TEST(in_pieces),
+        TEST(words),
         TEST(audit),
         TEST(account_in_itself),
     };

@@ -78,7 +78,11 @@ UNIT_vports := $(UNIT_VIRTIO) dev/virtio/serial.c dev/virtio/vports.c
 UNIT_block := $(UNIT_VIRTIO) dev/virtio/block.c
 UNIT_pv_eoi := apic/vioapic.c apic/registers.c apic/pid_table.c
 UNIT_rights := core/base/ticks.c core/base/format.c
+UNIT_explain := core/base/format.c
+UNIT_low_page := boot/host/low_page.c
 UNIT_ticks := core/base/ticks.c
+UNIT_tsc_sync := core/base/format.c
+UNIT_LIBS_tsc_sync := -lpthread
 UNIT_vioapic := apic/vioapic.c apic/registers.c
 UNIT_vlapic := apic/vioapic.c apic/registers.c apic/pid_table.c
 UNIT_vlapic_timer := apic/vioapic.c apic/registers.c apic/pid_table.c
@@ -91,11 +95,11 @@ SCHED_MUTANTS := deaf no-alarm no-end sleepy no-post lonely no-watch crossed bur
 FAIR_VARIANTS := $(patsubst %,$(UNIT)/variant/%.c,counted $(FAIR_MUTANTS))
 # These include the file they test, below a fake CPU (fake_cpu.h) or fake memory (fake_memory.h, fake_ram.h) or a fake wire (fake_wire.h): blackbox,
 # bitmaps, caps, console, console_choice, console_lines, cpuid, cr, ept, explain_found, fair (the scheduling policy, with nothing below it), guards, guest_tsc, inject, io, ipiv, ladder, lapic, latency, mailbox, memory, misc_enable, mmio, msr, mtrr,
-# paging, place, prepare, pv_eoi, rights, sched_sim (its machine), speculation, string, svm_event, svm_instruction, svm_maps, terminal, tlb, topology, trace, uart16550, virtio_pci, vlapic, vlapic_timer, vm_life, walk.
-UNIT_TESTS := acpi acpi_tables balance bitmaps blackbox block budget bus bus_masters caps clock config config_net config_shared console console_choice console_lines cpuid cr decode devices display efi_loader ept execute explain_found fair fastpath firmware format guards guest_cr4 guest_tsc hv_timer inject io ipi ipiv isa_line ivshmem \
-    ladder lapic latency line_edit load_linux load_multiboot load_pvh machine_check mailbox memory misc_enable mmio msix msr mtrr multiboot2 net_card net_fdb net_filter net_frame net_offload net_switch paging pci pit place prepare ps2_keyboard pv_eoi release rights ring ring_pieces ring_random sched_mutants sched_sim serial shadow soft_off speculation string \
+# paging, place, prepare, pv_eoi, rights, sched_sim (its machine), speculation, string, svm_event, svm_instruction, svm_maps, terminal, tlb, topology, trace, tsc_sync, uart16550, virtio_pci, vlapic, vlapic_timer, vm_life, walk.
+UNIT_TESTS := acpi acpi_tables balance bitmaps blackbox block budget bus bus_masters caps clock config config_net config_shared console console_choice console_lines cpuid cr decode devices display efi_loader ept execute explain explain_found fair fastpath firmware format guards guest_cr4 guest_tsc hv_timer inject io ipi ipiv isa_line ivshmem \
+    ladder lapic latency line_edit load_linux load_multiboot load_pvh low_page machine_check mailbox memory misc_enable mmio msix msr mtrr multiboot2 net_card net_fdb net_filter net_frame net_offload net_switch paging pci pit place prepare ps2_keyboard pv_eoi release rights ring ring_pieces ring_random sched_mutants sched_sim serial shadow soft_off speculation string \
     svm_event svm_instruction svm_maps \
-    terminal ticks tlb topology trace uart16550 vioapic virtio virtio_models virtio_pci vlapic vlapic_timer vm_life vports walk windows words
+    terminal ticks tlb topology trace tsc_sync uart16550 vioapic virtio virtio_models virtio_pci vlapic vlapic_timer vm_life vports walk windows words
 
 UNIT_CC ?= gcc
 UNIT_CFLAGS := -std=gnu11 -I. -DBUILD='"$(BUILD)"' -g -O1 -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes \

@@ -501,6 +501,23 @@ static void restarts_end(void **state)
     assert_int_equal(loads, 2);
 }
 
+/* Whatever its configuration says, and the operator. */
+static void lost_memory(void **state)
+{
+    (void)state;
+    configs[0].on_crash = configs[0].on_exit = ENDING_RESTART;
+    vm_start(vm);
+    loads = 0;
+    vm->lost_memory = true;
+    assert_true(vm_request_end(vm, VM_END_CRASH, "memory error"));
+    vm_begin_request(vm);
+    vm_end_request(vm);
+    assert_int_equal(vm_state(vm).phase, VM_STOPPED);
+    assert_non_null(strstr(vm_start(vm), "destroy"));
+    assert_int_equal(vm_state(vm).phase, VM_STOPPED);
+    assert_int_equal(loads, 0);
+}
+
 static void dead_to_the_last(void **state)
 {
     (void)state;
@@ -766,6 +783,7 @@ int main(void)
         cmocka_unit_test_setup(time_stands_still_in_a_pause, set_up),
         cmocka_unit_test_setup(pause_is_given_up, set_up),
         cmocka_unit_test_setup(restarts_end, set_up),
+        cmocka_unit_test_setup(lost_memory, set_up),
         cmocka_unit_test_setup(dead_to_the_last, set_up),
     };
 
