@@ -72,6 +72,15 @@ void machine_errors_explain(void)
 {
 }
 
+/* As many lines as it has, each with what it can be at most. */
+void explain_found(void)
+{
+    print("  family 270, model 255, stepping 15 (fffffff), microcode ffffffff\n");
+    print("  32 variable MTRR(s) in use, default type reserved\n");
+    print("  local APIC in x2APIC mode, as the firmware left it\n");
+    print("  4294967295 SMI(s) on the boot CPU since the reset\n");
+}
+
 uint64_t memory_total_pages(void)
 {
     return 4096 * GIB / PAGE_SIZE;
