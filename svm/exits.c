@@ -99,6 +99,8 @@ static enum next undefined_or_call(struct vcpu *v)
     if (!v->fast.calls || i.length != 3 || !i.two_bytes || i.opcode != 0x01 || i.modrm != 0xc1)
         return undefined(v);
     vmcb_of(v)->next_rip = vmcb_of(v)->rip + i.length;
+    v->stats->exits[KIND_EXCEPTION]--; /* what it has been counted as, before anybody knew */
+    v->stats->exits[KIND_CALL]++;
     return hypercall_dispatch(v, vmcb_of(v)->cpl, vmcb_of(v)->cs.attributes & ATTRIBUTE_L);
 }
 
