@@ -38,7 +38,7 @@ LDFLAGS   = $(CFLAGS) -nostdlib -static -no-pie -Wl,--build-id=none -Wl,--gc-sec
 NASMFLAGS := -f elf64 -Werror -w+all \
              --reproducible -I$(BUILD)/ -I./
 
-.PHONY: all clean run check reproducible test bench
+.PHONY: all clean run check reproducible test test-all bench
 all: $(BUILD)/skerry.elf $(BUILD)/skerry.efi $(BUILD)/skerry-check $(BUILD)/skerry-report
 
 # --- the image: linked twice, the second time with a table of its own function names for backtraces ---
@@ -107,11 +107,12 @@ include boot/efi/efi.mk tools/check/check.mk tools/vmhost/vmhost.mk tests/unit/u
 DEMO := $(BUILD)/examples/two-linux/skerry.cfg
 UNATTENDED := $(BUILD)/examples/two-linux/unattended.cfg
 
+# HOST=tcg-svm: on another host (tools/skerry run --help).
 run:
-	@tools/setup build
+	@tools/setup $(if $(filter tcg%,$(HOST)),test,build)
 	$(Q)$(MAKE) --no-print-directory all vmhost
 	@examples/two-linux/prepare
-	@tools/skerry run $$([ -t 0 ] && echo $(DEMO) || echo $(UNATTENDED))
+	@tools/skerry run $$([ -t 0 ] && echo $(DEMO) || echo $(UNATTENDED)) $(if $(HOST),--host $(HOST))
 
 reproducible: all
 	@tests/reproducible $(BUILD)
@@ -121,6 +122,12 @@ test:
 	@rm -rf $(BUILD)/totals
 	-@tests/run all
 	@tests/summary $(BUILD) lint unit model prove reproducible fuzz machine
+
+# Every test that is not about one machine on every host: an hour and more.
+test-all:
+	@tools/setup test
+	$(Q)$(MAKE) --no-print-directory machine-ready
+	@tests/machine/run --everywhere
 
 # What every commit should pass: some of the machine tests (`check = yes`), in less than four minutes.
 check:

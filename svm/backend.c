@@ -146,6 +146,8 @@ static bool guest_may_use(enum guest_feature feature)
     static const enum cpu_feature features[] = {
         [GUEST_RDTSCP] = FEATURE_RDTSCP, [GUEST_XSAVES] = FEATURE_XSAVES};
 
+    if (feature == GUEST_HALT) /* an interrupt that is not the guest's would end its HLT, too */
+        return false;
     return feature == GUEST_INVPCID || feature_present(features[feature]);
 }
 

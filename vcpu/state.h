@@ -75,7 +75,7 @@ static inline struct vcpu_state *state_of(const struct vcpu *v)
 /* Whether HLT and MWAIT are the processor's: a vCPU that has its CPU alone may wait there. */
 static inline bool vcpu_halts_by_itself(const struct vcpu *v)
 {
-    return !v->sched && !v->vm->config->hlt_exits;
+    return !v->sched && !v->vm->config->hlt_exits && backend.guest_may_use(GUEST_HALT);
 }
 
 /* A general register by its number in an encoding; the backend's processor keeps RSP. */

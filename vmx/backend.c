@@ -149,7 +149,7 @@ static bool guest_may_use(enum guest_feature feature)
         [GUEST_RDTSCP] = PROC2_RDTSCP, [GUEST_INVPCID] = PROC2_INVPCID, [GUEST_XSAVES] = PROC2_XSAVES};
 
     _Static_assert(ARRAY_SIZE(controls) == GUEST_XSAVES + 1, "each has its control");
-    return vmx_has(WORD_PROC2, controls[feature]);
+    return feature == GUEST_HALT || vmx_has(WORD_PROC2, controls[feature]);
 }
 
 static uint64_t cr4_possible(void)

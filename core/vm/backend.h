@@ -56,8 +56,9 @@ struct guest_mode {
 /* What a guest may do with memory beside its RAM, whatever its own tables say. */
 enum guest_rights { GUEST_MAY_READ = 1, GUEST_MAY_WRITE = 2, GUEST_MAY_EXECUTE = 4 };
 
-/* Instructions and features that a guest may use only if the processor lets it. */
-enum guest_feature { GUEST_RDTSCP, GUEST_INVPCID, GUEST_XSAVES };
+/* Instructions and features that a guest may use only if the processor lets it; GUEST_HALT: HLT and MWAIT
+ * without an exit. */
+enum guest_feature { GUEST_RDTSCP, GUEST_INVPCID, GUEST_XSAVES, GUEST_HALT };
 
 struct backend {
     const char *name;

@@ -22,7 +22,7 @@ static struct vm vm;
 static struct vcpu vcpu;
 static struct vcpu_state state;
 static uint64_t cr4;
-static bool may_use[3], x2apic_allowed;
+static bool may_use[4], x2apic_allowed;
 static enum vlapic_mode apic_mode;
 struct machine machine = {.tsc_hz = UINT64_C(2500000000)};
 
