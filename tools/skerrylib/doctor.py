@@ -50,7 +50,7 @@ def report():
         ("Bochs 3.0 (host bochs)", own_bochs is not None,
          f"in {own_bochs.root}" if own_bochs else "tools/setup build"),
         ("Bochs CPU module", not unfit, unfit),
-        ("QEMU (hosts kvm, tcg)", emulator, "" if emulator else "tools/setup test"),
+        ("QEMU (hosts kvm, tcg)", emulator, "AMD's SVM by --host tcg-svm" if emulator else "tools/setup test"),
         ("OVMF (--firmware uefi)", qemu.firmware_files() is not None,
          "" if qemu.firmware_files() else "tools/setup test"),
         ("GRUB tools (images)", grub_tools(), "" if grub_tools() else "tools/setup build"),
