@@ -73,8 +73,7 @@ unsigned svm_explain_failed_entry(const struct vcpu *v)
 {
     const struct vmcb *b = vmcb_of(v);
 
-    log_error("[vm %s] vcpu %u: VM entry failed: exit code %llx", v->vm->config->name, v->id,
-              (unsigned long long)b->exit_code);
+    log_error("[vm %s] vcpu %u: VM entry failed", v->vm->config->name, v->id);
     broken = 0;
     check_controls(b);
     check_control_registers(b);
