@@ -248,8 +248,26 @@ class Commands(unittest.TestCase):
     def test_tcg(self):
         words = qemu.command("tcg", "x.iso", None, 2, 256, "bios", "/f")
         self.assertIn("tcg", words)
-        self.assertEqual(words[words.index("-cpu") + 1], "max")
+        self.assertEqual(words[words.index("-cpu") + 1], "max,-svm")
         self.assertNotIn("-drive", words)
+
+    def test_svm(self):
+        for host, emulator in (("tcg-svm", "tcg"), ("bochs-svm", "bochs")):
+            self.assertEqual(run.pick_host(host), emulator)
+        (case, there) = self.elsewhere("[a]\nconfig = c\nalso-on = tcg-svm\n")
+        self.assertEqual((case.name, case.options, there.name, there.options), ("a", [], "a@tcg-svm", ["--host=tcg-svm"]))
+        with self.assertRaisesRegex(ToolError, "also-on 'kvm': expected tcg-svm or bochs-svm"):
+            self.elsewhere("[a]\nconfig = c\nalso-on = kvm\n")
+        names = [case.name for case in self.elsewhere("[a]\nconfig = c\n[b]\nconfig = c\ncpu = tigerlake\n", everywhere=True)]
+        self.assertEqual(names, ["a", "a@tcg-svm", "a@bochs-svm", "b"])
+
+    @staticmethod
+    def elsewhere(text, everywhere=False):
+        """The cases of a .test file with this text."""
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / "x.test"
+            path.write_text(text, encoding="utf-8")
+            return cases.read_cases([path], everywhere)
 
     def test_console_elsewhere(self):
         more = ["-chardev", "stdio,id=c", "-device", "pci-serial,chardev=c"]

@@ -53,7 +53,7 @@ class Reading(unittest.TestCase):
                 trace.parse(text, "a.log")
 
     def test_without_a_rate(self):
-        events, rate = trace.parse(LOG.partition("\n")[2], "x")
+        events, rate = trace.parse(LOG.split("\n", 2)[2], "x")
         self.assertIsNone(rate)
         self.assertEqual(trace.Clock(events, rate).unit, "ticks")
         self.assertEqual(trace.Clock(events, rate).at(events[-1]), 700)
