@@ -132,12 +132,6 @@ static void shift_time(struct vm *vm, uint64_t ticks)
         vcpu_shift_time(vm->vcpus[i], ticks);
 }
 
-static bool block_vcpu(struct vcpu *v, uint64_t *wake_at)
-{
-    *wake_at = vlapic_expires(v);
-    return vlapic_block(v);
-}
-
 /* --- for vcpu/ --- */
 
 /* There is no control that a processor without it would have. */
@@ -191,7 +185,7 @@ const struct backend svm_backend = {
     .vm_destroy = vcpu_forget_vm,
     .vm_shift_time = shift_time,
     .run = svm_run,
-    .block = block_vcpu,
+    .block = vcpu_block,
     .unblock = vlapic_schedule_out,
     .has_mail = vlapic_has_mail,
     .get = svm_get,

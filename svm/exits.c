@@ -280,12 +280,6 @@ static enum next move_debug(struct vcpu *v)
 
 /* --- memory --- */
 
-/* Memory of a device: what cannot be written there is the device's to count. */
-static bool is_window(gpa_t at)
-{
-    return at.value >= GUEST_WINDOWS && at.value < GUEST_WINDOWS_END;
-}
-
 static enum next nested_page_fault(struct vcpu *v)
 {
     const struct vmcb *b = vmcb_of(v);
@@ -293,7 +287,8 @@ static enum next nested_page_fault(struct vcpu *v)
 
     if (b->exit_info1 & NPF_FETCH)
         return vcpu_memory_refused(v, at, "instruction fetch");
-    if ((b->exit_info1 & NPF_PRESENT) && !is_window(at)) /* all that is ever missing there is write access */
+    if ((b->exit_info1 & NPF_PRESENT) &&
+        !guest_is_window(at)) /* all that is ever missing there is write access */
         return vcpu_protected_write(v, at);
     if (state_of(v)->event)
         return vcpu_memory_refused(v, at, "delivery of an exception or interrupt");
@@ -304,8 +299,7 @@ static enum next nested_page_fault(struct vcpu *v)
 
 /* --- entries that failed --- */
 
-/* A running guest may have got there by itself, on a host that finds a bad CR3 only then: #GP, as it should
- * have been. */
+/* A guest that runs gets there by itself where a host finds a bad CR3 only then, and no #GP before. */
 static COLD enum next invalid(struct vcpu *v)
 {
     if (ends(v, VM_END_CRASH, "VM entry failed") && v->vm->told)

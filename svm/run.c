@@ -5,8 +5,6 @@
 #include "apic/vlapic.h"
 #include "arch/x86/cpu.h"
 #include "arch/x86/lapic.h"
-#include "core/base/log.h"
-#include "core/base/machine.h"
 #include "hypercall/kvm.h"
 #include "sched/vm_run.h"
 #include "svm/asid.h"
@@ -132,29 +130,12 @@ void svm_enter_once(struct vcpu *v, struct svm_vcpu *x)
     take_registers(v, x, x->vmcb);
 }
 
-static COLD void report_first_entry(void)
-{
-    static bool reported;
-
-    if (__atomic_exchange_n(&reported, true, __ATOMIC_RELAXED))
-        return;
-    log_info("first guest entry %llu TSC ticks after the Multiboot2 entry",
-             (unsigned long long)(rdtsc() - machine.entry_tsc));
-}
-
-/* The first run after a reset. */
-static COLD void begin_life(struct vcpu *v)
-{
-    svm_of(v)->fresh = false;
-    report_first_entry();
-    if (v->id == 0 && !v->vm->tsc_started)
-        vcpu_start_tsc(v); /* the others begin behind SIPI */
-}
-
 static bool begin_run(struct vcpu *v, struct svm_vcpu *x)
 {
-    if (unlikely(x->fresh))
-        begin_life(v);
+    if (unlikely(x->fresh)) {
+        x->fresh = false;
+        vcpu_begin_life(v);
+    }
     svm_sync(v);
     svm_deadline_moved(v);
     return !v->pending || vcpu_prepare(v, PREPARE_ALL);

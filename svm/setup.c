@@ -118,18 +118,6 @@ static void write_rest(struct vmcb *b, const struct start_state *s)
     b->clean = 0;
 }
 
-static const struct start_state waiting = {.mode = 16}; /* for SIPI */
-
-static void reset_general_registers(struct vcpu *v, const struct start_state *start)
-{
-    memset(&v->regs, 0, sizeof(v->regs));
-    if (start == &waiting)
-        v->regs.rdx = cpuid(1, 0).eax; /* EDX tells the model */
-    v->regs.rax = start->rax;
-    v->regs.rbx = start->rbx;
-    v->regs.rsi = start->rsi;
-}
-
 void svm_vcpu_reset(struct vcpu *v, const struct start_state *start)
 {
     struct svm_vcpu *x = svm_of(v);
@@ -138,8 +126,8 @@ void svm_vcpu_reset(struct vcpu *v, const struct start_state *start)
     if (start)
         v->vm->tsc_started = false;
     else
-        start = &waiting;
-    reset_general_registers(v, start);
+        start = &vcpu_waits_for_sipi;
+    vcpu_reset_general(v, start);
     memset(x, 0, sizeof(*x));
     memset(b, 0, sizeof(*b));
     x->vmcb = b;
@@ -166,14 +154,14 @@ COLD void svm_vcpu_init(struct vcpu *v)
 {
     struct svm_vcpu *x = svm_of(v);
 
-    reset_general_registers(v, &waiting);
+    vcpu_reset_general(v, &vcpu_waits_for_sipi);
     x->state.event = 0;
     x->state.nmis = 0;
     svm_forget_nmi(v);
     kvm_reset(v);
-    write_segments(x->vmcb, waiting.mode);
-    write_control_registers(v, &waiting, svm_get(v, GUEST_CR0) & (CR0_CD | CR0_NW));
-    write_rest(x->vmcb, &waiting);
+    write_segments(x->vmcb, vcpu_waits_for_sipi.mode);
+    write_control_registers(v, &vcpu_waits_for_sipi, svm_get(v, GUEST_CR0) & (CR0_CD | CR0_NW));
+    write_rest(x->vmcb, &vcpu_waits_for_sipi);
     vcpu_debug_init(v);
     write_cr2(0);
     svm_new_asid(v);

@@ -37,3 +37,9 @@ void vcpu_forget_vm(struct vm *vm)
                                         __ATOMIC_RELAXED);
     }
 }
+
+bool vcpu_block(struct vcpu *v, uint64_t *wake_at)
+{
+    *wake_at = vlapic_expires(v);
+    return vlapic_block(v);
+}

@@ -11,3 +11,5 @@ void vcpu_forget_vm(struct vm *vm);
  * moved. The vCPU's registers can be written to (backend.set_tsc_offset). vcpu 0 first. */
 bool vcpu_time_moves(struct vm *vm);
 void vcpu_shift_time(struct vcpu *v, uint64_t ticks);
+
+bool vcpu_block(struct vcpu *v, uint64_t *wake_at); /* core/vm/backend.h */

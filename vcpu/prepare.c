@@ -3,6 +3,8 @@
 #include "apic/vlapic.h"
 #include "arch/x86/cpu.h"
 #include "core/base/console.h"
+#include "core/base/log.h"
+#include "core/base/machine.h"
 #include "sched/sched.h"
 #include "sched/vm_run.h"
 #include "vcpu/msr.h"
@@ -131,6 +133,23 @@ COLD void vcpu_start_tsc(struct vcpu *v)
     }
     state_of(v)->tsc_started = true;
     vcpu_set_tsc_offset(v, vm->tsc_offset);
+}
+
+static COLD void report_first_entry(void)
+{
+    static bool reported;
+
+    if (__atomic_exchange_n(&reported, true, __ATOMIC_RELAXED))
+        return;
+    log_info("first guest entry %llu TSC ticks after the Multiboot2 entry",
+             (unsigned long long)(rdtsc() - machine.entry_tsc));
+}
+
+COLD void vcpu_begin_life(struct vcpu *v)
+{
+    report_first_entry();
+    if (v->id == 0 && !v->vm->tsc_started)
+        vcpu_start_tsc(v); /* the others begin behind SIPI */
 }
 
 /* One and one more. Of those that came during the first, all but one are lost. */

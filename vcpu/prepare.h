@@ -27,4 +27,5 @@ static inline void vcpu_console_time(struct cpu *cpu, bool in_guest)
 
 bool vcpu_end_run(struct vcpu *v, enum run_end end); /* false: the run ends, for this reason */
 bool vcpu_halt(struct vcpu *v);                      /* HLT: waits. False: the run ends */
+void vcpu_begin_life(struct vcpu *v);                /* its first run after a reset */
 void vcpu_start_tsc(struct vcpu *v);                 /* at its first entry, vCPU 0's before the others' */

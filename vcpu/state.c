@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "vcpu/state.h"
+#include "arch/x86/cpu.h"
 #include "arch/x86/string.h"
 #include "core/base/panic.h"
 #include "dev/firmware.h"
@@ -26,4 +27,19 @@ void vcpu_state_reset(struct vcpu *v)
     x->xcr0 = 1;
     x->mtrr_def_type = FIRMWARE_MTRR_DEF_TYPE;
     x->misc_enable = MISC_ENABLE | (vcpu_halts_by_itself(v) ? MISC_ENABLE_MWAIT : 0);
+}
+
+const struct start_state vcpu_waits_for_sipi = {.mode = 16};
+
+COLD void vcpu_reset_general(struct vcpu *v, const struct start_state *start)
+{
+    uint64_t host_rsp = v->regs.host_rsp; /* ours, also in the middle of a run */
+
+    memset(&v->regs, 0, sizeof(v->regs));
+    v->regs.host_rsp = host_rsp;
+    if (start == &vcpu_waits_for_sipi)
+        v->regs.rdx = cpuid(1, 0).eax; /* "Processor state after reset": EDX tells the model */
+    v->regs.rax = start->rax;
+    v->regs.rbx = start->rbx;
+    v->regs.rsi = start->rsi;
 }

@@ -94,3 +94,6 @@ static inline void write_gpr(struct vcpu *v, unsigned number, uint64_t value)
 
 /* As a processor has it after power-on, or INIT: what stands here. The backend's own comes behind it. */
 void vcpu_state_reset(struct vcpu *v);
+/* The general registers beside it, as the guest starts, or after INIT. */
+void vcpu_reset_general(struct vcpu *v, const struct start_state *start);
+extern const struct start_state vcpu_waits_for_sipi; /* who has not been started */

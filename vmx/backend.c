@@ -135,12 +135,6 @@ static void cpu_disable(struct cpu *cpu)
     cpu->virtualization = NULL;
 }
 
-static bool block_vcpu(struct vcpu *v, uint64_t *wake_at)
-{
-    *wake_at = vlapic_expires(v);
-    return vlapic_block(v);
-}
-
 /* --- for vcpu/ --- */
 
 static bool guest_may_use(enum guest_feature feature)
@@ -194,7 +188,7 @@ const struct backend vmx_backend = {
     .vm_destroy = vcpu_forget_vm,
     .vm_shift_time = vmx_shift_time,
     .run = vmx_run,
-    .block = block_vcpu,
+    .block = vcpu_block,
     .unblock = vlapic_schedule_out,
     .has_mail = vlapic_has_mail,
     .get = vmx_get,

@@ -202,12 +202,6 @@ static enum next handle_mov_dr(struct vcpu *v)
                            (struct debug_move){QUALIFIED_FROM_DR(q), QUALIFIED_DR(q), QUALIFIED_REGISTER(q)});
 }
 
-/* Memory of a device: what cannot be written there is the device's to count. */
-static bool is_window(gpa_t at)
-{
-    return at.value >= GUEST_WINDOWS && at.value < GUEST_WINDOWS_END;
-}
-
 static enum next handle_ept_violation(struct vcpu *v)
 {
     gpa_t at = gpa(vmcs_read(vmcs_guest_physical_address));
@@ -217,7 +211,7 @@ static enum next handle_ept_violation(struct vcpu *v)
     vmx_reinject(v);
     if (q & QUALIFIED_FETCH)
         return vcpu_memory_refused(v, at, "instruction fetch");
-    if ((q & QUALIFIED_READABLE) && !is_window(at)) /* all that is ever missing there is write access */
+    if ((q & QUALIFIED_READABLE) && !guest_is_window(at)) /* all that is ever missing there is write access */
         return vcpu_protected_write(v, at);
     if (vmx_of(v)->state.event)
         return vcpu_memory_refused(v, at, "delivery of an exception or interrupt");

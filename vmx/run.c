@@ -5,8 +5,6 @@
 #include "apic/vlapic.h"
 #include "arch/x86/cpu.h"
 #include "core/base/console.h"
-#include "core/base/log.h"
-#include "core/base/machine.h"
 #include "hypercall/kvm.h"
 #include "sched/vm_run.h"
 #include "vmx/check.h"
@@ -45,33 +43,16 @@ bool vmx_exited(struct vcpu *v, uint32_t reason)
     return vmx_exited_by(v, basic, vmx_exit_kinds[basic]);
 }
 
-static COLD void report_first_entry(void)
-{
-    static bool reported;
-
-    if (__atomic_exchange_n(&reported, true, __ATOMIC_RELAXED))
-        return;
-    log_info("first guest entry %llu TSC ticks after the Multiboot2 entry",
-             (unsigned long long)(rdtsc() - machine.entry_tsc));
-}
-
-/* The first run after a reset. */
-static COLD void begin_life(struct vcpu *v)
-{
-    vmx_of(v)->fresh = false;
-    report_first_entry();
-    if (v->id == 0 && !v->vm->tsc_started)
-        vcpu_start_tsc(v); /* the others begin behind SIPI */
-}
-
 /*
  * The first entry of a run. One that was preempted between two instructions and is wanted by nobody since
  * goes on as it was. False: back to the scheduler.
  */
 static inline bool begin_run(struct vcpu *v, struct vmx_vcpu *x)
 {
-    if (unlikely(x->fresh))
-        begin_life(v);
+    if (unlikely(x->fresh)) {
+        x->fresh = false;
+        vcpu_begin_life(v);
+    }
     vmx_ept_sync(v->vm);
     vmx_hv_timer_follow(v); /* what it was at is as old as its last run */
     return !v->pending || vcpu_prepare(v, PREPARE_ALL);

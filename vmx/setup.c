@@ -202,22 +202,6 @@ void vmx_vcpu_startup(struct vcpu *v UNUSED, unsigned vector)
     vmcs_write(vmcs_guest_rip, 0);
 }
 
-static const struct start_state waiting = {.mode = 16}; /* for SIPI */
-
-/* What does not fit the backend's own part below: vcpu/state.h. */
-static void reset_general_registers(struct vcpu *v, const struct start_state *start)
-{
-    uint64_t host_rsp = v->regs.host_rsp; /* ours, also in the middle of a run */
-
-    memset(&v->regs, 0, sizeof(v->regs));
-    v->regs.host_rsp = host_rsp;
-    if (start == &waiting)
-        v->regs.rdx = cpuid(1, 0).eax; /* "Processor state after reset": EDX tells the model */
-    v->regs.rax = start->rax;
-    v->regs.rbx = start->rbx;
-    v->regs.rsi = start->rsi;
-}
-
 void vmx_vcpu_reset(struct vcpu *v, const struct start_state *start)
 {
     struct vmx_vcpu *x = vmx_of(v);
@@ -227,8 +211,8 @@ void vmx_vcpu_reset(struct vcpu *v, const struct start_state *start)
     if (start)
         v->vm->tsc_started = false;
     else
-        start = &waiting;
-    reset_general_registers(v, start);
+        start = &vcpu_waits_for_sipi;
+    vcpu_reset_general(v, start);
     memset(x, 0, sizeof(*x));
     x->vmcs = vmcs;
     x->enter = vmx_stubs_of(v)->enter;
@@ -265,13 +249,13 @@ COLD void vmx_vcpu_init(struct vcpu *v)
     struct vcpu_state *x = state_of(v);
 
     ASSERT(vmx_of(v)->active_on == this_cpu());
-    reset_general_registers(v, &waiting);
+    vcpu_reset_general(v, &vcpu_waits_for_sipi);
     x->event = 0;
     x->nmis = 0;
     kvm_reset(v);
-    write_segments(waiting.mode);
-    write_control_registers(&waiting, vmx_get(v, GUEST_CR0) & (CR0_CD | CR0_NW));
-    write_guest_rest(&waiting);
+    write_segments(vcpu_waits_for_sipi.mode);
+    write_control_registers(&vcpu_waits_for_sipi, vmx_get(v, GUEST_CR0) & (CR0_CD | CR0_NW));
+    write_guest_rest(&vcpu_waits_for_sipi);
     vcpu_debug_init(v);
     write_cr2(0);
     vmcs_write(vmcs_entry_interruption_info, 0);

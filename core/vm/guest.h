@@ -52,6 +52,12 @@ struct guest_range {
 #define GUEST_WINDOWS     GUEST_HOLE
 #define GUEST_WINDOWS_END UINT64_C(0xe0000000)
 
+/* There, what cannot be written is the device's to count. */
+static inline bool guest_is_window(gpa_t at)
+{
+    return at.value >= GUEST_WINDOWS && at.value < GUEST_WINDOWS_END;
+}
+
 /* Guest RAM is 0..min(size, 3 GiB) and, beyond that, from 4 GiB up. Returns the number of ranges filled in.
  */
 unsigned guest_ranges(const struct vm *vm, struct guest_range ranges[GUEST_MAX_RANGES]);

@@ -173,6 +173,14 @@ bool vm_request_end(struct vm *of, enum vm_end end, const char *fmt UNUSED, ...)
     return true;
 }
 
+struct machine machine = {.entry_tsc = 100};
+static unsigned first_entries; /* that were told of */
+
+void log_info(const char *fmt UNUSED, ...)
+{
+    first_entries++;
+}
+
 static int set_up(void **unused)
 {
     (void)unused;
@@ -592,6 +600,26 @@ static void devices_in_the_wait(void **unused)
     assert_true(strchr(done, 'V') && strchr(done, 'V') == strrchr(done, 'V'));
 }
 
+/* The TSCs of a VM begin with its first vCPU, once in a life; the first entry of all is told. */
+static void first_runs(void **unused)
+{
+    (void)unused;
+    first_entries = 0;
+    fake_tsc = 900;
+    vcpu_begin_life(&vcpu);
+    assert_string_equal(done, ""); /* not vCPU 0 */
+    assert_false(vm.tsc_started);
+    vcpu.id = 0;
+    vcpu_begin_life(&vcpu);
+    assert_string_equal(done, "t");
+    assert_true(vm.tsc_started);
+    assert_int_equal(vm.tsc_offset, -(uint64_t)900);
+    fake_tsc = 1000;
+    vcpu_begin_life(&vcpu);
+    assert_string_equal(done, "t");
+    assert_int_equal(first_entries, 1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -610,6 +638,7 @@ int main(void)
         cmocka_unit_test_setup(reset_by_init, set_up),
         cmocka_unit_test_setup(nmi_before_startup, set_up),
         cmocka_unit_test_setup(devices_in_the_wait, set_up),
+        cmocka_unit_test_setup(first_runs, set_up),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
