@@ -248,7 +248,7 @@ class Commands(unittest.TestCase):
     def test_tcg(self):
         words = qemu.command("tcg", "x.iso", None, 2, 256, "bios", "/f")
         self.assertIn("tcg", words)
-        self.assertEqual(words[words.index("-cpu") + 1], "max,-svm")
+        self.assertEqual(words[words.index("-cpu") + 1], "max,-svm,xlevel=0x8000000A")
         self.assertNotIn("-drive", words)
 
     def test_svm(self):

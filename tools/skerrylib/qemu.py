@@ -33,7 +33,8 @@ def _machine(accelerator, model):
         return ["-machine", "q35,kernel-irqchip=split", "-accel", "kvm",
                 "-cpu", f"{model or 'host'},+vmx,migratable=off",
                 "-device", "intel-iommu,intremap=on,caching-mode=on,eim=on"]
-    return ["-machine", "q35", "-accel", "tcg", "-cpu", model or "max,-svm"]
+    # Without SVM, "max" would end its extended leaves before the one that tells the width of addresses, which Linux needs.
+    return ["-machine", "q35", "-accel", "tcg", "-cpu", model or "max,-svm,xlevel=0x8000000A"]
 
 
 def _firmware(firmware, folder):
