@@ -562,12 +562,26 @@ static void wake_those_with_mail(struct run_queue *q)
     spin_unlock(&q->lock);
 }
 
-static void on_timer(void *context UNUSED)
+static inline void timer_came(void)
 {
     if (this_cpu()->next_event && rdtsc() >= this_cpu()->next_event)
         sched_event();
     if (this_cpu()->vcpu)
         this_cpu()->vcpu->due |= DUE_TIMER;
+}
+
+/* Those that wait for it set it anew. */
+static void on_timer(void *context UNUSED)
+{
+    timer_came();
+    console_timer();
+}
+
+/* It may have come early, or for one while another waits and does nothing for it: set again for all. */
+static void on_common_timer(void *context UNUSED)
+{
+    timer_came();
+    lapic_timer_go_on();
     console_timer();
 }
 
@@ -605,7 +619,9 @@ static void on_wakeup(void *context UNUSED)
 
 void sched_enable(void)
 {
-    interrupt_install(VECTOR_TIMER, on_timer, NULL);
+    bool common = backend.host_slices || !lapic_has_tsc_deadline();
+
+    interrupt_install(VECTOR_TIMER, common ? on_common_timer : on_timer, NULL);
     interrupt_install(VECTOR_KICK, on_kick, NULL);
     interrupt_install(VECTOR_POSTED, on_posted, NULL);
     interrupt_install(VECTOR_WAKEUP, on_wakeup, NULL);

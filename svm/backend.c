@@ -220,4 +220,5 @@ const struct backend svm_backend = {
     .dump_walk = svm_dump_walk,
     .read_linear = svm_read_linear,
     .instruction_pointer = svm_instruction_pointer,
+    .host_slices = true,
 };

@@ -159,6 +159,8 @@ struct backend {
     /* Guest memory as v sees it; returns how much of it there is without a gap. */
     size_t (*read_linear)(struct vcpu *v, uint64_t linear, void *to, size_t n);
     uint64_t (*instruction_pointer)(struct vcpu *v); /* linear */
+
+    bool host_slices; /* the host's timer ends slices, too: the processor has none for that */
 };
 
 /* The one that runs: copied from its own table when it has been found. Before that it has nothing to switch

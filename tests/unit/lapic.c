@@ -176,6 +176,28 @@ static void deadline_mode(void **state)
     assert_false(lapic_has_tsc_deadline());
 }
 
+/* It has come: those that it came for are no longer waited for, the others are, which nobody else sets. */
+static void timer_goes_on(void **state UNUSED)
+{
+    uint64_t now = fake_tsc = 5000, far = now + (UINT64_C(1) << 40);
+
+    fake_leaf_1.ecx = 0;
+    lapic_setup(page);
+    lapic_timer_set_rate(UINT64_C(1) << 31); /* half the TSC's */
+    cpu.timer_deadlines[TIMER_GUEST] = now - 1;
+    cpu.timer_deadlines[TIMER_SCHED] = now + 2000000000;
+    cpu.timer_deadlines[TIMER_CONSOLE] = far;
+    *xapic(LAPIC_TIMER_ICR) = 0;
+    lapic_timer_go_on();
+    assert_int_equal(cpu.timer_deadlines[TIMER_GUEST], 0);
+    assert_in_range(*xapic(LAPIC_TIMER_ICR), 1, 1000000001);
+    cpu.timer_deadlines[TIMER_SCHED] = now; /* early for the console, which is armed again */
+    lapic_timer_go_on();
+    assert_int_equal(cpu.timer_deadlines[TIMER_SCHED], 0);
+    assert_int_equal(*xapic(LAPIC_TIMER_ICR), UINT32_MAX);
+    cpu.timer_deadlines[TIMER_CONSOLE] = 0;
+}
+
 /* --- NMIs --- */
 
 #define BOOT 4
@@ -248,6 +270,7 @@ int main(void)
         cmocka_unit_test_setup(thermal_vector_is_masked, firmware),
         cmocka_unit_test_setup(registers_that_are_not_there, firmware),
         cmocka_unit_test_setup(deadline_mode, firmware),
+        cmocka_unit_test_setup(timer_goes_on, firmware),
         cmocka_unit_test_setup(nmis_come_to_one_cpu, firmware),
         cmocka_unit_test_setup(pin_is_opened, firmware),
     };

@@ -195,6 +195,16 @@ void lapic_timer_set(enum timer_user user, uint64_t tsc)
     sim_cpu_of(this_cpu())->timer = tsc;
 }
 
+void lapic_timer_go_on(void)
+{
+    fail_msg("the processor's own timer ends slices here");
+}
+
+bool lapic_has_tsc_deadline(void)
+{
+    return true;
+}
+
 void interrupt_install(unsigned vector, interrupt_handler *handler, void *context UNUSED)
 {
     handlers[vector] = handler;
