@@ -2,6 +2,7 @@
 #include "svm/caps.h"
 
 #include "arch/x86/cpu.h"
+#include "arch/x86/features.h"
 #include "core/base/format.h"
 #include "core/base/log.h"
 
@@ -32,7 +33,7 @@ bool svm_caps_read(struct svm_caps *caps)
     if (cpuid(0x80000000, 0).eax < LEAF_SVM || !(cpuid(LEAF_EXTENDED, 0).ecx & LEAF_EXTENDED_SVM))
         return false;
     r = cpuid(LEAF_SVM, 0);
-    *caps = (struct svm_caps){r.eax & 0xff, r.ebx, r.edx};
+    *caps = (struct svm_caps){r.eax & 0xff, r.ebx, r.edx, cpu_below_tcg()};
     return true;
 }
 

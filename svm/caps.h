@@ -35,6 +35,7 @@ struct svm_caps {
     uint32_t revision;
     uint32_t asids;    /* 0 is the host's */
     uint32_t features; /* enum svm_feature, and bits without a name */
+    bool loses_shadow; /* VMRUN does not load the interrupt shadow (QEMU before 8) */
 };
 
 extern struct svm_caps svm_caps; /* of the boot CPU */

@@ -5,14 +5,18 @@
 
 #include "apic/vlapic.h"
 #include "arch/x86/cpu.h"
+#include "arch/x86/lapic.h"
+#include "core/base/machine.h"
 #include "core/base/trace.h"
 #include "sched/sched.h"
+#include "svm/caps.h"
 #include "svm/guest.h"
 #include "vcpu/event.h"
 
 #define DEBUGCTL_BTF BIT(1)
 #define WINDOW       (VINTR_IRQ | VINTR_IGN_TPR | VINTR_PRIORITY)
 #define ERROR_SHIFT  32
+#define SOON_HZ      20000u
 
 /* Vectors of exceptions whose RIP is at the instruction, so that what they push has RF set. */
 #define NO_FAULTS \
@@ -144,6 +148,26 @@ static bool deliver_interrupt(struct vcpu *v, struct vmcb *b, bool busy)
     return vector >= 0;
 }
 
+/*
+ * A window would open at once where VMRUN loses the shadow, behind STI and before its HLT, which would not be
+ * ended any more. So what waits waits for the next exit, of which there is one soon.
+ */
+static COLD bool look_soon(struct vcpu *v, struct svm_vcpu *x)
+{
+    if (!svm_caps.loses_shadow || !(x->vmcb->shadow & VMCB_SHADOW))
+        return false;
+    x->looks_soon = true;
+    lapic_timer_set(TIMER_GUEST, rdtsc() + machine.tsc_hz / SOON_HZ);
+    v->due |= DUE_IRQ;
+    return true;
+}
+
+static COLD void looked(struct vcpu *v, struct svm_vcpu *x)
+{
+    x->looks_soon = false;
+    vlapic_use_hv_timer(v, false); /* the host's timer is its own again */
+}
+
 static void give_tpr(struct vcpu *v, struct svm_vcpu *x)
 {
     unsigned tpr = vlapic_tpr_class(v);
@@ -159,13 +183,16 @@ static void give_tpr(struct vcpu *v, struct svm_vcpu *x)
 void svm_deliver(struct vcpu *v)
 {
     struct svm_vcpu *x = svm_of(v);
-    bool busy = false, waiting;
+    bool busy = false, waiting, waits;
 
     give_tpr(v, x);
+    if (unlikely(x->looks_soon))
+        looked(v, x);
     if (unlikely(x->state.nmis || x->state.event))
         busy = inject_event(v, x);
     waiting = deliver_interrupt(v, x->vmcb, busy);
-    set_window(x, waiting || (x->state.nmis && !x->nmi_in_service));
+    waits = waiting || (x->state.nmis && !x->nmi_in_service);
+    set_window(x, waits && !look_soon(v, x));
     if (waiting)
         v->due |= DUE_IRQ; /* a processor may tell of a window late: each exit looks */
 }

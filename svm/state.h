@@ -36,6 +36,7 @@ struct svm_vcpu {
     bool traced;           /* the VM's, when this was chosen */
     bool fresh;            /* it has not run since it was reset */
     bool window;           /* it exits when an interrupt can be delivered */
+    bool looks_soon;       /* the host's timer ends the entry, as no window can */
     uint8_t tpr;           /* the class that the VMCB was given */
     bool nmi_in_service;   /* from its delivery to its IRET */
     bool steps_by_monitor; /* one instruction (step.c) */

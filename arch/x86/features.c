@@ -66,15 +66,26 @@ const char *feature_instead(enum cpu_feature f)
 }
 
 /* Its leaves stand at the second place where it also shows those of another hypervisor. */
-bool cpu_below_kvm(void)
+static bool below(const char name[12])
 {
     for (uint32_t leaf = 0x40000000; leaf <= 0x40000100 && (cpuid(1, 0).ecx & BIT(31)); leaf += 0x100) {
         struct cpuid c = cpuid(leaf, 0);
+        uint32_t words[3] = {c.ebx, c.ecx, c.edx};
 
-        if (c.ebx == 0x4b4d564b && c.ecx == 0x564b4d56 && c.edx == 0x4d) /* "KVMKVMKVM" */
+        if (memcmp(words, name, sizeof(words)) == 0)
             return true;
     }
     return false;
+}
+
+bool cpu_below_kvm(void)
+{
+    return below("KVMKVMKVM\0\0");
+}
+
+bool cpu_below_tcg(void)
+{
+    return below("TCGTCGTCGTCG");
 }
 
 unsigned cpu_physical_bits(void)

@@ -30,6 +30,8 @@ const char *feature_instead(enum cpu_feature f);
 
 /* This machine is a guest of KVM's (Linux, Documentation/virt/kvm/x86/cpuid.rst). */
 bool cpu_below_kvm(void);
+/* QEMU executes the instructions itself. */
+bool cpu_below_tcg(void);
 
 /* Bits of a physical address (CPUID 80000008h). */
 unsigned cpu_physical_bits(void);

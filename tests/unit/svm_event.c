@@ -21,6 +21,8 @@ static struct svm_vcpu x;
 static struct vcpu vcpu = {.vm = &vm, .stats = &stats, .backend = &x};
 static int pending;
 static unsigned tpr, complaints;
+static uint64_t host_timer;
+struct machine machine = {.tsc_hz = 2000000000};
 
 void log_error(const char *fmt UNUSED, ...)
 {
@@ -77,6 +79,19 @@ unsigned vlapic_tpr_class(const struct vcpu *v UNUSED)
     return tpr;
 }
 
+void lapic_timer_set(enum timer_user user, uint64_t tsc)
+{
+    assert_int_equal(user, TIMER_GUEST);
+    host_timer = tsc;
+}
+
+/* The guest's own deadline. */
+void vlapic_use_hv_timer(struct vcpu *v UNUSED, bool on)
+{
+    assert_false(on);
+    host_timer = 1;
+}
+
 static int set_up(void **state UNUSED)
 {
     memset(&vmcb, 0, sizeof(vmcb));
@@ -129,6 +144,30 @@ static void interrupts(void **state)
             assert_int_equal(entered(), open ? EVENT_VALID | (uint64_t)vector : 0);
         }
     }
+}
+
+/* Where VMRUN loses the shadow the window would open behind STI and before HLT: the host's timer looks. */
+static void lost_shadow(void **state UNUSED)
+{
+    svm_caps.loses_shadow = true;
+    pending = 0x30;
+    vmcb.shadow = VMCB_SHADOW;
+    host_timer = 0;
+    svm_deliver(&vcpu);
+    assert_int_equal(entered(), 0);
+    assert_false(has_window());
+    assert_true(vcpu.due & DUE_IRQ);
+    assert_true(host_timer > 1);
+    vmcb.shadow = 0;
+    vmcb.rflags &= ~RFLAGS_IF; /* a window that is none of the shadow's opens as ever */
+    svm_deliver(&vcpu);
+    assert_int_equal(host_timer, 1);
+    assert_true(has_window());
+    vmcb.rflags |= RFLAGS_IF;
+    svm_deliver(&vcpu);
+    assert_int_equal(entered(), EVENT_VALID | 0x30);
+    assert_false(has_window());
+    svm_caps.loses_shadow = false;
 }
 
 /* Held back by the priority that the guest may change in CR8 without an exit: then it exits. */
@@ -252,8 +291,8 @@ static void rules(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {TEST(interrupts), TEST(priorities), TEST(exceptions),
-                                       TEST(again),      TEST(nmis),       TEST(rules)};
+    const struct CMUnitTest tests[] = {TEST(interrupts), TEST(lost_shadow), TEST(priorities), TEST(exceptions),
+                                       TEST(again),      TEST(nmis),        TEST(rules)};
 
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
