@@ -12,6 +12,7 @@ const char guest_name[] = "apic-smp";
 
 struct per_cpu cpus[CPUS];
 const char *mode = "xapic";
+uint64_t patience;
 uint32_t settle;
 static bool halting;
 hook_function *volatile hooks[VECTORS];
@@ -120,7 +121,7 @@ bool wait_count(const volatile uint32_t *counter, uint32_t at_least)
     uint64_t start = rdtsc();
 
     while ((int32_t)(*counter - at_least) < 0) {
-        if (rdtsc() - start > PATIENCE)
+        if (rdtsc() - start > patience)
             return false;
         __asm__ volatile("pause");
     }
@@ -132,7 +133,7 @@ bool wait_flag(const volatile bool *flag)
     uint64_t start = rdtsc();
 
     while (!*flag) {
-        if (rdtsc() - start > PATIENCE)
+        if (rdtsc() - start > patience)
             return false;
         __asm__ volatile("pause");
     }
@@ -190,7 +191,7 @@ void finish_job(unsigned cpu)
 {
     uint64_t start = rdtsc();
 
-    while (cpus[cpu].job && rdtsc() - start < 4ull * PATIENCE)
+    while (cpus[cpu].job && rdtsc() - start < 4 * patience)
         __asm__ volatile("pause");
     if (!cpus[cpu].job)
         return;
@@ -333,6 +334,7 @@ static void test_all(void)
 
 void guest_main(const struct boot_info *info)
 {
+    patience = boot_number(info, "patience", 60) * 1000000ull;
     settle = boot_number(info, "settle", 20000);
     for (unsigned cpu = 0; cpu < CPUS; cpu++)
         cpus[cpu].base = APIC_MMIO;

@@ -38,8 +38,8 @@
 #define ERROR_VECTOR 0xc3
 #define TIMER_VECTOR 0xe5
 
-#define PATIENCE 60000000u /* ticks: what has not come then does not come */
-extern uint32_t settle;    /* what should not come would have by then: `settle=N` on the command line */
+extern uint64_t patience; /* ticks: what has not come then does not come; `patience=N` on the command line, in millions */
+extern uint32_t settle;   /* what should not come would have by then: `settle=N` */
 
 typedef void job_function(unsigned cpu);
 typedef void hook_function(unsigned cpu, unsigned vector);
@@ -92,7 +92,7 @@ void send_from(unsigned cpu, uint32_t destination, uint32_t low);
 /* Interrupts on for a moment; a number of ticks. */
 void open_window(void);
 void pass(uint32_t ticks);
-/* Until *counter is at least that; false after PATIENCE. Interrupts as they are. */
+/* Until *counter is at least that; false after `patience`. Interrupts as they are. */
 bool wait_count(const volatile uint32_t *counter, uint32_t at_least);
 bool wait_flag(const volatile bool *flag);
 

@@ -68,7 +68,7 @@ static void storm_job(unsigned cpu)
     uint32_t seed = 77 + cpu;
     unsigned n = 0;
 
-    while (n < LETTERS && rdtsc() - start < PATIENCE * 3ull)
+    while (n < LETTERS && rdtsc() - start < 3 * patience)
         n += send_letter(cpu, &seed);
     cpus[cpu].ok = n == LETTERS;
     __atomic_add_fetch(&finished, 1, __ATOMIC_SEQ_CST);
@@ -143,7 +143,7 @@ static bool await_ticks(unsigned cpu, uint32_t ticks, uint32_t *seed)
 
     for (;;) {
         interrupts_off();
-        if ((int32_t)(cpus[cpu].count[TIMER_VECTOR] - ticks) >= 0 || rdtsc() - start > PATIENCE)
+        if ((int32_t)(cpus[cpu].count[TIMER_VECTOR] - ticks) >= 0 || rdtsc() - start > patience)
             break;
         if ((cpu ^ phase) & 1)
             __asm__ volatile("sti; hlt" : : : "memory");
@@ -248,7 +248,7 @@ void test_timers(void)
 static bool fires_at(unsigned cpu, uint32_t before, uint64_t due)
 {
     return wait_count(&cpus[cpu].count[TIMER_VECTOR], before + 1) && cpus[cpu].came >= due &&
-           cpus[cpu].came - due < PATIENCE;
+           cpus[cpu].came - due < patience;
 }
 
 /* The counter jumps behind the deadline, which is due then; and back from one, which is later then. */
@@ -265,7 +265,7 @@ static bool moved_by_tsc(unsigned cpu)
     wrmsr(TSC_MSR, due + 1);
     ok = ok && fires_at(cpu, before, due) && rdmsr(TSC_DEADLINE_MSR) == 0;
     adjust = rdmsr(ADJUST_MSR) - adjust;
-    return ok && adjust <= FAR && adjust > FAR - PATIENCE; /* the adjustment follows the counter */
+    return ok && adjust <= FAR && adjust > FAR - patience; /* the adjustment follows the counter */
 }
 
 static bool moved_by_adjust(unsigned cpu)

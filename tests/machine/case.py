@@ -14,7 +14,7 @@ sys.path.insert(0, str(REPO / "tools"))
 from skerrylib import verdict  # noqa: E402
 from skerrylib.common import ToolError  # noqa: E402
 
-KEYS = {"also", "also-on", "check", "config", "host", "cpu", "smp", "memory", "firmware", "append", "timeout", "expect", "forbid", "input",
+KEYS = {"also", "also-on", "instead-on", "long", "check", "config", "host", "cpu", "smp", "memory", "firmware", "append", "timeout", "expect", "forbid", "input",
         "status", "needs", "lenient", "until", "times", "kernel", "vmhost", "cpu-knobs", "set", "medium", "uefi-vars", "keyboard",
         "qemu", "acpi"}
 PASSED_ON = ("host", "cpu", "smp", "memory", "firmware", "append", "until", "times", "kernel", "vmhost", "cpu-knobs", "uefi-vars", "qemu")
@@ -45,11 +45,12 @@ class Case:
     check: bool = False  # belongs to `make check`
     text: str = ""  # of the configuration, when it stands in the section
     also_on: list = field(default_factory=list)  # of OTHER_HOSTS, in `make test`
+    seldom: bool = False  # not in `make test`
     portable: bool = False  # may run on all of them
 
     def elsewhere(self, host):
         """The same test on another host."""
-        return replace(self, name=f"{self.name}@{host}", host=host, check=False, options=[*self.options, f"--host={host}"])
+        return replace(self, name=f"{self.name}@{host}", host=host, check=False, seldom=False, options=[*self.options, f"--host={host}"])
 
     @property
     def guess(self):
@@ -57,12 +58,13 @@ class Case:
         return self.timeout if self.status == verdict.TIMEOUT else self.timeout / 10
 
 
-def hosts(where, value):
-    """The words of `also-on`."""
-    for host in value.split():
+def hosts(where, values, key):
+    """The words of `also-on` or `instead-on`."""
+    words = values.get(key, "").split()
+    for host in words:
         if host not in OTHER_HOSTS:
-            raise ToolError(f"{where}: also-on '{host}': expected {' or '.join(OTHER_HOSTS)}")
-    return value.split()
+            raise ToolError(f"{where}: {key} '{host}': expected {' or '.join(OTHER_HOSTS)}")
+    return words
 
 
 def lines_of(value):
@@ -110,17 +112,22 @@ def make_case(where, name, values):
     if values.get("lenient") == "yes":
         options.append("--lenient")
     config, text = configuration(where, name, values["config"])
+    also, instead = (hosts(where, values, key) for key in ("also-on", "instead-on"))
     return Case(name=name, config=config, text=text, check=values.get("check") == "yes", timeout=float(values.get("timeout", 120)),
                 status=int(values.get("status", 0)), host=values.get("host", "bochs"),
                 firmware=values.get("firmware", "bios"),
                 vmhost=values.get("vmhost") == "on" or "cpu-knobs" in values, options=options, expect=patterns["expect"],
                 also=patterns["also"], forbid=patterns["forbid"], needs=values.get("needs", "").split(),
                 steps=[input_step(where, line) for line in lines_of(values.get("input", ""))],
-                also_on=hosts(where, values.get("also-on", "")), portable=not any(key in values for key in BOUND_BY))
+                also_on=also + instead, seldom=bool(instead) or values.get("long") == "yes",
+                portable=not any(key in values for key in BOUND_BY))
 
 
 def read_cases(paths, everywhere=False):
-    """All cases of some .test files, each followed by itself on other hosts. Names are unique, as logs are named by them."""
+    """
+    The cases of some .test files, each followed by itself on other hosts: those of `make test`, or all. Names are unique,
+    as logs are named by them.
+    """
     cases = {}
     for path in paths:
         # A comment begins at the start of a line and becomes an empty one: a configuration keeps its own, and its lines
@@ -138,7 +145,8 @@ def read_cases(paths, everywhere=False):
             cases[name] = make_case(where, name, dict(parser[name]))
     return [variant for case in cases.values()
             for variant in (case, *(case.elsewhere(host) for host in OTHER_HOSTS
-                                    if host in case.also_on or (everywhere and case.portable)))]
+                                    if host in case.also_on or (everywhere and case.portable)))
+            if everywhere or not variant.seldom]
 
 
 def judge(case, text, status):

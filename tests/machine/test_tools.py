@@ -258,6 +258,9 @@ class Commands(unittest.TestCase):
         self.assertEqual((case.name, case.options, there.name, there.options), ("a", [], "a@tcg-svm", ["--host=tcg-svm"]))
         with self.assertRaisesRegex(ToolError, "also-on 'kvm': expected tcg-svm or bochs-svm"):
             self.elsewhere("[a]\nconfig = c\nalso-on = kvm\n")
+        seldom = "[a]\nconfig = c\ninstead-on = tcg-svm\n[b]\nconfig = c\nhost = tcg-svm\nlong = yes\n"
+        self.assertEqual([case.name for case in self.elsewhere(seldom)], ["a@tcg-svm"])
+        self.assertEqual([case.name for case in self.elsewhere(seldom, everywhere=True)], ["a", "a@tcg-svm", "a@bochs-svm", "b"])
         names = [case.name for case in self.elsewhere("[a]\nconfig = c\n[b]\nconfig = c\ncpu = tigerlake\n", everywhere=True)]
         self.assertEqual(names, ["a", "a@tcg-svm", "a@bochs-svm", "b"])
 

@@ -5,7 +5,7 @@
 #define STACK       16384
 #define ICR_INIT    0x4500u
 #define ICR_STARTUP 0x4600u
-#define PATIENCE    200000u
+#define PATIENCE    4000000u /* turns: the CPU may wait for its share of a CPU */
 
 extern const uint8_t trampoline[], trampoline_end[];
 NORETURN void second_cpu_main(void);
