@@ -17,6 +17,7 @@
 #include "boot/host/bus_masters.h"
 #include "boot/host/console_choice.h"
 #include "boot/host/console_lines.h"
+#include "boot/host/direct_map.h"
 #include "boot/host/smp.h"
 #include "core/base/blobs.h"
 #include "core/base/console.h"
@@ -58,6 +59,23 @@ static void take_over_memory(void)
         panic("no usable memory in the boot loader's map of %u entries", b->memory_count);
 }
 
+static void map_direct(uint64_t at, uint64_t size)
+{
+    machine_map(DIRECT_BASE + at, at, size, MAP_RW);
+}
+
+/* What the boot loader left is read, whatever its memory map says of the place. */
+static void build_direct_map(void)
+{
+    const struct boot_info *b = &machine.boot;
+
+    direct_map_memory(b, &machine.mtrrs, map_direct);
+    for (unsigned i = 0; i < b->module_count; i++)
+        direct_map_range(&machine.mtrrs, b->modules[i].start.value, b->modules[i].size, map_direct);
+    direct_map_range(&machine.mtrrs, machine.information.value, machine.information_size, map_direct);
+    direct_map_range(&machine.mtrrs, image_phys_base, (uint64_t)image_end - KERNEL_BASE, map_direct);
+}
+
 static void build_address_space(void)
 {
     uint64_t text = (uint64_t)text_start, rodata = (uint64_t)text_end, data = (uint64_t)rodata_end;
@@ -74,7 +92,7 @@ static void build_address_space(void)
         panic("no memory for the hypervisor's page tables");
     if (machine_memory_top() > STACKS_BASE - DIRECT_BASE)
         panic("memory up to %llx, expected none above 64 TiB", (unsigned long long)machine_memory_top());
-    machine_map(DIRECT_BASE, 0, machine_memory_top(), MAP_RW);
+    build_direct_map();
     machine_map(DIRECT_BASE + text + offset, text + offset, data - text,
                 MAP_RO); /* W^X holds for the alias too */
     machine_map(text, text + offset, rodata - text, MAP_RX);

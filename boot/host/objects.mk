@@ -2,6 +2,7 @@
 objects += boot/host/bus_masters.o
 objects += boot/host/console_choice.o
 objects += boot/host/console_lines.o
+objects += boot/host/direct_map.o
 objects += boot/host/low_page.o
 objects += boot/host/machine_setup.o
 objects += boot/host/power.o

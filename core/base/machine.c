@@ -6,6 +6,8 @@
 #include "arch/x86/string.h"
 #include "core/base/panic.h"
 
+#define MAX_TABLE (16 * MIB) /* a longer one is a length that cannot be right */
+
 struct machine machine;
 struct page_table host_tables;
 
@@ -43,11 +45,25 @@ uint64_t machine_memory_top(void)
     return top;
 }
 
+/* Firmware keeps tables in what its memory map calls reserved, too, which the direct map leaves out. */
+static void map_table(uint64_t at, uint64_t n)
+{
+    unsigned level;
+
+    for (uint64_t page = ALIGN_DOWN(at, PAGE_SIZE); page < at + n; page += PAGE_SIZE) {
+        if (!paging_lookup(&host_tables, DIRECT_BASE + page, &level))
+            machine_map(DIRECT_BASE + page, page, PAGE_SIZE, MAP_RO);
+    }
+}
+
 const void *machine_table(hpa_t at, size_t n)
 {
     uint64_t top = machine_memory_top();
 
-    return at.value < top && n <= top - at.value ? phys_to_virt(at) : NULL;
+    if (at.value >= top || n > MIN(top - at.value, MAX_TABLE))
+        return NULL;
+    map_table(at.value, n);
+    return phys_to_virt(at);
 }
 
 uint64_t machine_time(void)

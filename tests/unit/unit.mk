@@ -23,6 +23,7 @@ UNIT_console_choice := core/base/words.c
 UNIT_console := core/base/format.c
 UNIT_terminal := core/base/format.c
 UNIT_efi_loader := $(filter-out arch/x86/string.c,$(EFI_SOURCES)) arch/x86/multiboot2.c
+UNIT_direct_map := boot/host/direct_map.c arch/x86/mtrr.c
 UNIT_display := arch/x86/display.c
 UNIT_devices := dev/uart.c dev/rtc.c dev/power.c
 UNIT_firmware := dev/firmware.c dev/keyboard.c dev/rtc.c tests/unit/fake_guest.c
@@ -96,7 +97,7 @@ FAIR_VARIANTS := $(patsubst %,$(UNIT)/variant/%.c,counted $(FAIR_MUTANTS))
 # These include the file they test, below a fake CPU (fake_cpu.h) or fake memory (fake_memory.h, fake_ram.h) or a fake wire (fake_wire.h): blackbox,
 # bitmaps, caps, console, console_choice, console_lines, cpuid, cr, ept, explain_found, fair (the scheduling policy, with nothing below it), guards, guest_tsc, inject, io, ipiv, ladder, lapic, latency, mailbox, memory, misc_enable, mmio, msr, mtrr,
 # paging, place, prepare, pv_eoi, rights, sched_sim (its machine), speculation, string, svm_event, svm_instruction, svm_maps, terminal, tlb, topology, trace, tsc_sync, uart16550, virtio_pci, vlapic, vlapic_timer, vm_life, walk.
-UNIT_TESTS := acpi acpi_tables balance bitmaps blackbox block budget bus bus_masters caps clock config config_net config_shared console console_choice console_lines cpuid cr decode devices display efi_loader ept execute explain explain_found fair fastpath firmware format guards guest_cr4 guest_tsc hv_timer inject io ipi ipiv isa_line ivshmem \
+UNIT_TESTS := acpi acpi_tables balance bitmaps blackbox block budget bus bus_masters caps clock config config_net config_shared console console_choice console_lines cpuid cr decode devices direct_map display efi_loader ept execute explain explain_found fair fastpath firmware format guards guest_cr4 guest_tsc hv_timer inject io ipi ipiv isa_line ivshmem \
     ladder lapic latency line_edit load_linux load_multiboot load_pvh low_page machine_check mailbox memory misc_enable mmio msix msr mtrr multiboot2 net_card net_fdb net_filter net_frame net_offload net_switch paging pci pit place prepare ps2_keyboard pv_eoi release rights ring ring_pieces ring_random sched_mutants sched_sim serial shadow soft_off speculation string \
     svm_event svm_instruction svm_maps \
     terminal ticks tlb topology trace tsc_sync uart16550 vioapic virtio virtio_models virtio_pci vlapic vlapic_timer vm_life vports walk windows words
