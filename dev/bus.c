@@ -4,10 +4,10 @@
 #include "core/base/panic.h"
 
 #define ADDRESS_BITS   52 /* of guest-physical addresses, at most */
-#define KEY(width, at) ((uint64_t)(width) << 60 | (at))
+#define KEY(width, at) ((uint64_t)(width) << BUS_WIDTH_SHIFT | (at))
 #define ONES(size)     (UINT64_MAX >> (64 - 8 * (size)))
 
-_Static_assert(BUS_QWORD < 16 && ADDRESS_BITS <= 60, "a key holds width and address");
+_Static_assert(BUS_QWORD < 16 && ADDRESS_BITS <= BUS_WIDTH_SHIFT, "a key holds width and address");
 #define HINT_WINDOW (BUS_MAX_RANGES + 1)
 _Static_assert(HINT_WINDOW <= UINT8_MAX, "a hint holds any place + 1");
 _Static_assert(KEY(BUS_BYTE, 0) == WINDOW_PORTS, "behind any address");
@@ -157,57 +157,51 @@ bool bus_find_port_write(struct bus *bus, uint16_t port, unsigned size, uint32_t
 
 /* --- memory --- */
 
-static bool window_mmio_read(struct bus *bus, uint64_t at, unsigned size, uint64_t *value)
+bool bus_window_read(struct bus *bus, gpa_t at, unsigned size, uint64_t *value)
 {
     struct window_access w;
 
-    if (at >> ADDRESS_BITS || !windows_find(&bus->windows, at, size, &w))
+    if (at.value >> ADDRESS_BITS || !windows_find(&bus->windows, at.value, size, &w))
         return false;
     *value &= w.device->ops->mmio_read(w.device->context, w.offset, size);
     return true;
 }
 
-static bool window_mmio_write(struct bus *bus, uint64_t at, unsigned size, uint64_t value)
+bool bus_window_write(struct bus *bus, gpa_t at, unsigned size, uint64_t value)
 {
     struct window_access w;
 
-    if (at >> ADDRESS_BITS || !windows_find(&bus->windows, at, size, &w))
+    if (at.value >> ADDRESS_BITS || !windows_find(&bus->windows, at.value, size, &w))
         return false;
     w.device->ops->mmio_write(w.device->context, w.offset, size, value & ONES(size));
     return true;
 }
 
-static const struct bus_slot *find_memory(const struct bus *bus, gpa_t at, unsigned size)
+const struct bus_slot bus_no_slot = {0, 0, NULL, 0};
+
+const struct bus_slot *bus_find_memory(const struct bus *bus, gpa_t at, unsigned size)
 {
     return at.value >> ADDRESS_BITS ? NULL : find_slot(&bus->memory, KEY(size, at.value));
 }
 
 bool bus_mmio_read(struct bus *bus, gpa_t at, unsigned size, uint64_t *value)
 {
-    const struct bus_slot *s = find_memory(bus, at, size);
-    struct device *d;
+    const struct bus_slot *s = bus_find_memory(bus, at, size);
 
     *value = ONES(size);
     if (!s)
-        return window_mmio_read(bus, at.value, size, value);
-    d = s->device;
-    spin_lock(&d->lock);
-    *value &= d->ops->mmio_read(d->context, (unsigned)at.value + s->delta, size);
-    spin_unlock(&d->lock);
+        return bus_window_read(bus, at, size, value);
+    *value &= bus_slot_read(s, at, size);
     return true;
 }
 
 bool bus_mmio_write(struct bus *bus, gpa_t at, unsigned size, uint64_t value)
 {
-    const struct bus_slot *s = find_memory(bus, at, size);
-    struct device *d;
+    const struct bus_slot *s = bus_find_memory(bus, at, size);
 
     if (!s)
-        return window_mmio_write(bus, at.value, size, value);
-    d = s->device;
-    spin_lock(&d->lock);
-    d->ops->mmio_write(d->context, (unsigned)at.value + s->delta, size, value & ONES(size));
-    spin_unlock(&d->lock);
+        return bus_window_write(bus, at, size, value);
+    bus_slot_write(s, at, size, value & ONES(size));
     return true;
 }
 

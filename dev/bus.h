@@ -59,6 +59,8 @@ struct bus_range {
     unsigned offset; /* what the device calls the first byte: tells its ranges apart */
 };
 
+#define BUS_WIDTH_SHIFT 60
+
 /* What is inside: a range for accesses of one width. */
 struct bus_slot {
     uint64_t key;  /* the width, and the first port or address; slots are sorted by it */
@@ -135,6 +137,42 @@ static inline bool bus_port_write(struct bus *bus, uint16_t port, unsigned size,
 {
     return bus->hint[port >> 8] && bus_find_port_write(bus, port, size, value);
 }
+
+/* A slot that takes no access. */
+extern const struct bus_slot bus_no_slot;
+
+/* Whether it takes an access to memory, at an address that the processor can have. */
+static inline bool bus_slot_takes(const struct bus_slot *s, gpa_t at, unsigned size)
+{
+    return ((uint64_t)size << BUS_WIDTH_SHIFT | at.value) - s->key <= s->last;
+}
+
+/* An access that it takes: of a value the caller cuts what is beyond its size. */
+static inline uint64_t bus_slot_read(const struct bus_slot *s, gpa_t at, unsigned size)
+{
+    struct device *d = s->device;
+    uint64_t value;
+
+    spin_lock(&d->lock);
+    value = d->ops->mmio_read(d->context, (unsigned)at.value + s->delta, size);
+    spin_unlock(&d->lock);
+    return value;
+}
+
+static inline void bus_slot_write(const struct bus_slot *s, gpa_t at, unsigned size, uint64_t value)
+{
+    struct device *d = s->device;
+
+    spin_lock(&d->lock);
+    d->ops->mmio_write(d->context, (unsigned)at.value + s->delta, size, value);
+    spin_unlock(&d->lock);
+}
+
+/* The slot of one, NULL: it is a window's, or nobody's. Slots stay what they are. */
+const struct bus_slot *bus_find_memory(const struct bus *bus, gpa_t at, unsigned size);
+/* What has no slot. False: nobody has answered; *value is all ones before it is read. */
+bool bus_window_read(struct bus *bus, gpa_t at, unsigned size, uint64_t *value);
+bool bus_window_write(struct bus *bus, gpa_t at, unsigned size, uint64_t value);
 
 /* One access of 1, 2, 4 or 8 bytes to memory that is no RAM. False: nobody has answered. */
 bool bus_mmio_read(struct bus *bus, gpa_t at, unsigned size, uint64_t *value);

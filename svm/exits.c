@@ -294,7 +294,7 @@ static enum next nested_page_fault(struct vcpu *v)
         return vcpu_memory_refused(v, at, "delivery of an exception or interrupt");
     if (b->exit_info1 & NPF_WALK)
         return vcpu_memory_refused(v, at, "page-table walk");
-    return vcpu_device_memory(v, at);
+    return vcpu_device_memory(v, at, vmcb_of(v)->rip);
 }
 
 /* --- entries that failed --- */

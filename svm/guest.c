@@ -114,6 +114,22 @@ void svm_get_mode(const struct vcpu *v, struct guest_mode *out)
         out->bits = (b->cs.attributes & ATTRIBUTE_D) && (b->cr0 & CR0_PE) ? 32 : 16;
 }
 
+void svm_note_mode(const struct vcpu *v, struct mode_note *out)
+{
+    const struct vmcb *b = vmcb_of(v);
+
+    *out = (struct mode_note){{b->cr3, b->cs.attributes, b->cpl, b->cs.base, b->cr0, b->cr4, b->efer}};
+}
+
+bool svm_is_mode(const struct vcpu *v, const struct mode_note *note)
+{
+    const struct vmcb *b = vmcb_of(v);
+    const uint64_t *was = note->word;
+
+    return b->cr3 == was[0] && b->cs.attributes == was[1] && b->cpl == was[2] && b->cs.base == was[3] &&
+           b->cr0 == was[4] && b->cr4 == was[5] && b->efer == was[6];
+}
+
 /* The processor reads them out of the guest's memory where it needs them (APM volume 2, "Nested paging"). */
 void svm_set_pdptes(struct vcpu *v UNUSED, const uint64_t entries[4] UNUSED)
 {

@@ -5,8 +5,9 @@
 
 #include "core/vm/vm.h"
 
-/* Emulates the instruction at RIP, which has reached for this address; #UD for one that is not emulated. */
-enum next vcpu_device_memory(struct vcpu *v, gpa_t at);
+/* Emulates the instruction at RIP (rip), which has reached for this address; #UD for one that is not
+ * emulated. */
+enum next vcpu_device_memory(struct vcpu *v, gpa_t at, uint64_t rip);
 
 /* RAM that is read-only: the VM ends. */
 enum next vcpu_protected_write(struct vcpu *v, gpa_t at);

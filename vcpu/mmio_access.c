@@ -2,7 +2,7 @@
 #include "vcpu/mmio_access.h"
 #include "core/base/panic.h"
 
-uint64_t mmio_segment_base(const struct vcpu *v, const struct guest_mode *m, unsigned segment)
+uint64_t mmio_data_segment_base(const struct vcpu *v, unsigned segment)
 {
     static const enum guest_register bases[] = {[SEGMENT_ES] = GUEST_ES_BASE,
                                                 [SEGMENT_SS] = GUEST_SS_BASE,
@@ -10,10 +10,15 @@ uint64_t mmio_segment_base(const struct vcpu *v, const struct guest_mode *m, uns
                                                 [SEGMENT_FS] = GUEST_FS_BASE,
                                                 [SEGMENT_GS] = GUEST_GS_BASE};
 
-    ASSERT(segment <= SEGMENT_GS);
+    ASSERT(segment <= SEGMENT_GS && segment != SEGMENT_CS);
+    return backend.get(v, bases[segment]);
+}
+
+uint64_t mmio_segment_base(const struct vcpu *v, const struct guest_mode *m, unsigned segment)
+{
     if (m->bits == 64 && segment < SEGMENT_FS)
         return 0;
-    return segment == SEGMENT_CS ? m->cs_base : backend.get(v, bases[segment]);
+    return segment == SEGMENT_CS ? m->cs_base : mmio_data_segment_base(v, segment);
 }
 
 /* BT and its kin with a register: the bit may lie anywhere before or behind the address. */

@@ -26,6 +26,7 @@ bool mmio_crosses(const struct vcpu *v, const struct mmio_insn *insn, const stru
 
 /* Where a segment begins, as an address in it is computed. */
 uint64_t mmio_segment_base(const struct vcpu *v, const struct guest_mode *m, unsigned segment);
+uint64_t mmio_data_segment_base(const struct vcpu *v, unsigned segment); /* not CS, nor without a base */
 static inline uint64_t mmio_masked(uint64_t value, unsigned bytes)
 {
     return bytes == 8 ? value : value & (BIT(8 * bytes) - 1);
@@ -46,6 +47,22 @@ void mmio_write(struct vcpu *v, const struct mmio_place *p, unsigned offset, uns
 static inline bool mmio_is_lapic(const struct vcpu *v, gpa_t at)
 {
     return ALIGN_DOWN(at.value, PAGE_SIZE) == vlapic_base(v).value && vlapic_mmio_enabled(v);
+}
+
+/* Not the local APIC's, nor a device's that stays where it is. */
+static inline uint64_t mmio_read_beside_slots(struct vcpu *v, gpa_t at, unsigned size)
+{
+    uint64_t value = UINT64_MAX >> (64 - 8 * size);
+
+    if (!bus_window_read(v->vm->bus, at, size, &value))
+        guest_read(v->vm, at, &value, size);
+    return value;
+}
+
+static inline void mmio_write_beside_slots(struct vcpu *v, gpa_t at, unsigned size, uint64_t value)
+{
+    if (!bus_window_write(v->vm->bus, at, size, value))
+        guest_write(v->vm, at, &value, size);
 }
 
 /* Within a page. Nearly always a device: what is RAM does not exit, but for the other end of a string

@@ -7,7 +7,9 @@
 
 #include "apic/guest_tsc.h"
 #include "core/vm/backend.h"
+#include "dev/bus.h"
 #include "dev/decode.h"
+#include "vcpu/walk.h"
 
 #define XSAVE_AREA 2688 /* standard format up to AVX-512 */
 
@@ -30,12 +32,24 @@ struct debug_registers {
     uint64_t dr[4], dr6, dr7;
 };
 
+/* What an instruction does that has no part in flags, nor leaves some of its register (mmio.c). */
+enum plain_move { NO_PLAIN_MOVE, PLAIN_LOAD, PLAIN_STORE, PLAIN_STORE_NUMBER };
+
 /* An instruction that reached a device, and what it was decoded to (mmio.c): right as long as its bytes are
  * the same. */
 struct decoded {
-    uint64_t bytes[2]; /* as fetched, with what is behind it; zeros where nothing was fetched */
-    uint32_t count;    /* of bytes that were, */
-    uint32_t bits;     /* and the mode; 0: nothing is here */
+    uint64_t rip;
+    struct mode_note mode;
+    struct kept_fetch fetch;
+    uint64_t bytes[2];           /* as fetched, with what is behind it; zeros where nothing was fetched */
+    uint32_t count;              /* of bytes that were, */
+    uint32_t bits;               /* and the mode; 0: nothing is here */
+    uint8_t move;                /* enum plain_move, */
+    bool quick;                  /* which is one, of a fetch that is kept; */
+    bool simple;                 /* of an address that is a register and a displacement, */
+    uint32_t room;               /* that may be so far behind the start of a page; */
+    uint64_t mask;               /* the bits of its operand */
+    const struct bus_slot *slot; /* that took its last access, if any did */
     struct mmio_insn insn;
 };
 

@@ -40,8 +40,26 @@ static bool large_allowed(const struct format *f, unsigned level, uint64_t cr4)
     return f->entry_size == 8 ? level <= 3 && f->levels + 1 > level : (cr4 & CR4_PSE) != 0;
 }
 
-bool guest_translate(const struct vm *vm, const struct guest_mode *m, uint64_t linear, bool write,
-                     struct walk *out)
+/* An entry, and for who keeps it the 64 bits that it lies in: read once, so that both are of one moment. */
+static INLINED bool read_entry(const struct vm *vm, uint64_t at, unsigned size, uint64_t *entry,
+                               struct kept_fetch *k, unsigned level)
+{
+    const uint64_t *place;
+
+    if (!k)
+        return guest_read(vm, gpa(at), entry, size);
+    place = guest_map(vm, gpa(ALIGN_DOWN(at, sizeof(*place))), sizeof(*place));
+    if (!place)
+        return false;
+    k->place[level - 1] = place;
+    k->value[level - 1] = __atomic_load_n(place, __ATOMIC_RELAXED);
+    *entry = size == sizeof(*place) ? k->value[level - 1]
+                                    : load_le((const uint8_t *)&k->value[level - 1] + at % sizeof(*place), 4);
+    return true;
+}
+
+static INLINED bool translate(const struct vm *vm, const struct guest_mode *m, uint64_t linear, bool write,
+                              struct walk *out, struct kept_fetch *k)
 {
     uint64_t rights = ENTRY_W | ENTRY_U, table = m->cr3;
     bool user = m->cpl == 3;
@@ -61,7 +79,8 @@ bool guest_translate(const struct vm *vm, const struct guest_mode *m, uint64_t l
         uint64_t index = linear >> shift & (BIT(f.bits) - 1), entry = 0, size = BIT(shift);
         bool pdpte = f.levels == 3 && level == 3;
 
-        if (!guest_read(vm, gpa(table + index * f.entry_size), &entry, f.entry_size) || !(entry & ENTRY_P))
+        if (!read_entry(vm, table + index * f.entry_size, f.entry_size, &entry, k, level) ||
+            !(entry & ENTRY_P))
             return false;
         if (!pdpte)
             rights &= entry;
@@ -78,6 +97,12 @@ bool guest_translate(const struct vm *vm, const struct guest_mode *m, uint64_t l
         table = entry & f.address;
     }
     return false;
+}
+
+bool guest_translate(const struct vm *vm, const struct guest_mode *m, uint64_t linear, bool write,
+                     struct walk *out)
+{
+    return translate(vm, m, linear, write, out, NULL);
 }
 
 bool guest_find(struct vcpu *v, const struct guest_mode *m, uint64_t linear, bool write, gpa_t *at)
@@ -158,7 +183,7 @@ bool guest_linear_write(struct vcpu *v, const struct guest_mode *m, uint64_t lin
 /* The instruction may end right before a page that is not there; and another vCPU may be writing to it. */
 INLINED unsigned guest_fetch(const struct vm *vm, const struct guest_mode *m, uint8_t bytes[FETCH_SIZE])
 {
-    uint64_t linear = m->bits == 64 ? m->rip : (uint32_t)(m->rip + m->cs_base);
+    uint64_t linear = guest_fetch_from(m);
     const uint8_t *from;
     unsigned got = 0;
     struct walk w;
@@ -181,6 +206,36 @@ INLINED unsigned guest_fetch(const struct vm *vm, const struct guest_mode *m, ui
         got += step;
     }
     return got;
+}
+
+/* Levels that the guest's paging does not have: a word that is always the same. */
+static void keep_nothing(struct kept_fetch *k)
+{
+    static const uint64_t none;
+
+    k->code = NULL;
+    for (unsigned i = 0; i < WALK_LEVELS; i++) {
+        k->place[i] = &none;
+        k->value[i] = none;
+    }
+}
+
+unsigned guest_fetch_and_keep(const struct vm *vm, const struct guest_mode *m, uint8_t bytes[FETCH_SIZE],
+                              struct kept_fetch *k)
+{
+    uint64_t linear = guest_fetch_from(m);
+    struct walk w;
+
+    keep_nothing(k);
+    if (linear % PAGE_SIZE > PAGE_SIZE - FETCH_SIZE)
+        return guest_fetch(vm, m, bytes);
+    if (translate(vm, m, linear, false, &w, k))
+        k->code = guest_map(vm, w.at, FETCH_SIZE);
+    if (!k->code)
+        return 0;
+    store_le(bytes, load_le(k->code, 8), 8);
+    store_le(bytes + 8, load_le(k->code + 8, 8), 8);
+    return MAX_INSTRUCTION;
 }
 
 /* What one page holds from linear on; 0: nothing is mapped there, or it is no RAM. */

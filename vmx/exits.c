@@ -202,10 +202,9 @@ static enum next handle_mov_dr(struct vcpu *v)
                            (struct debug_move){QUALIFIED_FROM_DR(q), QUALIFIED_DR(q), QUALIFIED_REGISTER(q)});
 }
 
-static enum next handle_ept_violation(struct vcpu *v)
+static NOINLINE enum next look_at_violation(struct vcpu *v, uint64_t q)
 {
     gpa_t at = gpa(vmcs_read(vmcs_guest_physical_address));
-    uint64_t q = vmcs_read(vmcs_exit_qualification);
 
     vmx_block_nmi_again(q);
     vmx_reinject(v);
@@ -217,7 +216,19 @@ static enum next handle_ept_violation(struct vcpu *v)
         return vcpu_memory_refused(v, at, "delivery of an exception or interrupt");
     if ((q & QUALIFIED_LINEAR) && !(q & QUALIFIED_FINAL))
         return vcpu_memory_refused(v, at, "page-table walk");
-    return vcpu_device_memory(v, at);
+    return vcpu_device_memory(v, at, vmcs_read(vmcs_guest_rip));
+}
+
+/* Mostly an instruction's access to what has no page. */
+static enum next handle_ept_violation(struct vcpu *v)
+{
+    uint64_t q = vmcs_read(vmcs_exit_qualification);
+    uint64_t plain = QUALIFIED_LINEAR | QUALIFIED_FINAL;
+
+    if (unlikely((q & (plain | QUALIFIED_FETCH | QUALIFIED_READABLE | NMI_UNBLOCKED)) != plain ||
+                 (vmcs_read(vmcs_idt_vectoring_info) & EVENT_VALID) || vmx_of(v)->state.event))
+        return look_at_violation(v, q);
+    return vcpu_device_memory(v, gpa(vmcs_read(vmcs_guest_physical_address)), vmcs_read(vmcs_guest_rip));
 }
 
 /* An access to the local APIC's page that the processor leaves to us. */
@@ -228,8 +239,8 @@ static enum next handle_apic_access(struct vcpu *v)
 
     vmx_reinject(v);
     switch (q >> 12 & 15) {
-    case 0:                                   /* read, */
-    case 1: return vcpu_device_memory(v, at); /* write by a linear address */
+    case 0:                                                              /* read, */
+    case 1: return vcpu_device_memory(v, at, vmcs_read(vmcs_guest_rip)); /* write by a linear address */
     case 2: return vcpu_memory_refused(v, at, "instruction fetch");
     case 3: return vcpu_memory_refused(v, at, "delivery of an exception or interrupt");
     default: return vcpu_memory_refused(v, at, "page-table walk");

@@ -100,6 +100,26 @@ INLINED void vmx_get_mode(const struct vcpu *v UNUSED, struct guest_mode *out)
         out->bits = (rights & RIGHTS_D) && (out->cr0 & CR0_PE) ? 32 : 16;
 }
 
+#define EACH_MODE_WORD(F) \
+    F(0, cr3) F(1, cs_rights) F(2, ss_rights) F(3, cs_base) F(4, cr0) F(5, cr4) F(6, efer)
+
+void vmx_note_mode(const struct vcpu *v UNUSED, struct mode_note *out)
+{
+#define NOTE_WORD(n, field) out->word[n] = vmcs_read(vmcs_guest_##field);
+    EACH_MODE_WORD(NOTE_WORD)
+#undef NOTE_WORD
+}
+
+bool vmx_is_mode(const struct vcpu *v UNUSED, const struct mode_note *note)
+{
+#define IS_WORD(n, field)                               \
+    if (vmcs_read(vmcs_guest_##field) != note->word[n]) \
+        return false;
+    EACH_MODE_WORD(IS_WORD)
+#undef IS_WORD
+    return true;
+}
+
 void vmx_set_pdptes(struct vcpu *v UNUSED, const uint64_t entries[4])
 {
     _Static_assert(FIELD_guest_pdpte3 == FIELD_guest_pdpte0 + 2 * 3, "one behind the other");

@@ -18,6 +18,8 @@ uint64_t vmx_cr4_mask(uint64_t allowed);
 uint64_t vmx_get(const struct vcpu *v, enum guest_register which);
 void vmx_set(struct vcpu *v, enum guest_register which, uint64_t value);
 void vmx_get_mode(const struct vcpu *v, struct guest_mode *out);
+void vmx_note_mode(const struct vcpu *v, struct mode_note *out);
+bool vmx_is_mode(const struct vcpu *v, const struct mode_note *note);
 void vmx_set_pdptes(struct vcpu *v, const uint64_t entries[4]);
 void vmx_write_tsc_offset(struct vcpu *v, uint64_t offset);
 

@@ -53,6 +53,11 @@ struct guest_mode {
     unsigned cpl;
 };
 
+/* All of it but RIP and RFLAGS, in words of the backend's own: for whether it is the same again. */
+struct mode_note {
+    uint64_t word[7];
+};
+
 /* What a guest may do with memory beside its RAM, whatever its own tables say. */
 enum guest_rights { GUEST_MAY_READ = 1, GUEST_MAY_WRITE = 2, GUEST_MAY_EXECUTE = 4 };
 
@@ -110,6 +115,8 @@ struct backend {
     uint64_t (*get)(const struct vcpu *v, enum guest_register which);
     void (*set)(struct vcpu *v, enum guest_register which, uint64_t value);
     void (*get_mode)(const struct vcpu *v, struct guest_mode *out);
+    void (*note_mode)(const struct vcpu *v, struct mode_note *out);
+    bool (*is_mode)(const struct vcpu *v, const struct mode_note *note);
     void (*set_pdptes)(struct vcpu *v,
                        const uint64_t entries[4]); /* of PAE paging, as MOV to CR3 loads them */
     void (*flush_linear)(struct vcpu *v); /* what the processor keeps of its own tables, global pages, too */

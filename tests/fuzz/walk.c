@@ -163,8 +163,12 @@ static void fetches(const struct guest_mode *m)
     uint64_t linear = m->bits == 64 ? m->rip : (uint32_t)(m->rip + m->cs_base);
     uint8_t bytes[FETCH_SIZE];
     unsigned n = guest_fetch(&vm, m, bytes);
+    uint8_t kept[FETCH_SIZE];
+    struct kept_fetch k;
 
     MUST(n <= MAX_INSTRUCTION);
+    MUST(guest_fetch_and_keep(&vm, m, kept, &k) == n && !memcmp(kept, bytes, n));
+    MUST(!k.code || (kept_fetch_holds(&k) && !memcmp(k.code, bytes, n)));
     for (unsigned i = 0; i < n; i++) {
         bool there;
         const uint8_t *p = byte_at(m, linear + i, false, &there);

@@ -12,6 +12,7 @@ GUEST_attack := lib/second_cpu.c lib/trampoline.asm
 GUEST_breakpoints := lib/second_cpu.c lib/trampoline.asm
 GUEST_cr-xcr := long_mode.asm lib/long_mode.asm
 GUEST_events := lib/second_cpu.c lib/trampoline.asm
+GUEST_exits := mmio_cost.asm lib/long_mode.asm
 GUEST_firmware := lib/second_cpu.c lib/trampoline.asm
 GUEST_inherit := lib/second_cpu.c lib/trampoline.asm
 GUEST_ipi-cost := lib/second_cpu.c lib/trampoline.asm $(GUEST_MEASURE)

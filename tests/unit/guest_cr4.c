@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* What a guest sees of its CR4, and what is really there. */
+/* What a guest sees of its CR4, and what is really there; whether its mode is what it was. */
 #include "tests/unit/unit.h"
 
 #include "tests/unit/fake_cpu.h"
@@ -41,11 +41,36 @@ static void machine_checks_stay_on(void **state)
     assert_false(vmcs_read(vmcs_cr4_mask) & CR4_PGE);
 }
 
+/* Each field by which an instruction is fetched and translated. */
+static void a_mode_is_the_same_or_not(void **state)
+{
+    static const struct vmcs_field those[] = {
+        vmcs_guest_cr0,       vmcs_guest_cr3,       vmcs_guest_cr4,     vmcs_guest_efer,
+        vmcs_guest_cs_rights, vmcs_guest_ss_rights, vmcs_guest_cs_base,
+    };
+    struct mode_note note;
+
+    (void)state;
+    vmx_note_mode(NULL, &note);
+    assert_true(vmx_is_mode(NULL, &note));
+    for (unsigned i = 0; i < ARRAY_SIZE(those); i++) {
+        uint64_t was = vmcs_read(those[i]);
+
+        for (unsigned bit = 0; bit < 16; bit++) {
+            vmcs_write(those[i], was ^ BIT(bit));
+            assert_false(vmx_is_mode(NULL, &note));
+        }
+        vmcs_write(those[i], was);
+        assert_true(vmx_is_mode(NULL, &note));
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(it_sees_its_own),
         cmocka_unit_test(machine_checks_stay_on),
+        cmocka_unit_test(a_mode_is_the_same_or_not),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

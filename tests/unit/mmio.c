@@ -24,6 +24,7 @@
 
 #define RAM    (8 * MIB)
 #define DEVICE RAM /* begins where RAM ends: two pages of bytes */
+#define OTHER  (RAM + MIB)
 #define CODE   0x1000u
 #define STACK  0x3000u
 #define DATA   0x4000u
@@ -35,6 +36,7 @@ static struct guest_mode mode;
 static uint64_t registers[GUEST_REGISTERS];
 static uint8_t device[2 * PAGE_SIZE];
 static unsigned widths[9]; /* accesses to it, by their size */
+static unsigned looks;     /* for the mode: of what is not known */
 
 static uint64_t get_register(const struct vcpu *v UNUSED, enum guest_register which)
 {
@@ -48,6 +50,7 @@ static void set_register_of(struct vcpu *v UNUSED, enum guest_register which, ui
 
 static void get_mode(const struct vcpu *v UNUSED, struct guest_mode *out)
 {
+    looks++;
     *out = mode;
     out->rflags = registers[GUEST_RFLAGS];
 }
@@ -57,26 +60,52 @@ static void skip(struct vcpu *v UNUSED, unsigned length)
     mode.rip += length;
 }
 
-struct backend backend = {.get = get_register, .set = set_register_of, .get_mode = get_mode, .skip = skip};
-
-bool bus_mmio_read(struct bus *bus UNUSED, gpa_t at, unsigned size, uint64_t *value)
+static void note_mode(const struct vcpu *v UNUSED, struct mode_note *out)
 {
-    *value = UINT64_MAX >> (64 - 8 * size);
-    if (at.value < DEVICE || at.value - DEVICE > sizeof(device) - size)
-        return false;
-    widths[size]++;
-    *value = 0;
-    memcpy(value, device + (at.value - DEVICE), size);
-    return true;
+    *out = (struct mode_note){{mode.cr0, mode.cr3, mode.cr4, mode.efer, mode.cs_base, mode.bits, mode.cpl}};
 }
 
-bool bus_mmio_write(struct bus *bus UNUSED, gpa_t at, unsigned size, uint64_t value)
+static bool is_mode(const struct vcpu *v, const struct mode_note *note)
 {
-    if (at.value < DEVICE || at.value - DEVICE > sizeof(device) - size)
-        return false;
+    struct mode_note now;
+
+    note_mode(v, &now);
+    return memcmp(&now, note, sizeof(now)) == 0;
+}
+
+struct backend backend = {.get = get_register,
+                          .set = set_register_of,
+                          .get_mode = get_mode,
+                          .note_mode = note_mode,
+                          .is_mode = is_mode,
+                          .skip = skip};
+
+/* Its bytes, and those of another one, which reads as their complement. */
+static uint64_t device_read(void *context, unsigned offset, unsigned size)
+{
+    uint64_t value = 0;
+
     widths[size]++;
-    memcpy(device + (at.value - DEVICE), &value, size);
-    return true;
+    memcpy(&value, device + offset, size);
+    return context ? ~value : value;
+}
+
+static void device_write(void *context, unsigned offset, unsigned size, uint64_t value)
+{
+    assert_null(context);
+    widths[size]++;
+    memcpy(device + offset, &value, size);
+}
+
+static const struct device_ops device_ops = {.mmio_read = device_read, .mmio_write = device_write};
+static struct device first = {.ops = &device_ops}, second = {.ops = &device_ops, .context = device};
+static struct bus bus;
+
+static void attach(struct device *d, uint64_t at)
+{
+    const struct bus_range range = {at, sizeof(device), BUS_BYTE | BUS_WORD | BUS_DWORD | BUS_QWORD, 0};
+
+    assert_null(bus_add_memory(&bus, d, &range));
 }
 
 gpa_t vlapic_base(const struct vcpu *v UNUSED)
@@ -116,12 +145,14 @@ enum vm_end vm_triple_fault(struct vm *of UNUSED, const char **what)
 static int create(void **unused)
 {
     (void)unused;
+    attach(&first, DEVICE);
+    attach(&second, OTHER);
     return fake_ram_create() ? 0 : -1;
 }
 
 static void be(unsigned bits)
 {
-    vm = (struct vm){.memory = RAM, .ram = fake_pieces};
+    vm = (struct vm){.memory = RAM, .ram = fake_pieces, .bus = &bus};
     memset(&state, 0, sizeof(state));
     vcpu = (struct vcpu){.vm = &vm, .backend = &state};
     mode = (struct guest_mode){.bits = bits, .rip = CODE};
@@ -149,7 +180,7 @@ static bool run(const char *code, unsigned n, unsigned offset)
 
     memset(fake_ram_at(&vm, CODE), 0x90, 32);
     memcpy(fake_ram_at(&vm, CODE), code, n);
-    assert_int_equal(vcpu_device_memory(&vcpu, gpa(DEVICE + offset)), NEXT_RESUME);
+    assert_int_equal(vcpu_device_memory(&vcpu, gpa(DEVICE + offset), mode.rip), NEXT_RESUME);
     if (mode.rip == rip)
         return false;
     assert_int_equal(mode.rip - rip, n);
@@ -350,8 +381,185 @@ static void not_emulated(void **unused)
     assert_int_equal(state.event, EVENT_VALID | EVENT_EXCEPTION << 8 | VECTOR_UD);
     be(64);
     mode.rip = DEVICE + 0x100; /* no code to be had */
-    assert_int_equal(vcpu_device_memory(&vcpu, gpa(DEVICE)), NEXT_RESUME);
+    assert_int_equal(vcpu_device_memory(&vcpu, gpa(DEVICE), mode.rip), NEXT_RESUME);
     assert_int_equal(state.event, EVENT_VALID | EVENT_EXCEPTION << 8 | VECTOR_UD);
+}
+
+/* --- what is known from the last time --- */
+
+#define TABLE(level) (0x10000u + PAGE_SIZE * (level)) /* of CR3 = TABLE(4) */
+#define CODE_2       0x2000u                          /* with another instruction */
+
+static void put_entry(unsigned level, unsigned index, uint64_t value)
+{
+    store_le(fake_ram_at(&vm, TABLE(level) + index * 8), value, 8);
+}
+
+/* 64-bit code of the first page of CODE at CODE, with tables of four levels; [rbx] is in the device. */
+static void be_paged(void)
+{
+    be(64);
+    for (unsigned level = 1; level <= 6; level++)
+        memset(fake_ram_at(&vm, TABLE(level)), 0, PAGE_SIZE);
+    for (unsigned level = 4; level > 1; level--)
+        put_entry(level, 0, TABLE(level - 1) | 7);
+    put_entry(1, CODE / PAGE_SIZE, CODE | 7);
+    mode.cr0 = CR0_PG | CR0_PE;
+    mode.cr3 = TABLE(4);
+    mode.cr4 = CR4_PAE;
+    mode.efer = EFER_LMA;
+    memcpy(fake_ram_at(&vm, CODE), "\x8b\x03\x90\x90", 4);   /* mov eax, [rbx] */
+    memcpy(fake_ram_at(&vm, CODE_2), "\x8b\x0b\x90\x90", 4); /* mov ecx, [rbx] */
+    vcpu.regs.rbx = DEVICE + 8;
+}
+
+enum outcome { TO_RAX, TO_RCX, REFUSED };
+
+static enum outcome again(void)
+{
+    vcpu.regs.rax = vcpu.regs.rcx = 0;
+    state.event = 0;
+    looks = 0;
+    mode.rip = CODE;
+    assert_int_equal(vcpu_device_memory(&vcpu, gpa(DEVICE + 8), CODE), NEXT_RESUME);
+    if (state.event) {
+        assert_int_equal(mode.rip, CODE);
+        return REFUSED;
+    }
+    assert_int_equal(mode.rip, CODE + 2);
+    assert_int_equal(vcpu.regs.rax + vcpu.regs.rcx, bytes_at(device + 8, 4));
+    return vcpu.regs.rax ? TO_RAX : TO_RCX;
+}
+
+/* The first time it is looked for, and each further time known. */
+static void known(void)
+{
+    assert_int_equal(again(), TO_RAX);
+    assert_int_equal(again(), TO_RAX);
+    assert_int_equal(looks, 0);
+}
+
+/* What a guest does to its tables is seen by the very next access, by no call of anybody. */
+static void tables_change(void **unused)
+{
+    (void)unused;
+    for (unsigned level = 1; level <= 4; level++) {
+        unsigned index = level == 1 ? CODE / PAGE_SIZE : 0;
+        uint64_t was = level == 1 ? CODE | 7 : TABLE(level - 1) | 7;
+
+        be_paged();
+        known();
+        put_entry(level, index, was & ~UINT64_C(1)); /* not present */
+        assert_int_equal(again(), REFUSED);
+        put_entry(level, index, was);
+        known();
+        put_entry(level, index, was & ~UINT64_C(4)); /* the user's no more */
+        assert_int_equal(again(), TO_RAX);
+        assert_int_equal(looks, 1);
+        mode.cpl = 3;
+        assert_int_equal(again(), REFUSED);
+        put_entry(level, index, was);
+        known();
+        put_entry(level, index, was | 0x60); /* A and D are a change, too, after which it is known again */
+        assert_int_equal(again(), TO_RAX);
+        assert_int_equal(looks, 1);
+        known();
+        put_entry(1, CODE / PAGE_SIZE, CODE_2 | 7);
+        assert_int_equal(again(), TO_RCX);
+        if (level > 1) { /* another table, which leads to the first page */
+            put_entry(5, level == 2 ? CODE / PAGE_SIZE : 0, (level == 2 ? CODE : TABLE(level - 2)) | 7);
+            put_entry(1, CODE / PAGE_SIZE, CODE | 7);
+            put_entry(level, index, TABLE(5) | 7);
+            known();
+        }
+    }
+}
+
+static void registers_change(void **unused)
+{
+    (void)unused;
+    be_paged();
+    known();
+    put_entry(6, 0, TABLE(3) | 7); /* another address space, with the same pages */
+    mode.cr3 = TABLE(6);
+    assert_int_equal(again(), TO_RAX);
+    assert_int_equal(looks, 1);
+    known();
+    mode.cr0 &= ~CR0_PG; /* the same address, without tables */
+    assert_int_equal(again(), TO_RAX);
+    assert_int_equal(looks, 1);
+    known();
+    mode.cr0 |= CR0_PG;
+    mode.cr4 |= CR4_LA57; /* the table is that of another level: nothing is there */
+    assert_int_equal(again(), REFUSED);
+    mode.cr4 = CR4_PAE;
+    known();
+    mode.bits = 32;
+    assert_int_equal(again(), TO_RAX);
+    assert_int_equal(looks, 1);
+    mode.cs_base = PAGE_SIZE;
+    put_entry(1, CODE_2 / PAGE_SIZE, CODE_2 | 7);
+    assert_int_equal(again(), TO_RCX);
+    mode.cs_base = 0;
+    known();
+    mode.cpl = 3;
+    assert_int_equal(again(), TO_RAX);
+    assert_int_equal(looks, 1);
+}
+
+static void code_changes(void **unused)
+{
+    (void)unused;
+    be_paged();
+    known();
+    memcpy(fake_ram_at(&vm, CODE + 1), "\x0b", 1);
+    assert_int_equal(again(), TO_RCX);
+    memcpy(fake_ram_at(&vm, CODE), "\xd9\x03", 2); /* FLD */
+    assert_int_equal(again(), REFUSED);
+    assert_int_equal(again(), REFUSED);
+    memcpy(fake_ram_at(&vm, CODE), "\x8b\x03", 2);
+    known();
+    memcpy(fake_ram_at(&vm, CODE + 15), "\xcc", 1); /* behind it */
+    assert_int_equal(again(), TO_RAX);
+}
+
+/* One instruction, as a function of a driver's is, for two devices, and for what is none. */
+static void devices_change(void **unused)
+{
+    (void)unused;
+    be_paged();
+    for (unsigned i = 0; i < 3; i++) {
+        known();
+        mode.rip = CODE;
+        vcpu.regs.rbx = OTHER + 8;
+        assert_int_equal(vcpu_device_memory(&vcpu, gpa(OTHER + 8), CODE), NEXT_RESUME);
+        assert_int_equal(vcpu.regs.rax, (uint32_t)~bytes_at(device + 8, 4));
+        mode.rip = CODE;
+        assert_int_equal(vcpu_device_memory(&vcpu, gpa(OTHER + 2 * PAGE_SIZE - 2), CODE), NEXT_RESUME);
+        assert_int_equal(vcpu.regs.rax, UINT32_MAX);
+        vcpu.regs.rbx = DEVICE + 8;
+    }
+}
+
+/* A known instruction whose operand comes to lie across a page. */
+static void pages_change(void **unused)
+{
+    (void)unused;
+    be_paged();
+    known();
+    put_entry(2, DEVICE >> 21, DEVICE | 0x87);
+    mode.rip = CODE;
+    vcpu.regs.rbx = DEVICE + PAGE_SIZE - 2;
+    memset(widths, 0, sizeof(widths));
+    assert_int_equal(vcpu_device_memory(&vcpu, gpa(DEVICE + PAGE_SIZE), CODE), NEXT_RESUME);
+    assert_int_equal(vcpu.regs.rax, bytes_at(device + PAGE_SIZE - 2, 4));
+    assert_int_equal(widths[1], 4);
+    vcpu.regs.rbx = DEVICE + PAGE_SIZE; /* and begins with one */
+    mode.rip = CODE;
+    looks = 0;
+    assert_int_equal(vcpu_device_memory(&vcpu, gpa(DEVICE + PAGE_SIZE), CODE), NEXT_RESUME);
+    assert_int_equal(vcpu.regs.rax, bytes_at(device + PAGE_SIZE, 4));
+    assert_true(widths[4] == 1 && looks == 0);
 }
 
 /* --- registers of 32 bits --- */
@@ -414,6 +622,11 @@ int main(void)
         cmocka_unit_test(strings),
         cmocka_unit_test(repeated_comparisons),
         cmocka_unit_test(not_emulated),
+        cmocka_unit_test(tables_change),
+        cmocka_unit_test(registers_change),
+        cmocka_unit_test(code_changes),
+        cmocka_unit_test(devices_change),
+        cmocka_unit_test(pages_change),
         cmocka_unit_test(other_widths),
     };
 

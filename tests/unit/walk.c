@@ -286,6 +286,50 @@ static void random_tables(void **unused)
         assert_true(found[i] > 200); /* else the test tests nothing */
 }
 
+/* Kept or not, it is the same fetch; and what is kept says no more than that: tables and code are what they
+ * were, or it does not hold. */
+static void kept_fetches(void **unused)
+{
+    unsigned held[PAGINGS] = {0}, gone[PAGINGS] = {0};
+
+    (void)unused;
+    for (unsigned round = 0; round < 300; round++) {
+        enum paging how = (enum paging)(round % PAGINGS);
+
+        fill_tables(how == NONE ? 8 : figures[how].entry);
+        for (unsigned i = 0; i < 200; i++) {
+            struct guest_mode m =
+                mode(how, any() % TABLES * PAGE_SIZE | (any() & 0xfff), any() & 3, any() & 1);
+            uint8_t kept[FETCH_SIZE], fresh[FETCH_SIZE];
+            struct kept_fetch k;
+
+            m.rip = any_linear(how);
+            assert_int_equal(guest_fetch_and_keep(&vm, &m, kept, &k), guest_fetch(&vm, &m, fresh));
+            if (!k.code)
+                continue;
+            assert_memory_equal(kept, fresh, MAX_INSTRUCTION);
+            assert_true(kept_fetch_holds(&k));
+            for (unsigned n = any() % 64; n > 0; n--)
+                store_le(fake_ram_at(&vm, any() % (TABLES * PAGE_SIZE / 8) * 8), any_entry(), 8);
+            if (any() % 2) {
+                uint64_t *place = (uint64_t *)k.place[any() % WALK_LEVELS];
+
+                if (*place)
+                    *place ^= BIT(any() % 64);
+            }
+            if (!kept_fetch_holds(&k)) {
+                gone[how]++;
+                continue;
+            }
+            held[how]++;
+            assert_int_equal(guest_fetch(&vm, &m, fresh), MAX_INSTRUCTION);
+            assert_memory_equal(k.code, fresh, MAX_INSTRUCTION);
+        }
+    }
+    for (unsigned i = 0; i < PAGINGS; i++)
+        assert_true(held[i] > 50 && (i == NONE || gone[i] > 50)); /* else the test tests nothing */
+}
+
 /* --- named cases --- */
 
 static void put(uint64_t at, uint64_t entry, unsigned size)
@@ -531,6 +575,7 @@ int main(void)
         cmocka_unit_test_setup(a_fault_of_the_user, set_up),
         cmocka_unit_test_setup(addresses_wrap, set_up),
         cmocka_unit_test_setup(random_tables, set_up),
+        cmocka_unit_test_setup(kept_fetches, set_up),
     };
 
     return cmocka_run_group_tests(tests, create, NULL);
