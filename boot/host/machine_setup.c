@@ -19,6 +19,7 @@
 #include "boot/host/console_lines.h"
 #include "boot/host/direct_map.h"
 #include "boot/host/smp.h"
+#include "boot/host/uncached_memory.h"
 #include "core/base/blobs.h"
 #include "core/base/console.h"
 #include "core/base/log.h"
@@ -36,9 +37,19 @@ static void *host_table_page(void *context UNUSED)
     return memory_alloc_zeroed(&memory_host, MEMORY_STATE, 1);
 }
 
+static unsigned leave_out_uncached(struct memory_range out[UNCACHED_MOST])
+{
+    unsigned count = uncached_memory(&machine.boot, &machine.mtrrs, out);
+
+    for (unsigned i = 0; i < count; i++)
+        machine.uncached += out[i].size;
+    return count;
+}
+
 static void take_over_memory(void)
 {
-    static struct memory_range usable[BOOT_MAX_MEMORY], reserved[BOOT_MAX_MEMORY + BOOT_MAX_MODULES + 2];
+    static struct memory_range usable[BOOT_MAX_MEMORY],
+        reserved[BOOT_MAX_MEMORY + BOOT_MAX_MODULES + 2 + UNCACHED_MOST];
     const struct boot_info *b = &machine.boot;
     unsigned used = 0, kept = 0;
 
@@ -54,6 +65,7 @@ static void take_over_memory(void)
         reserved[kept++] = (struct memory_range){b->modules[i].start.value, b->modules[i].size};
     reserved[kept++] = (struct memory_range){image_phys_base, (uint64_t)image_end - KERNEL_BASE};
     reserved[kept++] = (struct memory_range){machine.information.value, machine.information_size};
+    kept += leave_out_uncached(&reserved[kept]);
     ASSERT(kept <= ARRAY_SIZE(reserved));
     if (!memory_setup(usable, used, reserved, kept))
         panic("no usable memory in the boot loader's map of %u entries", b->memory_count);

@@ -11,3 +11,4 @@ objects += boot/host/release_map.o
 objects += boot/host/smp.o
 objects += boot/host/soft_off.o
 objects += boot/host/tsc_sync.o
+objects += boot/host/uncached_memory.o

@@ -16,6 +16,7 @@ struct machine {
     uint32_t information_size;
     struct acpi_info acpi;
     struct mtrrs mtrrs;
+    uint64_t uncached;            /* bytes of RAM that they leave uncached, which nobody is given */
     struct cpu_note boot_cpu;     /* as the boot loader left it */
     uint64_t entry_tsc;           /* TSC at the Multiboot2 entry */
     struct tsc_source tsc_source; /* of its rate: */

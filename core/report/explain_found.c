@@ -29,6 +29,9 @@ static void explain_mtrrs(const struct mtrrs *m)
         print("  MTRRs %s: all memory is UC\n", m->present ? "are off" : "are absent");
     else
         print("  %u variable MTRR(s) in use, default type %s\n", m->variable_count, type ? type : "reserved");
+    if (machine.uncached)
+        print("  %llu KiB of RAM are left uncached by them: not used\n",
+              (unsigned long long)(machine.uncached / 1024));
 }
 
 static void explain_smis(void)

@@ -38,8 +38,9 @@
 #define ERROR_VECTOR 0xc3
 #define TIMER_VECTOR 0xe5
 
-extern uint64_t patience; /* ticks: what has not come then does not come; `patience=N` on the command line, in millions */
-extern uint32_t settle;   /* what should not come would have by then: `settle=N` */
+extern uint64_t
+    patience; /* ticks: what has not come then does not come; `patience=N` on the command line, in millions */
+extern uint32_t settle; /* what should not come would have by then: `settle=N` */
 
 typedef void job_function(unsigned cpu);
 typedef void hook_function(unsigned cpu, unsigned vector);

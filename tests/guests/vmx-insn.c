@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The instructions of hypervisors, of both makers: a guest has none of them but VMCALL, which answers to unknown
- * numbers too, and on AMD VMMCALL. */
+/* The instructions of hypervisors, of both makers: a guest has none of them but VMCALL, which answers to
+ * unknown numbers too, and on AMD VMMCALL. */
 #include "hypercall/abi.h"
 #include "lib/guest.h"
 
@@ -51,10 +51,10 @@ static const struct {
     const char *name;
     trap_function *function;
 } rows[] = {
-    ROW(vmxon),  ROW(vmxoff),  ROW(vmlaunch), ROW(vmresume), ROW(vmptrld), ROW(vmptrst), ROW(vmclear),
-    ROW(vmread), ROW(vmwrite), ROW(invept),   ROW(invvpid),  ROW(vmfunc),  ROW(vmrun),   ROW(vmload),
-    ROW(vmsave), ROW(stgi),    ROW(clgi),     ROW(skinit),   ROW(invlpga), ROW(getsec),  ROW(rsm),
-    ROW(monitor), ROW(mwait),  ROW(encls),
+    ROW(vmxon),   ROW(vmxoff), ROW(vmlaunch), ROW(vmresume), ROW(vmptrld), ROW(vmptrst),
+    ROW(vmclear), ROW(vmread), ROW(vmwrite),  ROW(invept),   ROW(invvpid), ROW(vmfunc),
+    ROW(vmrun),   ROW(vmload), ROW(vmsave),   ROW(stgi),     ROW(clgi),    ROW(skinit),
+    ROW(invlpga), ROW(getsec), ROW(rsm),      ROW(monitor),  ROW(mwait),   ROW(encls),
 };
 
 #define EFER        0xc0000080u

@@ -291,8 +291,9 @@ static void rules(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {TEST(interrupts), TEST(lost_shadow), TEST(priorities), TEST(exceptions),
-                                       TEST(again),      TEST(nmis),        TEST(rules)};
+    const struct CMUnitTest tests[] = {TEST(interrupts), TEST(lost_shadow), TEST(priorities),
+                                       TEST(exceptions), TEST(again),       TEST(nmis),
+                                       TEST(rules)};
 
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -24,6 +24,7 @@ UNIT_console := core/base/format.c
 UNIT_terminal := core/base/format.c
 UNIT_efi_loader := $(filter-out arch/x86/string.c,$(EFI_SOURCES)) arch/x86/multiboot2.c
 UNIT_direct_map := boot/host/direct_map.c arch/x86/mtrr.c
+UNIT_uncached_memory := boot/host/uncached_memory.c arch/x86/mtrr.c
 UNIT_display := arch/x86/display.c
 UNIT_devices := dev/uart.c dev/rtc.c dev/power.c
 UNIT_firmware := dev/firmware.c dev/keyboard.c dev/rtc.c tests/unit/fake_guest.c
@@ -100,7 +101,7 @@ FAIR_VARIANTS := $(patsubst %,$(UNIT)/variant/%.c,counted $(FAIR_MUTANTS))
 UNIT_TESTS := acpi acpi_tables balance bitmaps blackbox block budget bus bus_masters caps clock config config_net config_shared console console_choice console_lines cpuid cr decode devices direct_map display efi_loader ept execute explain explain_found fair fastpath firmware format guards guest_cr4 guest_tsc hv_timer inject io ipi ipiv isa_line ivshmem \
     ladder lapic latency line_edit load_linux load_multiboot load_pvh low_page machine_check mailbox memory misc_enable mmio msix msr mtrr multiboot2 net_card net_fdb net_filter net_frame net_offload net_switch paging pci pit place prepare ps2_keyboard pv_eoi release rights ring ring_pieces ring_random sched_mutants sched_sim serial shadow soft_off speculation string \
     svm_event svm_instruction svm_maps \
-    terminal ticks tlb topology trace tsc_sync uart16550 vioapic virtio virtio_models virtio_pci vlapic vlapic_timer vm_life vports walk windows words
+    terminal ticks tlb topology trace tsc_sync uart16550 uncached_memory vioapic virtio virtio_models virtio_pci vlapic vlapic_timer vm_life vports walk windows words
 
 UNIT_CC ?= gcc
 UNIT_CFLAGS := -std=gnu11 -I. -DBUILD='"$(BUILD)"' -g -O1 -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes \
