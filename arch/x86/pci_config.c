@@ -19,6 +19,12 @@ void pci_write(uint32_t function, unsigned reg, uint32_t value)
     outl(CONFIG_DATA, value);
 }
 
+void pci_write_byte(uint32_t function, unsigned offset, uint8_t value)
+{
+    outl(CONFIG_ADDRESS, CONFIG_ENABLE | function | (offset & ~3u));
+    outb((uint16_t)(CONFIG_DATA + (offset & 3)), value);
+}
+
 /* Without the mechanism the ports read as they like: its address register keeps what is written to it. */
 bool pci_present(void)
 {

@@ -23,3 +23,4 @@ static inline uint32_t pci_function(unsigned bus, unsigned device, unsigned func
 bool pci_present(void); /* there is such a mechanism */
 uint32_t pci_read(uint32_t function, unsigned reg);
 void pci_write(uint32_t function, unsigned reg, uint32_t value);
+void pci_write_byte(uint32_t function, unsigned offset, uint8_t value);

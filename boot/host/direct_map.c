@@ -28,7 +28,7 @@ static bool page_fits(const struct boot_info *b, const struct mtrrs *m, uint64_t
 }
 
 static void map_range(const struct boot_info *b, const struct mtrrs *m, uint64_t base, uint64_t end,
-                      direct_map_piece_t *map)
+                      direct_map_piece_t *map, void *context)
 {
     uint64_t step;
 
@@ -39,22 +39,25 @@ static void map_range(const struct boot_info *b, const struct mtrrs *m, uint64_t
                : page_fits(b, m, at, last, PAGE_2M) ? PAGE_2M
                                                     : PAGE_SIZE;
         if (step > PAGE_SIZE || !has_reserved(b, at, step))
-            map(at, step);
+            map(context, at, step);
     }
 }
 
-void direct_map_memory(const struct boot_info *b, const struct mtrrs *m, direct_map_piece_t *map)
+void direct_map_memory(const struct boot_info *b, const struct mtrrs *m, direct_map_piece_t *map,
+                       void *context)
 {
-    map_range(NULL, m, 0, MIB, map); /* the trampoline, firmware's pointers: all of it, page by page */
+    map_range(NULL, m, 0, MIB, map,
+              context); /* the trampoline, firmware's pointers: all of it, page by page */
     for (unsigned i = 0; i < b->memory_count; i++) {
         const struct boot_memory *piece = &b->memory[i];
 
         if (is_memory(piece->type))
-            map_range(b, m, piece->base, piece->base + piece->size, map);
+            map_range(b, m, piece->base, piece->base + piece->size, map, context);
     }
 }
 
-void direct_map_range(const struct mtrrs *m, uint64_t base, uint64_t size, direct_map_piece_t *map)
+void direct_map_range(const struct mtrrs *m, uint64_t base, uint64_t size, direct_map_piece_t *map,
+                      void *context)
 {
-    map_range(NULL, m, base, base + size, map);
+    map_range(NULL, m, base, base + size, map, context);
 }

@@ -71,21 +71,21 @@ static void take_over_memory(void)
         panic("no usable memory in the boot loader's map of %u entries", b->memory_count);
 }
 
-static void map_direct(uint64_t at, uint64_t size)
-{
-    machine_map(DIRECT_BASE + at, at, size, MAP_RW);
-}
-
 /* What the boot loader left is read, whatever its memory map says of the place. */
-static void build_direct_map(void)
+void machine_map_memory(direct_map_piece_t *map, void *context)
 {
     const struct boot_info *b = &machine.boot;
 
-    direct_map_memory(b, &machine.mtrrs, map_direct);
+    direct_map_memory(b, &machine.mtrrs, map, context);
     for (unsigned i = 0; i < b->module_count; i++)
-        direct_map_range(&machine.mtrrs, b->modules[i].start.value, b->modules[i].size, map_direct);
-    direct_map_range(&machine.mtrrs, machine.information.value, machine.information_size, map_direct);
-    direct_map_range(&machine.mtrrs, image_phys_base, (uint64_t)image_end - KERNEL_BASE, map_direct);
+        direct_map_range(&machine.mtrrs, b->modules[i].start.value, b->modules[i].size, map, context);
+    direct_map_range(&machine.mtrrs, machine.information.value, machine.information_size, map, context);
+    direct_map_range(&machine.mtrrs, image_phys_base, (uint64_t)image_end - KERNEL_BASE, map, context);
+}
+
+static void map_direct(void *context UNUSED, uint64_t at, uint64_t size)
+{
+    machine_map(DIRECT_BASE + at, at, size, MAP_RW);
 }
 
 static void build_address_space(void)
@@ -104,7 +104,7 @@ static void build_address_space(void)
         panic("no memory for the hypervisor's page tables");
     if (machine_memory_top() > STACKS_BASE - DIRECT_BASE)
         panic("memory up to %llx, expected none above 64 TiB", (unsigned long long)machine_memory_top());
-    build_direct_map();
+    machine_map_memory(map_direct, NULL);
     machine_map(DIRECT_BASE + text + offset, text + offset, data - text,
                 MAP_RO); /* W^X holds for the alias too */
     machine_map(text, text + offset, rodata - text, MAP_RX);

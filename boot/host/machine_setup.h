@@ -3,10 +3,14 @@
  * core/base/machine.h. */
 #pragma once
 
+#include "boot/host/direct_map.h"
 #include "core/base/machine.h"
 
 /* Fills in machine from the boot information at mbi; takes over memory and builds the final address space. */
 void machine_setup(hpa_t mbi, uint64_t entry_tsc);
+
+/* All that is memory, and nothing that may be a device, in pieces (boot/host/direct_map.h). */
+void machine_map_memory(direct_map_piece_t *map, void *context);
 
 /* Starts console interrupts, timers and clocks: after ACPI is known, on the boot CPU. */
 void machine_start_devices(void);

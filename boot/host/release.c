@@ -213,7 +213,12 @@ static void *release_table_page(void *context UNUSED)
     return memory_alloc_zeroed(&account, MEMORY_STATE, 1);
 }
 
-/* Everything at its physical address: sources may lie anywhere in memory. */
+static void map_identity(void *tables, uint64_t at, uint64_t size)
+{
+    failed = failed || !paging_map(tables, at, at, size, PTE_P | PTE_W);
+}
+
+/* All memory at its physical address: sources may lie anywhere in it. */
 static uint64_t *identity_tables(void)
 {
     struct page_table t = {
@@ -224,7 +229,9 @@ static uint64_t *identity_tables(void)
         .alloc = release_table_page,
     };
 
-    return t.root && paging_map(&t, 0, 0, machine_memory_top(), PTE_P | PTE_W) ? t.root : NULL;
+    if (t.root)
+        machine_map_memory(map_identity, &t);
+    return failed ? NULL : t.root;
 }
 
 /* What the hypervisor's own memory still knows of its guests: stacks, console, registers. */

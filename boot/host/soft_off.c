@@ -3,6 +3,7 @@
 
 #include "arch/x86/cpu.h"
 #include "arch/x86/layout.h"
+#include "arch/x86/pci_config.h"
 #include "core/base/machine.h"
 
 #define SCI_EN        BIT(0)  /* of PM1 control */
@@ -15,10 +16,6 @@
 
 #define TRIES             3
 #define ACPI_MODE_SECONDS 3 /* until the firmware must have answered */
-
-#define CONFIG_ADDRESS 0xcf8
-#define CONFIG_DATA    0xcfc
-#define CONFIG_ENABLE  0x80000000u
 
 /* A register's width in its description is not believed: a wider write would hit its neighbours. */
 static uint16_t read_pm1(const struct acpi_register *r)
@@ -45,10 +42,7 @@ static void write_pm1(const struct acpi_register *r, uint64_t value)
 /* Bus 0: bits 47:32 are the device, 31:16 the function, 15:0 the offset. */
 static void write_config_byte(uint64_t address, uint8_t value)
 {
-    uint32_t device = address >> 32 & 31, function = address >> 16 & 7, offset = address & 0xff;
-
-    outl(CONFIG_ADDRESS, CONFIG_ENABLE | device << 11 | function << 8 | (offset & ~3u));
-    outb((uint16_t)(CONFIG_DATA + (offset & 3)), value);
+    pci_write_byte(pci_function(0, address >> 32 & 31, address >> 16 & 7), address & 0xff, value);
 }
 
 static void write_byte(const struct acpi_register *r, uint8_t value)

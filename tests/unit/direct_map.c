@@ -54,7 +54,7 @@ static int tear_down(void **state)
     return 0;
 }
 
-static void map_piece(uint64_t at, uint64_t size)
+static void map_piece(void *context UNUSED, uint64_t at, uint64_t size)
 {
     assert_true(paging_map(&tables, at, at, size, MAP_RW));
 }
@@ -70,7 +70,7 @@ static unsigned level_at(uint64_t at)
 static void memory_and_no_devices(void **state)
 {
     (void)state;
-    direct_map_memory(&b, &m, map_piece);
+    direct_map_memory(&b, &m, map_piece, NULL);
     assert_int_equal(level_at(GIB), 3);
     assert_int_equal(level_at(3 * GIB - 1), 3);
     assert_int_equal(level_at(3 * GIB), 0);
@@ -83,7 +83,7 @@ static void first_mib(void **state)
 {
     (void)state;
     m.fixed_enabled = true;
-    direct_map_memory(&b, &m, map_piece);
+    direct_map_memory(&b, &m, map_piece, NULL);
     assert_int_equal(level_at(0), 1);
     assert_int_equal(level_at(0xf0000), 1);
     assert_int_equal(level_at(MIB), 1);
@@ -100,7 +100,7 @@ static void border_of_an_mtrr(void **state)
     m.variable[1].base = uc;
     m.variable[1].mask = WIDTH_MASK & ~UINT64_C(0xffff);
     m.variable[1].type = CACHE_UC;
-    direct_map_memory(&b, &m, map_piece);
+    direct_map_memory(&b, &m, map_piece, NULL);
     assert_int_equal(level_at(GIB), 2);
     assert_int_equal(level_at(uc - PAGE_SIZE), 1);
     assert_int_equal(level_at(uc), 1);
@@ -115,7 +115,7 @@ static void reserved_over_usable(void **state)
 
     (void)state;
     b.memory[b.memory_count++] = (struct boot_memory){hole + 1, PAGE_SIZE, MEMORY_RESERVED};
-    direct_map_memory(&b, &m, map_piece);
+    direct_map_memory(&b, &m, map_piece, NULL);
     assert_int_equal(level_at(hole - PAGE_SIZE), 1);
     assert_int_equal(level_at(hole), 0);
     assert_int_equal(level_at(hole + PAGE_SIZE), 0);
@@ -130,7 +130,7 @@ static void tables_of_acpi(void **state)
     b.memory[b.memory_count++] = (struct boot_memory){3 * GIB - PAGE_2M, 0x1001, MEMORY_ACPI};
     b.memory[b.memory_count++] = (struct boot_memory){3 * GIB - MIB, 0x1000, MEMORY_NVS};
     b.memory[b.memory_count++] = (struct boot_memory){3 * GIB - PAGE_SIZE, PAGE_SIZE, MEMORY_BAD};
-    direct_map_memory(&b, &m, map_piece);
+    direct_map_memory(&b, &m, map_piece, NULL);
     assert_int_equal(level_at(3 * GIB - PAGE_2M), 1);
     assert_int_equal(level_at(3 * GIB - PAGE_2M + PAGE_SIZE), 1);
     assert_int_equal(level_at(3 * GIB - PAGE_2M + 2 * PAGE_SIZE), 0);
@@ -142,7 +142,7 @@ static void tables_of_acpi(void **state)
 static void a_range(void **state)
 {
     (void)state;
-    direct_map_range(&m, 3 * GIB + PAGE_2M - 1, PAGE_2M + 2, map_piece);
+    direct_map_range(&m, 3 * GIB + PAGE_2M - 1, PAGE_2M + 2, map_piece, NULL);
     assert_int_equal(level_at(3 * GIB + PAGE_2M - PAGE_SIZE), 1);
     assert_int_equal(level_at(3 * GIB + PAGE_2M), 2);
     assert_int_equal(level_at(3 * GIB + 2 * PAGE_2M), 1);

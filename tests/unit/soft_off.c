@@ -86,6 +86,7 @@ void *machine_map_device(hpa_t at, uint64_t size, uint64_t flags)
     return memory + at.value;
 }
 
+#include "arch/x86/pci_config.c"
 #include "boot/host/soft_off.c"
 
 static struct acpi_fadt fadt;
