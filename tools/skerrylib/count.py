@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from .common import ToolError
 
 # The folders that the image is made from.
-HYPERVISOR = ("boot", "arch", "core", "sched", "apic", "dev", "vmx", "vcpu", "hypercall")
+HYPERVISOR = ("boot", "arch", "core", "sched", "apic", "dev", "vmx", "svm", "vcpu", "hypercall")
 PT_LOAD = 1
 
 

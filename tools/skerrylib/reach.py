@@ -19,8 +19,9 @@ from skerrylib.calls import Part, read_calls  # noqa: E402
 from skerrylib.common import BUILD, REPO, ToolError, main  # noqa: E402
 from skerrylib.count import HYPERVISOR, filled, without_c_comments, without_line_comments  # noqa: E402
 
-# Where it begins: the stubs of exits and of traps, what an exit calls (vmx_enter is told), the loop of a CPU.
-ROOTS = ("vmx/entry.asm", "arch/x86/trap_stubs.asm", "vmx_exited", "vmx_observer", "sched_loop")
+# Where it begins: the stubs of exits and of traps, what an exit calls (those who enter are told), the loop of a CPU.
+ROOTS = ("vmx/entry.asm", "svm/entry.asm", "arch/x86/trap_stubs.asm", "vmx_exited", "vmx_observer", "svm_exited", "svm_observer",
+         "sched_loop")
 # Functions that are passed to one of these are called later, from an exit or an interrupt.
 REGISTRARS = ("interrupt_install", "trap_set_handler", "console_set_input", "console_set_alarm", "uart_init", "vm_set_ended",
               "panic_set_last_words", "shared_attach")
@@ -32,8 +33,8 @@ MEMBERS = ("device_work", "eoi", "is_closed")
 
 # What reports, ends and starts again, which the second figure leaves out: by the name of a file or of a function.
 CUT_FILES = re.compile(r"core/(monitor|report)/.*|boot/host/(power|release)\.c|core/vm/statistics\.c|"
-                       r"vmx/(dump|check)\.c")
-CUT_NAMES = re.compile(r"log_\w+|panic\w*|blackbox_\w+|trace_show\w*|vm_load|vm_last_out|vmx_explain_failed_entry")
+                       r"(vmx|svm)/(dump|check)\.c")
+CUT_NAMES = re.compile(r"log_\w+|panic\w*|blackbox_\w+|trace_show\w*|vm_load|vm_last_out|vmx_explain_failed_entry|svm_explain_failed_entry")
 
 FUNCTION = re.compile(r"^(\w[^;{}#]*?)\n\{\n(.*?)^\}", re.MULTILINE | re.DOTALL)
 ATTRIBUTE = re.compile(r"__attribute__\s*\(\(\w+(\(.*?\))?\)\)|\b[A-Z_]+\([^()]*\)")
