@@ -20,7 +20,7 @@ bool vcpu_load_pdptes(struct vcpu *v, uint64_t cr3)
     if (!guest_read(v->vm, gpa(cr3 & UINT64_C(0xffffffe0)), entries, sizeof(entries)))
         return false;
     for (unsigned i = 0; i < 4; i++) {
-        if ((entries[i] & 1) && (entries[i] & UINT64_C(0xfff00000000001e6)))
+        if ((entries[i] & 1) && (entries[i] & backend.pdpte_reserved))
             return false;
     }
     backend.set_pdptes(v, entries);

@@ -225,4 +225,5 @@ const struct backend vmx_backend = {
     .dump_walk = vmx_dump_walk,
     .read_linear = vmx_read_linear,
     .instruction_pointer = vmx_instruction_pointer,
+    .pdpte_reserved = UINT64_C(0xfff00000000001e6),
 };

@@ -163,8 +163,9 @@ static void check_operations(const struct backend *b)
 {
     const void *const *operation = (const void *const *)b;
 
-    _Static_assert(offsetof(struct backend, host_slices) % sizeof(*operation) == 0, "pointers up to there");
-    for (unsigned i = 0; i < offsetof(struct backend, host_slices) / sizeof(*operation); i++)
+    _Static_assert(offsetof(struct backend, pdpte_reserved) % sizeof(*operation) == 0,
+                   "pointers up to there");
+    for (unsigned i = 0; i < offsetof(struct backend, pdpte_reserved) / sizeof(*operation); i++)
         ASSERT(operation[i]);
 }
 

@@ -167,6 +167,8 @@ struct backend {
     size_t (*read_linear)(struct vcpu *v, uint64_t linear, void *to, size_t n);
     uint64_t (*instruction_pointer)(struct vcpu *v); /* linear */
 
+    /* Bits of a PDPTE that make a MOV to CR0, CR3 or CR4 fault; 0 where the processor loads none of them. */
+    uint64_t pdpte_reserved;
     bool host_slices; /* the host's timer ends slices, too: the processor has none for that */
 };
 

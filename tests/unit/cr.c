@@ -51,8 +51,12 @@ static void flush_linear(struct vcpu *v UNUSED)
     flushes++;
 }
 
-struct backend backend = {
-    .get = get, .set = set, .get_mode = get_mode, .set_pdptes = set_pdptes, .flush_linear = flush_linear};
+struct backend backend = {.get = get,
+                          .set = set,
+                          .get_mode = get_mode,
+                          .set_pdptes = set_pdptes,
+                          .flush_linear = flush_linear,
+                          .pdpte_reserved = UINT64_C(0xfff00000000001e6)};
 
 enum next vcpu_protection_fault(struct vcpu *v UNUSED)
 {
@@ -173,6 +177,25 @@ static void long_mode(void **unused)
     assert_int_equal(registers[GUEST_EFER], EFER_LME);
 }
 
+/* Bits 8:5, as a host that sets accessed bits there leaves them: a fault only where MOV loads the entries. */
+static void entries_that_nobody_loads(void **unused)
+{
+    (void)unused;
+    registers[GUEST_CR4] = CR4_PAE;
+    memcpy(fake_ram_at(&vm, TABLE), &(const uint64_t){0x5021}, 8);
+    refuses(CR0_PE | CR0_PG);
+    backend.pdpte_reserved = 0;
+    writes(CR0_PE | CR0_PG, 1, 1);
+    state.cr4_allowed = CR4_PAE | CR4_PGE;
+    assert_int_equal(vcpu_write_cr4(&vcpu, CR4_PAE | CR4_PGE), NEXT_SKIP_AND_RESUME);
+    assert_int_equal(registers[GUEST_CR4], CR4_PAE | CR4_PGE);
+    backend.pdpte_reserved = UINT64_C(0xfff00000000001e6);
+    registers[GUEST_CR4] = CR4_PAE;
+    assert_int_equal(vcpu_write_cr4(&vcpu, CR4_PAE | CR4_PGE), NEXT_RESUME);
+    assert_int_equal(registers[GUEST_CR4], CR4_PAE);
+    assert_int_equal(faults--, 1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -180,6 +203,7 @@ int main(void)
         cmocka_unit_test_setup(paging_of_32_bits, set_up),
         cmocka_unit_test_setup(paging_with_pae, set_up),
         cmocka_unit_test_setup(long_mode, set_up),
+        cmocka_unit_test_setup(entries_that_nobody_loads, set_up),
     };
 
     return cmocka_run_group_tests(tests, create, NULL);
