@@ -46,8 +46,8 @@ static void map_range(const struct boot_info *b, const struct mtrrs *m, uint64_t
 void direct_map_memory(const struct boot_info *b, const struct mtrrs *m, direct_map_piece_t *map,
                        void *context)
 {
-    map_range(NULL, m, 0, MIB, map,
-              context); /* the trampoline, firmware's pointers: all of it, page by page */
+    /* The trampoline and firmware's pointers lie there: all of it, page by page. */
+    map_range(NULL, m, 0, MIB, map, context);
     for (unsigned i = 0; i < b->memory_count; i++) {
         const struct boot_memory *piece = &b->memory[i];
 
